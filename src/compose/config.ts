@@ -1,0 +1,93 @@
+import type { AddressList } from '../core/address.ts';
+import type { Mode } from '../core/mode.ts';
+import type { RateLimit, RouteRule } from '../core/route.ts';
+
+/** The configuration after reading: checked, defaults filled in, paths of files absolute. */
+export interface StackConfig {
+  /** Absolute path of countersign.yaml; null when the configuration was given as text. */
+  readonly file: string | null;
+  readonly name: string;
+  readonly listen: ListenAddress;
+  readonly adminListen: ListenAddress;
+  /** Host names (lower case) under which the admin endpoints answer besides adminListen. */
+  readonly adminHosts: readonly string[];
+  readonly store: StoreConfig;
+  /** The stack's mode as the file has it; enforce when it says nothing. */
+  readonly mode: Mode;
+  readonly trustedProxies: AddressList;
+  readonly keys: readonly KeySourceConfig[];
+  /** Failed attempts on service routes; null: not counted. */
+  readonly failedAttempts: { readonly limit: number; readonly windowSeconds: number } | null;
+  readonly audit: AuditConfig;
+  readonly services: readonly ServiceConfig[];
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type StoreConfig =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgres' | 'redis' | 'supabase'; readonly url: string };
+
+/** Patterns are absolute; '*' stands for any characters within the last component. */
+export type KeySourceConfig =
+  | { readonly kind: 'files'; readonly pattern: string }
+  | { readonly kind: 'envFiles'; readonly pattern: string }
+  | { readonly kind: 'redis'; readonly url: string };
+
+export interface AuditConfig {
+  /** Write a JSON line per decision to standard output. */
+  readonly log: boolean;
+  /** Keep a row per decision in the store. */
+  readonly rows: boolean;
+  readonly retainSeconds: number;
+  readonly retainRows: number;
+}
+
+export const SCHEMES = ['http-signature', 'service-signature', 'api-key', 'session-token', 'oauth'] as const;
+export type SchemeName = (typeof SCHEMES)[number];
+
+export interface ServiceConfig {
+  readonly name: string;
+  /** Origin and, where given, a base path without a trailing slash: http://127.0.0.1:8081/base. */
+  readonly upstream: string;
+  /** A port of its own, where the whole path space is the service's; null for none. */
+  readonly listen: ListenAddress | null;
+  /** Host names (lower case) that mean this service. */
+  readonly hosts: readonly string[];
+  /** '/' takes what nothing else matches. */
+  readonly mount: '/' | null;
+  readonly accept: readonly SchemeName[];
+  /** 'upstream': the Authorization field belongs to the upstream; it is not read and passes through. */
+  readonly authorization: 'ours' | 'upstream';
+  /** Pass the caller's credential on to the upstream. */
+  readonly passCredential: boolean;
+  /** The upstream's own key, put in on an allowed verdict. */
+  readonly upstreamKey: { readonly file: string; readonly header: 'authorization' | 'x-api-key' } | null;
+  /** Where this service's shared key lies, when not under the usual name. */
+  readonly apiKeyFile: string | null;
+  readonly mode: Mode | null;
+  readonly rules: readonly RouteRule[];
+  /** For every route of the service that has none of its own. */
+  readonly rateLimit: RateLimit | null;
+  /** Bytes; signed bodies over it are 413. */
+  readonly maxSignedBody: number;
+  readonly timeouts: {
+    readonly connectSeconds: number;
+    /** Until the response's head; an open stream has no limit after it. */
+    readonly responseSeconds: number;
+  };
+  readonly signature: {
+    /** Accepted distance between the caller's clock and ours, seconds (AUTH_TIMESTAMP_WINDOW, 300). */
+    readonly windowSeconds: number;
+    readonly replay: 'off' | 'unsafe-methods' | 'all';
+  };
+}
+
+/** First path segments that belong to the authority. */
+export const RESERVED_SEGMENTS: readonly string[] = [
+  'auth', 'admin', 'health', 'info', 'metrics', 'mcp', 'dashboard', 'oauth', '.well-known',
+];

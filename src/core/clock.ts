@@ -1,0 +1,9 @@
+/** Epoch seconds, possibly with a fraction. Handed in, so that tests can move time. */
+export type Clock = () => number;
+
+export const systemClock: Clock = () => Date.now() / 1000;
+
+/** Epoch seconds as RFC 3339 in UTC, as every time on the wire is written. */
+export function rfc3339(epochSeconds: number): string {
+  return new Date(Math.floor(epochSeconds) * 1000).toISOString().replace('.000Z', 'Z');
+}

@@ -1,0 +1,31 @@
+import type { Decision } from './decision.ts';
+import type { Principal } from './verdict.ts';
+
+/** The headers by which an upstream learns who was proven. All are always set, empty when there is none. */
+export const IDENTITY_HEADERS = ['X-Auth-Request-User', 'X-Auth-Principal', 'X-Auth-Scopes', 'X-Auth-Mode'] as const;
+
+export type IdentityHeader = (typeof IDENTITY_HEADERS)[number];
+
+/** Values in the order of IDENTITY_HEADERS. */
+export function identityValues(decision: Decision): readonly [string, string, string, string] {
+  const principal = decision.verdict?.allowed ? decision.verdict.principal : null;
+  if (!principal) return ['', '', '', decision.mode];
+  return [userOf(principal), principal.id, principal.scopes.join(' '), decision.mode];
+}
+
+function userOf(principal: Principal): string {
+  return principal.id.slice(principal.id.indexOf(':') + 1);
+}
+
+/**
+ * True for a header that an upstream could take for one of ours. CGI and WSGI turn '-', '_' and '.' into one character, so
+ * X_Auth_User and X.Auth.User count too. X-Auth-Token is a credential by wide custom, not an identity, and passes.
+ */
+export function isIdentityHeader(name: string): boolean {
+  // Cheap first: all but a few names fail on length or the first letter.
+  if (name.length < 7) return false;
+  const first = name.charCodeAt(0) | 0x20;
+  if (first !== 0x78) return false;
+  const plain = name.toLowerCase().replace(/[_.]/g, '-');
+  return plain.startsWith('x-auth-') && plain !== 'x-auth-token';
+}

@@ -1,0 +1,13 @@
+/** off: nothing is judged. report: judged and recorded, but let pass. enforce: refused when not allowed. */
+export type Mode = 'off' | 'report' | 'enforce';
+
+export const MODES: readonly Mode[] = ['off', 'report', 'enforce'];
+
+export function isMode(value: unknown): value is Mode {
+  return value === 'off' || value === 'report' || value === 'enforce';
+}
+
+/** Answers at once and from memory: it is asked on every request. */
+export interface ModeSource {
+  modeOf(service: string, routeLabel: string, fileMode: Mode | null): Mode;
+}

@@ -1,0 +1,41 @@
+import { REASONS, type Denied, type Reason, type ReasonRow } from './verdict.ts';
+
+/** What goes on the wire: the same bytes from the gateway, forward auth and every adapter. */
+export interface Refusal {
+  readonly status: number;
+  /** Lower-case names; content-length included. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The public words of a denial (CONTRACT's table of reasons). */
+export function publicWords(denied: Denied): string {
+  const row: ReasonRow = REASONS[denied.reason];
+  return (denied.presentedAs && row.wordsFor?.[denied.presentedAs]) ?? row.words;
+}
+
+/**
+ * `challenges` are the WWW-Authenticate values of the schemes that the service accepts; they go out with 401 and 403 only
+ * (RFC 9110 §15.5.2).
+ */
+export function refusalOf(denied: Denied, challenges: readonly string[]): Refusal {
+  const { status } = REASONS[denied.reason];
+  const body = JSON.stringify({
+    error: publicWords(denied),
+    reason: denied.reason satisfies Reason,
+    authenticated: isAuthenticated(denied, status),
+  });
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    'cache-control': 'no-store',
+  };
+  if ((status === 401 || status === 403) && challenges.length > 0) headers['www-authenticate'] = challenges.join(', ');
+  if (denied.retryAfter !== null) headers['retry-after'] = String(Math.max(1, Math.ceil(denied.retryAfter)));
+  return { status, headers, body };
+}
+
+/** Known but not allowed. A caller of an expired or replayed credential is known to us, yet not authenticated. */
+function isAuthenticated(denied: Denied, status: number): boolean {
+  return status !== 401 && (status === 403 || denied.caller?.proven === true);
+}

@@ -1,0 +1,36 @@
+/**
+ * One request as every form sees it. Adapters translate into this and decide nothing.
+ *
+ * `target` is what the client put on the request line; signatures are checked against it.
+ * `path` is what is judged and what the upstream receives: normalised (see target.ts) and, behind the gateway, without the
+ * service's prefix.
+ */
+export interface AuthRequest {
+  readonly method: string;
+  /** Path and query as received, the gateway's prefix included. */
+  readonly target: string;
+  /** Normalised path within the service; always begins with a slash, never holds a query. */
+  readonly path: string;
+  /** The called service. */
+  readonly service: string;
+  /** Host as the client named it, lower case, with the port when it was given. */
+  readonly authority: string;
+  readonly protocol: 'http' | 'https';
+  /** The client's address, after trusted proxies were taken off. */
+  readonly remoteAddress: string;
+  readonly requestId: string;
+  /** Field lines in order of arrival, by lower-case name; empty when there is none. */
+  fields(name: string): readonly string[];
+  /** The exact bytes. Callable twice. Rejects with a BodyTooLarge or a BodyUnavailable, see below. */
+  body(): Promise<Uint8Array>;
+}
+
+/** Thrown by `body()`; compared by code, since two copies of a package may be installed. */
+export class BodyError extends Error {
+  readonly code: 'body_too_large' | 'body_unavailable';
+  constructor(code: 'body_too_large' | 'body_unavailable', message: string) {
+    super(message);
+    this.name = 'BodyError';
+    this.code = code;
+  }
+}

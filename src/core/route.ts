@@ -1,0 +1,38 @@
+import type { AddressList } from './address.ts';
+import type { Mode } from './mode.ts';
+
+/** public: nobody is asked. any: any proven caller. service: a service only. operator: an operator only. */
+export type Access = 'public' | 'any' | 'service' | 'operator';
+
+export const ACCESS: readonly Access[] = ['public', 'any', 'service', 'operator'];
+
+export interface RateLimit {
+  readonly limit: number;
+  readonly windowSeconds: number;
+  readonly by: 'caller' | 'address';
+}
+
+/** A rule as it is written in the configuration, for one service. */
+export interface RouteRule {
+  /** Exact ('/embed'), with a parameter segment ('/models/:name'), or with all below it ('/internal/*'). */
+  readonly path: string;
+  /** Upper case; null for all methods. */
+  readonly methods: readonly string[] | null;
+  readonly access: Access;
+  /** Bare names are services ('aidb'); with a colon, whole principal ids ('token:<uuid>'). Null: no rule on callers. */
+  readonly callers: readonly string[] | null;
+  readonly scopes: readonly string[];
+  readonly addresses: AddressList | null;
+  readonly rateLimit: RateLimit | null;
+  /** The mode that the file gives this route; null when it gives none. */
+  readonly mode: Mode | null;
+}
+
+/** What a path asks for, as found by the route table. */
+export interface Route extends RouteRule {
+  readonly service: string;
+  /** The rule's path, or '*' where no rule matched: low in number, for logs, metrics and modes. */
+  readonly label: string;
+  /** False when the path has rules but none for this method: no proven caller may pass. */
+  readonly methodAllowed: boolean;
+}

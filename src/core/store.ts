@@ -1,0 +1,178 @@
+import type { KeyRecord, TokenRecord } from './credential.ts';
+import type { Mode } from './mode.ts';
+import type { Outcome } from './decision.ts';
+
+/**
+ * Where state lives. Verbs that guard against races are single and atomic; none is a read followed by a write. Every verb
+ * rejects with a StoreUnavailable when the store cannot be reached, and never with a guess. What a resolved promise
+ * acknowledges survives the process being killed (except in the memory store). store.contract.ts is the specification.
+ */
+export interface Store {
+  readonly kind: string;
+  readonly keys: KeyStore;
+  readonly tokens: TokenStore;
+  readonly modes: ModeStore;
+  readonly limits: LimitStore;
+  readonly decisions: DecisionStore;
+  /** Brings the schema up to date; safe with several starting at once, and again when nothing is to be done. */
+  migrate(): Promise<void>;
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  /**
+   * Calls the listener after every change made here or by another process on the same store; returns how to stop.
+   * 'resync' means that changes may have been missed: everything held in memory is to be read anew.
+   */
+  watch(listener: (change: Change) => void): () => void;
+  close(): Promise<void>;
+}
+
+export type Change =
+  | { readonly topic: 'keys'; readonly id: string }
+  | { readonly topic: 'tokens'; readonly id: string }
+  | { readonly topic: 'revocations'; readonly id: string }
+  | { readonly topic: 'modes'; readonly id: string }
+  | { readonly topic: 'resync'; readonly id: '' };
+
+export interface KeyStore {
+  /** Rejects with code 'duplicate' when the id is taken or the digest is stored already. */
+  insert(record: KeyRecord): Promise<void>;
+  get(id: string): Promise<KeyRecord | null>;
+  byDigest(digest: string): Promise<KeyRecord | null>;
+  /** All keys, revoked and expired ones too, oldest first. */
+  list(): Promise<KeyRecord[]>;
+  /**
+   * Marks the key revoked and leaves its digest among the revocations, in one step. The first revocation's time stays.
+   * Null when there is no such key.
+   */
+  revoke(id: string, at: number): Promise<KeyRecord | null>;
+  /** Digests (lower-case hex SHA-256) that are dead in every key source. */
+  revocations(): Promise<string[]>;
+  /** For a key that is in no record of ours: found in a file, say. Idempotent. */
+  revokeDigest(digest: string, at: number): Promise<void>;
+}
+
+export interface TokenStore {
+  /** Rejects with code 'duplicate' when the id or the hash is taken. */
+  insert(record: TokenRecord): Promise<void>;
+  byHash(tokenHash: string): Promise<TokenRecord | null>;
+  get(tokenId: string): Promise<TokenRecord | null>;
+  /** Neither revoked nor expired at `now`, newest first, at most `limit`. */
+  listActive(now: number, limit: number): Promise<TokenRecord[]>;
+  /** Null when there is no such token. The first revocation's time stays. */
+  revoke(tokenId: string, at: number): Promise<TokenRecord | null>;
+  /** Removes what expired before `before`; resolves to how many. */
+  deleteExpired(before: number): Promise<number>;
+}
+
+/** '' is the stack, 'embeddings' a service, 'embeddings/embed' a route; '*' is what `--all` set. */
+export interface ModeRow {
+  readonly scope: string;
+  readonly mode: Mode;
+  readonly setAt: number;
+  readonly setBy: string;
+}
+
+export interface ModeStore {
+  list(): Promise<ModeRow[]>;
+  set(row: ModeRow): Promise<void>;
+  /** Removes every row and sets `*` to the row's mode, in one step. */
+  setAll(row: ModeRow): Promise<void>;
+  /** Removes one scope's row, or every row when the scope is null; with `only`, rows of that mode only. */
+  clear(scope: string | null, only?: Mode): Promise<void>;
+}
+
+export interface LimitState {
+  readonly allowed: boolean;
+  /** Uses in the current window, this one included when it was allowed. */
+  readonly count: number;
+  /** Seconds until the window ends. */
+  readonly retryAfter: number;
+}
+
+/** Counters and one-time values. They survive a restart where the store can, but need not survive a power cut. */
+export interface LimitStore {
+  /** Takes one of `limit` uses of `key` within a window that starts with its first use; atomic. */
+  take(key: string, limit: number, windowSeconds: number, now: number): Promise<LimitState>;
+  /** Looks without taking. */
+  peek(key: string, limit: number, now: number): Promise<LimitState>;
+  /** True for exactly one caller per key until `expiresAt`; atomic. */
+  once(key: string, expiresAt: number, now: number): Promise<boolean>;
+}
+
+/** One decision as it is kept and logged (CONTRACT §6). Empty strings where there is nothing to say. */
+export interface DecisionRow {
+  /** Epoch seconds with a fraction. */
+  readonly time: number;
+  readonly outcome: Outcome;
+  /** A reason code, or ''. */
+  readonly reason: string;
+  readonly note: string;
+  readonly mode: Mode;
+  readonly service: string;
+  readonly route: string;
+  readonly method: string;
+  /** Without the query: it may hold what is nobody's business. */
+  readonly path: string;
+  /** The proven principal, or ''. */
+  readonly principal: string;
+  /** Who the caller claims to be, unproven, or ''. */
+  readonly claimed: string;
+  readonly scheme: string;
+  readonly credentialId: string;
+  readonly clientAddress: string;
+  readonly skewSeconds: number | null;
+  readonly durationMicros: number;
+  readonly requestId: string;
+}
+
+export interface DecisionGroup {
+  readonly service: string;
+  readonly route: string;
+  readonly mode: Mode;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  /** The principal, else the claimed caller with a question mark behind it, else ''. */
+  readonly caller: string;
+  readonly clientAddress: string;
+  readonly count: number;
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  /** Of the last one. */
+  readonly requestId: string;
+}
+
+export interface DecisionFilter {
+  readonly since?: number;
+  readonly until?: number;
+  readonly outcome?: Outcome;
+  readonly service?: string;
+  readonly caller?: string;
+  /** Only rows after this sequence number, oldest first: for following. */
+  readonly after?: number;
+  readonly limit: number;
+}
+
+export interface DecisionStore {
+  append(rows: readonly DecisionRow[]): Promise<void>;
+  /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */
+  list(filter: DecisionFilter): Promise<(DecisionRow & { readonly sequence: number })[]>;
+  groups(since: number, until: number): Promise<DecisionGroup[]>;
+  /** Removes what is older than `before` and beyond the newest `keep` rows; resolves to how many. */
+  prune(before: number, keep: number): Promise<number>;
+}
+
+export type StoreErrorCode = 'store_unavailable' | 'duplicate';
+
+/** Compare `code`, not the class: two copies of a package may be installed. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+}
