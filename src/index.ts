@@ -1,0 +1,13 @@
+/** The front door: what a program that embeds Countersign may rely on. Named re-exports only. */
+export { addressList, type AddressList } from './core/address.ts';
+export type { Decision, Outcome } from './core/decision.ts';
+export { createGuard, type Guard, type GuardedService, type GuardOptions } from './core/guard.ts';
+export { MODES, type Mode, type ModeSource } from './core/mode.ts';
+export type { Policy } from './core/policy.ts';
+export type { Refusal } from './core/refusal.ts';
+export type { AuthRequest } from './core/request.ts';
+export type { Access, Route, RouteRule } from './core/route.ts';
+export { routeTable, type RouteTable } from './core/route-table.ts';
+export type { Scheme } from './core/scheme.ts';
+export type { Store } from './core/store.ts';
+export { REASONS, type Allowed, type Denied, type Principal, type Reason, type Verdict } from './core/verdict.ts';

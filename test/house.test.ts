@@ -1,0 +1,156 @@
+/**
+ * The house rules: who may import whom, who may touch the outside world, and how large a file may grow. A rule that is not
+ * checked is a wish. The table is explained in ARCHITECTURE.md.
+ */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+
+/** Room → rooms it may import, besides itself. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  crypto: [],
+  schemes: ['core', 'crypto'],
+  policies: ['core', 'crypto'],
+  stores: ['core', 'crypto'],
+  client: ['core', 'crypto', 'schemes'],
+  keys: ['core', 'crypto', 'schemes'],
+  rollout: ['core', 'crypto'],
+  audit: ['core', 'crypto'],
+  secrets: ['core', 'crypto'],
+  compose: ['core', 'crypto', 'schemes', 'policies', 'stores', 'client', 'keys', 'rollout', 'audit', 'secrets'],
+  adapters: ['core', 'compose'],
+  authority: ['core', 'crypto', 'keys', 'schemes', 'policies', 'rollout', 'audit', 'compose'],
+  gateway: ['core', 'adapters', 'client', 'compose'],
+  cli: [
+    'core', 'crypto', 'schemes', 'policies', 'stores', 'client', 'keys', 'rollout', 'audit', 'secrets',
+    'compose', 'adapters', 'authority', 'gateway',
+  ],
+};
+
+/** Rooms whose residents (sub-folders) are alternatives to one another and stay apart. */
+const apart = new Set(['schemes', 'stores', 'adapters', 'policies']);
+
+/** Where the environment and files may be read: configuration and secrets enter here and are handed on. */
+const readsOutside = ['src/cli/', 'src/compose/', 'src/client/env.ts', 'src/keys/sources/', 'src/secrets/'];
+
+/** node:fs for another purpose than reading configuration or secrets, each with its reason in ARCHITECTURE.md. */
+const touchesFiles = ['src/stores/sqlite/'];
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const sources: Source[] = globSync('src/**/*.ts', { cwd: root })
+  .filter((path) => !/\.(test|contract)\.ts$/.test(path))
+  .map((path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    const imports = [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm)].map((match) => match[1] as string);
+    return { path, text, imports };
+  });
+
+const roomOf = (path: string): string => path.split('/')[1] as string;
+const isFrontDoor = (path: string): boolean => path === 'src/index.ts';
+
+function resolved(source: Source, specifier: string): string {
+  return relative(root, join(root, dirname(source.path), specifier));
+}
+
+function offences(check: (source: Source, specifier: string) => string | null): string[] {
+  return sources.flatMap((source) => source.imports.flatMap((specifier) => check(source, specifier) ?? []));
+}
+
+test('there are sources to look at', () => {
+  assert.ok(sources.length > 50, `found only ${sources.length} sources`);
+  assert.ok(sources.some((source) => source.imports.length > 0));
+});
+
+test('every room imports only the rooms that the table allows', () => {
+  const found = offences((source, specifier) => {
+    if (!specifier.startsWith('.') || isFrontDoor(source.path)) return null;
+    const from = roomOf(source.path);
+    const target = resolved(source, specifier);
+    if (target === 'package.json') return null;
+    const to = roomOf(target);
+    if (from === to) return null;
+    return mayImport[from]?.includes(to) ? null : `${source.path} imports ${specifier}: ${from} may not import ${to}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+test('residents of schemes, stores, adapters and policies never import a sibling', () => {
+  const resident = (path: string): string | null => (path.split('/').length > 3 ? (path.split('/')[2] as string) : null);
+  const found = offences((source, specifier) => {
+    const room = roomOf(source.path);
+    if (!specifier.startsWith('.') || !apart.has(room)) return null;
+    const target = resolved(source, specifier);
+    const own = resident(source.path);
+    const other = resident(target);
+    if (own === null || other === null || roomOf(target) !== room) return null;
+    return own === other ? null : `${source.path} imports its sibling ${target}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+test('only the crypto room calls node:crypto', () => {
+  const found = offences((source, specifier) =>
+    specifier === 'node:crypto' && roomOf(source.path) !== 'crypto' ? source.path : null,
+  );
+  assert.deepEqual(found, []);
+});
+
+test('only the rooms named for it read files', () => {
+  const found = offences((source, specifier) => {
+    if (!/^node:fs(\/promises)?$/.test(specifier)) return null;
+    return [...readsOutside, ...touchesFiles].some((place) => source.path.startsWith(place)) ? null : source.path;
+  });
+  assert.deepEqual(found, []);
+});
+
+test('only the rooms named for it read the environment, and only the command line reads argv', () => {
+  const environment = sources
+    .filter(({ text }) => /\bprocess\.env\b|\bimport \{[^}]*\benv\b[^}]*\} from 'node:process'/.test(text))
+    .filter(({ path }) => !readsOutside.some((place) => path.startsWith(place)))
+    .map(({ path }) => path);
+  assert.deepEqual(environment, []);
+  const argv = sources.filter(({ text }) => /\bprocess\.argv\b/.test(text)).filter(({ path }) => roomOf(path) !== 'cli');
+  assert.deepEqual(argv.map(({ path }) => path), []);
+});
+
+test('what ships imports only what is shipped with it', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  // The demonstration drives the stack with the official MCP client and says so when it is not installed.
+  const demonstration = new Set(['@modelcontextprotocol/client']);
+  const found = offences((source, specifier) => {
+    if (specifier.startsWith('.') || specifier.startsWith('node:')) return null;
+    const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+    if (name in dependencies) return null;
+    return source.path.startsWith('src/cli/demo') && demonstration.has(name) ? null : `${source.path} imports ${specifier}`;
+  });
+  assert.deepEqual(found, []);
+});
+
+test('every dependency has its reason in docs/dependencies.md', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string>>;
+  const names = [...Object.keys(manifest['dependencies'] ?? {}), ...Object.keys(manifest['devDependencies'] ?? {})];
+  const reasons = readFileSync(join(root, 'docs/dependencies.md'), 'utf8');
+  assert.deepEqual(names.filter((name) => !reasons.includes(`| \`${name}\` |`)), []);
+});
+
+test('no source is longer than 300 lines', () => {
+  const long = sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path);
+  assert.deepEqual(long, []);
+});
+
+test('every room has its line in ARCHITECTURE.md', () => {
+  const map = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const rooms = new Set(sources.filter(({ path }) => !isFrontDoor(path)).map(({ path }) => roomOf(path)));
+  assert.deepEqual([...rooms].filter((room) => !map.includes(`\`${room}/\``)), []);
+});

@@ -1,0 +1,39 @@
+/**
+ * The whole check, as `npm test` runs it: formatting, lint and types first, since they are quick and their findings explain
+ * others; then every test, files in parallel. Stops at the first station that fails.
+ *
+ * With arguments only those test files run: npm test -- src/core/target.test.ts
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const named = process.argv.slice(2);
+
+function station(name: string, command: string, args: readonly string[]): void {
+  const started = Date.now();
+  process.stdout.write(`\n${name}\n`);
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) {
+    process.stdout.write(`\n${name}: failed${error ? `: ${error.message}` : ''}\n`);
+    process.exit(1);
+  }
+  process.stdout.write(`${name}: fine (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
+}
+
+const tool = (name: string): string => join(root, 'node_modules/.bin', name);
+
+if (named.length === 0) {
+  station('format', tool('oxfmt'), ['--check']);
+  station('lint', tool('oxlint'), ['--deny-warnings']);
+  station('types', tool('tsc'), ['-p', 'tsconfig.json']);
+}
+const files = named.length > 0 ? named : globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort();
+station('tests', process.execPath, [
+  '--test',
+  `--test-concurrency=${availableParallelism()}`,
+  '--test-timeout=180000',
+  ...files,
+]);
