@@ -1,0 +1,1 @@
+export { override, overrideHeader, type OverrideOptions } from './scheme.ts';

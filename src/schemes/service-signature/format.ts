@@ -1,0 +1,34 @@
+/** No colon, so that the signed message can be read in one way only. */
+export const serviceIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+export const idHeader = 'x-service-id';
+export const signatureHeader = 'x-service-signature';
+export const timestampHeader = 'x-service-timestamp';
+
+/** What is signed. The path is the one on the request line, without the query; the timestamp is in whole Unix seconds. */
+export function signatureMessage(serviceId: string, method: string, path: string, timestamp: string | number): string {
+  return `${serviceId}:${method}:${path}:${timestamp}`;
+}
+
+/** The path as it stands on the request line: nothing is decoded, since the caller signed what it sent. */
+export function pathOfTarget(target: string): string {
+  const mark = target.indexOf('?');
+  return mark === -1 ? target : target.slice(0, mark);
+}
+
+/** Null when the text is a timestamp as signers write it; otherwise what is wrong with it. */
+export function timestampFault(text: string): string | null {
+  if (/^(?:0|[1-9][0-9]{0,11})$/.test(text)) return null;
+  if (/^[1-9][0-9]{12,}$/.test(text)) return 'has more than 12 digits: send whole seconds, not milliseconds';
+  return /^[0-9]+\.[0-9]*$/.test(text)
+    ? 'has a fraction: send whole seconds'
+    : 'is not a plain whole number of Unix seconds';
+}
+
+/** Null when the text is a signature as signers write it; otherwise what is wrong with it. */
+export function signatureFault(text: string): string | null {
+  if (/^[0-9a-f]{64}$/.test(text)) return null;
+  if (/^[0-9A-Fa-f]{64}$/.test(text)) return 'is in upper-case hex: write it in lower case';
+  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return 'looks like base64: write it as 64 lower-case hex characters';
+  return `is not 64 lower-case hex characters (it has ${text.length} characters)`;
+}

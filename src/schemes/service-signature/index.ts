@@ -1,0 +1,4 @@
+export { serviceSignature, type ReplayCheck, type ServiceSignatureOptions } from './scheme.ts';
+export { serviceIdPattern, signatureMessage } from './format.ts';
+export { issueHmacSecret } from './issue.ts';
+export { signServiceRequest, type ServiceRequest, type SignedServiceRequest } from './sign.ts';

@@ -1,0 +1,3 @@
+export { sessionToken, type SessionTokenOptions } from './scheme.ts';
+export { issueSessionToken } from './issue.ts';
+export { sessionTokenHeaders } from './sign.ts';

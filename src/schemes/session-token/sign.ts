@@ -1,0 +1,4 @@
+/** The header that carries the token, by lower-case name. */
+export function sessionTokenHeaders(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
