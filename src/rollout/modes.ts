@@ -1,4 +1,6 @@
+import type { Clock } from '../core/clock.ts';
 import type { Mode, ModeSource } from '../core/mode.ts';
+import type { ModeRow, Store } from '../core/store.ts';
 
 /**
  * The most specific level wins (route, service, stack); at each level what was set at run time wins over the environment
@@ -22,4 +24,192 @@ export interface ModeLine {
   readonly source: 'run-time' | 'run-time, all levels' | 'environment' | 'file' | 'default';
   readonly setBy: string | null;
   readonly setAt: number | null;
+}
+
+/** What the file says. Asked anew each time, so that a reload takes effect at once. */
+export interface FileModes {
+  readonly stack: Mode;
+  /** True when the file names no mode for the stack and `stack` is the default. */
+  readonly stackIsDefault?: boolean;
+  /** Asked on every request: a look-up in memory. */
+  service(name: string): Mode | null;
+  /** Everything that can be named, in the order of the file: services ('embeddings') and rules ('embeddings/embed'). */
+  scopes(): readonly { readonly scope: string; readonly mode: Mode | null }[];
+}
+
+export interface ModesOptions {
+  readonly store: Pick<Store, 'modes' | 'watch'>;
+  readonly file: FileModes;
+  /** SERVICE_AUTH_ENFORCEMENT_MODE, or null. */
+  readonly environment: Mode | null;
+  readonly clock: Clock;
+  /** Whether a service or a rule of this name exists. */
+  readonly knows: (scope: string) => boolean;
+}
+
+/** Thrown by `set` and `clear`; compare the code. */
+export class UnknownScopeError extends Error {
+  readonly code = 'unknown_scope';
+  constructor(scope: string, known: readonly string[]) {
+    const names = known.length === 0 ? 'no services are configured' : `known are ${known.join(', ')}`;
+    super(`no service or route "${scope}"; ${names}`);
+    this.name = 'UnknownScopeError';
+  }
+}
+
+/** The rows, arranged for look-ups that allocate nothing. */
+interface Held {
+  readonly rows: ReadonlyMap<string, ModeRow>;
+  readonly all: Mode | null;
+  readonly stack: Mode | null;
+  readonly services: ReadonlyMap<string, HeldService>;
+}
+
+interface HeldService {
+  mode: Mode | null;
+  readonly routes: Map<string, Mode>;
+}
+
+const retryMillis = 1000;
+
+/** Rejects when the store cannot be read; after that an outage leaves the last known modes in force. */
+export async function modes(options: ModesOptions): Promise<Modes> {
+  const { store, file, environment, clock, knows } = options;
+  let held = hold(await store.modes.list());
+  let reading: Promise<void> = Promise.resolve();
+  let queued: Promise<void> | null = null;
+  let retry: NodeJS.Timeout | null = null;
+  let closed = false;
+
+  async function read(): Promise<void> {
+    held = hold(await store.modes.list());
+  }
+
+  /** Reads again after whatever is being read now: that one may have begun before the change. */
+  function refresh(): Promise<void> {
+    queued ??= readAfter(reading);
+    return queued;
+  }
+
+  async function readAfter(before: Promise<void>): Promise<void> {
+    await before;
+    queued = null;
+    const now = read();
+    reading = now.catch(() => undefined);
+    return now;
+  }
+
+  function follow(): void {
+    if (closed) return;
+    refresh().catch(() => {
+      if (closed || retry) return;
+      retry = setTimeout(() => {
+        retry = null;
+        follow();
+      }, retryMillis);
+      retry.unref();
+    });
+  }
+
+  const unwatch = store.watch((change) => {
+    if (change.topic === 'modes' || change.topic === 'resync') follow();
+  });
+  // A change between the first reading and the watch would otherwise go unseen.
+  follow();
+
+  /** The change is acknowledged; should reading it back fail, the change feed brings it. */
+  async function seen(): Promise<void> {
+    await refresh().catch(follow);
+  }
+
+  return {
+    modeOf(service, routeLabel, fileMode) {
+      const { all, stack, services } = held;
+      const level = services.get(service);
+      if (level) {
+        const mode = level.routes.get(routeLabel);
+        if (mode !== undefined) return mode;
+      }
+      if (all === null && fileMode !== null) return fileMode;
+      if (level && level.mode !== null) return level.mode;
+      if (all === null) {
+        const mode = file.service(service);
+        if (mode !== null) return mode;
+      }
+      return stack ?? all ?? environment ?? file.stack;
+    },
+
+    describe: () => describe(held, file, environment),
+
+    async set(scope, mode, by) {
+      if (scope !== '' && !knows(scope)) throw new UnknownScopeError(scope, namesOf(file));
+      await store.modes.set({ scope, mode, setAt: clock(), setBy: by });
+      await seen();
+    },
+
+    async setAll(mode, by) {
+      await store.modes.setAll({ scope: '*', mode, setAt: clock(), setBy: by });
+      await seen();
+    },
+
+    async clear(scope) {
+      // What is set can be cleared, even when the file no longer knows it.
+      if (scope !== null && scope !== '' && !held.rows.has(scope) && !knows(scope))
+        throw new UnknownScopeError(scope, namesOf(file));
+      await store.modes.clear(scope);
+      await seen();
+    },
+
+    close() {
+      closed = true;
+      unwatch();
+      if (retry) clearTimeout(retry);
+    },
+  };
+}
+
+function namesOf(file: FileModes): string[] {
+  return file.scopes().map(({ scope }) => scope);
+}
+
+function hold(rows: readonly ModeRow[]): Held {
+  const byScope = new Map(rows.map((row) => [row.scope, row]));
+  const services = new Map<string, HeldService>();
+  for (const { scope, mode } of rows) {
+    if (scope === '' || scope === '*') continue;
+    const slash = scope.indexOf('/');
+    const name = slash === -1 ? scope : scope.slice(0, slash);
+    let service = services.get(name);
+    if (!service) services.set(name, (service = { mode: null, routes: new Map<string, Mode>() }));
+    if (slash === -1) service.mode = mode;
+    else service.routes.set(scope.slice(slash), mode);
+  }
+  return { rows: byScope, all: byScope.get('*')?.mode ?? null, stack: byScope.get('')?.mode ?? null, services };
+}
+
+function describe(held: Held, file: FileModes, environment: Mode | null): ModeLine[] {
+  const lines: ModeLine[] = [stackLine(held, file, environment)];
+  const listed = new Set(['', '*']);
+  for (const { scope, mode } of file.scopes()) {
+    listed.add(scope);
+    const row = held.rows.get(scope);
+    if (row) lines.push(rowLine(row, scope, 'run-time'));
+    else if (mode !== null && held.all === null) lines.push({ scope, mode, source: 'file', setBy: null, setAt: null });
+  }
+  // Set once for something that the file has lost since: it waits there until it comes back or is cleared.
+  for (const row of held.rows.values()) if (!listed.has(row.scope)) lines.push(rowLine(row, row.scope, 'run-time'));
+  return lines;
+}
+
+function stackLine(held: Held, file: FileModes, environment: Mode | null): ModeLine {
+  const row = held.rows.get('');
+  if (row) return rowLine(row, '', 'run-time');
+  const all = held.rows.get('*');
+  if (all) return rowLine(all, '', 'run-time, all levels');
+  if (environment !== null) return { scope: '', mode: environment, source: 'environment', setBy: null, setAt: null };
+  return { scope: '', mode: file.stack, source: file.stackIsDefault ? 'default' : 'file', setBy: null, setAt: null };
+}
+
+function rowLine(row: ModeRow, scope: string, source: ModeLine['source']): ModeLine {
+  return { scope, mode: row.mode, source, setBy: row.setBy, setAt: row.setAt };
 }

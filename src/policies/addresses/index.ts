@@ -1,0 +1,1 @@
+export { addressesPolicy } from './policy.ts';

@@ -1,0 +1,1 @@
+export { ratePolicy } from './policy.ts';

@@ -1,0 +1,1 @@
+export { routesPolicy } from './policy.ts';

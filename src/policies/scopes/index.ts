@@ -1,0 +1,1 @@
+export { scopesPolicy } from './policy.ts';
