@@ -6,7 +6,8 @@ export function sha256Hex(text: string): string {
 }
 
 export function sha256(bytes: Uint8Array): Buffer {
-  return hash('sha256', bytes, 'buffer');
+  // By way of a string: asking hash() for a Buffer costs twice as much.
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 }
 
 /** The first eight characters of a secret's digest: tells two secrets apart in a log without showing either. */
@@ -21,4 +22,8 @@ export function sha256Stream(): { update(bytes: Uint8Array): void; digest(): Buf
     update: (bytes) => void running.update(bytes),
     digest: () => running.digest(),
   };
+}
+
+export function sha512(bytes: Uint8Array): Buffer {
+  return hash('sha512', bytes, 'buffer');
 }

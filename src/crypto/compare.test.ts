@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { equalBytes, equalSecrets, equalText } from './compare.ts';
+
+const text = fc.string({ unit: 'binary' });
+
+test('equal is equal and different is different, for texts, secrets and bytes of any length', () => {
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      assert.equal(equalText(a, a), true);
+      assert.equal(equalText(a, b), a === b);
+      assert.equal(equalBytes(Buffer.from(a), Buffer.from(a)), true);
+      assert.equal(equalBytes(Buffer.from(a), Buffer.from(b)), Buffer.from(a).equals(Buffer.from(b)));
+    }),
+  );
+  fc.assert(fc.property(fc.string(), fc.string(), (a, b) => equalSecrets(a, a) && equalSecrets(a, b) === (a === b)));
+});
+
+test('one changed character anywhere in a digest is seen', () => {
+  const digest = '0123456789abcdef'.repeat(4);
+  for (let place = 0; place < digest.length; place += 1)
+    assert.equal(equalText(digest, `${digest.slice(0, place)}x${digest.slice(place + 1)}`), false);
+});
