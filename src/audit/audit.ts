@@ -1,6 +1,14 @@
+import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
+import type { DecisionRow, DecisionStore } from '../core/store.ts';
 import type { Denied } from '../core/verdict.ts';
+import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
+import { logLine } from './log-line.ts';
+import { decisionMetrics, type KeyExpiry } from './metrics.ts';
+import { recorder } from './recorder.ts';
+
+export type { RefusedRequest } from './decision-row.ts';
 
 /** Where decisions go: the log line, the row and the metrics. Never blocks or fails a request. */
 export interface Audit {
@@ -16,11 +24,52 @@ export interface Audit {
   close(): Promise<void>;
 }
 
-/** As much as is known of a request that could not be read as an AuthRequest. */
-export interface RefusedRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly service: string;
-  readonly remoteAddress: string;
-  readonly requestId: string;
+export interface AuditOptions {
+  /** Takes each decision as one JSON line without a line end (see lineWriter); null: no lines. */
+  readonly log: ((line: string) => void) | null;
+  /** Keeps a row per decision; null: no rows. */
+  readonly store: DecisionStore | null;
+  /** Rows older than this, or beyond the newest so many, are removed in the background. */
+  readonly retain: { readonly seconds: number; readonly rows: number };
+  readonly clock: Clock;
+  /** Whether a service of this name is configured: names that callers make up do not become metric labels. */
+  readonly knowsService: (name: string) => boolean;
+  /** Ends of the keys in force (LiveKeyring.expiries). */
+  readonly expiries: () => readonly KeyExpiry[];
+  /** Resolves when the store answers (Store.ping). */
+  readonly ping: () => Promise<void>;
+  /** Takes a line in plain words for the operator when rows are lost. */
+  readonly warn?: (text: string) => void;
+}
+
+export function audit(options: AuditOptions): Audit {
+  const { log, store, clock, retain, warn = () => undefined } = options;
+  const rows = store ? recorder({ store, retain, clock, warn }) : null;
+  const metrics = decisionMetrics({
+    knowsService: options.knowsService,
+    expiries: options.expiries,
+    ping: options.ping,
+    dropped: () => rows?.dropped ?? 0,
+  });
+
+  function keep(row: DecisionRow): void {
+    metrics.count(row);
+    rows?.add(row);
+    log?.(logLine(row));
+  }
+
+  return {
+    decision: (decision, request) => keep(decisionRow(decision, request, clock())),
+    refused: (denied, request) => keep(refusedRow(denied, request, clock())),
+    metrics: () => metrics.text(),
+    get dropped() {
+      return rows?.dropped ?? 0;
+    },
+    async flush() {
+      await rows?.flush();
+    },
+    async close() {
+      await rows?.close();
+    },
+  };
 }

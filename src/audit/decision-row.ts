@@ -1,0 +1,84 @@
+import type { Decision } from '../core/decision.ts';
+import type { AuthRequest } from '../core/request.ts';
+import type { DecisionRow } from '../core/store.ts';
+import type { Denied, Verdict } from '../core/verdict.ts';
+
+/** As much as is known of a request that could not be read as an AuthRequest. */
+export interface RefusedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly service: string;
+  readonly remoteAddress: string;
+  readonly requestId: string;
+}
+
+/** Characters kept of what a caller may choose freely: evidence must not grow with the request. */
+const pathMax = 2048;
+const textMax = 256;
+const noteMax = 1024;
+
+/** One decision as it is kept. `time`: epoch seconds. */
+export function decisionRow(decision: Decision, request: AuthRequest, time: number): DecisionRow {
+  const { verdict, route } = decision;
+  const allowed = verdict?.allowed ? verdict : null;
+  const denied = verdict && !verdict.allowed ? verdict : null;
+  return {
+    time,
+    outcome: decision.outcome,
+    reason: denied ? denied.reason : '',
+    note: denied ? bounded(denied.note, noteMax) : '',
+    mode: decision.mode,
+    service: bounded(request.service, textMax),
+    route: route.label,
+    method: bounded(request.method, textMax),
+    path: bounded(request.path, pathMax),
+    principal: principalOf(verdict),
+    claimed: claimedOf(denied),
+    scheme: allowed ? allowed.principal.scheme : (denied?.scheme ?? ''),
+    credentialId: allowed ? allowed.principal.credentialId : (denied?.credentialId ?? ''),
+    clientAddress: request.remoteAddress,
+    skewSeconds: verdict ? verdict.skewSeconds : null,
+    durationMicros: decision.durationMicros,
+    requestId: bounded(request.requestId, textMax),
+  };
+}
+
+/** A refusal without a decision, as it is kept: refused outright, whatever the modes say. */
+export function refusedRow(denied: Denied, request: RefusedRequest, time: number): DecisionRow {
+  const mark = request.path.indexOf('?');
+  const path = mark === -1 ? request.path : request.path.slice(0, mark);
+  return {
+    time,
+    outcome: 'deny',
+    reason: denied.reason,
+    note: bounded(denied.note, noteMax),
+    mode: 'enforce',
+    service: bounded(request.service, textMax),
+    route: '',
+    method: bounded(request.method, textMax),
+    path: bounded(path, pathMax),
+    principal: principalOf(denied),
+    claimed: claimedOf(denied),
+    scheme: denied.scheme ?? '',
+    credentialId: denied.credentialId ?? '',
+    clientAddress: request.remoteAddress,
+    skewSeconds: denied.skewSeconds,
+    durationMicros: 0,
+    requestId: bounded(request.requestId, textMax),
+  };
+}
+
+function principalOf(verdict: Verdict | null): string {
+  if (!verdict) return '';
+  if (verdict.allowed) return verdict.principal.id;
+  return verdict.caller?.proven ? verdict.caller.id : '';
+}
+
+/** A claim comes from the wire, so it is cut; it may be anything. */
+function claimedOf(denied: Denied | null): string {
+  return denied?.caller && !denied.caller.proven ? bounded(denied.caller.id, textMax) : '';
+}
+
+function bounded(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+}

@@ -1,0 +1,139 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../core/clock.ts';
+import type { DecisionRow, DecisionStore } from '../core/store.ts';
+
+/** Brings rows to the store in batches, behind the requests' backs. */
+export interface Recorder {
+  add(row: DecisionRow): void;
+  readonly dropped: number;
+  /** Resolves when what was added before is in the store, or when the store refused it; never rejects. */
+  flush(): Promise<void>;
+  /** Flushes and stops; rows that cannot be written then are counted as dropped. */
+  close(): Promise<void>;
+}
+
+export interface RecorderOptions {
+  readonly store: DecisionStore;
+  readonly retain: { readonly seconds: number; readonly rows: number };
+  readonly clock: Clock;
+  readonly warn: (text: string) => void;
+  /** Rows kept in memory while the store is away or slow. */
+  readonly queueMax?: number;
+}
+
+const batchRows = 500;
+const flushMillis = 100;
+const retryMillisMax = 5000;
+const pruneMillis = 60_000;
+const pruneEveryRows = 10_000;
+
+export function recorder(options: RecorderOptions): Recorder {
+  const { store, retain, clock, warn, queueMax = 20_000 } = options;
+  let queue: DecisionRow[] = [];
+  let dropped = 0;
+  let droppedAtWarning = 0;
+  let failures = 0;
+  let writing: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+  let writtenSincePrune = 0;
+  let pruning = false;
+
+  function add(row: DecisionRow): void {
+    if (closed || queue.length >= queueMax) {
+      dropped += 1;
+      if (droppedAtWarning === 0) warnOfLoss();
+      return;
+    }
+    queue.push(row);
+    if (queue.length === batchRows && failures === 0) void write();
+    else if (timer === null && writing === null) later(flushMillis);
+  }
+
+  /** One line when rows begin to be lost, and one with the sum when the store takes them again. */
+  function warnOfLoss(): void {
+    droppedAtWarning = dropped;
+    warn(
+      `decisions are being lost: the store does not take them and ${queueMax} are waiting (requests are not held up)`,
+    );
+  }
+
+  function later(millis: number): void {
+    timer = setTimeout(() => {
+      timer = null;
+      void write();
+    }, millis);
+    timer.unref();
+  }
+
+  function write(): Promise<void> {
+    writing ??= writeAll();
+    return writing;
+  }
+
+  async function writeAll(): Promise<void> {
+    if (timer) clearTimeout(timer);
+    timer = null;
+    try {
+      // Leaves the request's own tick: an embedded store writes on this thread.
+      await setImmediate();
+      while (queue.length > 0) await writeBatch();
+    } catch {
+      failures += 1;
+      if (!closed) later(Math.min(retryMillisMax, flushMillis * 2 ** failures));
+    } finally {
+      writing = null;
+    }
+    if (writtenSincePrune >= pruneEveryRows) void prune();
+  }
+
+  /** The rows stay in the queue until they are acknowledged, so a failed batch is simply tried again. */
+  async function writeBatch(): Promise<void> {
+    const batch = queue.slice(0, batchRows);
+    await store.append(batch);
+    queue = queue.slice(batch.length);
+    writtenSincePrune += batch.length;
+    failures = 0;
+    if (droppedAtWarning > 0) warn(`decisions are being kept again; ${dropped} were lost so far`);
+    droppedAtWarning = 0;
+  }
+
+  async function prune(): Promise<void> {
+    if (pruning || closed) return;
+    pruning = true;
+    writtenSincePrune = 0;
+    try {
+      await store.prune(clock() - retain.seconds, retain.rows);
+    } catch {
+      // The next round tries again; keeping too much for a while harms nobody.
+    } finally {
+      pruning = false;
+    }
+  }
+
+  const pruneTimer = setInterval(() => void prune(), pruneMillis);
+  pruneTimer.unref();
+
+  return {
+    add,
+    get dropped() {
+      return dropped;
+    },
+    async flush() {
+      // The first round may have begun before the last row was added.
+      await writing;
+      if (queue.length > 0) await write();
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearInterval(pruneTimer);
+      await writing;
+      if (queue.length > 0) await write();
+      if (timer) clearTimeout(timer);
+      if (queue.length > 0) warn(`${queue.length} decisions could not be written before closing`);
+      dropped += queue.length;
+      queue = [];
+    },
+  };
+}
