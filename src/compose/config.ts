@@ -19,7 +19,13 @@ export interface StackConfig {
   /** Failed attempts on service routes; null: not counted. */
   readonly failedAttempts: { readonly limit: number; readonly windowSeconds: number } | null;
   readonly audit: AuditConfig;
+  /** Life of a session token that asks for none (AUTH_TOKEN_TTL, 24 hours). */
+  readonly tokenTtlSeconds: number;
+  /** Callers that are no service here; routes may name them. */
+  readonly outsideCallers: readonly string[];
   readonly services: readonly ServiceConfig[];
+  /** What is allowed but looks like a slip, one line each with its place. */
+  readonly warnings: readonly string[];
 }
 
 export interface ListenAddress {
@@ -89,5 +95,13 @@ export interface ServiceConfig {
 
 /** First path segments that belong to the authority. */
 export const RESERVED_SEGMENTS: readonly string[] = [
-  'auth', 'admin', 'health', 'info', 'metrics', 'mcp', 'dashboard', 'oauth', '.well-known',
+  'auth',
+  'admin',
+  'health',
+  'info',
+  'metrics',
+  'mcp',
+  'dashboard',
+  'oauth',
+  '.well-known',
 ];

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Guard } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
 import type { Store } from '../core/store.ts';
+import type { Seal } from '../crypto/seal.ts';
 import type { Liveness } from '../keys/liveness.ts';
 import type { LiveKeyring } from '../keys/keyring.ts';
 import type { Tokens } from '../keys/tokens.ts';
@@ -25,9 +26,15 @@ export interface Stack {
   readonly modes: Modes;
   readonly audit: Audit;
   readonly admin: AdminAccess;
+  /** Seals HMAC secrets that are created here. */
+  readonly seal: Seal;
+  /** Of this program, as in package.json. */
+  readonly version: string;
   /** True when unauthenticated requests pass (--allow-unauthenticated): every response says so. */
   readonly devMode: boolean;
   service(name: string): ServiceConfig | null;
+  /** The upstream's own key, read from the service's `upstreamKey.file` and kept fresh; null when it has none or it cannot be read. */
+  upstreamKey(service: string): string | null;
   /** Takes effect at once for routes, services and modes; throws when the new configuration needs a restart, saying why. */
   reload(config: StackConfig): void;
   close(): Promise<void>;

@@ -1,0 +1,133 @@
+import { resolve } from 'node:path';
+import { addressList } from '../core/address.ts';
+import type { RateLimit, RouteRule } from '../core/route.ts';
+import {
+  SCHEMES,
+  type KeySourceConfig,
+  type ListenAddress,
+  type SchemeName,
+  type ServiceConfig,
+  type StackConfig,
+  type StoreConfig,
+} from './config.ts';
+import type { Environment } from './env.ts';
+import { bytes, listenAddress, seconds, storeConfig } from './quantities.ts';
+import type { RawConfig, RawRateLimit, RawRoute, RawService } from './schema.ts';
+
+export interface BuildOptions {
+  readonly file: string | null;
+  /** Where relative paths begin. */
+  readonly folder: string;
+  readonly environment: Environment;
+  readonly schemes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-signature', 'api-key', 'session-token'];
+
+/** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
+export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig {
+  const { file, folder, environment, warnings } = options;
+  return {
+    file,
+    name: raw.name ?? 'countersign',
+    listen: address(raw.listen ?? '127.0.0.1:8700'),
+    adminListen: address(raw.adminListen ?? '127.0.0.1:8701'),
+    adminHosts: raw.adminHosts ?? [],
+    store: storeOf(raw.store, options),
+    mode: raw.mode ?? 'enforce',
+    trustedProxies: addressList(raw.trustedProxies ?? []),
+    keys: (raw.keys ?? []).flatMap((source) => keySource(source, folder)),
+    failedAttempts: raw.failedAttempts
+      ? { limit: raw.failedAttempts.limit ?? 10, windowSeconds: secondsOf(raw.failedAttempts.per, 300) }
+      : null,
+    audit: {
+      log: raw.audit?.log ?? true,
+      rows: raw.audit?.rows ?? true,
+      retainSeconds: secondsOf(raw.audit?.retain, 30 * 86_400),
+      retainRows: raw.audit?.retainRows ?? 1_000_000,
+    },
+    outsideCallers: raw.callers ?? [],
+    services: Object.entries(raw.services).map(([name, service]) => serviceOf(name, service, options)),
+    tokenTtlSeconds: environment.tokenTtlSeconds,
+    warnings,
+  };
+}
+
+function serviceOf(name: string, raw: RawService, { folder, environment, schemes }: BuildOptions): ServiceConfig {
+  const accepted = raw.accept ?? acceptedByDefault;
+  return {
+    name,
+    upstream: upstreamOf(raw.upstream),
+    listen: raw.listen === undefined ? null : address(raw.listen),
+    hosts: raw.hosts ?? [],
+    mount: raw.mount ?? null,
+    // Asked in the order of SCHEMES, whatever order the file has.
+    accept: SCHEMES.filter((scheme) => accepted.includes(scheme) && schemes.includes(scheme)),
+    authorization: raw.authorization ?? 'ours',
+    passCredential: raw.passCredential ?? false,
+    upstreamKey: raw.upstreamKey
+      ? { file: resolve(folder, raw.upstreamKey.file), header: raw.upstreamKey.header ?? 'authorization' }
+      : null,
+    apiKeyFile: raw.apiKeyFile === undefined ? null : resolve(folder, raw.apiKeyFile),
+    mode: raw.mode ?? null,
+    rules: (raw.routes ?? []).map((route) => ruleOf(route, raw.rateLimit)),
+    rateLimit: rateLimitOf(raw.rateLimit),
+    maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
+    timeouts: {
+      connectSeconds: secondsOf(raw.timeouts?.connect, 5),
+      responseSeconds: secondsOf(raw.timeouts?.response, 300),
+    },
+    signature: {
+      windowSeconds: secondsOf(raw.signature?.window, environment.signatureWindow),
+      replay: raw.signature?.replay ?? 'off',
+    },
+  };
+}
+
+function ruleOf(raw: RawRoute, serviceLimit: RawRateLimit | undefined): RouteRule {
+  return {
+    path: raw.path,
+    methods: raw.methods ?? null,
+    access: raw.access ?? 'any',
+    callers: raw.callers ?? null,
+    scopes: raw.scopes ?? [],
+    addresses: raw.allowedIps ? addressList(raw.allowedIps) : null,
+    rateLimit: rateLimitOf(raw.rateLimit ?? serviceLimit),
+    mode: raw.mode ?? null,
+  };
+}
+
+function rateLimitOf(raw: RawRateLimit | undefined): RateLimit | null {
+  return raw ? { limit: raw.limit, windowSeconds: secondsOf(raw.per, 60), by: raw.by ?? 'caller' } : null;
+}
+
+/** The file wins where it names a store; then the environment; then a file beside the configuration. */
+function storeOf(written: string | undefined, { folder, environment }: BuildOptions): StoreConfig {
+  const store = (written === undefined ? environment.store : storeConfig(written)) ?? {
+    kind: 'sqlite',
+    file: '.countersign/state.db',
+  };
+  return store.kind === 'sqlite' ? { ...store, file: resolve(folder, store.file) } : store;
+}
+
+function keySource(raw: NonNullable<RawConfig['keys']>[number], folder: string): KeySourceConfig[] {
+  if (raw.files !== undefined) return [{ kind: 'files', pattern: resolve(folder, raw.files) }];
+  if (raw.envFiles !== undefined) return [{ kind: 'envFiles', pattern: resolve(folder, raw.envFiles) }];
+  return raw.redis === undefined ? [] : [{ kind: 'redis', url: raw.redis }];
+}
+
+function upstreamOf(text: string): string {
+  const url = new URL(text);
+  return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+function address(text: string): ListenAddress {
+  const found = listenAddress(text);
+  if (!found) throw new TypeError(`${text} is not an address to listen on`);
+  return found;
+}
+
+function secondsOf(value: string | number | undefined, whenUnset: number): number {
+  return value === undefined ? whenUnset : (seconds(value) ?? whenUnset);
+}

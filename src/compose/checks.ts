@@ -1,0 +1,276 @@
+import { cidrFault } from '../core/address.ts';
+import { RESERVED_SEGMENTS, SCHEMES, type ListenAddress } from './config.ts';
+import { shown, type Fault } from './faults.ts';
+import type { FileChecks } from './file-checks.ts';
+import type { Place } from './place.ts';
+import { collide, isLoopback, listenAddress, reaches, storeConfig, storeForms } from './quantities.ts';
+import { routeFaults } from './route-checks.ts';
+import { servicePattern } from './schema.ts';
+
+export interface Findings {
+  readonly faults: Fault[];
+  /** Allowed, but likely a slip. */
+  readonly warnings: Fault[];
+}
+
+export interface CheckOptions {
+  readonly files: FileChecks;
+  /** Names of the schemes that this build has. */
+  readonly schemes: readonly string[];
+}
+
+/** What depends on more than one key, or on the machine: everything that the schema cannot say. */
+export function findings(root: Place, options: CheckOptions): Findings {
+  const found: Findings = { faults: [], warnings: [] };
+  const callers = knownCallers(root);
+  const listeners = listenerChecks(root, found);
+  for (const cidr of root.get('trustedProxies').items()) checkCidr(cidr, found);
+  checkStore(root.get('store'), found);
+  checkKeySources(root, options, found);
+  const names = root.get('services').entries();
+  if (root.get('services').value !== undefined && names.length === 0 && isMap(root.get('services').value))
+    found.faults.push(
+      root
+        .get('services')
+        .keyFault('no service is configured', 'name at least one: NAME: { upstream: http://127.0.0.1:8081 }'),
+    );
+  checkNames(names, found);
+  for (const [, service] of names) {
+    checkUpstream(service.get('upstream'), listeners, found);
+    checkAccept(service, options, found);
+    checkServiceFiles(service, options, found);
+    found.faults.push(...routeFaults(service, callers));
+  }
+  checkMounts(names, found);
+  checkHosts(root, names, found);
+  return found;
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function knownCallers(root: Place): ReadonlySet<string> {
+  const outside = root
+    .get('callers')
+    .items()
+    .flatMap((caller) => caller.text ?? []);
+  return new Set([
+    ...root
+      .get('services')
+      .entries()
+      .map(([name]) => name),
+    ...outside,
+  ]);
+}
+
+/** Every address that we listen on, each checked against those before it. */
+function listenerChecks(root: Place, found: Findings): ListenAddress[] {
+  const places: (readonly [Place, string])[] = [
+    [root.get('listen'), '127.0.0.1:8700'],
+    [root.get('adminListen'), '127.0.0.1:8701'],
+    ...root
+      .get('services')
+      .entries()
+      .map(([, service]) => [service.get('listen'), ''] as const),
+  ];
+  const taken: ListenAddress[] = [];
+  for (const [place, fallback] of places) {
+    const text = place.value === undefined ? fallback : place.text;
+    if (text === null || text === '') continue;
+    const address = listenAddress(text);
+    if (!address) {
+      found.faults.push(
+        place.fault(
+          `${shown(text)} is not an address to listen on`,
+          'write host and port: 127.0.0.1:8700 or [::1]:8700',
+        ),
+      );
+      continue;
+    }
+    const other = taken.find((earlier) => collide(earlier, address));
+    if (other)
+      found.faults.push(
+        place.fault(
+          `${text} is listened on already (${other.host}:${other.port})`,
+          'give each listen, adminListen and service a port of its own',
+        ),
+      );
+    taken.push(address);
+  }
+  const admin = root.get('adminListen');
+  const adminAddress = listenAddress(admin.text ?? '');
+  if (adminAddress && !isLoopback(adminAddress.host))
+    found.warnings.push(
+      admin.fault(
+        `the admin endpoints listen beyond this machine (${adminAddress.host})`,
+        'write 127.0.0.1 and reach them through a tunnel, unless the network is yours alone',
+      ),
+    );
+  return taken;
+}
+
+export function checkCidr(place: Place, found: Pick<Findings, 'faults'>): void {
+  const fault = place.text === null ? null : cidrFault(place.text);
+  if (fault === null) return;
+  const [message, hint] = fault.split('; ');
+  found.faults.push(place.fault(message ?? fault, hint ?? ''));
+}
+
+function checkStore(place: Place, found: Findings): void {
+  // The value is not shown: it may hold a password.
+  if (place.text !== null && storeConfig(place.text) === null)
+    found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
+}
+
+function checkKeySources(root: Place, options: CheckOptions, found: Findings): void {
+  for (const source of root.get('keys').items()) {
+    const named = source.entries();
+    if (isMap(source.value) && named.length !== 1)
+      found.faults.push(
+        source.fault(
+          named.length === 0 ? 'the key source is empty' : 'one entry names several key sources',
+          'write one of files, envFiles and redis per entry',
+        ),
+      );
+    for (const [kind, place] of named) {
+      if (place.text === null) continue;
+      if (kind === 'redis') checkRedis(place, found);
+      else if (kind === 'files' || kind === 'envFiles') options.files.pattern(place, found);
+    }
+  }
+}
+
+function checkRedis(place: Place, found: Findings): void {
+  if (!/^rediss?:\/\//.test(place.text ?? '') || !URL.canParse(place.text ?? ''))
+    found.faults.push(place.fault('the address of Redis is of no known form', 'write redis://127.0.0.1:6379'));
+  else
+    found.warnings.push(
+      place.fault(
+        'this build reads no keys from Redis',
+        'mount them as files, or import them: countersign keys import SERVICE --kind hs',
+      ),
+    );
+}
+
+function checkNames(names: readonly (readonly [string, Place])[], found: Findings): void {
+  const fileNames = new Map<string, string>();
+  for (const [name, service] of names) {
+    if (!servicePattern.test(name)) continue;
+    if (RESERVED_SEGMENTS.includes(name.toLowerCase()))
+      found.faults.push(
+        service.keyFault(
+          `the service name "${name}" is reserved: its path /${name} belongs to Countersign`,
+          `write another name, for example ${name}-service`,
+        ),
+      );
+    if (name === 'stack')
+      found.faults.push(
+        service.keyFault(
+          'the service name "stack" is reserved: the file stack_api_key is the key of the whole stack',
+          'write another name, for example stack-service',
+        ),
+      );
+    const fileName = name.replaceAll('-', '_');
+    const other = fileNames.get(fileName);
+    if (other !== undefined)
+      found.faults.push(
+        service.keyFault(
+          `the services "${other}" and "${name}" would share the key file ${fileName}_api_key`,
+          'names must differ in more than dashes and underscores',
+        ),
+      );
+    fileNames.set(fileName, name);
+  }
+}
+
+function checkUpstream(place: Place, listeners: readonly ListenAddress[], found: Findings): void {
+  if (place.text === null) return;
+  const fault = upstreamFault(place.text, listeners);
+  if (fault) found.faults.push(place.fault(...fault));
+}
+
+/** Neither message nor hint repeats the address before it is known to hold no password. */
+function upstreamFault(text: string, listeners: readonly ListenAddress[]): [message: string, hint: string] | null {
+  const example = 'write http://HOST:PORT, for example http://127.0.0.1:8081';
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text) || /[\s\\]/.test(text))
+    return ['the upstream is not an http or https address', example];
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '' || /^[^/]*\/\/[^/]*@/.test(text))
+    return [
+      'the upstream has credentials in it',
+      `write ${url.protocol}//${url.host} and put the key into a file named by upstreamKey: { file: … }`,
+    ];
+  if (text.includes('?')) return ['the upstream has a query', `write ${url.origin}${url.pathname.replace(/\/+$/, '')}`];
+  if (text.includes('#'))
+    return ['the upstream has a fragment', `write ${url.origin}${url.pathname.replace(/\/+$/, '')}`];
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  if (port === 0) return ['the upstream has port 0', example];
+  const address: ListenAddress = { host: url.hostname.replace(/^\[|\]$/g, ''), port };
+  if (listeners.some((listener) => reaches(address, listener)))
+    return [
+      `the upstream ${url.origin} is Countersign itself: requests would go in a circle`,
+      'write the address of the service, or let Countersign listen elsewhere',
+    ];
+  return null;
+}
+
+function checkAccept(service: Place, options: CheckOptions, found: Findings): void {
+  const accept = service.get('accept');
+  const named = accept.items().flatMap((place) => (place.text === null ? [] : [place]));
+  for (const place of named) {
+    const known: readonly string[] = SCHEMES;
+    if (options.schemes.includes(place.text ?? '') || !known.includes(place.text ?? '')) continue;
+    const hint = `leave it out; this build has ${options.schemes.join(', ')}`;
+    const message = `the scheme ${place.text} is not part of this build`;
+    // To accept fewer schemes than written only refuses more, so a file that is ahead of the build still loads.
+    const others = named.some((other) => options.schemes.includes(other.text ?? ''));
+    (place.text === 'http-signature' && others ? found.warnings : found.faults).push(place.fault(message, hint));
+  }
+}
+
+function checkServiceFiles(service: Place, options: CheckOptions, found: Findings): void {
+  options.files.present(service.get('apiKeyFile'), found);
+  options.files.present(service.get('upstreamKey').get('file'), found);
+  const passes = service.get('passCredential').value === true || service.get('authorization').value === 'upstream';
+  const header = service.get('upstreamKey').get('header').value ?? 'authorization';
+  if (passes && service.get('upstreamKey').value !== undefined && header === 'authorization')
+    found.faults.push(
+      service
+        .get('upstreamKey')
+        .keyFault(
+          'the Authorization header of the upstream would be set twice: by the caller and by upstreamKey',
+          'leave out upstreamKey or passCredential and authorization, or write header: x-api-key',
+        ),
+    );
+}
+
+function checkMounts(names: readonly (readonly [string, Place])[], found: Findings): void {
+  const mounted = names.filter(([, service]) => service.get('mount').value === '/');
+  for (const [, service] of mounted.slice(1))
+    found.faults.push(
+      service
+        .get('mount')
+        .fault(
+          `the service "${mounted[0]?.[0]}" has mount: / already`,
+          'only one service can take what nothing else matches',
+        ),
+    );
+}
+
+function checkHosts(root: Place, names: readonly (readonly [string, Place])[], found: Findings): void {
+  const taken = new Map<string, string>();
+  const lists: (readonly [string, Place])[] = [['the admin endpoints', root.get('adminHosts')]];
+  for (const [name, service] of names) lists.push([`the service "${name}"`, service.get('hosts')]);
+  for (const [owner, list] of lists) {
+    for (const place of list.items()) {
+      if (place.text === null) continue;
+      const other = taken.get(place.text);
+      if (other !== undefined)
+        found.faults.push(
+          place.fault(`the host ${place.text} means ${other} already`, 'a host name can mean one service only'),
+        );
+      else taken.set(place.text, owner);
+    }
+  }
+}

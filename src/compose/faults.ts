@@ -1,0 +1,110 @@
+/** One thing that is wrong with the configuration: where, what, and what to write instead. */
+export interface Fault {
+  /** The environment has no lines; there line and column are 0. */
+  readonly source: 'file' | 'environment';
+  /** From 1; 0 where the fault concerns the file as a whole. */
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  /** What to write instead; '' where there is nothing to add. */
+  readonly hint: string;
+}
+
+const faultsShownMax = 100;
+
+/** Every fault at once, in the order of the file: an operator mends them in one go. Compare `code`, not the class. */
+export class ConfigError extends Error {
+  readonly code = 'config_invalid';
+  readonly file: string;
+  readonly faults: readonly Fault[];
+
+  constructor(file: string | null, faults: readonly Fault[]) {
+    const name = file ?? 'configuration';
+    const sorted = sortFaults(faults);
+    super(formatFaults(name, sorted));
+    this.name = 'ConfigError';
+    this.file = name;
+    this.faults = sorted;
+  }
+
+  /** `file:line:column: message — hint`, one line each: editors and CI turn these into links. */
+  format(): string {
+    return formatFaults(this.file, this.faults);
+  }
+}
+
+export function formatFault(file: string, fault: Fault): string {
+  const at =
+    fault.source === 'environment' ? 'environment' : fault.line === 0 ? file : `${file}:${fault.line}:${fault.column}`;
+  return `${at}: ${fault.message}${fault.hint === '' ? '' : ` — ${fault.hint}`}`;
+}
+
+function formatFaults(file: string, faults: readonly Fault[]): string {
+  const lines = faults.slice(0, faultsShownMax).map((fault) => formatFault(file, fault));
+  if (faults.length > faultsShownMax) lines.push(`${file}: and ${faults.length - faultsShownMax} more`);
+  return lines.join('\n');
+}
+
+/** By place; one fault per place and message. */
+function sortFaults(faults: readonly Fault[]): Fault[] {
+  const seen = new Set<string>();
+  return faults
+    .filter((fault) => {
+      const key = JSON.stringify([fault.source, fault.line, fault.column, fault.message]);
+      return !seen.has(key) && seen.add(key);
+    })
+    .sort((a, b) => a.source.localeCompare(b.source) * -1 || a.line - b.line || a.column - b.column);
+}
+
+export function environmentFault(message: string, hint: string): Fault {
+  return { source: 'environment', line: 0, column: 0, message, hint };
+}
+
+/** The candidate that was probably meant, or null when none is near: at most a third of the letters may differ. */
+export function nearest(word: string, candidates: Iterable<string>): string | null {
+  if (word.length > 64) return null;
+  const plain = fold(word);
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = edits(plain, fold(candidate));
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** `rate_limit`, `rate-limit` and `RateLimit` are the same slip. */
+function fold(word: string): string {
+  return word.toLowerCase().replace(/[-_ ]/g, '');
+}
+
+/** Levenshtein's distance, with one row of the matrix at a time. */
+function edits(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const swap = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(swap, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    above = row;
+  }
+  return above[b.length] ?? 0;
+}
+
+/** A value as it may be shown in a message: short, and on one line. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** 'a, b or c' */
+export function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}

@@ -1,0 +1,70 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { builtConfig } from './build.ts';
+import { builtSchemes } from './catalogue.ts';
+import { findings } from './checks.ts';
+import type { StackConfig } from './config.ts';
+import { fileBytesMax, sourceDocument } from './document.ts';
+import { readEnvironment, type Env } from './env.ts';
+import { ConfigError, formatFault } from './faults.ts';
+import { fileChecks } from './file-checks.ts';
+import { placeIn } from './place.ts';
+import { schemaFaults } from './schema-faults.ts';
+import { configSchema } from './schema.ts';
+
+export { ConfigError } from './faults.ts';
+export type { Fault } from './faults.ts';
+
+export interface ParseOptions {
+  /** The file's path, for messages and relative paths; null for a text from elsewhere (paths then begin at the working folder). */
+  readonly file: string | null;
+  readonly env: Env;
+}
+
+/** Reads a configuration. Throws a ConfigError with every fault at once; never anything else. */
+export function parseConfig(text: string, { file, env }: ParseOptions): StackConfig {
+  const absolute = file === null ? null : resolve(file);
+  const folder = absolute === null ? process.cwd() : dirname(absolute);
+  const { environment, faults: environmentFaults } = readEnvironment(env);
+  const source = sourceDocument(text);
+  if (source.faults.length > 0) throw new ConfigError(file, [...environmentFaults, ...source.faults]);
+
+  const wrongForm = schemaFaults(source);
+  const found = findings(placeIn(source), { files: fileChecks(folder), schemes: builtSchemes });
+  const faults = [...environmentFaults, ...wrongForm, ...found.faults];
+  if (faults.length > 0) throw new ConfigError(file, faults);
+  return builtConfig(configSchema.parse(source.value), {
+    file: absolute,
+    folder,
+    environment,
+    schemes: builtSchemes,
+    warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
+  });
+}
+
+/** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */
+export function loadConfig(file: string, env: Env): StackConfig {
+  return parseConfig(readText(file), { file, env });
+}
+
+function readText(file: string): string {
+  const refuse = (message: string, hint: string) =>
+    new ConfigError(file, [{ source: 'file', line: 0, column: 0, message, hint }]);
+  let content: Buffer;
+  try {
+    if (statSync(file).size > fileBytesMax)
+      throw refuse('the file is larger than 1 MiB', 'a configuration is a few kilobytes; is this the right file?');
+    content = readFileSync(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    if (code === 'ENOENT')
+      throw refuse('the file does not exist', 'name another with --config, or make one: countersign init');
+    throw refuse(`the file cannot be read (${code})`, 'it must be a file that this user can read');
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw refuse('the file is not UTF-8 text', 'save it as UTF-8');
+  }
+}

@@ -1,0 +1,202 @@
+import { z } from 'zod';
+import { ACCESS } from '../core/route.ts';
+import { SCHEMES } from './config.ts';
+import { durationPattern, sizePattern } from './quantities.ts';
+
+/**
+ * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
+ * a fault ("write …"); what is wrong is said by schema-faults.ts. What depends on several keys is in checks.ts.
+ */
+
+export const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const hostPattern = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+
+const mode = z.enum(['off', 'report', 'enforce']);
+const durationHint = { error: 'write a number and a unit: 60s, 5m, 24h or 90d' };
+const duration = z.union(
+  [z.int().min(1, durationHint).max(999_999_999, durationHint), z.string().regex(durationPattern, durationHint)],
+  durationHint,
+);
+const sizeHint = { error: 'write a number and a unit: 512KiB, 10MiB or 1GiB' };
+const size = z.union(
+  [z.int().min(1, sizeHint).max(9_999_999_999, sizeHint), z.string().regex(sizePattern, sizeHint)],
+  sizeHint,
+);
+const count = z
+  .int({ error: 'write a whole number' })
+  .min(1, { error: 'write 1 or more' })
+  .max(1_000_000_000, { error: 'write a smaller number' });
+const listen = z.string({ error: 'write host and port: 127.0.0.1:8700' });
+const host = z
+  .string()
+  .regex(hostPattern, { error: 'write a host name in lower case, without scheme and port: tools.example.org' });
+const cidr = z.string({ error: 'write an address or CIDR: 10.0.0.0/8' });
+const file = z.string().min(1, { error: 'write a path; a relative one starts at the folder of this file' });
+const service = z.string().regex(servicePattern, {
+  error: 'a name has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
+});
+const scope = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, { error: 'a scope has no spaces or quotes: embed:write' });
+const method = z.string().regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: 'write methods in upper case: [GET, POST]' });
+
+function some<T extends z.ZodType>(item: T, meaningOfNone: string) {
+  return z.array(item).min(1, { error: `list at least one, or leave the key out for ${meaningOfNone}` });
+}
+
+const rateLimit = z.strictObject({
+  limit: count.describe('How many requests are allowed per window.'),
+  per: duration.describe('Length of the window; it begins with its first request.'),
+  by: z
+    .enum(['caller', 'address'])
+    .optional()
+    .describe('What is counted: the proven caller (default) or the client address.'),
+});
+
+const route = z.strictObject({
+  path: z
+    .string({ error: 'write a path within the service: /embed, /models/:name or /internal/*' })
+    .describe(
+      'Exact, with a :name for one segment, or with a final /* for all below; without the prefix of the service.',
+    ),
+  methods: some(method, 'all methods').optional().describe('Default: all methods. HEAD counts as GET.'),
+  access: z
+    .enum(ACCESS)
+    .optional()
+    .describe(
+      'public: nobody is asked; any (default): any proven caller; service: a service only; operator: an operator only.',
+    ),
+  callers: some(z.string(), 'any caller')
+    .optional()
+    .describe('Who may call: names of services or of `callers`, or whole principal ids such as token:<uuid>.'),
+  scopes: some(scope, 'no scope').optional().describe('Scopes that the credential must all have.'),
+  allowedIps: some(cidr, 'any address').optional().describe('Client addresses in CIDR notation that may call.'),
+  rateLimit: rateLimit.optional().describe('Requests per window; over it 429.'),
+  mode: mode.optional().describe('Mode of this route, over that of the service and the stack.'),
+});
+
+const upstreamKey = z.strictObject({
+  file: file.describe('File that holds the key; a final line break is not part of it.'),
+  header: z
+    .enum(['authorization', 'x-api-key'])
+    .optional()
+    .describe('Where it goes: authorization (default, as a Bearer) or x-api-key.'),
+});
+
+const signature = z.strictObject({
+  window: duration
+    .optional()
+    .describe('Accepted distance between the clocks of caller and gateway; default AUTH_TIMESTAMP_WINDOW, else 300s.'),
+  replay: z
+    .enum(['off', 'unsafe-methods', 'all'])
+    .optional()
+    .describe('Refuse a service signature seen before: off (default), unsafe-methods or all.'),
+});
+
+const timeouts = z.strictObject({
+  connect: duration.optional().describe('Until the upstream accepts the connection; default 5s. Over it 502.'),
+  response: duration
+    .optional()
+    .describe('Until the head of the response; default 300s. Over it 504. An open stream has no limit.'),
+});
+
+const serviceEntry = z.strictObject({
+  upstream: z
+    .string({ error: 'write the address of the service: upstream: http://127.0.0.1:8081' })
+    .describe('Where the service listens: http or https, optionally with a base path.'),
+  listen: listen.optional().describe('A port of its own, where the whole path space belongs to the service.'),
+  hosts: z.array(host).optional().describe('Host names that mean this service.'),
+  mount: z.literal('/').optional().describe('/ takes every path that nothing else matches; one service only.'),
+  accept: some(z.enum(SCHEMES), 'the default')
+    .optional()
+    .describe(
+      'Schemes that may prove a caller; default api-key, service-signature, http-signature, session-token. oauth only where named.',
+    ),
+  authorization: z
+    .enum(['ours', 'upstream'])
+    .optional()
+    .describe(
+      'upstream: the Authorization header belongs to the upstream, is not read here and passes through; default ours.',
+    ),
+  passCredential: z
+    .boolean()
+    .optional()
+    .describe('Pass the credential of the caller on to the upstream; default false.'),
+  upstreamKey: upstreamKey.optional().describe('The own key of the upstream, put in when the caller was allowed.'),
+  apiKeyFile: file
+    .optional()
+    .describe('The shared key of this service, when its file has another name than <service>_api_key.'),
+  mode: mode.optional().describe('Mode of the service, over that of the stack.'),
+  routes: z
+    .array(route)
+    .optional()
+    .describe('Rules for paths; the most specific path wins, whatever the order. Paths with no rule have access any.'),
+  rateLimit: rateLimit.optional().describe('For every route of the service that has none of its own.'),
+  maxSignedBody: size.optional().describe('Signed bodies are held until verified; over this size 413. Default 10MiB.'),
+  timeouts: timeouts.optional().describe('How long the upstream may take.'),
+  signature: signature.optional().describe('How service signatures are judged.'),
+});
+
+const keySource = z
+  .strictObject({
+    files: file
+      .optional()
+      .describe('Key files <service>_api_key, dashes of the service as underscores; * in the last component.'),
+    envFiles: file.optional().describe('.env files that hold SERVICE_ID and SERVICE_KEY; * in the last component.'),
+    redis: z.string().optional().describe('Redis with strings service:key:<id>.'),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 });
+
+export const configSchema = z.strictObject({
+  listen: listen.optional().describe('Where the gateway and forward auth listen; default 127.0.0.1:8700.'),
+  adminListen: listen.optional().describe('Where the admin endpoints listen; default 127.0.0.1:8701.'),
+  adminHosts: z
+    .array(host)
+    .optional()
+    .describe('Host names under which the admin endpoints answer besides adminListen.'),
+  name: z.string().min(1).max(64).optional().describe('Shown by /info and the dashboard; default countersign.'),
+  store: z
+    .string()
+    .optional()
+    .describe(
+      'memory:, sqlite:FILE, postgres://…, redis://… or supabase:https://…; default sqlite:.countersign/state.db.',
+    ),
+  mode: mode.optional().describe('off, report or enforce (default); a service or a route may say otherwise.'),
+  trustedProxies: z.array(cidr).optional().describe('Peers whose description of the client is believed; default none.'),
+  callers: z.array(service).optional().describe('Callers that are no service of this file; routes may name them.'),
+  keys: z.array(keySource).optional().describe('Where keys come from, besides the store; default nowhere.'),
+  failedAttempts: z
+    .strictObject({
+      limit: count.optional().describe('Wrong secrets per window and address; default 10.'),
+      per: duration.optional().describe('Length of the window; default 300s.'),
+    })
+    .optional()
+    .describe('Count wrong secrets on service routes too; default off. The admin token is always guarded.'),
+  audit: z
+    .strictObject({
+      log: z.boolean().optional().describe('A JSON line per decision on standard output; default true.'),
+      rows: z.boolean().optional().describe('A row per decision in the store; default true.'),
+      retain: duration.optional().describe('How long rows are kept; default 30d.'),
+      retainRows: count.optional().describe('How many rows are kept at most; default 1000000.'),
+    })
+    .optional()
+    .describe('What is kept of decisions.'),
+  services: z
+    .record(service, serviceEntry)
+    .describe(
+      'The services behind this gateway, by name. The name is the first segment of the path and the name that callers prove.',
+    ),
+});
+
+export type RawConfig = z.infer<typeof configSchema>;
+export type RawService = RawConfig['services'][string];
+export type RawRoute = NonNullable<RawService['routes']>[number];
+export type RawRateLimit = NonNullable<RawRoute['rateLimit']>;
+
+/** What editors check the file with; shipped as docs/countersign.schema.json. */
+export function jsonSchema(): Record<string, unknown> {
+  return {
+    title: 'Countersign configuration (countersign.yaml)',
+    ...z.toJSONSchema(configSchema),
+  };
+}
