@@ -1,16 +1,99 @@
+import type { Clock } from '../core/clock.ts';
 import type { Keyring } from '../core/credential.ts';
+import type { Store } from '../core/store.ts';
+import type { Principal } from '../core/verdict.ts';
+import type { Seal } from '../crypto/seal.ts';
+import { followKeys } from './follow-keys.ts';
+import { keyIndex, type KeyExpiry } from './key-index.ts';
+import type { KeySource } from './sources/key-source.ts';
 
-/** Every key source in one index. Sources load before `ready` resolves; what changes later is followed. */
+/** Every key source in one index. All are read before the keyring is handed out; what changes later is followed. */
 export interface LiveKeyring extends Keyring {
-  /** True once any API key, HMAC secret or public key is known. */
+  /** How many API keys and HMAC secrets are known, revoked and expired ones too. */
   readonly size: number;
   /** Whether this credential would still be accepted; by the credentialId of its principal. */
   isLive(credentialId: string): boolean;
+  /** The same of the very key behind a principal: a file whose key was replaced keeps its credentialId. */
+  holds(principal: Principal): boolean;
   /** Told after every change, so that open streams can be checked. Returns how to stop. */
   onChange(listener: () => void): () => void;
-  /** For metrics: service, credential id and end of every key that ends. */
-  expiries(): { service: string; credentialId: string; expiresAt: number }[];
+  /** For metrics: service, credential id and end of every key that ends and is not revoked. */
+  expiries(): KeyExpiry[];
   /** What the operator should know: a file with wrong permissions, one that matches no service. */
   readonly warnings: readonly string[];
+  /** Reads every file anew at once: after the configuration changed. */
+  refresh(): Promise<void>;
   close(): void;
+}
+
+export interface KeyringOptions {
+  readonly store: Store;
+  readonly seal: Seal;
+  /** In order: of two that hold one secret the first counts, and the store before all. */
+  readonly sources: readonly KeySource[];
+  readonly clock: Clock;
+  /** Told once of each new warning that is not a source's own. */
+  readonly onWarning: (text: string) => void;
+}
+
+/**
+ * Rejects when the store cannot be read at the start. Later outages leave the snapshot as it was: keys that were good stay
+ * good, and what was missed is read when the store is back.
+ */
+export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
+  const { store, sources, clock, onWarning } = options;
+  const index = keyIndex(options.seal);
+  const listeners = new Set<{ readonly hear: () => void }>();
+  let told: readonly string[] = [];
+
+  function changed(): void {
+    index.commit();
+    const now = index.warnings();
+    for (const text of now) if (!told.includes(text)) onWarning(text);
+    told = now;
+    for (const { hear } of [...listeners]) hear();
+  }
+
+  function sourcesChanged(): void {
+    index.putFound(sources.flatMap((source) => source.keys()));
+    changed();
+  }
+
+  const following = followKeys({ store, index, onChange: changed, onWarning });
+  try {
+    await following.ready;
+    for (const source of sources) await source.start(sourcesChanged);
+  } catch (error) {
+    following.close();
+    for (const source of sources) source.close();
+    throw error;
+  }
+  sourcesChanged();
+
+  return {
+    apiKey: (digest) => index.apiKey(digest),
+    macKeys: (serviceId) => index.macKeys(serviceId),
+    get size() {
+      return index.size;
+    },
+    isLive: (credentialId) => index.isLive(credentialId, clock()),
+    holds: (principal) => index.holds(principal, clock()),
+    onChange(listener) {
+      const entry = { hear: listener };
+      listeners.add(entry);
+      return () => void listeners.delete(entry);
+    },
+    expiries: () => index.expiries(),
+    get warnings() {
+      return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];
+    },
+    async refresh() {
+      for (const source of sources) await source.refresh();
+    },
+    close() {
+      following.close();
+      for (const source of sources) source.close();
+      listeners.clear();
+    },
+  };
 }

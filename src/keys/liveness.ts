@@ -1,8 +1,149 @@
+import type { Clock } from '../core/clock.ts';
 import type { Principal } from '../core/verdict.ts';
+import type { LiveKeyring } from './keyring.ts';
+import type { Tokens } from './tokens.ts';
 
 /** Ends what a dead credential left open: streams and sockets, within a second of revocation or expiry. */
 export interface Liveness {
   /** Calls `onDead` once when the principal's credential expires or is revoked; returns how to stop watching. */
   track(principal: Principal, onDead: () => void): () => void;
   close(): void;
+}
+
+export interface LivenessOptions {
+  readonly keyring: LiveKeyring;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+interface Tracked {
+  readonly principal: Principal;
+  readonly onDead: () => void;
+}
+
+const sweepMillis = 250;
+
+export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness {
+  const all = new Set<Tracked>();
+  const byToken = new Map<string, Set<Tracked>>();
+  /** Tokens whose life is in doubt until the store has answered. */
+  const doubted = new Set<string>();
+  let asking = false;
+  let soonest = Infinity;
+  let sweeper: NodeJS.Timeout | null = null;
+
+  function end(tracked: Tracked): void {
+    if (!all.has(tracked)) return;
+    forget(tracked);
+    try {
+      tracked.onDead();
+    } catch (error) {
+      // One stream that cannot be closed must not keep the others open.
+      process.emitWarning(`closing a stream failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  function forget(tracked: Tracked): void {
+    all.delete(tracked);
+    const tokenId = tokenIdOf(tracked.principal);
+    const siblings = tokenId === null ? undefined : byToken.get(tokenId);
+    siblings?.delete(tracked);
+    if (tokenId !== null && siblings?.size === 0) byToken.delete(tokenId);
+    if (all.size > 0 || !sweeper) return;
+    clearInterval(sweeper);
+    sweeper = null;
+    soonest = Infinity;
+  }
+
+  /** Costs a comparison until something is due. */
+  function sweep(): void {
+    void settleDoubts();
+    const now = clock();
+    if (now < soonest) return;
+    soonest = Infinity;
+    for (const tracked of [...all]) {
+      const { expiresAt } = tracked.principal;
+      if (expiresAt === null) continue;
+      if (expiresAt <= now) end(tracked);
+      else soonest = Math.min(soonest, expiresAt);
+    }
+  }
+
+  /** What the store cannot answer now is asked again at the next sweep. */
+  async function settleDoubts(): Promise<void> {
+    if (asking) return;
+    asking = true;
+    try {
+      for (const tokenId of [...doubted]) {
+        if (byToken.has(tokenId)) {
+          // Settled before the question: a change that arrives during it raises the doubt again.
+          doubted.delete(tokenId);
+          const record = await asked(tokenId);
+          if (record && record.revokedAt === null) continue;
+          for (const tracked of [...(byToken.get(tokenId) ?? [])]) end(tracked);
+        } else doubted.delete(tokenId);
+      }
+    } catch {
+      // Nothing is closed on a guess.
+    } finally {
+      asking = false;
+    }
+  }
+
+  async function asked(tokenId: string): ReturnType<Tokens['get']> {
+    try {
+      return await tokens.get(tokenId);
+    } catch (error) {
+      doubted.add(tokenId);
+      throw error;
+    }
+  }
+
+  const stopKeys = keyring.onChange(() => {
+    for (const tracked of [...all]) if (isKey(tracked.principal) && !keyring.holds(tracked.principal)) end(tracked);
+  });
+  const stopTokens = tokens.onChange((tokenId) => {
+    for (const id of tokenId === null ? byToken.keys() : [tokenId]) if (byToken.has(id)) doubted.add(id);
+    void settleDoubts();
+  });
+
+  return {
+    track(principal, onDead) {
+      const tracked: Tracked = { principal, onDead };
+      all.add(tracked);
+      soonest = Math.min(soonest, principal.expiresAt ?? Infinity);
+      if (!sweeper) {
+        sweeper = setInterval(sweep, sweepMillis);
+        sweeper.unref();
+      }
+      const tokenId = tokenIdOf(principal);
+      if (tokenId !== null) {
+        const siblings = byToken.get(tokenId);
+        if (siblings) siblings.add(tracked);
+        else byToken.set(tokenId, new Set([tracked]));
+        // It may have been revoked between the verdict and now.
+        if (!tokens.remembers(principal)) doubted.add(tokenId);
+        if (doubted.size > 0) queueMicrotask(() => void settleDoubts());
+      } else if (isKey(principal) && !keyring.holds(principal)) queueMicrotask(() => end(tracked));
+      return () => forget(tracked);
+    },
+    close() {
+      stopKeys();
+      stopTokens();
+      if (sweeper) clearInterval(sweeper);
+      sweeper = null;
+      all.clear();
+      byToken.clear();
+      doubted.clear();
+    },
+  };
+}
+
+function tokenIdOf(principal: Principal): string | null {
+  return principal.id.startsWith('token:') ? principal.credentialId : null;
+}
+
+/** Operators' credentials are no keys: they end only where they say so. */
+function isKey(principal: Principal): boolean {
+  return principal.id.startsWith('service:') || principal.id.startsWith('holder:');
 }

@@ -1,0 +1,102 @@
+import type { Store } from '../core/store.ts';
+import type { KeyIndex } from './key-index.ts';
+
+export interface FollowKeysOptions {
+  readonly store: Store;
+  readonly index: KeyIndex;
+  /** After the index was told of something new. */
+  readonly onChange: () => void;
+  readonly onWarning: (text: string) => void;
+}
+
+const retryMillis = 500;
+
+/**
+ * Keeps the index level with the store. One reader at a time: two answers about one key could otherwise arrive in the
+ * wrong order and leave the older one standing. What could not be read is asked again until it can.
+ */
+export function followKeys({ store, index, onChange, onWarning }: FollowKeysOptions): {
+  /** Resolves when everything was read for the first time; rejects when it could not be. */
+  readonly ready: Promise<void>;
+  close(): void;
+} {
+  let everything = true;
+  let ids = new Set<string>();
+  let digests = new Set<string>();
+  let reading = false;
+  let away = false;
+  let closed = false;
+  let retry: NodeJS.Timeout | null = null;
+
+  // Watching begins before the first reading, so that nothing falls between the two.
+  const stop = store.watch(({ topic, id }) => {
+    if (topic === 'resync') everything = true;
+    else if (topic === 'keys') ids.add(id);
+    else if (topic === 'revocations') digests.add(id);
+    else return;
+    void follow();
+  });
+
+  async function follow(): Promise<void> {
+    if (reading || closed) return;
+    reading = true;
+    if (retry) clearTimeout(retry);
+    try {
+      while (!closed && (everything || ids.size > 0 || digests.size > 0)) {
+        await readOnce();
+        if (!closed) onChange();
+      }
+      if (away) onWarning('the store answers again: keys are up to date');
+      away = false;
+    } catch (error) {
+      if (!away) onWarning(`keys cannot be read from the store, those in memory stay in use: ${words(error)}`);
+      away = true;
+      retry = setTimeout(() => void follow(), retryMillis);
+      retry.unref();
+    } finally {
+      reading = false;
+    }
+  }
+
+  async function readOnce(): Promise<void> {
+    const was = { everything, ids, digests };
+    [everything, ids, digests] = [false, new Set(), new Set()];
+    try {
+      // A revocation needs no reading, and must not wait for one that fails.
+      for (const digest of was.digests) index.putRevoked(digest);
+      if (was.everything) {
+        const [records, revocations] = await Promise.all([store.keys.list(), store.keys.revocations()]);
+        index.putAll(records, revocations);
+      } else {
+        for (const id of was.ids) index.putRecord(id, await store.keys.get(id));
+      }
+    } catch (error) {
+      everything ||= was.everything;
+      for (const id of was.ids) ids.add(id);
+      if (was.digests.size > 0) onChange();
+      throw error;
+    }
+  }
+
+  async function first(): Promise<void> {
+    reading = true;
+    try {
+      while (everything || ids.size > 0 || digests.size > 0) await readOnce();
+    } finally {
+      reading = false;
+    }
+  }
+
+  return {
+    ready: first(),
+    close() {
+      closed = true;
+      stop();
+      if (retry) clearTimeout(retry);
+    },
+  };
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

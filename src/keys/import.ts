@@ -1,0 +1,58 @@
+import type { KeyRecord } from '../core/credential.ts';
+import { hasCode, type Store } from '../core/store.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { idOf, mintedKind, mintId } from '../crypto/key-format.ts';
+import type { Seal } from '../crypto/seal.ts';
+import { checkOrder, recordOf, type KeyOrder } from './create.ts';
+import { KeyError } from './key-error.ts';
+import { mintedFault, secretLengthMin, unpresentable, weakness } from './secret-text.ts';
+
+export interface ImportOrder extends KeyOrder {
+  /** The key as written, without the newline that ended it. */
+  readonly secret: string;
+}
+
+export interface Imported {
+  readonly record: KeyRecord;
+  /** What the operator should know of the key's strength; null when there is nothing to say. */
+  readonly warning: string | null;
+}
+
+/**
+ * Takes over a key that is in use already. Throws a KeyError: for one that no header could carry, that is too short, cut
+ * off, of another kind, known already (naming the id), or revoked once: what was revoked stays dead.
+ */
+export async function importKey(store: Store, seal: Seal, order: ImportOrder): Promise<Imported> {
+  checkOrder(order);
+  const { secret, kind } = order;
+  const fault = unpresentable(secret) ?? mintedFault(secret, kind);
+  if (fault) throw new KeyError('invalid_key', `the key ${fault}`);
+  if (secret.length < secretLengthMin)
+    throw new KeyError(
+      'invalid_key',
+      `the key has ${secret.length} characters; at least ${secretLengthMin} are needed`,
+    );
+
+  const digest = sha256Hex(secret);
+  const known = await store.keys.byDigest(digest);
+  if (known) throw duplicate(known);
+  if ((await store.keys.revocations()).includes(digest))
+    throw new KeyError('revoked_key', 'this key was revoked and cannot be used again: create a new one');
+
+  // A key of ours keeps the id that is written in it.
+  const id = mintedKind(secret) === null ? mintId() : idOf(secret);
+  const record = recordOf(seal, order, id, secret, true);
+  try {
+    await store.keys.insert(record);
+  } catch (error) {
+    if (!hasCode(error, 'duplicate')) throw error;
+    throw duplicate((await store.keys.byDigest(digest)) ?? record);
+  }
+  const weak = weakness(secret);
+  return { record, warning: weak && `the key ${weak}: replace it soon with one from "keys create"` };
+}
+
+function duplicate(known: KeyRecord): KeyError {
+  const state = known.revokedAt === null ? '' : ', and was revoked';
+  return new KeyError('duplicate_key', `this key is known already: ${known.id} of ${known.service}${state}`);
+}

@@ -1,0 +1,17 @@
+export type KeyErrorCode =
+  | 'invalid_service'
+  | 'invalid_key'
+  | 'invalid_option'
+  | 'duplicate_key'
+  | 'revoked_key'
+  | 'unknown_key';
+
+/** An order about a key that cannot be carried out. The message is for people and never holds a secret. */
+export class KeyError extends Error {
+  readonly code: KeyErrorCode;
+  constructor(code: KeyErrorCode, message: string) {
+    super(message);
+    this.name = 'KeyError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,39 @@
+import { mintedKind, wellFormed, type MintedKind } from '../crypto/key-format.ts';
+
+/** Shorter ones are guessed. Not imposed on secret files, whose stacks chose their keys before we came. */
+export const secretLengthMin = 16;
+export const secretLengthMax = 4096;
+
+/** Null when a header can carry the text; otherwise what is wrong, without showing any of it. */
+export function unpresentable(secret: string): string | null {
+  if (secret === '') return 'is empty';
+  if (secret.length > secretLengthMax) return `is longer than ${secretLengthMax} characters`;
+  for (let index = 0; index < secret.length; index += 1) {
+    const code = secret.charCodeAt(index);
+    if (code <= 0x20) return 'holds white space or a control character';
+    if (code >= 0x7f) return 'holds a character that is not printable ASCII';
+  }
+  return null;
+}
+
+const meaning: Record<MintedKind, string> = {
+  sk: 'an API key',
+  hs: 'an HMAC secret',
+  st: 'a session token',
+  ad: 'an admin token',
+};
+
+/** Null for foreign secrets and for whole ones of the wanted kind; a cut-off or misplaced cs_ key is told before it fails. */
+export function mintedFault(secret: string, wanted: 'sk' | 'hs'): string | null {
+  const kind = mintedKind(secret);
+  if (kind === null) return null;
+  if (!wellFormed(secret)) return 'looks like one of our keys, but is cut off or mistyped (its check does not match)';
+  return kind === wanted ? null : `is ${meaning[kind]} (cs_${kind}_…), where ${meaning[wanted]} belongs`;
+}
+
+/** Null when the secret looks random enough; an upper bound on its bits, so that only clear cases are complained of. */
+export function weakness(secret: string): string | null {
+  if (secret.length < secretLengthMin) return `has only ${secret.length} characters`;
+  const bitsMax = secret.length * Math.log2(new Set(secret).size);
+  return bitsMax < 64 ? 'repeats a few characters and can be guessed' : null;
+}

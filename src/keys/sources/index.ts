@@ -1,0 +1,4 @@
+export type { FoundKey, KeyedService, KeySource } from './key-source.ts';
+export { envFiles } from './env-files.ts';
+export { secretFiles } from './secret-files.ts';
+export { masterSeal, MasterKeyError } from './master-key.ts';

@@ -1,0 +1,57 @@
+import type { MacKey } from '../../core/credential.ts';
+
+/** A place outside the store where keys are found: a folder of files, say. */
+export interface KeySource {
+  /** What it is and where, for people: 'files /run/secrets/*_api_key'. */
+  readonly name: string;
+  /** Reads for the first time and follows from then on; a bad file is a warning, never a rejection. */
+  start(onChange: () => void): Promise<void>;
+  /** Reads anew at once. Calls onChange when something changed. */
+  refresh(): Promise<void>;
+  keys(): readonly FoundKey[];
+  /** What is wrong now; paths and modes, never a secret. */
+  warnings(): readonly string[];
+  close(): void;
+}
+
+export type FoundKey = FoundApiKey | FoundMacKey;
+
+/** A called service's shared key. */
+export interface FoundApiKey {
+  readonly kind: 'sk';
+  /** Stable and not secret: 'file:embeddings_api_key'. */
+  readonly credentialId: string;
+  /** Lower-case hex SHA-256 of the key. */
+  readonly digest: string;
+  /** Proves holder:<service>. */
+  readonly service: string;
+  /** The only service that accepts it; null for all. */
+  readonly acceptedAt: string | null;
+}
+
+/** A caller's HMAC secret, prepared; the secret itself is not kept. */
+export interface FoundMacKey {
+  readonly kind: 'hs';
+  /** Stable and not secret: 'env:aidb.env'. */
+  readonly credentialId: string;
+  readonly digest: string;
+  /** Proves service:<service>. */
+  readonly service: string;
+  readonly key: MacKey;
+}
+
+/** As much of a configured service as key files need. */
+export interface KeyedService {
+  readonly name: string;
+  /** Absolute path of its shared key, when not under the usual name. */
+  readonly apiKeyFile: string | null;
+}
+
+export interface FileSourceOptions {
+  /** Absolute; '*' stands for any characters within the last component. */
+  readonly pattern: string;
+  /** Told once of each new warning. */
+  readonly onWarning: (text: string) => void;
+  /** How often to look again, since watches can be lost; 5,000 ms. */
+  readonly pollMillis?: number;
+}

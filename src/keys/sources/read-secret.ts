@@ -1,0 +1,75 @@
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statfsSync } from 'node:fs';
+
+const bytesMax = 64 * 1024;
+const tmpfs = 0x01021994;
+const ramfs = 0x858458f6;
+
+/** A secret file's text without the newline that ends it, or why it is not to be used. */
+export type SecretReading =
+  | { readonly ok: true; readonly text: string; readonly warning: string | null }
+  | { readonly ok: false; readonly missing: boolean; readonly fault: string };
+
+/**
+ * Judges what was opened, not what the name pointed to a moment before. Synchronous: the files are small and few, and a
+ * half-read set of keys is a state that nobody has to think about. Symbolic links are followed.
+ */
+export function readSecretFile(path: string): SecretReading {
+  let file: number;
+  try {
+    // Non-blocking: opening a named pipe would otherwise wait for its writer for ever.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    return { ok: false, missing: code === 'ENOENT', fault: `${path}: cannot be opened (${code})` };
+  }
+  try {
+    return judge(path, file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    return { ok: false, missing: false, fault: `${path}: cannot be read (${code})` };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function judge(path: string, file: number): SecretReading {
+  const stat = fstatSync(file);
+  if (!stat.isFile()) return refuse(`${path}: is not a regular file`);
+  const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
+  const open = (stat.mode & 0o066) !== 0;
+  const complaint = `${path}: group or others can read or write it (mode ${mode})`;
+  if (open && !exempt(path)) return refuse(`${complaint}, so it is not used; run: chmod 600 ${path}`);
+  if (stat.size > bytesMax) return refuse(`${path}: is larger than ${bytesMax} bytes`);
+
+  const buffer = Buffer.alloc(bytesMax + 1);
+  let length = 0;
+  for (let got = 1; got > 0 && length < buffer.length; length += got) {
+    got = readSync(file, buffer, length, buffer.length - length, null);
+  }
+  if (length > bytesMax) return refuse(`${path}: is larger than ${bytesMax} bytes`);
+  const text = withoutNewline(buffer.toString('utf8', 0, length));
+  buffer.fill(0);
+  if (text === '') return refuse(`${path}: is empty, so no key is taken from it`);
+  return { ok: true, text, warning: open ? `${complaint}; where you can, run: chmod 600 ${path}` : null };
+}
+
+/** Exactly one newline, LF or CRLF: what an editor or echo adds is not part of a secret. */
+export function withoutNewline(text: string): string {
+  if (text.endsWith('\r\n')) return text.slice(0, -2);
+  return text.endsWith('\n') ? text.slice(0, -1) : text;
+}
+
+/** Docker and Kubernetes mount secrets readable by all, in memory or below /run/secrets; there the mode is a warning only. */
+function exempt(path: string): boolean {
+  const type = statfsSync(path).type;
+  return (
+    type === tmpfs ||
+    type === ramfs ||
+    path.startsWith('/run/secrets/') ||
+    realpathSync(path).startsWith('/run/secrets/')
+  );
+}
+
+function refuse(fault: string): SecretReading {
+  return { ok: false, missing: false, fault };
+}
