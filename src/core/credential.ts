@@ -68,6 +68,16 @@ export interface MacKeyEntry {
   readonly revoked: boolean;
 }
 
+/** A key that verifies HTTP signatures, held in memory. The algorithm belongs to the key (RFC 9421 §3.2). */
+export interface SignatureKeyEntry {
+  readonly principal: Principal;
+  readonly algorithm: 'hmac-sha256' | 'ed25519';
+  /** Over the base's bytes; a promise where verifying leaves the main thread. */
+  verify(base: string, signature: Uint8Array): boolean | Promise<boolean>;
+  readonly expiresAt: number | null;
+  readonly revoked: boolean;
+}
+
 /**
  * The keys of every source, in memory and kept fresh. All look-ups are by index and synchronous.
  * Throws with code 'keys_unavailable' where a source cannot be trusted any more (a store away for too long).

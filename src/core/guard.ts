@@ -102,11 +102,13 @@ export function createGuard(options: GuardOptions): Guard {
 
     refusal(denied, service) {
       const challenges: string[] = [];
+      const further: Record<string, string> = {};
       for (const scheme of options.service(service)?.schemes ?? []) {
         const challenge = scheme.challenge(denied);
         if (challenge !== null && !challenges.includes(challenge)) challenges.push(challenge);
+        Object.assign(further, scheme.refusalHeaders?.(denied));
       }
-      return refusalOf(denied, challenges);
+      return refusalOf(denied, challenges, further);
     },
   };
 }

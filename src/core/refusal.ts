@@ -18,7 +18,11 @@ export function publicWords(denied: Denied): string {
  * `challenges` are the WWW-Authenticate values of the schemes that the service accepts; they go out with 401 and 403 only
  * (RFC 9110 §15.5.2).
  */
-export function refusalOf(denied: Denied, challenges: readonly string[]): Refusal {
+export function refusalOf(
+  denied: Denied,
+  challenges: readonly string[],
+  further: Readonly<Record<string, string>> = {},
+): Refusal {
   const { status } = REASONS[denied.reason];
   const body = JSON.stringify({
     error: publicWords(denied),
@@ -31,6 +35,7 @@ export function refusalOf(denied: Denied, challenges: readonly string[]): Refusa
     'cache-control': 'no-store',
   };
   if ((status === 401 || status === 403) && challenges.length > 0) headers['www-authenticate'] = challenges.join(', ');
+  Object.assign(headers, further);
   if (denied.retryAfter !== null) headers['retry-after'] = String(Math.max(1, Math.ceil(denied.retryAfter)));
   return { status, headers, body };
 }

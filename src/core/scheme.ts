@@ -13,4 +13,6 @@ export interface Scheme {
   authenticate(request: AuthRequest): MaybePromise<Verdict | null>;
   /** The WWW-Authenticate challenge that this scheme adds to a 401 or 403 (RFC 9110 §11.6.1), or null for none. */
   challenge(denied: Denied): string | null;
+  /** Further fields of the refusal, by lower-case name: what a caller needs to do better next time. */
+  refusalHeaders?(denied: Denied): Readonly<Record<string, string>>;
 }
