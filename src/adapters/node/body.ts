@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import { BodyError } from '../../core/request.ts';
+
+/** The whole body of a request, held in memory up to `limit` bytes. Rejects with a BodyError. */
+export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const declared = Number(req.headers['content-length'] ?? 0);
+  if (declared > limit) return Promise.reject(tooLarge(limit));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (error: BodyError | null): void => {
+      req.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+      if (error === null) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      else reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > limit) {
+        // Whoever answers decides what becomes of the rest; reading on would let one client fill the memory.
+        req.pause();
+        settle(tooLarge(limit));
+      } else chunks.push(chunk);
+    };
+    const onEnd = (): void => settle(null);
+    const onGone = (): void => settle(gone());
+    if (req.destroyed && !req.readableEnded) reject(gone());
+    else if (req.readableEnded) settle(null);
+    else req.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+  });
+}
+
+function tooLarge(limit: number): BodyError {
+  return new BodyError('body_too_large', `the body is larger than ${limit} bytes`);
+}
+
+function gone(): BodyError {
+  return new BodyError('body_unavailable', 'the client went away before its body was complete');
+}

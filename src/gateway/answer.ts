@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Refusal } from '../core/refusal.ts';
+import { devHeader } from './response-headers.ts';
+import { hasBody } from './request-shape.ts';
+
+const lingerBytesMax = 1_048_576;
+const lingerMillis = 2000;
+
+/**
+ * Sends a refusal. Where the request's body has not been read, the connection ends with the answer: what is left of the
+ * body must never be taken for a next request, and reading an unwanted upload to its end would be a gift to its sender.
+ */
+export function answer(req: IncomingMessage, res: ServerResponse, refusal: Refusal, devMode: boolean): void {
+  const headers: Record<string, string> = { ...refusal.headers };
+  if (devMode) headers[devHeader.toLowerCase()] = 'unauthenticated';
+  if (req.complete || !hasBody(req)) {
+    res.writeHead(refusal.status, headers);
+    res.end(refusal.body);
+    return;
+  }
+  headers['connection'] = 'close';
+  res.writeHead(refusal.status, headers);
+  if (req.headers.expect !== undefined) {
+    // The client waits for our word before it sends the body: there is nothing to read.
+    res.end(refusal.body);
+    return;
+  }
+  // Closing with unread bytes in the socket resets it, and the client could lose the answer: read on for a moment.
+  res.write(refusal.body);
+  discard(req, () => res.end());
+}
+
+/** Reads and forgets what is left of a body, up to a bound in bytes and time; then calls `done` once. */
+export function discard(req: IncomingMessage, done: (drained: boolean) => void): void {
+  let size = 0;
+  const finish = (): void => {
+    clearTimeout(timer);
+    req.off('data', onData).off('end', finish).off('close', finish).off('error', finish);
+    done(req.readableEnded);
+  };
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length;
+    if (size > lingerBytesMax) finish();
+  };
+  const timer = setTimeout(finish, lingerMillis);
+  if (req.destroyed) finish();
+  else req.on('data', onData).on('end', finish).on('close', finish).on('error', finish).resume();
+}

@@ -1,0 +1,244 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { NodeRequest } from '../adapters/node/request.ts';
+import type { ServiceConfig } from '../compose/config.ts';
+import type { Stack } from '../compose/stack.ts';
+import type { Decision } from '../core/decision.ts';
+import { deny, type Denied, type Principal } from '../core/verdict.ts';
+import { answer, discard } from './answer.ts';
+import { RequestBody } from './request-body.ts';
+import { upstreamHeaders } from './request-headers.ts';
+import { hasBody } from './request-shape.ts';
+import { clientHeaders } from './response-headers.ts';
+import { openTunnel } from './tunnel.ts';
+import { openPerUpstreamMax, type Upstream } from './upstreams.ts';
+import { upstreamFault } from './upstream-fault.ts';
+
+/** What every exchange of one gateway shares. */
+export interface ExchangeContext {
+  readonly stack: Stack;
+  /** Exchanges under way; the gateway's sweep watches over the credentials of those that last. */
+  readonly open: Set<Exchange>;
+}
+
+export interface ExchangeOptions {
+  readonly context: ExchangeContext;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly request: NodeRequest;
+  readonly service: ServiceConfig;
+  readonly upstream: Upstream;
+  /** Path and query for the upstream. */
+  readonly target: string;
+  /** The client's socket for a WebSocket handshake; null for a plain request. */
+  readonly upgrade: Duplex | null;
+}
+
+const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * One request on its way through: from the verdict to the last byte. It is the handler that undici calls back, so that a
+ * request costs one object and no closures. The raw header lists come only through undici's older handler interface.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #context: ExchangeContext;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #request: NodeRequest;
+  readonly #service: ServiceConfig;
+  readonly #upstream: Upstream;
+  readonly #target: string;
+  readonly #upgrade: Duplex | null;
+  #options: Dispatcher.DispatchOptions | null = null;
+  #decision: Decision | null = null;
+  #abort: ((error?: Error) => void) | null = null;
+  #unwatch: (() => void) | null = null;
+  #endTunnel: (() => void) | null = null;
+  #headSent = false;
+  #retried = false;
+  #closed = false;
+  /** Sweeps that this exchange has lived through. */
+  age = 0;
+
+  constructor(options: ExchangeOptions) {
+    this.#context = options.context;
+    this.#req = options.req;
+    this.#res = options.res;
+    this.#request = options.request;
+    this.#service = options.service;
+    this.#upstream = options.upstream;
+    this.#target = options.target;
+    this.#upgrade = options.upgrade;
+  }
+
+  async run(): Promise<void> {
+    try {
+      const decision = await this.#context.stack.guard.decide(this.#request);
+      // The client may be gone by now, or the rest of what it sent was found to be no HTTP.
+      if (this.#res.destroyed || !this.#req.socket.writable) return;
+      this.#decision = decision;
+      if (decision.outcome === 'deny' && decision.verdict?.allowed === false) this.#refuse(decision.verdict);
+      else await this.#forward(decision);
+    } catch (error) {
+      // A fault of ours must not take the other requests along, nor leave this one hanging.
+      this.#fail(deny('unavailable', `the gateway failed: ${error instanceof Error ? error.message : String(error)}`));
+    }
+  }
+
+  async #forward(decision: Decision): Promise<void> {
+    const { stack, open } = this.#context;
+    const upstream = this.#upstream;
+    let key: string | null = null;
+    if (this.#service.upstreamKey !== null && decision.verdict?.allowed === true) {
+      key = stack.upstreamKey(this.#service.name);
+      if (key === null) return this.#fail(deny('unavailable', `the upstream key of ${this.#service.name} cannot be read`));
+    }
+    if (upstream.open >= openPerUpstreamMax)
+      return this.#fail(deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }));
+    const held = this.#request.heldBody === null ? null : await this.#request.heldBody;
+    const options: Dispatcher.DispatchOptions = {
+      path: this.#target,
+      method: this.#request.method,
+      headers: upstreamHeaders(this.#req, this.#request, this.#service, decision, key),
+      body: held ?? (hasBody(this.#req) ? this.#streamedBody() : null),
+      headersTimeout: upstream.headersTimeout,
+      bodyTimeout: 0,
+      upgrade: this.#upgrade === null ? null : 'websocket',
+    };
+    this.#options = options;
+    upstream.open += 1;
+    open.add(this);
+    this.#res.on('close', () => this.#clientClosed());
+    upstream.pool.dispatch(options, this);
+  }
+
+  #streamedBody(): RequestBody {
+    if (this.#req.headers.expect !== undefined) this.#res.writeContinue();
+    return new RequestBody(this.#req);
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#abort = abort;
+    if (this.#closed) abort();
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
+    if (status === 101) throw new Error('the upstream switched protocols unasked');
+    // Interim answers (RFC 9110 §15.2) are hints; a client may miss them.
+    if (status < 200) return true;
+    const headers = clientHeaders(raw, this.#context.stack.devMode);
+    this.#res.writeHead(status, headers);
+    this.#headSent = true;
+    this.#res.on('drain', resume);
+    process.nextTick(flushHead, this.#res);
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#res.write(chunk);
+  }
+
+  onComplete(): void {
+    this.#release();
+    this.#res.end();
+    // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
+    if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
+  }
+
+  onUpgrade(status: number, raw: Buffer[] | string[] | null, socket: Duplex): void {
+    const client = this.#upgrade;
+    if (client === null || status !== 101 || this.#closed) {
+      socket.destroy();
+      if (!this.#closed) this.#fail(deny('upstream_unreachable', `the upstream answered an upgrade with ${status}`));
+      return;
+    }
+    this.#headSent = true;
+    this.#res.detachSocket(this.#req.socket);
+    this.#endTunnel = openTunnel(client, socket, clientHeaders((raw ?? []) as Buffer[], this.#context.stack.devMode), () =>
+      this.#release(),
+    );
+  }
+
+  onError(error: Error): void {
+    if (this.#closed) return;
+    if (this.#headSent) {
+      // Ending in peace would make half an answer look whole.
+      this.#release();
+      this.#res.destroy();
+      return;
+    }
+    const fault = upstreamFault(error, this.#service.upstream);
+    if (fault.stale && !this.#retried && this.#options?.body === null && repeatable.has(this.#request.method)) {
+      // The upstream closed the idle connection just as it was used again (RFC 9110 §9.2.2 allows the repetition).
+      this.#retried = true;
+      this.#upstream.pool.dispatch(this.#options, this);
+      return;
+    }
+    this.#fail(fault.denied);
+  }
+
+  /** Once an exchange lasts, its credential's end must end it too. Called by the sweep. */
+  watch(): void {
+    const principal = this.#enforcedPrincipal();
+    if (this.#unwatch !== null || this.#closed || principal === null) return;
+    this.#unwatch = this.#context.stack.liveness.track(principal, () => this.#credentialDied(principal));
+  }
+
+  /** Ends the exchange at once, for a gateway that closes. */
+  destroy(): void {
+    this.#endTunnel?.();
+    this.#res.destroy();
+  }
+
+  /** In report mode nothing is refused, so nothing is cut off either. */
+  #enforcedPrincipal(): Principal | null {
+    const decision = this.#decision;
+    return decision?.mode === 'enforce' && decision.verdict?.allowed === true ? decision.verdict.principal : null;
+  }
+
+  #credentialDied(principal: Principal): void {
+    if (this.#closed) return;
+    if (this.#endTunnel !== null) this.#endTunnel();
+    else if (this.#headSent) this.#res.destroy();
+    else {
+      const expired = principal.expiresAt !== null && principal.expiresAt <= this.#context.stack.clock();
+      const caller = { id: principal.id, proven: true };
+      this.#fail(deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }));
+      this.#abort?.();
+    }
+  }
+
+  #clientClosed(): void {
+    if (this.#closed || this.#endTunnel !== null) return;
+    this.#release();
+    this.#abort?.();
+  }
+
+  /** A refusal that the guard did not decide on. */
+  #fail(denied: Denied): void {
+    const { method, path, service, remoteAddress, requestId } = this.#request;
+    this.#release();
+    this.#context.stack.audit.refused(denied, { method, path, service, remoteAddress, requestId });
+    if (this.#headSent) this.#res.destroy();
+    else this.#refuse(denied);
+  }
+
+  #refuse(denied: Denied): void {
+    const { guard, devMode } = this.#context.stack;
+    if (this.#res.destroyed) return;
+    answer(this.#req, this.#res, guard.refusal(denied, this.#service.name), devMode);
+  }
+
+  #release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unwatch?.();
+    if (this.#context.open.delete(this)) this.#upstream.open -= 1;
+  }
+}
+
+/** Sends the head alone when no byte of the body came with it: an event stream's client waits for it. */
+function flushHead(res: ServerResponse): void {
+  if (!res.writableEnded && !res.destroyed) res.flushHeaders();
+}

@@ -1,0 +1,117 @@
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { authorityOf, nextRequestId, nodeRequest } from '../adapters/node/request.ts';
+import type { Stack } from '../compose/stack.ts';
+import { plainAddress } from '../core/address.ts';
+import { parseTarget } from '../core/target.ts';
+import { deny, type Denied } from '../core/verdict.ts';
+import { answer } from './answer.ts';
+import { Exchange, type ExchangeContext } from './exchange.ts';
+import { hasBody, requestFault } from './request-shape.ts';
+import { hostName, topology } from './topology.ts';
+import { upstreams } from './upstreams.ts';
+
+/** The reverse proxy in front of the services. It creates no servers: whoever does hands the requests in. */
+export interface Gateway {
+  /** `service`: the request came in on that service's own port, whose whole path space is the service's. */
+  handle(req: IncomingMessage, res: ServerResponse, service?: string): void;
+  /** A server's 'upgrade' event. Only WebSockets are tunnelled. */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, service?: string): void;
+  /** Ends every open stream and the connections to the upstreams. */
+  close(): Promise<void>;
+}
+
+/** How often streams are looked at; an exchange that lives through one sweep is watched from then on. */
+const sweepMillis = 250;
+
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+export function createGateway(stack: Stack): Gateway {
+  const context: ExchangeContext = { stack, open: new Set() };
+  const connections = upstreams();
+  let places = topology(stack.config);
+
+  const sweep = setInterval(() => {
+    for (const exchange of context.open) {
+      if (exchange.age > 0) exchange.watch();
+      exchange.age += 1;
+    }
+  }, sweepMillis);
+  sweep.unref();
+
+  function refuse(req: IncomingMessage, res: ServerResponse, denied: Denied, service: string): void {
+    const [path = ''] = (req.url ?? '').split('?', 1);
+    const remoteAddress = plainAddress(req.socket.remoteAddress ?? '');
+    stack.audit.refused(denied, {
+      method: req.method ?? '',
+      path: path.slice(0, 256),
+      service,
+      remoteAddress,
+      requestId: nextRequestId(),
+    });
+    answer(req, res, stack.guard.refusal(denied, service), stack.devMode);
+  }
+
+  function serve(req: IncomingMessage, res: ServerResponse, upgrade: Duplex | null, own: string | undefined): void {
+    const fault = requestFault(req) ?? hostFault(req, stack.devMode) ?? (upgrade === null ? null : upgradeFault(req));
+    if (fault !== null) return refuse(req, res, deny('bad_request', fault), own ?? '');
+    const target = parseTarget(req.url ?? '');
+    if (!target.ok) return refuse(req, res, deny('bad_request', target.note), own ?? '');
+    if (places.config !== stack.config) {
+      places = topology(stack.config);
+      connections.keepOnly(stack.config);
+    }
+    const place =
+      own === undefined
+        ? places.locate(authorityOf(req, stack.config.trustedProxies), target.path)
+        : { service: places.service(own), path: target.path };
+    if (place === null || place.service === null)
+      return refuse(req, res, deny('no_such_service', 'neither the host nor the path means a service'), own ?? '');
+    const { service } = place;
+    const request = nodeRequest({
+      req,
+      service: service.name,
+      path: place.path,
+      trustedProxies: stack.config.trustedProxies,
+      bodyLimit: service.maxSignedBody,
+      onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
+    });
+    const upstream = connections.of(service);
+    const upstreamTarget = upstream.basePath + place.path + target.query;
+    void new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();
+  }
+
+  return {
+    handle: (req, res, service) => serve(req, res, null, service),
+    upgrade(req, socket, head, service) {
+      // Until a tunnel stands the answer may be plain HTTP, so the socket gets a response like any other.
+      const res = new ServerResponse(req);
+      res.shouldKeepAlive = false;
+      socket.on('error', () => socket.destroy());
+      socket.on('drain', () => res.emit('drain'));
+      res.assignSocket(req.socket);
+      res.on('finish', () => socket.end());
+      req.socket.setTimeout(0);
+      req.socket.setNoDelay(true);
+      if (head.length > 0) socket.unshift(head);
+      serve(req, res, socket, service);
+    },
+    async close() {
+      clearInterval(sweep);
+      for (const exchange of context.open) exchange.destroy();
+      await connections.close();
+    },
+  };
+}
+
+/** Dev mode lets everybody in, so a page of another origin must not reach it through a name of its own (DNS rebinding). */
+function hostFault(req: IncomingMessage, devMode: boolean): string | null {
+  if (!devMode || LOOPBACK_NAMES.has(hostName(req.headers.host?.toLowerCase() ?? ''))) return null;
+  return 'in dev mode the Host must be localhost, 127.0.0.1 or [::1]';
+}
+
+function upgradeFault(req: IncomingMessage): string | null {
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket') return `an upgrade to "${req.headers.upgrade ?? ''}" is not passed on`;
+  if (req.method !== 'GET' || hasBody(req)) return 'a WebSocket handshake must be a GET without a body (RFC 6455 §4.1)';
+  return req.httpVersion === '1.1' ? null : 'a WebSocket handshake must be HTTP/1.1';
+}

@@ -1,0 +1,92 @@
+import { isIdentityHeader } from '../core/identity.ts';
+
+/** What becomes of a request header on its way upstream. */
+export type HeaderKind =
+  | 'pass'
+  /** Belongs to one connection (RFC 9110 §7.6.1), or is written anew by the client of the upstream. */
+  | 'hop'
+  | 'connection'
+  | 'host'
+  | 'content-length'
+  | 'forwarded-for'
+  | 'forwarded-host'
+  | 'forwarded-proto'
+  | 'forwarded'
+  /** Other words of proxies: X-Forwarded-Port, X-Real-IP and the like. */
+  | 'proxy-claim'
+  | 'identity'
+  | 'authorization'
+  | 'credential'
+  /** Never goes upstream, whatever the mode: the break-glass token. */
+  | 'secret'
+  | 'cookie'
+  | 'request-id';
+
+const KINDS: ReadonlyMap<string, HeaderKind> = new Map([
+  ['connection', 'connection'],
+  ['keep-alive', 'hop'],
+  ['proxy-connection', 'hop'],
+  ['proxy-authenticate', 'hop'],
+  ['proxy-authorization', 'hop'],
+  ['te', 'hop'],
+  ['trailer', 'hop'],
+  ['transfer-encoding', 'hop'],
+  ['upgrade', 'hop'],
+  ['http2-settings', 'hop'],
+  ['expect', 'hop'],
+  ['host', 'host'],
+  ['content-length', 'content-length'],
+  ['authorization', 'authorization'],
+  ['x-api-key', 'credential'],
+  ['x-service-id', 'credential'],
+  ['x-service-signature', 'credential'],
+  ['x-service-timestamp', 'credential'],
+  ['signature', 'credential'],
+  ['signature-input', 'credential'],
+  ['cookie', 'cookie'],
+  ['x-request-id', 'request-id'],
+]);
+
+// As an upstream behind CGI or WSGI would read them: '-', '_' and '.' are one character there.
+const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
+  ['x-override-token', 'secret'],
+  ['forwarded', 'forwarded'],
+  ['x-forwarded-for', 'forwarded-for'],
+  ['x-forwarded-host', 'forwarded-host'],
+  ['x-forwarded-proto', 'forwarded-proto'],
+  ['x-real-ip', 'proxy-claim'],
+  ['x-countersign-dev', 'secret'],
+]);
+
+const remembered = new Map<string, HeaderKind>();
+const rememberedMax = 1024;
+
+/** The kind of a header by its name as it was spelled. Usual spellings are remembered, so that most cost one look-up. */
+export function headerKind(name: string): HeaderKind {
+  const known = remembered.get(name);
+  if (known !== undefined) return known;
+  const kind = classify(name.toLowerCase());
+  // Bounded, since the client chooses the spelling.
+  if (remembered.size < rememberedMax && name.length <= 64) remembered.set(name, kind);
+  return kind;
+}
+
+function classify(name: string): HeaderKind {
+  const exact = KINDS.get(name);
+  if (exact !== undefined) return exact;
+  if (isIdentityHeader(name)) return 'identity';
+  const plain = name.replace(/[_.]/g, '-');
+  const loose = LOOSE_KINDS.get(plain);
+  // A variant spelling of a header that proxies append to is nobody's: it is treated as a claim and not appended to.
+  if (loose !== undefined) return plain === name || loose === 'secret' ? loose : 'proxy-claim';
+  return plain.startsWith('x-forwarded-') ? 'proxy-claim' : 'pass';
+}
+
+/** The names that Connection lists, lower case; null for the everyday values that list none. */
+export function connectionOptions(lines: readonly string[]): ReadonlySet<string> | null {
+  if (lines.length === 0) return null;
+  if (lines.length === 1 && /^(?:keep-alive|close|upgrade)$/i.test(lines[0] as string)) return null;
+  const names = new Set<string>();
+  for (const line of lines) for (const name of line.toLowerCase().split(',')) names.add(name.trim());
+  return names;
+}

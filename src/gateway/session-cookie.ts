@@ -1,0 +1,19 @@
+const cookieName = 'countersign_session';
+const ours = /^\s*(?:__(?:host|secure)-)?countersign_session\s*(?:=|$)/i;
+
+/** A Cookie line without the dashboard's session; null when nothing is left of it. */
+export function withoutSessionCookie(line: string): string | null {
+  if (!mentions(line)) return line;
+  const kept = line.split(';').filter((pair) => !ours.test(pair));
+  const text = kept.join(';').trim();
+  return text === '' ? null : text;
+}
+
+/** True for a Set-Cookie line by which an upstream would replace the dashboard's session. */
+export function setsSessionCookie(line: string): boolean {
+  return mentions(line) && ours.test(line);
+}
+
+function mentions(line: string): boolean {
+  return line.length >= cookieName.length && line.toLowerCase().includes(cookieName);
+}

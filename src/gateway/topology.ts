@@ -1,0 +1,47 @@
+import type { ServiceConfig, StackConfig } from '../compose/config.ts';
+
+/** Where a request goes: the service, and the path within it. */
+export interface Place {
+  readonly service: ServiceConfig;
+  readonly path: string;
+}
+
+/** Which service a host or a path means, indexed once for each configuration. */
+export interface Topology {
+  readonly config: StackConfig;
+  /** `path` is normalised, `authority` lower case with or without a port. Null when no service is meant. */
+  locate(authority: string, path: string): Place | null;
+  service(name: string): ServiceConfig | null;
+}
+
+export function topology(config: StackConfig): Topology {
+  const byName = new Map<string, ServiceConfig>();
+  const byHost = new Map<string, ServiceConfig>();
+  let mounted: ServiceConfig | null = null;
+  for (const service of config.services) {
+    byName.set(service.name, service);
+    for (const host of service.hosts) byHost.set(host, service);
+    if (service.mount === '/') mounted = service;
+  }
+  return {
+    config,
+    locate(authority, path) {
+      if (byHost.size > 0) {
+        const service = byHost.get(authority) ?? byHost.get(hostName(authority));
+        if (service) return { service, path };
+      }
+      const slash = path.indexOf('/', 1);
+      const segment = slash === -1 ? path.slice(1) : path.slice(1, slash);
+      const service = byName.get(segment);
+      if (service) return { service, path: slash === -1 ? '/' : path.slice(slash) };
+      return mounted === null ? null : { service: mounted, path };
+    },
+    service: (name) => byName.get(name) ?? null,
+  };
+}
+
+/** The host without its port; IPv6 literals keep their brackets. */
+export function hostName(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  return colon === -1 || authority.endsWith(']') ? authority : authority.slice(0, colon);
+}
