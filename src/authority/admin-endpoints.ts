@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { report } from '../audit/report.ts';
+import { rfc3339 } from '../core/clock.ts';
+import { MODES } from '../core/mode.ts';
+import type { Stack } from '../compose/stack.ts';
+import { createKey } from '../keys/create.ts';
+import { bodyJson } from './body.ts';
+import { ADMIN, adminOf } from './caller.ts';
+import { decisionList } from './decision-list.ts';
+import type { Exchange, Handler } from './exchange.ts';
+import { keyList, modeList, serviceList, sinceOf } from './overview.ts';
+import { storeProbe } from './probe-endpoints.ts';
+import { refusalReply, refused, success, type Refused, type Reply } from './reply.ts';
+import type { Endpoints } from './router.ts';
+import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+
+/** The operator's API, below /admin/api: on adminListen and adminHosts only, and for the admin token only. */
+export function adminEndpoints(stack: Stack): Endpoints {
+  const storeAnswers = storeProbe(stack);
+  const startedAt = stack.clock();
+  return {
+    '/admin/api/status': { GET: guarded(() => status(stack, startedAt, storeAnswers)) },
+    '/admin/api/services': { GET: guarded(async () => ({ services: serviceList(stack) })) },
+    '/admin/api/keys': { GET: guarded(async () => ({ keys: await keyList(stack) })), POST: guarded(newKey, 201) },
+    '/admin/api/keys/:id': { DELETE: guarded(deadKey) },
+    '/admin/api/modes': { GET: guarded(async () => ({ modes: modeList(stack) })), PUT: guarded(setMode) },
+    '/admin/api/report': { GET: guarded(reportOf) },
+    '/admin/api/decisions': { GET: guarded(decisionList) },
+  };
+}
+
+/** The admin first, whatever the question: a stranger does not learn what is well formed. */
+function guarded(work: (exchange: Exchange, parameter: string) => Promise<object | Refused>, code = 200): Handler {
+  return async (exchange, parameter): Promise<Reply> => {
+    const caller = await adminOf(exchange);
+    if ('denied' in caller) return refusalReply(caller);
+    const value = await work(exchange, parameter);
+    return 'denied' in value ? refusalReply(value as Refused) : success(code, value);
+  };
+}
+
+async function status(stack: Stack, startedAt: number, storeAnswers: () => Promise<boolean>) {
+  const { config, keyring, audit } = stack;
+  return {
+    name: config.name,
+    version: stack.version,
+    uptime_seconds: Math.max(0, Math.floor(stack.clock() - startedAt)),
+    store: stack.store.kind,
+    store_up: await storeAnswers(),
+    dev_mode: stack.devMode,
+    services: config.services.length,
+    keys: keyring.size,
+    decisions_dropped: audit.dropped,
+    warnings: [...keyring.warnings],
+  };
+}
+
+async function reportOf({ stack, query }: Exchange): Promise<object | Refused> {
+  const span = sinceOf(stack, query.get('since') ?? undefined);
+  if ('denied' in span) return span;
+  // What was decided a moment ago may still be on its way to the store.
+  await stack.audit.flush();
+  return report(stack.store.decisions, span);
+}
+
+const modeSchema = z.strictObject({
+  mode: z.enum([...MODES, 'inherit'], { error: 'must be off, report, enforce or inherit' }),
+  scope: z.string({ error: 'must be "", a service or service/path' }).max(512).optional(),
+  all: z.boolean({ error: 'must be true or false' }).optional(),
+});
+
+/** `inherit` takes back what was set at run time; `all` clears every level and sets the stack. */
+async function setMode(exchange: Exchange): Promise<object | Refused> {
+  const { stack } = exchange;
+  const body = await read(exchange, modeSchema);
+  if ('denied' in body) return body;
+  const { mode, scope = '', all = false } = body;
+  if (all && scope !== '') return refused('bad_request', 'give either scope or all');
+  if (!all && scope !== '') {
+    const known = stack.service(scope.split('/')[0] ?? '');
+    if (!known) return refused('not_found', 'the scope names no service of this stack');
+  }
+  try {
+    if (mode === 'inherit') await stack.modes.clear(all ? null : scope);
+    else if (all) await stack.modes.setAll(mode, ADMIN.id);
+    else await stack.modes.set(scope, mode, ADMIN.id);
+  } catch (error) {
+    // Plain words of the modes for a scope that names nothing; anything with a code is an outage.
+    if (error instanceof Error && !('code' in error)) return refused('bad_request', error.message);
+    throw error;
+  }
+  return { modes: modeList(stack) };
+}
+
+const keySchema = z.strictObject({
+  service: z.string({ error: 'must be the name of a service or caller' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
+    error: 'has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
+  }),
+  kind: z.enum(['sk', 'hs'], { error: 'must be sk or hs' }).optional(),
+  expires_in_days: z
+    .number({ error: 'must be a number of days' })
+    .positive({ error: 'must be more than 0' })
+    .max(3650, { error: 'must be at most 3650' })
+    .optional(),
+  scopes: z.array(scopeSchema, { error: 'must be a list of scopes' }).max(64).optional(),
+  allowed_ips: z.array(addressSchema, { error: 'must be a list of addresses or CIDRs' }).max(64).optional(),
+});
+
+async function newKey(exchange: Exchange): Promise<object | Refused> {
+  const { stack } = exchange;
+  const body = await read(exchange, keySchema);
+  if ('denied' in body) return body;
+  const now = stack.clock();
+  const { record, key } = await createKey(stack.store, stack.seal, {
+    service: body.service,
+    kind: body.kind ?? 'sk',
+    expiresAt: body.expires_in_days === undefined ? null : now + body.expires_in_days * 86_400,
+    scopes: body.scopes ?? [],
+    allowedIps: body.allowed_ips ?? [],
+    now,
+  });
+  const expiresAt = record.expiresAt === null ? null : rfc3339(record.expiresAt);
+  return { id: record.id, service: record.service, kind: record.kind, key, expires_at: expiresAt };
+}
+
+async function deadKey({ stack }: Exchange, id: string): Promise<object | Refused> {
+  const record = await stack.store.keys.revoke(id, stack.clock());
+  if (!record) return refused('not_found', 'no key has this id');
+  return { id: record.id, service: record.service, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
+}
+
+async function read<T extends z.ZodType>({ req }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
+  const body = await bodyJson(req);
+  if (!body.ok) return refused(body.reason, body.words);
+  const parsed = schema.safeParse(body.value);
+  return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));
+}

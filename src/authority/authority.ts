@@ -1,0 +1,106 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { deny } from '../core/verdict.ts';
+import type { Stack } from '../compose/stack.ts';
+import { adminEndpoints } from './admin-endpoints.ts';
+import { introspect, revoke } from './credential-endpoints.ts';
+import { readExchange, type Exchange, type Handler } from './exchange.ts';
+import { dialectOf, isReservedSegment, verify } from './forward-auth.ts';
+import { hostFault, hostName } from './host-check.ts';
+import { mcpEndpoint } from './mcp.ts';
+import { probes } from './probe-endpoints.ts';
+import { refusalReply, refused, send, type Reply } from './reply.ts';
+import { router, type Endpoints, type Router } from './router.ts';
+import { createToken, deleteToken, listTokens } from './token-endpoints.ts';
+
+/** The authority's side of a server: reserved paths of the services' port, and the operator's own port. */
+export interface Authority {
+  /** Answers a reserved path on the port of the services; never throws. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Answers on adminListen. */
+  handleAdmin(req: IncomingMessage, res: ServerResponse): void;
+  /** Whether a normalised path belongs to the authority, by its first segment in any case of its letters. */
+  isReserved(path: string): boolean;
+  close(): Promise<void>;
+}
+
+export function isReserved(path: string): boolean {
+  const slash = path.indexOf('/', 1);
+  return isReservedSegment(path.slice(1, slash === -1 ? path.length : slash));
+}
+
+export function createAuthority(stack: Stack): Authority {
+  const mcp = mcpEndpoint(stack);
+  const open = router(endpoints(stack, (exchange) => mcp.handle(exchange)));
+  const operators = router(adminEndpoints(stack));
+
+  async function answer(exchange: Exchange): Promise<Reply | null> {
+    const dialect = dialectOf(exchange.path);
+    if (dialect) return verify(exchange, dialect);
+    // Elsewhere the admin's paths are not there at all: their origin is never shared with a service.
+    const host = hostName(exchange.request.authority);
+    const routes =
+      host !== null && stack.config.adminHosts.includes(host) && isAdminPath(exchange.path) ? operators : open;
+    return routes === operators ? admin(exchange) : run(routes, exchange);
+  }
+
+  async function admin(exchange: Exchange): Promise<Reply | null> {
+    const fault = hostFault(exchange);
+    return fault ? refusalReply(fault) : run(operators, exchange);
+  }
+
+  /** Whatever goes wrong inside is an outage to the caller; its message is the operator's. */
+  async function serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    how: (exchange: Exchange) => Promise<Reply | null>,
+  ): Promise<void> {
+    let reply: Reply | null;
+    try {
+      const exchange = readExchange(stack, req, res);
+      reply = 'denied' in exchange ? refusalReply(exchange) : await how(exchange);
+    } catch (error) {
+      const note = error instanceof Error ? error.message : String(error);
+      reply = refusalReply({ denied: deny('unavailable', note, { retryAfter: 1 }), detail: null });
+    }
+    if (reply) send(res, reply, stack.devMode);
+  }
+
+  return {
+    handle: (req, res) => void serve(req, res, answer),
+    handleAdmin: (req, res) => void serve(req, res, admin),
+    isReserved,
+    close: () => mcp.close(),
+  };
+}
+
+function isAdminPath(path: string): boolean {
+  return /^\/(?:admin|dashboard|oauth)(?:\/|$)/.test(path);
+}
+
+function endpoints(stack: Stack, mcp: Handler): Endpoints {
+  const probe = probes(stack);
+  return {
+    '/auth/token': { POST: createToken },
+    '/auth/tokens': { GET: listTokens },
+    '/auth/tokens/:token_id': { DELETE: deleteToken },
+    '/auth/introspect': { POST: introspect },
+    '/auth/revoke': { POST: revoke },
+    '/health': { GET: probe.health },
+    '/health/live': { GET: probe.live },
+    '/health/ready': { GET: probe.ready },
+    '/health/startup': { GET: probe.startup },
+    '/info': { GET: probe.info },
+    '/metrics': { GET: probe.metrics },
+    '/mcp': { POST: mcp },
+  };
+}
+
+async function run(routes: Router, exchange: Exchange): Promise<Reply | null> {
+  const found = routes(exchange.method, exchange.path);
+  if (found === null) return refusalReply(refused('not_found', 'there is nothing at this path'));
+  if ('allow' in found) {
+    const reply = refusalReply(refused('method_not_allowed', `this path takes ${found.allow}`));
+    return { ...reply, headers: { ...reply.headers, allow: found.allow } };
+  }
+  return found.handler(exchange, found.parameter);
+}

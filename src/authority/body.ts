@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http';
+
+/** What became of a request's body: its text, or why it cannot be read. The words may be shown to the caller. */
+export type BodyText =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly reason: 'too_large' | 'bad_request'; readonly words: string };
+
+export type BodyValue =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly reason: 'too_large' | 'bad_request'; readonly words: string };
+
+const bytesMax = 65_536;
+/** Read and thrown away beyond the limit, so that a client that is still sending gets to read the answer. */
+const discardedMax = 1_048_576;
+const depthMax = 32;
+
+/** Reads a body of at most 64 KiB as UTF-8. Never rejects: a connection that breaks is a body we cannot read. */
+export async function bodyText(req: IncomingMessage): Promise<BodyText> {
+  const bytes = await bodyBytes(req);
+  if (bytes === 'broken')
+    return { ok: false, reason: 'bad_request', words: 'the request body ended before it was complete' };
+  if (bytes === 'too large') return { ok: false, reason: 'too_large', words: `send at most ${bytesMax} bytes` };
+  try {
+    return { ok: true, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { ok: false, reason: 'bad_request', words: 'the request body is not UTF-8' };
+  }
+}
+
+function bodyBytes(req: IncomingMessage): Promise<Buffer | 'broken' | 'too large'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= bytesMax) chunks.push(chunk);
+      else if (size > discardedMax) {
+        // Not destroyed: that would take the answer with it. The answer closes the connection.
+        req.pause();
+        resolve('too large');
+      }
+    });
+    req.on('end', () => resolve(size > bytesMax ? 'too large' : Buffer.concat(chunks)));
+    req.on('error', () => resolve('broken'));
+    req.on('close', () => resolve('broken'));
+  });
+}
+
+/** A JSON body; undefined for an empty one. Its depth is bounded before it is parsed. */
+export async function bodyJson(req: IncomingMessage): Promise<BodyValue> {
+  const body = await bodyText(req);
+  if (!body.ok) return body;
+  return body.text.trim() === '' ? { ok: true, value: undefined } : parseJson(body.text);
+}
+
+export function parseJson(text: string): BodyValue {
+  if (jsonDepth(text) > depthMax)
+    return { ok: false, reason: 'bad_request', words: `the JSON is nested deeper than ${depthMax} levels` };
+  try {
+    const value: unknown = JSON.parse(text);
+    return { ok: true, value };
+  } catch {
+    // The parser's own message quotes the text, which may hold a secret.
+    return { ok: false, reason: 'bad_request', words: 'the request body is not JSON' };
+  }
+}
+
+/** The deepest nesting of a JSON text, found without building anything. */
+export function jsonDepth(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text[index];
+    if (inString) {
+      if (char === '\\') index += 1;
+      else if (char === '"') inString = false;
+    } else if (char === '"') inString = true;
+    else if (char === '{' || char === '[') deepest = Math.max(deepest, (depth += 1));
+    else if (char === '}' || char === ']') depth -= 1;
+  }
+  return deepest;
+}

@@ -1,0 +1,118 @@
+import { presented } from '../core/bearer.ts';
+import { unrecognised } from '../core/unrecognised.ts';
+import { allow, deny, denyPrincipal, type Denied, type Principal, type Verdict } from '../core/verdict.ts';
+import { mintedKind } from '../crypto/key-format.ts';
+import type { Exchange } from './exchange.ts';
+import type { Refused } from './reply.ts';
+
+/** The scope with which others than the admin administer tokens. */
+export const ADMIN_TOKENS = 'admin:tokens';
+export const METRICS_READ = 'metrics:read';
+
+/** The bearer of the admin token. */
+export const ADMIN: Principal = {
+  id: 'operator:admin',
+  scheme: 'admin-token',
+  credentialId: 'admin',
+  scopes: [],
+  expiresAt: null,
+  addresses: null,
+};
+
+export interface Caller {
+  readonly principal: Principal;
+  readonly isAdmin: boolean;
+}
+
+/** Who is asking, by admin token or by any Bearer or API key of the stack. */
+export async function callerOf(exchange: Exchange): Promise<Caller | Refused> {
+  const verdict = await judge(exchange);
+  if (!verdict.allowed) return { denied: verdict, detail: null };
+  const { principal } = verdict;
+  const { remoteAddress } = exchange.request;
+  if (principal.addresses && !principal.addresses.contains(remoteAddress))
+    return {
+      denied: denyPrincipal(principal, 'address_not_allowed', `${remoteAddress} is outside the credential's addresses`),
+      detail: null,
+    };
+  return { principal, isAdmin: principal === ADMIN };
+}
+
+/** The admin, or a caller with this scope. */
+export async function callerWith(exchange: Exchange, scope: string): Promise<Caller | Refused> {
+  const caller = await callerOf(exchange);
+  if ('denied' in caller || caller.isAdmin || caller.principal.scopes.includes(scope)) return caller;
+  return {
+    denied: denyPrincipal(caller.principal, 'insufficient_scope', `the scope ${scope} is needed`, {
+      requiredScopes: [scope],
+    }),
+    detail: `this needs the admin token or the scope ${scope}`,
+  };
+}
+
+/** The admin alone: any other credential that is known is refused as not allowed. */
+export async function adminOf(exchange: Exchange): Promise<Caller | Refused> {
+  const caller = withAdminWords(await callerOf(exchange));
+  if ('denied' in caller || caller.isAdmin) return caller;
+  return {
+    denied: denyPrincipal(caller.principal, 'not_allowed', 'only the admin token serves here'),
+    detail: 'this needs the admin token',
+  };
+}
+
+/** Where the contract speaks of the admin token, a wrong credential of any form is an invalid admin token. */
+export function withAdminWords<T extends object>(caller: T | Refused): T | Refused {
+  if (!('denied' in caller)) return caller;
+  const { denied } = caller as Refused;
+  switch (denied.reason) {
+    case 'invalid_credentials':
+    case 'expired':
+    case 'revoked':
+      return { ...caller, denied: { ...denied, presentedAs: 'admin-token' } };
+    default:
+      return caller;
+  }
+}
+
+/**
+ * Other credentials first: theirs are found by the digest of 256 random bits and need no limit, and a service that comes
+ * with its own must not use up the attempts at the admin token.
+ */
+async function judge({ stack, request }: Exchange): Promise<Verdict> {
+  const found = presented(request, 'ours');
+  if (found.kind === 'none' || found.kind === 'malformed') return unrecognised(request, 'ours');
+  const kind = mintedKind(found.value);
+  const mayBeAdmin = found.kind === 'bearer' && (kind === null || kind === 'ad');
+  let verdict: Verdict | null = null;
+  let outage: unknown = null;
+  try {
+    for (const scheme of stack.bearerSchemes) {
+      verdict = await scheme.authenticate(request);
+      if (verdict) break;
+    }
+  } catch (error) {
+    outage = error;
+  }
+  if (verdict?.allowed) return verdict;
+  if (mayBeAdmin) {
+    const attempt = await stack.admin.attempts.attempt(request.remoteAddress, () =>
+      stack.admin.isAdminToken(found.value),
+    );
+    if (attempt.result === 'right') return allow(ADMIN);
+    if (attempt.result === 'limited') return tooMany(attempt.retryAfter);
+  }
+  if (outage !== null)
+    return deny('unavailable', `could not look the credential up: ${messageOf(outage)}`, { retryAfter: 1 });
+  return verdict ?? unrecognised(request, 'ours');
+}
+
+function tooMany(retryAfter: number): Denied {
+  return deny('rate_limited', 'too many wrong admin tokens from this address', {
+    presentedAs: 'admin-token',
+    retryAfter,
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import type { Exchange } from './exchange.ts';
+import { sinceOf } from './overview.ts';
+import { refused, type Refused } from './reply.ts';
+import { faultsOf } from './shape.ts';
+
+const count = z.coerce.number({ error: 'must be a number' }).int({ error: 'must be a whole number' });
+
+const filterSchema = z.strictObject({
+  limit: count.min(1, { error: 'must be at least 1' }).max(1000, { error: 'must be at most 1000' }).default(100),
+  after: count.min(0, { error: 'must not be negative' }).optional(),
+  since: z.string().optional(),
+  outcome: z
+    .enum(['allow', 'deny', 'would_deny', 'public'], { error: 'must be allow, deny, would_deny or public' })
+    .optional(),
+  service: z.string().max(128).optional(),
+  caller: z.string().max(256).optional(),
+});
+
+/** GET /admin/api/decisions: the rows of the audit, oldest first; with `after` those behind a sequence number. */
+export async function decisionList({ stack, query }: Exchange): Promise<object | Refused> {
+  const parsed = filterSchema.safeParse(Object.fromEntries(query));
+  if (!parsed.success) return refused('bad_request', faultsOf(parsed.error));
+  const { since, limit, after, outcome, service, caller } = parsed.data;
+  const span = since === undefined ? null : sinceOf(stack, since);
+  if (span && 'denied' in span) return span;
+  await stack.audit.flush();
+  const decisions = await stack.store.decisions.list({
+    limit,
+    ...(span ? { since: span.since } : {}),
+    ...(after === undefined ? {} : { after }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(service === undefined ? {} : { service }),
+    ...(caller === undefined ? {} : { caller }),
+  });
+  return { decisions };
+}

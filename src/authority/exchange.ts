@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { plainAddress } from '../core/address.ts';
+import { BodyError, type AuthRequest } from '../core/request.ts';
+import { parseTarget } from '../core/target.ts';
+import { uuid } from '../crypto/random.ts';
+import type { Stack } from '../compose/stack.ts';
+import { clientAddress } from './client-address.ts';
+import { refused, type Refused, type Reply } from './reply.ts';
+
+/** One call to the authority, read once: what handlers are given. */
+export interface Exchange {
+  readonly stack: Stack;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** GET for HEAD as well: the body is left out when it is sent. */
+  readonly method: string;
+  /** Normalised, without a trailing slash. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** The socket's other end, before trusted proxies are taken off. */
+  readonly peerAddress: string;
+  /** As schemes see it; its service is '' because the authority is none. */
+  readonly request: AuthRequest;
+}
+
+/** Null: the handler has answered, or will, by itself. */
+export type Handler = (exchange: Exchange, parameter: string) => Promise<Reply | null> | Reply | null;
+
+export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResponse): Exchange | Refused {
+  const target = req.url ?? '';
+  const parsed = parseTarget(target);
+  if (!parsed.ok) return refused('bad_request', parsed.note);
+  const hosts = fieldsOf(req, 'host');
+  if (hosts.length > 1) return refused('bad_request', 'there is more than one Host line');
+  const peerAddress = plainAddress(req.socket.remoteAddress ?? '');
+  const remoteAddress = clientAddress(peerAddress, fieldsOf(req, 'x-forwarded-for'), stack.config.trustedProxies);
+  if (remoteAddress === null) return refused('bad_request', 'X-Forwarded-For holds something that is no address');
+  const path = parsed.path.length > 1 && parsed.path.endsWith('/') ? parsed.path.slice(0, -1) : parsed.path;
+  const method = req.method ?? 'GET';
+  const request: AuthRequest = {
+    method,
+    target,
+    path: parsed.path,
+    service: '',
+    authority: (hosts[0] ?? '').toLowerCase(),
+    protocol: 'encrypted' in req.socket ? 'https' : 'http',
+    remoteAddress,
+    requestId: requestIdOf(req),
+    fields: (name) => fieldsOf(req, name),
+    body: () => Promise.reject(new BodyError('body_unavailable', 'credentials of the authority do not sign bodies')),
+  };
+  const query = new URLSearchParams(parsed.query);
+  return { stack, req, res, method: method === 'HEAD' ? 'GET' : method, path, query, peerAddress, request };
+}
+
+export function fieldsOf(req: IncomingMessage, name: string): readonly string[] {
+  return req.headersDistinct[name] ?? [];
+}
+
+/** A well-formed id that came with the request is kept, so that logs of a proxy and ours can be joined. */
+export function requestIdOf(req: IncomingMessage): string {
+  const [id, ...others] = fieldsOf(req, 'x-request-id');
+  return id !== undefined && others.length === 0 && /^[A-Za-z0-9._-]{1,128}$/.test(id) ? id : uuid();
+}

@@ -1,0 +1,92 @@
+import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
+import { BodyError, type AuthRequest } from '../core/request.ts';
+import { routeKey, parseTarget } from '../core/target.ts';
+import { deny, type Denied } from '../core/verdict.ts';
+import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
+import type { Stack } from '../compose/stack.ts';
+import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect } from './dialects.ts';
+import type { Exchange } from './exchange.ts';
+import { hostName } from './host-check.ts';
+import { refusalReply, type Refused, type Reply } from './reply.ts';
+
+/** The dialect of a verify path; null when it is none. */
+export function dialectOf(path: string): Dialect | null {
+  if (path === envoyPrefix || path.startsWith(`${envoyPrefix}/`)) return envoy;
+  return Object.hasOwn(DIALECTS, path) ? (DIALECTS[path] ?? null) : null;
+}
+
+/**
+ * Answers a proxy that asks whether a request may pass: the gateway's verdict on the same request, byte for byte. The
+ * credential is in the headers of the question itself; what was asked for is described by the proxy, so only a proxy that
+ * we were told of may ask. The body is not seen here and is never read.
+ */
+export async function verify(exchange: Exchange, dialect: Dialect): Promise<Reply> {
+  const { stack, peerAddress } = exchange;
+  if (!stack.config.trustedProxies.contains(peerAddress)) {
+    const note = `${peerAddress} asked for a verdict but is not in trustedProxies`;
+    return refuse(exchange, deny('address_not_allowed', note), '');
+  }
+  const described = dialect(exchange);
+  if ('denied' in described) return refuse(exchange, described.denied, '');
+  const request = originalRequest(exchange, described);
+  if ('denied' in request) return refuse(exchange, request.denied, '');
+  const decision = await stack.guard.decide(request);
+  if (decision.outcome === 'deny' && decision.verdict && !decision.verdict.allowed)
+    return stack.guard.refusal(decision.verdict, request.service);
+  const values = identityValues(decision);
+  const headers: Record<string, string> = { 'content-length': '0', 'cache-control': 'no-store' };
+  for (const [index, name] of IDENTITY_HEADERS.entries()) headers[name] = values[index] ?? '';
+  return { status: 200, headers, body: '' };
+}
+
+function originalRequest(exchange: Exchange, described: Described): AuthRequest | Refused {
+  const { stack, request } = exchange;
+  const parsed = parseTarget(described.target);
+  if (!parsed.ok) return { denied: deny('bad_request', parsed.note), detail: null };
+  const { service, path } = addressed(stack, described, parsed.path);
+  return {
+    method: described.method,
+    target: described.target,
+    path,
+    service,
+    authority: described.authority,
+    protocol: described.protocol,
+    remoteAddress: request.remoteAddress,
+    requestId: request.requestId,
+    fields: request.fields,
+    body: () => Promise.reject(new BodyError('body_unavailable', 'forward auth does not see the body')),
+  };
+}
+
+/**
+ * By the verify URL, else the host, else the first segment, which is then no part of the path. What has no name reaches the
+ * service that is mounted at the root; the guard refuses a service that nobody knows.
+ */
+function addressed(stack: Stack, described: Described, path: string): { service: string; path: string } {
+  if (described.service !== null) return { service: described.service, path };
+  const host = hostName(described.authority);
+  const byHost = stack.config.services.find((service) => host !== null && service.hosts.includes(host));
+  if (byHost) return { service: byHost.name, path };
+  const slash = path.indexOf('/', 1);
+  const segment = path.slice(1, slash === -1 ? path.length : slash);
+  const bySegment = stack.service(routeKey(segment));
+  if (bySegment) return { service: bySegment.name, path: slash === -1 ? '/' : path.slice(slash) };
+  const mounted = isReservedSegment(segment) ? undefined : stack.config.services.find(isMounted);
+  return mounted ? { service: mounted.name, path } : { service: segment, path };
+}
+
+function isMounted(service: ServiceConfig): boolean {
+  return service.mount === '/';
+}
+
+/** In any case of its letters: /Auth must not reach a service that happens to be mounted at the root. */
+export function isReservedSegment(segment: string): boolean {
+  return RESERVED_SEGMENTS.includes(routeKey(segment).toLowerCase());
+}
+
+/** A refusal before the guard was asked; it is recorded here, since the guard will not. */
+function refuse({ stack, request }: Exchange, denied: Denied, service: string): Reply {
+  const { method, path, remoteAddress, requestId } = request;
+  stack.audit.refused(denied, { method, path, service, remoteAddress, requestId });
+  return refusalReply({ denied, detail: null });
+}

@@ -1,0 +1,62 @@
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, type AuthInfo } from '@modelcontextprotocol/server';
+import type { Stack } from '../compose/stack.ts';
+import { bodyJson } from './body.ts';
+import { ADMIN_TOKENS, callerWith, type Caller } from './caller.ts';
+import type { Exchange } from './exchange.ts';
+import { mcpHostFault } from './host-check.ts';
+import { mcpServer } from './mcp-tools.ts';
+import { commonHeaders, refusalReply, refused, type Reply } from './reply.ts';
+
+export interface McpEndpoint {
+  handle(exchange: Exchange): Promise<Reply | null>;
+  close(): Promise<void>;
+}
+
+interface Visit {
+  readonly caller: Caller;
+  readonly clientAddress: string;
+}
+
+/**
+ * Stateless in both protocol eras: every request proves itself, and nothing is kept between two of them. The SDK sees a
+ * request only after its caller, its origin and the size of its body were judged.
+ */
+export function mcpEndpoint(stack: Stack): McpEndpoint {
+  // The SDK hands the object on as it is, so who is asking needs no place inside it.
+  const visits = new WeakMap<AuthInfo, Visit>();
+  const handler = createMcpHandler(
+    ({ authInfo }) => {
+      const visit = authInfo && visits.get(authInfo);
+      if (!visit) throw new Error('an MCP request without a caller');
+      return mcpServer(stack, visit.caller, visit.clientAddress);
+    },
+    { legacy: 'stateless', maxSubscriptions: 16 },
+  );
+  const nodeHandler = toNodeHandler(handler);
+
+  return {
+    async handle(exchange) {
+      const fault = mcpHostFault(exchange);
+      if (fault) return refusalReply(fault);
+      const caller = await callerWith(exchange, ADMIN_TOKENS);
+      if ('denied' in caller) return refusalReply(caller);
+      const body = await bodyJson(exchange.req);
+      if (!body.ok) return refusalReply(refused(body.reason, body.words));
+      // Batches left the protocol in 2025; one would put many calls behind one judgement.
+      if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value))
+        return refusalReply(
+          refused('bad_request', 'send one JSON-RPC message; batches are not part of the protocol any more'),
+        );
+      const { req, res, request } = exchange;
+      const authInfo: AuthInfo = { token: '', clientId: caller.principal.id, scopes: [...caller.principal.scopes] };
+      visits.set(authInfo, { caller, clientAddress: request.remoteAddress });
+      for (const [name, value] of Object.entries(commonHeaders(stack.devMode))) res.setHeader(name, value);
+      const untrack = caller.isAdmin ? () => {} : stack.liveness.track(caller.principal, () => res.destroy());
+      res.on('close', untrack);
+      await nodeHandler(Object.assign(req, { auth: authInfo }), res, body.value);
+      return null;
+    },
+    close: () => handler.close(),
+  };
+}

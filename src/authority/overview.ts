@@ -1,0 +1,77 @@
+import { rfc3339 } from '../core/clock.ts';
+import type { KeyRecord } from '../core/credential.ts';
+import type { Stack } from '../compose/stack.ts';
+import { refused, type Refused } from './reply.ts';
+
+/** What the admin API and the MCP tools show of a stack: never a secret, never a digest. */
+export type KeyLine = ReturnType<typeof keyLine>;
+
+export async function keyList(stack: Stack): Promise<KeyLine[]> {
+  const now = stack.clock();
+  return (await stack.store.keys.list()).map((record) => keyLine(record, now));
+}
+
+export function keyLine(record: KeyRecord, now: number) {
+  return {
+    id: record.id,
+    service: record.service,
+    kind: record.kind,
+    last_four: record.lastFour,
+    imported: record.imported,
+    scopes: [...record.scopes],
+    allowed_ips: [...record.allowedIps],
+    created_at: rfc3339(record.createdAt),
+    expires_at: time(record.expiresAt),
+    revoked_at: time(record.revokedAt),
+    status:
+      record.revokedAt !== null
+        ? 'revoked'
+        : record.expiresAt !== null && record.expiresAt <= now
+          ? 'expired'
+          : 'active',
+  };
+}
+
+export function modeList(stack: Stack) {
+  return stack.modes.describe().map((line) => ({
+    scope: line.scope,
+    mode: line.mode,
+    source: line.source,
+    set_by: line.setBy,
+    set_at: time(line.setAt),
+  }));
+}
+
+export function serviceList(stack: Stack) {
+  return stack.config.services.map((service) => ({
+    name: service.name,
+    upstream: service.upstream,
+    listen: service.listen,
+    hosts: [...service.hosts],
+    mount: service.mount,
+    accept: [...service.accept],
+    mode: stack.modes.modeOf(service.name, '*', null),
+    routes: service.rules.map((rule) => ({
+      path: rule.path,
+      methods: rule.methods,
+      access: rule.access,
+      callers: rule.callers,
+      scopes: [...rule.scopes],
+      allowed_ips: rule.addresses?.cidrs ?? [],
+      mode: stack.modes.modeOf(service.name, rule.path, rule.mode),
+    })),
+  }));
+}
+
+/** A span that ends now: '90m', '24h', '7d'. */
+export function sinceOf(stack: Stack, text: string = '1h'): { since: number; until: number } | Refused {
+  const parts = /^([1-9][0-9]{0,8})([smhd])$/.exec(text);
+  if (!parts) return refused('bad_request', 'since is a number and s, m, h or d, for example 90m or 7d');
+  const until = stack.clock();
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[parts[2] as 's' | 'm' | 'h' | 'd'];
+  return { since: until - Number(parts[1]) * unit, until };
+}
+
+function time(epochSeconds: number | null): string | null {
+  return epochSeconds === null ? null : rfc3339(epochSeconds);
+}

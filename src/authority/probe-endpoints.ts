@@ -1,0 +1,82 @@
+import type { Stack } from '../compose/stack.ts';
+import { isLoopback } from './host-check.ts';
+import { callerWith, METRICS_READ } from './caller.ts';
+import type { Exchange, Handler } from './exchange.ts';
+import { json, refusalReply, type Reply } from './reply.ts';
+
+const pingSecondsMax = 2;
+
+export interface Probes {
+  readonly health: Handler;
+  readonly live: Handler;
+  readonly ready: Handler;
+  readonly startup: Handler;
+  readonly info: Handler;
+  readonly metrics: Handler;
+}
+
+export function probes(stack: Stack): Probes {
+  const startedAt = stack.clock();
+  const storeAnswers = storeProbe(stack);
+
+  return {
+    health: () => json(200, { status: 'UP', uptime_seconds: uptime(stack, startedAt) }),
+    live: up,
+    startup: up,
+    async ready() {
+      if (await storeAnswers()) return json(200, { status: 'UP', store: stack.store.kind });
+      return json(503, { status: 'DOWN', reason: `the ${stack.store.kind} store does not answer` });
+    },
+    info: () =>
+      json(200, { name: stack.config.name, version: stack.version, uptime_seconds: uptime(stack, startedAt) }),
+    metrics,
+  };
+}
+
+function up(): Reply {
+  return json(200, { status: 'UP' });
+}
+
+function uptime(stack: Stack, startedAt: number): number {
+  return Math.max(0, Math.floor(stack.clock() - startedAt));
+}
+
+/** One question at a time to the store, whatever the number of probes, and no longer than a probe waits. */
+export function storeProbe(stack: Stack): () => Promise<boolean> {
+  let asking: Promise<boolean> | null = null;
+  return () => {
+    asking ??= answers(stack).finally(() => (asking = null));
+    return asking;
+  };
+}
+
+async function answers(stack: Stack): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, pingSecondsMax * 1000, false);
+  });
+  try {
+    return await Promise.race([stack.store.ping().then(() => true), tooLate]);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Open to a scraper on the same machine. A forwarding header means that a proxy there stands in for somebody else. */
+async function metrics(exchange: Exchange): Promise<Reply> {
+  if (!isLoopback(exchange.peerAddress) || wasForwarded(exchange)) {
+    const caller = await callerWith(exchange, METRICS_READ);
+    if ('denied' in caller) return refusalReply(caller);
+  }
+  const { contentType, text } = await exchange.stack.audit.metrics();
+  const headers = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(text)) };
+  return { status: 200, headers, body: text };
+}
+
+function wasForwarded({ req }: Exchange): boolean {
+  return Object.keys(req.headersDistinct).some(
+    (name) => name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-'),
+  );
+}

@@ -1,0 +1,79 @@
+import { rfc3339 } from '../core/clock.ts';
+import type { TokenRecord } from '../core/credential.ts';
+import type { Stack } from '../compose/stack.ts';
+import { bodyJson } from './body.ts';
+import { ADMIN_TOKENS, callerWith, withAdminWords, type Caller } from './caller.ts';
+import type { Exchange } from './exchange.ts';
+import { mint, mintInput } from './mint.ts';
+import { refusalReply, refused, success, type Refused, type Reply } from './reply.ts';
+
+/** As many as one answer lists; more than that is said to be cut. */
+const listMax = 1000;
+
+/** POST /auth/token. Who is asking comes before what is asked: a stranger's body is never read. */
+export async function createToken(exchange: Exchange): Promise<Reply> {
+  const caller = await administrator(exchange);
+  if ('denied' in caller) return refusalReply(caller);
+  const body = await bodyJson(exchange.req);
+  if (!body.ok) return refusalReply(refused(body.reason, body.words));
+  const input = mintInput(body.value);
+  if ('denied' in input) return refusalReply(input);
+  const minted = await mint(exchange.stack, caller, exchange.request.remoteAddress, input);
+  return 'denied' in minted ? refusalReply(minted) : success(201, minted);
+}
+
+/** GET /auth/tokens. */
+export async function listTokens(exchange: Exchange): Promise<Reply> {
+  const caller = await administrator(exchange);
+  return 'denied' in caller ? refusalReply(caller) : success(200, await activeTokens(exchange.stack));
+}
+
+/** DELETE /auth/tokens/{token_id}. */
+export async function deleteToken(exchange: Exchange, tokenId: string): Promise<Reply> {
+  const caller = await administrator(exchange);
+  if ('denied' in caller) return refusalReply(caller);
+  const revoked = await revokeToken(exchange.stack, tokenId);
+  return 'denied' in revoked ? refusalReply(revoked) : success(200, revoked);
+}
+
+function administrator(exchange: Exchange): Promise<Caller | Refused> {
+  return callerWith(exchange, ADMIN_TOKENS).then(withAdminWords);
+}
+
+export interface TokenList {
+  readonly tokens: readonly TokenLine[];
+  readonly count: number;
+  /** True when there are more than fit into one answer. */
+  readonly truncated: boolean;
+}
+
+export type TokenLine = ReturnType<typeof tokenLine>;
+
+export async function activeTokens(stack: Stack): Promise<TokenList> {
+  const records = await stack.tokens.listActive(listMax + 1);
+  const tokens = records.slice(0, listMax).map(tokenLine);
+  return { tokens, count: tokens.length, truncated: records.length > listMax };
+}
+
+export async function revokeToken(
+  stack: Stack,
+  tokenId: string,
+): Promise<{ token_id: string; revoked_at: string } | Refused> {
+  const record = await stack.tokens.revoke(tokenId.toLowerCase());
+  if (!record) return refused('not_found', 'no token has this token_id');
+  return { token_id: record.tokenId, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
+}
+
+/** Neither the token nor its hash. */
+function tokenLine(record: TokenRecord) {
+  return {
+    token_id: record.tokenId,
+    created_at: rfc3339(record.createdAt),
+    expires_at: rfc3339(record.expiresAt),
+    scopes: [...record.scopes],
+    allowed_ips: [...record.allowedIps],
+    client_id: record.clientId,
+    metadata: record.metadata,
+    created_by: record.createdBy,
+  };
+}
