@@ -35,6 +35,8 @@ export const REASONS = {
   unavailable: { status: 503, words: 'Authentication unavailable' },
   bad_request: { status: 400, words: 'Bad request' },
   no_such_service: { status: 404, words: 'No such service' },
+  not_found: { status: 404, words: 'Not found' },
+  method_not_allowed: { status: 405, words: 'Method not allowed' },
   too_large: { status: 413, words: 'Request body too large' },
   upstream_unreachable: { status: 502, words: 'Upstream unreachable' },
   upstream_timeout: { status: 504, words: 'Upstream timed out' },
