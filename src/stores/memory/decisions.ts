@@ -1,0 +1,83 @@
+import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { Memory } from './store.ts';
+
+type Kept = DecisionRow & { readonly sequence: number };
+type Counted = { -readonly [Part in keyof DecisionGroup]: DecisionGroup[Part] };
+
+export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStore {
+  let rows: Kept[] = [];
+  let sequence = 0;
+
+  return {
+    append: (added) =>
+      step(() => {
+        for (const row of added) rows.push({ ...row, sequence: (sequence += 1) });
+        // A quarter over before the oldest go, so that not every append moves the whole array.
+        if (rows.length > rowsMax * 1.25) rows = rows.slice(-rowsMax);
+      }),
+    list: (filter) =>
+      step(() => {
+        const found = rows.slice(-rowsMax).filter((row) => matches(row, filter));
+        const limit = Math.max(0, filter.limit);
+        const chosen =
+          filter.after === undefined ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
+        return chosen.map((row) => ({ ...row }));
+      }),
+    groups: (since, until) =>
+      step(() => grouped(rows.slice(-rowsMax).filter((row) => row.time >= since && row.time <= until))),
+    prune: (before, keep) =>
+      step(() => {
+        const had = rows.length;
+        const young = rows.filter((row) => row.time >= before);
+        rows = young.slice(Math.max(0, young.length - Math.max(0, keep)));
+        return had - rows.length;
+      }),
+  };
+}
+
+function matches(row: Kept, { since, until, outcome, service, caller, after }: DecisionFilter): boolean {
+  return (
+    (since === undefined || row.time >= since) &&
+    (until === undefined || row.time <= until) &&
+    (outcome === undefined || row.outcome === outcome) &&
+    (service === undefined || row.service === service) &&
+    (caller === undefined || callerOf(row) === caller) &&
+    (after === undefined || row.sequence > after)
+  );
+}
+
+function callerOf(row: DecisionRow): string {
+  if (row.principal !== '') return row.principal;
+  return row.claimed === '' ? '' : `${row.claimed}?`;
+}
+
+function grouped(rows: readonly Kept[]): DecisionGroup[] {
+  const groups = new Map<string, Counted>();
+  for (const row of rows) {
+    const { service, route, mode, outcome, reason, clientAddress, requestId, time } = row;
+    const caller = callerOf(row);
+    const key = JSON.stringify([service, route, mode, outcome, reason, caller, clientAddress]);
+    const group = groups.get(key);
+    if (!group) {
+      groups.set(key, {
+        service,
+        route,
+        mode,
+        outcome,
+        reason,
+        caller,
+        clientAddress,
+        count: 1,
+        firstSeen: time,
+        lastSeen: time,
+        requestId,
+      });
+      continue;
+    }
+    group.count += 1;
+    group.firstSeen = Math.min(group.firstSeen, time);
+    group.lastSeen = Math.max(group.lastSeen, time);
+    group.requestId = requestId;
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count || b.lastSeen - a.lastSeen);
+}

@@ -1,0 +1,53 @@
+import type { KeyRecord } from '../../core/credential.ts';
+import { StoreError, type KeyStore } from '../../core/store.ts';
+import type { Memory } from './store.ts';
+
+export function memoryKeys({ step, tell }: Memory): KeyStore {
+  const byId = new Map<string, KeyRecord>();
+  const idByDigest = new Map<string, string>();
+  const revoked = new Map<string, number>();
+
+  function bury(digest: string, at: number): void {
+    if (revoked.has(digest)) return;
+    revoked.set(digest, at);
+    tell({ topic: 'revocations', id: digest });
+  }
+
+  return {
+    insert: (record) =>
+      step(() => {
+        if (byId.has(record.id)) throw new StoreError('duplicate', `the key id ${record.id} is taken`);
+        const holder = idByDigest.get(record.digest);
+        if (holder) throw new StoreError('duplicate', `this key is stored already, as ${holder}`);
+        byId.set(record.id, structuredClone(record));
+        idByDigest.set(record.digest, record.id);
+        tell({ topic: 'keys', id: record.id });
+      }),
+    get: (id) => step(() => copy(byId.get(id))),
+    byDigest: (digest) => step(() => copy(byId.get(idByDigest.get(digest) ?? ''))),
+    list: () =>
+      step(() =>
+        [...byId.values()]
+          .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+          .map((record) => structuredClone(record)),
+      ),
+    revoke: (id, at) =>
+      step(() => {
+        const record = byId.get(id);
+        if (!record) return null;
+        if (record.revokedAt !== null) return structuredClone(record);
+        const dead = { ...record, revokedAt: at };
+        byId.set(id, dead);
+        tell({ topic: 'keys', id });
+        bury(record.digest, at);
+        return structuredClone(dead);
+      }),
+    revocations: () => step(() => [...revoked.keys()]),
+    revokeDigest: (digest, at) => step(() => bury(digest, at)),
+  };
+}
+
+/** What is given out is a copy: a caller that changes it changes nothing here, as with any other store. */
+function copy(record: KeyRecord | undefined): KeyRecord | null {
+  return record ? structuredClone(record) : null;
+}

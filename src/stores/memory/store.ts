@@ -1,0 +1,49 @@
+import { StoreError, type Change, type Store } from '../../core/store.ts';
+import { listeners } from '../listeners.ts';
+import { memoryDecisions } from './decisions.ts';
+import { memoryKeys } from './keys.ts';
+import { memoryLimits } from './limits.ts';
+import { memoryModes } from './modes.ts';
+import { memoryTokens } from './tokens.ts';
+
+export interface MemoryStoreOptions {
+  /** The newest decisions that are kept; 50,000. */
+  readonly decisionsMax?: number;
+  /** Counters, and separately one-time values, that are held at the same time; 1,000,000. */
+  readonly limitsMax?: number;
+}
+
+/** What the parts of the memory store share: telling of a change, and refusing to work once closed. */
+export interface Memory {
+  tell(change: Change): void;
+  /** Does the work at once and in one step; what it throws becomes a rejection. */
+  step<T>(work: () => T): Promise<T>;
+}
+
+/** For tests and trials: all is lost when the process ends. Every verb is atomic, since none waits midway. */
+export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: MemoryStoreOptions = {}): Store {
+  const watching = listeners();
+  let closed = false;
+  const memory: Memory = {
+    tell: (change) => watching.tell(change),
+    async step(work) {
+      if (closed) throw new StoreError('store_unavailable', 'the memory store is closed');
+      return work();
+    },
+  };
+  return {
+    kind: 'memory',
+    keys: memoryKeys(memory),
+    tokens: memoryTokens(memory),
+    modes: memoryModes(memory),
+    limits: memoryLimits(memory, limitsMax),
+    decisions: memoryDecisions(memory, decisionsMax),
+    migrate: () => memory.step(() => {}),
+    ping: () => memory.step(() => {}),
+    watch: (listener) => watching.add(listener),
+    async close() {
+      closed = true;
+      watching.clear();
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * The SQL schema, one numbered step after the other, shared by every SQL store. A step that has been released is never
+ * changed: what is to be different becomes a new step.
+ */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: readonly Statement[];
+}
+
+/** SQL as it is, or a column that is added unless the table has it: adopted tables may. */
+export type Statement = string | { readonly table: string; readonly column: string; readonly type: string };
+
+/** Where the databases differ. */
+export interface Dialect {
+  readonly uuid: string;
+  readonly json: string;
+  /** Type and current value of the times in auth_tokens; our own tables hold epoch seconds. */
+  readonly timestamp: string;
+  readonly now: string;
+  /** An expression by which those times can be compared and indexed. */
+  comparable(column: string): string;
+  readonly epochSeconds: string;
+  /** Type of a primary key that counts up and is never given out twice. */
+  readonly sequence: string;
+}
+
+export const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS countersign_migrations (
+  version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`;
+
+export function migrations(dialect: Dialect): readonly Migration[] {
+  return [
+    { version: 1, name: 'session tokens', statements: sessionTokens(dialect) },
+    { version: 2, name: 'keys, revocations and modes', statements: keysAndModes(dialect) },
+    { version: 3, name: 'limits, one-time values and decisions', statements: limitsAndDecisions(dialect) },
+    { version: 4, name: 'changes', statements: changes(dialect) },
+  ];
+}
+
+/** The first six columns are a contract with databases in use (CONTRACT §5); a table that is there already is adopted. */
+function sessionTokens({ uuid, json, timestamp, now, comparable }: Dialect): Statement[] {
+  const table = 'auth_tokens';
+  return [
+    `CREATE TABLE IF NOT EXISTS auth_tokens (
+      token_id ${uuid} NOT NULL PRIMARY KEY, token_hash TEXT NOT NULL,
+      created_at ${timestamp} NOT NULL DEFAULT ${now}, expires_at ${timestamp} NOT NULL, revoked_at ${timestamp},
+      metadata ${json} DEFAULT '{}')`,
+    { table, column: 'scopes', type: `${json} NOT NULL DEFAULT '[]'` },
+    { table, column: 'allowed_ips', type: `${json} NOT NULL DEFAULT '[]'` },
+    { table, column: 'client_id', type: 'TEXT' },
+    { table, column: 'created_by', type: `TEXT NOT NULL DEFAULT ''` },
+    'CREATE UNIQUE INDEX IF NOT EXISTS countersign_tokens_hash ON auth_tokens (token_hash)',
+    `CREATE INDEX IF NOT EXISTS countersign_tokens_expiry ON auth_tokens (${comparable('expires_at')})`,
+  ];
+}
+
+function keysAndModes({ json, epochSeconds }: Dialect): Statement[] {
+  return [
+    `CREATE TABLE countersign_keys (
+      id TEXT NOT NULL PRIMARY KEY, service TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL UNIQUE,
+      material TEXT, last_four TEXT NOT NULL, imported BOOLEAN NOT NULL,
+      scopes ${json} NOT NULL, allowed_ips ${json} NOT NULL,
+      created_at ${epochSeconds} NOT NULL, expires_at ${epochSeconds}, revoked_at ${epochSeconds})`,
+    // Apart from the keys, because a revocation also covers keys that are in no record of ours.
+    `CREATE TABLE countersign_revocations (digest TEXT NOT NULL PRIMARY KEY, revoked_at ${epochSeconds} NOT NULL)`,
+    `CREATE TABLE countersign_modes (
+      scope TEXT NOT NULL PRIMARY KEY, mode TEXT NOT NULL, set_at ${epochSeconds} NOT NULL, set_by TEXT NOT NULL)`,
+  ];
+}
+
+function limitsAndDecisions({ epochSeconds, sequence }: Dialect): Statement[] {
+  return [
+    `CREATE TABLE countersign_limits (
+      key TEXT NOT NULL PRIMARY KEY, count INTEGER NOT NULL, ends_at ${epochSeconds} NOT NULL)`,
+    'CREATE INDEX countersign_limits_end ON countersign_limits (ends_at)',
+    `CREATE TABLE countersign_once (key TEXT NOT NULL PRIMARY KEY, expires_at ${epochSeconds} NOT NULL)`,
+    'CREATE INDEX countersign_once_expiry ON countersign_once (expires_at)',
+    `CREATE TABLE countersign_decisions (
+      sequence ${sequence}, time ${epochSeconds} NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+      note TEXT NOT NULL, mode TEXT NOT NULL, service TEXT NOT NULL, route TEXT NOT NULL, method TEXT NOT NULL,
+      path TEXT NOT NULL, principal TEXT NOT NULL, claimed TEXT NOT NULL, scheme TEXT NOT NULL,
+      credential_id TEXT NOT NULL, client_address TEXT NOT NULL, skew_seconds ${epochSeconds},
+      duration_micros ${epochSeconds} NOT NULL, request_id TEXT NOT NULL)`,
+    'CREATE INDEX countersign_decisions_time ON countersign_decisions (time)',
+  ];
+}
+
+function changes({ sequence }: Dialect): Statement[] {
+  return [`CREATE TABLE countersign_changes (sequence ${sequence}, topic TEXT NOT NULL, id TEXT NOT NULL)`];
+}

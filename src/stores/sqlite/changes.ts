@@ -1,0 +1,120 @@
+import type { Change } from '../../core/store.ts';
+import { listeners, resync } from '../listeners.ts';
+import type { Database } from './database.ts';
+
+/**
+ * What changed, for every process on the file. Each change is a row that is written with what it tells of; other processes
+ * look whether the file was written to (PRAGMA data_version costs microseconds and reads nothing) and then read on.
+ */
+export interface Changes {
+  /** One write: done in one transaction that takes the write lock at once, then told to the listeners. */
+  write<T>(work: () => T): T;
+  /** Within a write: what was changed. */
+  note(topic: Exclude<Change['topic'], 'resync'>, id: string): void;
+  watch(listener: (change: Change) => void): () => void;
+  close(): void;
+}
+
+/** Behind this many changes a reader is told to read everything anew. */
+const changesKept = 10_000;
+
+export function changeFeed(database: Database, pollMillis: number): Changes {
+  const watching = listeners();
+  let timer: NodeJS.Timeout | null = null;
+  /** Null while the place in the feed is unknown: the file could not be read when watching began. */
+  let seen: number | null = null;
+  let dataVersion = -1;
+
+  function start(): void {
+    try {
+      seen = newest();
+      dataVersion = currentDataVersion();
+    } catch {
+      seen = null;
+    }
+    timer = setInterval(poll, pollMillis);
+    timer.unref();
+  }
+
+  function stop(): void {
+    if (timer) clearInterval(timer);
+    timer = null;
+  }
+
+  function poll(): void {
+    try {
+      const version = currentDataVersion();
+      if (version === dataVersion && seen !== null) return;
+      deliver();
+      dataVersion = version;
+    } catch {
+      // Looked for again at the next turn; whoever needs the store hears of the outage from their own verbs.
+    }
+  }
+
+  function deliver(): void {
+    if (watching.size === 0) return;
+    if (seen === null) {
+      seen = newest();
+      watching.tell(resync);
+      return;
+    }
+    const rows = database.durable.all<Change & { sequence: number }>(
+      'SELECT sequence, topic, id FROM countersign_changes WHERE sequence > ? ORDER BY sequence',
+      seen,
+    );
+    const [first] = rows;
+    if (!first) return;
+    // Numbers are given out without gaps, so a gap means that what lay between was thrown away before we read it.
+    const missed = first.sequence !== seen + 1;
+    seen = rows.at(-1)?.sequence ?? seen;
+    if (missed) watching.tell(resync);
+    else for (const { topic, id } of rows) watching.tell({ topic, id } as Change);
+  }
+
+  function newest(): number {
+    // Not MAX(sequence): the number goes on where it was when the table has been emptied.
+    const row = database.durable.get<{ seq: number }>(
+      `SELECT seq FROM sqlite_sequence WHERE name = 'countersign_changes'`,
+    );
+    return row?.seq ?? 0;
+  }
+
+  function currentDataVersion(): number {
+    return database.durable.get<{ data_version: number }>('PRAGMA data_version')?.data_version ?? -1;
+  }
+
+  return {
+    write(work) {
+      const connection = database.durable;
+      database.checkInPlace();
+      const result = connection.transaction(work);
+      try {
+        deliver();
+      } catch {
+        // The write is done and must not be reported as failed; the next turn delivers.
+        dataVersion = -1;
+      }
+      return result;
+    },
+    note(topic, id) {
+      database.durable.run('INSERT INTO countersign_changes (topic, id) VALUES (?, ?)', topic, id);
+      database.durable.run(
+        'DELETE FROM countersign_changes WHERE sequence <= (SELECT MAX(sequence) FROM countersign_changes) - ?',
+        changesKept,
+      );
+    },
+    watch(listener) {
+      if (!timer) start();
+      const remove = watching.add(listener);
+      return () => {
+        remove();
+        if (watching.size === 0) stop();
+      };
+    },
+    close() {
+      stop();
+      watching.clear();
+    },
+  };
+}

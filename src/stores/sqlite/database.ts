@@ -1,0 +1,79 @@
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { StoreError } from '../../core/store.ts';
+import { openConnection, type Connection } from './connection.ts';
+import { storeFault } from './fault.ts';
+
+/** The file and its two connections, opened when they are first needed: what fails is then a verb, not the construction. */
+export interface Database {
+  readonly file: string;
+  /** For what must not be lost: keys, tokens, modes, revocations. */
+  readonly durable: Connection;
+  /** For limits, one-time values and decisions, which need not survive a power cut. */
+  readonly quick: Connection;
+  /** Does the work at once; what SQLite or the file system throws becomes a StoreError that names the file. */
+  step<T>(work: () => T): Promise<T>;
+  /** Throws when the file was removed or replaced: what is written to it then reaches nobody. */
+  checkInPlace(): void;
+  close(): void;
+}
+
+const durableBusyMillis = 5000;
+// Shorter, since requests wait for these.
+const quickBusyMillis = 1000;
+
+export function openDatabase(name: string): Database {
+  // Absolute, so that neither ':memory:' nor 'file:…?mode=' means anything but a file.
+  const file = resolve(name);
+  let durable: Connection | null = null;
+  let quick: Connection | null = null;
+  let inode: bigint | null = null;
+  let closed = false;
+
+  return {
+    file,
+    get durable() {
+      if (durable) return durable;
+      create(file);
+      durable = openConnection(file, { synchronous: 'FULL', busyMillis: durableBusyMillis });
+      inode = statSync(file, { bigint: true }).ino;
+      return durable;
+    },
+    get quick() {
+      // After the durable one, which creates the file.
+      void this.durable;
+      return (quick ??= openConnection(file, { synchronous: 'NORMAL', busyMillis: quickBusyMillis }));
+    },
+    async step(work) {
+      if (closed) throw new StoreError('store_unavailable', `the store on ${file} is closed`);
+      try {
+        return work();
+      } catch (error) {
+        throw storeFault(error, file);
+      }
+    },
+    checkInPlace() {
+      if (inode === null || statSync(file, { bigint: true, throwIfNoEntry: false })?.ino === inode) return;
+      throw new StoreError(
+        'store_unavailable',
+        `the database ${file} was removed or replaced while in use; put it back or restart this process to use the new one`,
+      );
+    },
+    close() {
+      closed = true;
+      quick?.close();
+      durable?.close();
+      quick = durable = null;
+    },
+  };
+}
+
+/** Created by us, so that it is never readable for others; SQLite gives -wal and -shm the mode of the file itself. */
+function create(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}

@@ -1,0 +1,114 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { Database } from './database.ts';
+
+type Kept = DecisionRow & { readonly sequence: number };
+
+const insert = `INSERT INTO countersign_decisions (time, outcome, reason, note, mode, service, route, method, path, principal,
+  claimed, scheme, credential_id, client_address, skew_seconds, duration_micros, request_id)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const select = `SELECT sequence, time, outcome, reason, note, mode, service, route, method, path, principal, claimed, scheme,
+  credential_id AS credentialId, client_address AS clientAddress, skew_seconds AS skewSeconds,
+  duration_micros AS durationMicros, request_id AS requestId FROM countersign_decisions`;
+
+const caller = `CASE WHEN principal <> '' THEN principal WHEN claimed <> '' THEN claimed || '?' ELSE '' END`;
+
+export const decisionGroups = `SELECT g.service, g.route, g.mode, g.outcome, g.reason, g.caller, g.clientAddress, g.count,
+  g.firstSeen, g.lastSeen, last.request_id AS requestId
+  FROM (SELECT service, route, mode, outcome, reason, ${caller} AS caller, client_address AS clientAddress,
+      COUNT(*) AS count, MIN(time) AS firstSeen, MAX(time) AS lastSeen, MAX(sequence) AS lastSequence
+    FROM countersign_decisions WHERE time BETWEEN ? AND ? GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
+  JOIN countersign_decisions AS last ON last.sequence = g.lastSequence
+  ORDER BY g.count DESC, g.lastSeen DESC`;
+
+export const pruneOld = `DELETE FROM countersign_decisions WHERE sequence IN
+  (SELECT sequence FROM countersign_decisions WHERE time < ? LIMIT ?)`;
+export const pruneFirst = `DELETE FROM countersign_decisions WHERE sequence IN
+  (SELECT sequence FROM countersign_decisions ORDER BY sequence LIMIT ?)`;
+
+/** Rows deleted at a time, so that requests never wait long for it. */
+const pruneStep = 500;
+
+export function sqliteDecisions(database: Database): DecisionStore {
+  const { step } = database;
+
+  async function inSteps(sql: string, rowsMax: number, ...values: number[]): Promise<number> {
+    for (let deleted = 0; ; await nextTurn()) {
+      const size = Math.min(pruneStep, rowsMax - deleted);
+      const count = size > 0 ? await step(() => database.quick.run(sql, ...values, size)) : 0;
+      deleted += count;
+      if (count < pruneStep) return deleted;
+    }
+  }
+
+  return {
+    append: (rows) =>
+      step(() => {
+        if (rows.length === 0) return;
+        const { quick } = database;
+        quick.transaction(() => {
+          for (const row of rows) {
+            quick.run(
+              insert,
+              row.time,
+              row.outcome,
+              row.reason,
+              row.note,
+              row.mode,
+              row.service,
+              row.route,
+              row.method,
+              row.path,
+              row.principal,
+              row.claimed,
+              row.scheme,
+              row.credentialId,
+              row.clientAddress,
+              row.skewSeconds,
+              row.durationMicros,
+              row.requestId,
+            );
+          }
+        });
+      }),
+    list: (filter) =>
+      step(() => {
+        const { sql, values } = listing(filter);
+        const rows = database.quick.all<Kept>(sql, ...values).map((row) => ({ ...row }));
+        return filter.after === undefined ? rows.toReversed() : rows;
+      }),
+    groups: (since, until) =>
+      step(() => database.quick.all<DecisionGroup>(decisionGroups, since, until).map((group) => ({ ...group }))),
+    async prune(before, keep) {
+      const old = await inSteps(pruneOld, Infinity, before);
+      // The index on time is the smallest thing that can be counted: milliseconds for a million rows.
+      const left = await step(
+        () => database.quick.get<{ n: number }>('SELECT COUNT(*) AS n FROM countersign_decisions')?.n ?? 0,
+      );
+      return old + (await inSteps(pruneFirst, left - Math.max(0, keep)));
+    },
+  };
+}
+
+/** Only the conditions that are given, so that each combination gets the plan that suits it. */
+export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): {
+  sql: string;
+  values: (string | number)[];
+} {
+  const conditions: [string, string | number | undefined][] = [
+    ['time >= ?', since],
+    ['time <= ?', until],
+    ['outcome = ?', outcome],
+    ['service = ?', service],
+    [`${caller} = ?`, who],
+    ['sequence > ?', after],
+  ];
+  const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
+  const where = given.length > 0 ? `WHERE ${given.map(([sql]) => sql).join(' AND ')}` : '';
+  const order = after === undefined ? 'DESC' : 'ASC';
+  return {
+    sql: `${select} ${where} ORDER BY sequence ${order} LIMIT ?`,
+    values: [...given.map(([, value]) => value), Math.max(0, limit)],
+  };
+}

@@ -1,0 +1,28 @@
+import { StoreError } from '../../core/store.ts';
+
+/**
+ * A JSON list of strings. Throws on anything else: scopes and addresses bound what a credential may do, and an empty list
+ * of addresses means anywhere, so what cannot be read must not become one.
+ */
+export function stringList(text: string): string[] {
+  const value = parsed(text);
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+  throw new StoreError(
+    'store_unavailable',
+    'a stored credential has scopes or addresses that are not a JSON list of strings',
+  );
+}
+
+/** A JSON object; empty where other programs left nothing, or something else. */
+export function jsonObject(text: string | null): Record<string, unknown> {
+  const value = text === null ? null : parsed(text);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,102 @@
+import type { KeyKind, KeyRecord } from '../../core/credential.ts';
+import type { KeyStore } from '../../core/store.ts';
+import type { Changes } from './changes.ts';
+import type { Database } from './database.ts';
+import { stringList } from './json.ts';
+
+interface KeyRow {
+  readonly id: string;
+  readonly service: string;
+  readonly kind: KeyKind;
+  readonly digest: string;
+  readonly material: string | null;
+  readonly lastFour: string;
+  readonly imported: number;
+  readonly scopes: string;
+  readonly allowedIps: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+const select = `SELECT id, service, kind, digest, material, last_four AS lastFour, imported, scopes,
+  allowed_ips AS allowedIps, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt
+  FROM countersign_keys`;
+export const keyByDigest = `${select} WHERE digest = ?`;
+export const keyById = `${select} WHERE id = ?`;
+
+const insert = `INSERT INTO countersign_keys
+  (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips, created_at, expires_at, revoked_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export function sqliteKeys(database: Database, { write, note }: Changes): KeyStore {
+  const { step } = database;
+
+  function find(sql: string, value: string): KeyRecord | null {
+    const row = database.durable.get<KeyRow>(sql, value);
+    return row && recordOf(row);
+  }
+
+  function bury(digest: string, at: number): void {
+    const sql =
+      'INSERT INTO countersign_revocations (digest, revoked_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING';
+    if (database.durable.run(sql, digest, at) > 0) note('revocations', digest);
+  }
+
+  return {
+    insert: (record) =>
+      step(() =>
+        write(() => {
+          const { id, service, kind, digest, material, lastFour, imported, createdAt, expiresAt, revokedAt } = record;
+          const scopes = JSON.stringify(record.scopes);
+          const allowedIps = JSON.stringify(record.allowedIps);
+          database.durable.run(
+            insert,
+            id,
+            service,
+            kind,
+            digest,
+            material,
+            lastFour,
+            Number(imported),
+            scopes,
+            allowedIps,
+            createdAt,
+            expiresAt,
+            revokedAt,
+          );
+          note('keys', id);
+        }),
+      ),
+    get: (id) => step(() => find(keyById, id)),
+    byDigest: (digest) => step(() => find(keyByDigest, digest)),
+    list: () => step(() => database.durable.all<KeyRow>(`${select} ORDER BY created_at, id`).map(recordOf)),
+    revoke: (id, at) =>
+      step(() =>
+        write(() => {
+          const record = find(keyById, id);
+          if (!record || record.revokedAt !== null) return record;
+          database.durable.run('UPDATE countersign_keys SET revoked_at = ? WHERE id = ?', at, id);
+          note('keys', id);
+          bury(record.digest, at);
+          return { ...record, revokedAt: at };
+        }),
+      ),
+    revocations: () =>
+      step(() =>
+        database.durable
+          .all<{ digest: string }>('SELECT digest FROM countersign_revocations')
+          .map(({ digest }) => digest),
+      ),
+    revokeDigest: (digest, at) => step(() => write(() => bury(digest, at))),
+  };
+}
+
+function recordOf(row: KeyRow): KeyRecord {
+  return {
+    ...row,
+    imported: row.imported === 1,
+    scopes: stringList(row.scopes),
+    allowedIps: stringList(row.allowedIps),
+  };
+}

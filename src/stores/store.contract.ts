@@ -1,0 +1,620 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { KeyRecord, TokenRecord } from '../core/credential.ts';
+import { hasCode, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
+
+/** One store of its own for each test. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Another instance on the same state, as another process has it. Asked for only where state is shared. */
+  another(): Store;
+  /** Closes what `another` opened and removes what was made; the suite closes the store itself. */
+  dispose(): Promise<void>;
+}
+
+export interface ContractOptions {
+  readonly make: () => Promise<StoreUnderTest>;
+  /** Whether several processes can share its state; false for memory alone. */
+  readonly shared: boolean;
+}
+
+/** Time is handed to every verb, so the suite moves it by itself. */
+const t0 = 1_800_000_000;
+
+/** The specification of a store (core/store.ts), to be run against each. */
+export function storeContract(name: string, { make, shared }: ContractOptions): void {
+  describe(`${name} keeps the store contract`, () => {
+    let made: StoreUnderTest;
+    let store: Store;
+    // Not skipped but absent: there is nothing that could be installed to make it run.
+    const sharing = shared ? test : () => {};
+
+    beforeEach(async () => {
+      made = await make();
+      store = made.store;
+      await store.migrate();
+    });
+    afterEach(async () => {
+      await store.close();
+      await made.dispose();
+    });
+
+    describe('keys', () => {
+      test('are found by id and by digest as they were inserted', async () => {
+        const full = keyRecord('full', {
+          kind: 'hs',
+          material: 'v1.sealed',
+          imported: true,
+          scopes: ['embed:write', 'ä"\'\u{1f511}'],
+          allowedIps: ['10.0.0.0/8'],
+          createdAt: t0 + 0.25,
+          expiresAt: t0 + 90.5,
+        });
+        await store.keys.insert(full);
+        await store.keys.insert(keyRecord('bare'));
+        assert.deepEqual(await store.keys.get('full'), full);
+        assert.deepEqual(await store.keys.byDigest(full.digest), full);
+        assert.deepEqual(await store.keys.get('bare'), keyRecord('bare'));
+        assert.equal(await store.keys.get('none'), null);
+        assert.equal(await store.keys.byDigest('none'), null);
+      });
+
+      test('refuse a taken id and a digest stored already, and keep what was there', async () => {
+        await store.keys.insert(keyRecord('a'));
+        await assert.rejects(store.keys.insert(keyRecord('a', { digest: 'other' })), coded('duplicate'));
+        await assert.rejects(store.keys.insert(keyRecord('b', { digest: keyRecord('a').digest })), coded('duplicate'));
+        assert.deepEqual(await store.keys.list(), [keyRecord('a')]);
+      });
+
+      test('let exactly one of 50 concurrent inserts of one id through', async () => {
+        const results = await Promise.allSettled(
+          Array.from({ length: 50 }, (_, index) => store.keys.insert(keyRecord('a', { digest: `digest-${index}` }))),
+        );
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        for (const result of results) if (result.status === 'rejected') assert.ok(hasCode(result.reason, 'duplicate'));
+      });
+
+      test('are listed oldest first, the revoked and the expired too', async () => {
+        await store.keys.insert(keyRecord('young', { createdAt: t0 + 2 }));
+        await store.keys.insert(keyRecord('old', { createdAt: t0, expiresAt: t0 + 1 }));
+        await store.keys.insert(keyRecord('middle', { createdAt: t0 + 1 }));
+        await store.keys.revoke('middle', t0 + 5);
+        assert.deepEqual(
+          (await store.keys.list()).map(({ id }) => id),
+          ['old', 'middle', 'young'],
+        );
+      });
+
+      test('are revoked together with their digest, and the first time stays', async () => {
+        const record = keyRecord('a');
+        await store.keys.insert(record);
+        assert.deepEqual(await store.keys.revoke('a', t0 + 10), { ...record, revokedAt: t0 + 10 });
+        assert.deepEqual(await store.keys.revoke('a', t0 + 20), { ...record, revokedAt: t0 + 10 });
+        assert.deepEqual(await store.keys.byDigest(record.digest), { ...record, revokedAt: t0 + 10 });
+        assert.deepEqual(await store.keys.revocations(), [record.digest]);
+        await assert.rejects(store.keys.insert(keyRecord('b', { digest: record.digest })), coded('duplicate'));
+      });
+
+      test('that do not exist are not revoked', async () => {
+        assert.equal(await store.keys.revoke('none', t0), null);
+        assert.deepEqual(await store.keys.revocations(), []);
+      });
+
+      test('of no record are revoked by digest, once or many times', async () => {
+        await store.keys.revokeDigest('from-a-file', t0);
+        await store.keys.revokeDigest('from-a-file', t0 + 1);
+        assert.deepEqual(await store.keys.revocations(), ['from-a-file']);
+        assert.deepEqual(await store.keys.list(), []);
+      });
+
+      test('that are given out or taken in are copies', async () => {
+        const scopes = ['a'];
+        await store.keys.insert(keyRecord('a', { scopes }));
+        scopes.push('admin:tokens');
+        const given = await store.keys.get('a');
+        (given?.scopes as string[] | undefined)?.push('admin:tokens');
+        assert.deepEqual((await store.keys.get('a'))?.scopes, ['a']);
+      });
+    });
+
+    describe('tokens', () => {
+      test('are found by id and by hash as they were inserted', async () => {
+        const full = tokenRecord(1, {
+          createdAt: t0 + 0.125,
+          expiresAt: t0 + 3600.5,
+          scopes: ['a', 'b'],
+          allowedIps: ['::1/128'],
+          clientId: 'client-1',
+          metadata: { purpose: 'ci', nested: { list: [1, null, 'ü'] } },
+          createdBy: 'operator:admin',
+        });
+        await store.tokens.insert(full);
+        await store.tokens.insert(tokenRecord(2));
+        assert.deepEqual(await store.tokens.get(full.tokenId), full);
+        assert.deepEqual(await store.tokens.byHash(full.tokenHash), full);
+        assert.deepEqual(await store.tokens.get(tokenRecord(2).tokenId), tokenRecord(2));
+        assert.equal(await store.tokens.get('none'), null);
+        assert.equal(await store.tokens.byHash('none'), null);
+      });
+
+      test('refuse a taken id and a taken hash', async () => {
+        await store.tokens.insert(tokenRecord(1));
+        await assert.rejects(store.tokens.insert(tokenRecord(1, { tokenHash: 'other' })), coded('duplicate'));
+        const sameHash = tokenRecord(2, { tokenHash: tokenRecord(1).tokenHash });
+        await assert.rejects(store.tokens.insert(sameHash), coded('duplicate'));
+        assert.equal(await store.tokens.get(sameHash.tokenId), null);
+      });
+
+      test('are listed newest first while active, at most as many as asked for', async () => {
+        for (let number = 1; number <= 6; number += 1)
+          await store.tokens.insert(tokenRecord(number, { createdAt: t0 + number }));
+        await store.tokens.insert(tokenRecord(7, { createdAt: t0 + 7, expiresAt: t0 + 100 }));
+        await store.tokens.insert(tokenRecord(8, { createdAt: t0 + 8, expiresAt: t0 + 100.5 }));
+        await store.tokens.revoke(tokenRecord(5).tokenId, t0 + 50);
+        const active = await store.tokens.listActive(t0 + 100, 4);
+        assert.deepEqual(
+          active.map(({ tokenId }) => tokenId),
+          [8, 6, 4, 3].map((number) => tokenRecord(number).tokenId),
+        );
+        assert.deepEqual(await store.tokens.listActive(t0 + 100, 0), []);
+        assert.equal((await store.tokens.listActive(t0 + 1_000_000, 10)).length, 0);
+      });
+
+      test('are revoked once, and the first time stays', async () => {
+        const record = tokenRecord(1);
+        await store.tokens.insert(record);
+        assert.deepEqual(await store.tokens.revoke(record.tokenId, t0 + 10), { ...record, revokedAt: t0 + 10 });
+        assert.deepEqual(await store.tokens.revoke(record.tokenId, t0 + 20), { ...record, revokedAt: t0 + 10 });
+        assert.deepEqual(await store.tokens.byHash(record.tokenHash), { ...record, revokedAt: t0 + 10 });
+        assert.equal(await store.tokens.revoke('none', t0), null);
+      });
+
+      test('are deleted once they expired before the given time, and their id and hash are free again', async () => {
+        await store.tokens.insert(tokenRecord(1, { expiresAt: t0 + 10 }));
+        await store.tokens.insert(tokenRecord(2, { expiresAt: t0 + 20 }));
+        assert.equal(await store.tokens.deleteExpired(t0 + 20), 1);
+        assert.equal(await store.tokens.deleteExpired(t0 + 20), 0);
+        assert.equal(await store.tokens.get(tokenRecord(1).tokenId), null);
+        assert.deepEqual(await store.tokens.get(tokenRecord(2).tokenId), tokenRecord(2, { expiresAt: t0 + 20 }));
+        await store.tokens.insert(tokenRecord(1));
+      });
+    });
+
+    describe('modes', () => {
+      test('are set and set anew', async () => {
+        await store.modes.set(row('', 'report'));
+        await store.modes.set(row('embeddings/embed', 'off'));
+        await store.modes.set(row('', 'enforce', t0 + 1));
+        assert.deepEqual(
+          (await store.modes.list()).find(({ scope }) => scope === ''),
+          row('', 'enforce', t0 + 1),
+        );
+        assert.deepEqual(scopesOf(await store.modes.list()), ['=enforce', 'embeddings/embed=off']);
+      });
+
+      test('set for all replace every row', async () => {
+        await store.modes.set(row('', 'enforce'));
+        await store.modes.set(row('embeddings', 'enforce'));
+        await store.modes.setAll(row('', 'report', t0 + 1));
+        assert.deepEqual(await store.modes.list(), [row('*', 'report', t0 + 1)]);
+      });
+
+      test('are cleared for one scope, for all, and of one mode only', async () => {
+        const fill = async () => {
+          await store.modes.clear(null);
+          await store.modes.set(row('', 'enforce'));
+          await store.modes.set(row('a', 'enforce'));
+          await store.modes.set(row('b', 'report'));
+        };
+        await fill();
+        await store.modes.clear('a');
+        assert.deepEqual(scopesOf(await store.modes.list()), ['=enforce', 'b=report']);
+        await store.modes.clear('b', 'enforce');
+        assert.deepEqual(scopesOf(await store.modes.list()), ['=enforce', 'b=report']);
+        await store.modes.clear('');
+        assert.deepEqual(scopesOf(await store.modes.list()), ['b=report']);
+        await fill();
+        await store.modes.clear(null, 'enforce');
+        assert.deepEqual(scopesOf(await store.modes.list()), ['b=report']);
+        await store.modes.clear(null);
+        assert.deepEqual(scopesOf(await store.modes.list()), []);
+      });
+    });
+
+    describe('limits', () => {
+      test('let exactly as many of 200 concurrent callers through as there is room for', async () => {
+        const states = await Promise.all(Array.from({ length: 200 }, () => store.limits.take('k', 7, 60, t0)));
+        const allowed = states.filter((state) => state.allowed);
+        assert.deepEqual(allowed.map(({ count }) => count).sort(), [1, 2, 3, 4, 5, 6, 7]);
+        for (const state of states) assert.equal(state.retryAfter, 60);
+        for (const state of states) if (!state.allowed) assert.equal(state.count, 7);
+      });
+
+      test('start a new window when the first has ended, not before', async () => {
+        await store.limits.take('k', 1, 60, t0);
+        assert.deepEqual(await store.limits.take('k', 1, 60, t0 + 59), { allowed: false, count: 1, retryAfter: 1 });
+        assert.deepEqual(await store.limits.take('k', 1, 60, t0 + 60), { allowed: true, count: 1, retryAfter: 60 });
+        assert.deepEqual(await store.limits.take('k', 1, 60, t0 + 90), { allowed: false, count: 1, retryAfter: 30 });
+      });
+
+      test('do not lengthen the window by refused attempts', async () => {
+        for (let second = 0; second < 60; second += 1) await store.limits.take('k', 2, 60, t0 + second);
+        assert.equal((await store.limits.take('k', 2, 60, t0 + 60)).allowed, true);
+      });
+
+      test('of different keys are apart, and a limit of none lets none through', async () => {
+        await store.limits.take('a', 1, 60, t0);
+        assert.equal((await store.limits.take('b', 1, 60, t0)).allowed, true);
+        assert.equal((await store.limits.take('c', 0, 60, t0)).allowed, false);
+      });
+
+      test('are looked at without taking', async () => {
+        assert.deepEqual(await store.limits.peek('k', 2, t0), { allowed: true, count: 0, retryAfter: 0 });
+        await store.limits.take('k', 2, 60, t0);
+        assert.deepEqual(await store.limits.peek('k', 2, t0 + 10), { allowed: true, count: 1, retryAfter: 50 });
+        assert.deepEqual(await store.limits.peek('k', 2, t0 + 10), { allowed: true, count: 1, retryAfter: 50 });
+        await store.limits.take('k', 2, 60, t0 + 10);
+        assert.deepEqual(await store.limits.peek('k', 2, t0 + 10), { allowed: false, count: 2, retryAfter: 50 });
+        assert.deepEqual(await store.limits.peek('k', 2, t0 + 60), { allowed: true, count: 0, retryAfter: 0 });
+      });
+
+      test('follow a limit that was changed within a window', async () => {
+        for (let use = 0; use < 3; use += 1) await store.limits.take('k', 3, 60, t0);
+        assert.deepEqual(await store.limits.take('k', 2, 60, t0), { allowed: false, count: 2, retryAfter: 60 });
+        assert.deepEqual(await store.limits.take('k', 4, 60, t0), { allowed: true, count: 4, retryAfter: 60 });
+      });
+    });
+
+    describe('one-time values', () => {
+      test('are granted to exactly one of 200 concurrent callers', async () => {
+        const results = await Promise.all(Array.from({ length: 200 }, () => store.limits.once('nonce', t0 + 60, t0)));
+        assert.equal(results.filter(Boolean).length, 1);
+      });
+
+      test('are refused until they expire, and free again after', async () => {
+        assert.equal(await store.limits.once('nonce', t0 + 60, t0), true);
+        assert.equal(await store.limits.once('other', t0 + 60, t0), true);
+        assert.equal(await store.limits.once('nonce', t0 + 600, t0 + 59), false);
+        assert.equal(await store.limits.once('nonce', t0 + 120, t0 + 60), true);
+        assert.equal(await store.limits.once('nonce', t0 + 180, t0 + 119), false);
+      });
+
+      test('stay refused while thousands of others come and expire', async () => {
+        assert.equal(await store.limits.once('nonce', t0 + 10_000, t0), true);
+        for (let number = 0; number < 3000; number += 1) {
+          await store.limits.once(`other-${number}`, t0 + number + 1, t0 + number);
+          await store.limits.take(`key-${number}`, 1, 1, t0 + number);
+        }
+        assert.equal(await store.limits.once('nonce', t0 + 10_000, t0 + 3000), false);
+      });
+    });
+
+    describe('decisions', () => {
+      test('are kept as they are and numbered upwards', async () => {
+        const rows = [decisionRow(1, { skewSeconds: -1.5, durationMicros: 12.5, note: 'ü' }), decisionRow(2)];
+        await store.decisions.append(rows);
+        await store.decisions.append([]);
+        const listed = await store.decisions.list({ limit: 10 });
+        assert.deepEqual(
+          listed.map(({ sequence: _, ...row }) => row),
+          rows,
+        );
+        assert.ok((listed[0]?.sequence ?? 0) < (listed[1]?.sequence ?? 0));
+      });
+
+      test('are listed oldest first: the newest ones, or those behind a number', async () => {
+        await store.decisions.append(Array.from({ length: 9 }, (_, index) => decisionRow(index + 1)));
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 3 })), ['r7', 'r8', 'r9']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 0 })), []);
+        const first = await store.decisions.list({ after: 0, limit: 2 });
+        assert.deepEqual(
+          first.map(({ requestId }) => requestId),
+          ['r1', 'r2'],
+        );
+        assert.deepEqual(requestsOf(await store.decisions.list({ after: first[1]?.sequence ?? 0, limit: 3 })), [
+          'r3',
+          'r4',
+          'r5',
+        ]);
+      });
+
+      test('are filtered by time (both ends included), outcome, service and caller', async () => {
+        await store.decisions.append([
+          decisionRow(1, { outcome: 'deny', principal: '', claimed: 'service:aidb' }),
+          decisionRow(2, { service: 'search' }),
+          decisionRow(3, { principal: 'service:aidb' }),
+          decisionRow(4, { principal: '' }),
+        ]);
+        assert.deepEqual(requestsOf(await store.decisions.list({ since: t0 + 2, until: t0 + 3, limit: 100 })), [
+          'r2',
+          'r3',
+        ]);
+        assert.deepEqual(requestsOf(await store.decisions.list({ outcome: 'deny', limit: 100 })), ['r1']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ service: 'search', limit: 100 })), ['r2']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ caller: 'service:aidb', limit: 100 })), ['r3']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ caller: 'service:aidb?', limit: 100 })), ['r1']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ caller: '', limit: 100 })), ['r4']);
+        assert.deepEqual(
+          requestsOf(await store.decisions.list({ service: 'embeddings', outcome: 'allow', after: 0, limit: 1 })),
+          ['r3'],
+        );
+      });
+
+      test('are grouped by who did what, the most frequent first', async () => {
+        await store.decisions.append([
+          decisionRow(1, { outcome: 'would_deny', reason: 'expired', principal: '', claimed: 'service:aidb' }),
+          decisionRow(2, { outcome: 'would_deny', reason: 'expired', principal: '', claimed: 'service:aidb' }),
+          decisionRow(3, { outcome: 'would_deny', reason: 'expired', principal: '', claimed: '' }),
+          decisionRow(4),
+          decisionRow(5),
+          decisionRow(6),
+          decisionRow(7),
+        ]);
+        const shared = { service: 'embeddings', route: '/embed', mode: 'report', clientAddress: '10.0.0.7' } as const;
+        assert.deepEqual(await store.decisions.groups(t0 + 1, t0 + 6), [
+          {
+            ...shared,
+            outcome: 'allow',
+            reason: '',
+            caller: 'service:web',
+            count: 3,
+            firstSeen: t0 + 4,
+            lastSeen: t0 + 6,
+            requestId: 'r6',
+          },
+          {
+            ...shared,
+            outcome: 'would_deny',
+            reason: 'expired',
+            caller: 'service:aidb?',
+            count: 2,
+            firstSeen: t0 + 1,
+            lastSeen: t0 + 2,
+            requestId: 'r2',
+          },
+          {
+            ...shared,
+            outcome: 'would_deny',
+            reason: 'expired',
+            caller: '',
+            count: 1,
+            firstSeen: t0 + 3,
+            lastSeen: t0 + 3,
+            requestId: 'r3',
+          },
+        ]);
+        assert.deepEqual(await store.decisions.groups(t0 + 100, t0 + 200), []);
+      });
+
+      test('are pruned by age and by number, and numbers are never given out twice', async () => {
+        await store.decisions.append(Array.from({ length: 2500 }, (_, index) => decisionRow(index + 1)));
+        const last = (await store.decisions.list({ limit: 1 }))[0]?.sequence ?? 0;
+        assert.equal(await store.decisions.prune(t0 + 1201, 10_000), 1200);
+        assert.equal(await store.decisions.prune(t0, 100), 1200);
+        assert.equal(requestsOf(await store.decisions.list({ limit: 1000 })).length, 100);
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 100 })).slice(0, 1), ['r2401']);
+        assert.equal(await store.decisions.prune(t0, 0), 100);
+        await store.decisions.append([decisionRow(1)]);
+        assert.ok(((await store.decisions.list({ limit: 1 }))[0]?.sequence ?? 0) > last);
+      });
+    });
+
+    describe('watching', () => {
+      test('tells of every change made here, in order, by the time its promise resolves', async () => {
+        const heard: string[] = [];
+        store.watch(({ topic, id }) => heard.push(`${topic} ${id}`));
+        await changeEverything(store);
+        assert.deepEqual(heard, everyChange);
+      });
+
+      sharing('tells of every change made by another process', async () => {
+        const heard: string[] = [];
+        const complete = new Promise<void>((resolve) => {
+          store.watch(({ topic, id }) => {
+            heard.push(`${topic} ${id}`);
+            if (heard.length >= everyChange.length) resolve();
+          });
+        });
+        await changeEverything(made.another());
+        await complete;
+        assert.deepEqual(heard, everyChange);
+      });
+
+      test('is silent about what changes nothing', async () => {
+        await store.keys.insert(keyRecord('a'));
+        await store.keys.revoke('a', t0);
+        const heard: Change[] = [];
+        store.watch((change) => heard.push(change));
+        await store.keys.revoke('a', t0);
+        await store.keys.revoke('none', t0);
+        await store.keys.revokeDigest(keyRecord('a').digest, t0);
+        await store.tokens.revoke('none', t0);
+        await assert.rejects(store.keys.insert(keyRecord('a')), coded('duplicate'));
+        await store.limits.take('k', 1, 60, t0);
+        await store.decisions.append([decisionRow(1)]);
+        assert.deepEqual(heard, []);
+      });
+
+      test('ends for one listener alone when it is stopped', async () => {
+        const heard: string[] = [];
+        const stop = store.watch(() => heard.push('first'));
+        store.watch(() => heard.push('second'));
+        await store.keys.revokeDigest('a', t0);
+        stop();
+        stop();
+        await store.keys.revokeDigest('b', t0);
+        assert.deepEqual(heard, ['first', 'second', 'second']);
+      });
+
+      test('survives a listener that throws, and so does the write', async () => {
+        const heard: string[] = [];
+        const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+        store.watch(() => {
+          throw new Error('a slip of the listener');
+        });
+        store.watch(({ id }) => heard.push(id));
+        await store.keys.revokeDigest('a', t0);
+        assert.deepEqual(heard, ['a']);
+        assert.match((await warned).message, /a slip of the listener/);
+      });
+    });
+
+    describe('as a whole', () => {
+      test('answers a ping, and migrates again without harm', async () => {
+        await store.keys.insert(keyRecord('a'));
+        await store.migrate();
+        await store.ping();
+        assert.deepEqual(await store.keys.list(), [keyRecord('a')]);
+      });
+
+      sharing('shares its state with another instance', async () => {
+        const other = made.another();
+        await changeEverything(store);
+        await store.decisions.append([decisionRow(1)]);
+        assert.deepEqual(await other.keys.list(), await store.keys.list());
+        assert.deepEqual(
+          await other.tokens.get(tokenRecord(1).tokenId),
+          await store.tokens.get(tokenRecord(1).tokenId),
+        );
+        assert.deepEqual(await other.decisions.list({ limit: 5 }), await store.decisions.list({ limit: 5 }));
+        assert.equal(await store.limits.once('nonce', t0 + 60, t0), true);
+        assert.equal(await other.limits.once('nonce', t0 + 60, t0), false);
+        await store.limits.take('k', 1, 60, t0);
+        assert.equal((await other.limits.take('k', 1, 60, t0)).allowed, false);
+      });
+
+      test('refuses every verb once closed, and closes twice without harm', async () => {
+        await store.close();
+        await store.close();
+        const verbs: (() => Promise<unknown>)[] = [
+          () => store.migrate(),
+          () => store.ping(),
+          () => store.keys.insert(keyRecord('a')),
+          () => store.keys.get('a'),
+          () => store.keys.byDigest('a'),
+          () => store.keys.list(),
+          () => store.keys.revoke('a', t0),
+          () => store.keys.revocations(),
+          () => store.keys.revokeDigest('a', t0),
+          () => store.tokens.insert(tokenRecord(1)),
+          () => store.tokens.byHash('a'),
+          () => store.tokens.get('a'),
+          () => store.tokens.listActive(t0, 1),
+          () => store.tokens.revoke('a', t0),
+          () => store.tokens.deleteExpired(t0),
+          () => store.modes.list(),
+          () => store.modes.set({ scope: '', mode: 'off', setAt: t0, setBy: '' }),
+          () => store.modes.setAll({ scope: '', mode: 'off', setAt: t0, setBy: '' }),
+          () => store.modes.clear(null),
+          () => store.limits.take('k', 1, 1, t0),
+          () => store.limits.peek('k', 1, t0),
+          () => store.limits.once('k', t0, t0),
+          () => store.decisions.append([decisionRow(1)]),
+          () => store.decisions.list({ limit: 1 }),
+          () => store.decisions.groups(t0, t0),
+          () => store.decisions.prune(t0, 1),
+        ];
+        for (const verb of verbs) await assert.rejects(verb(), coded('store_unavailable'), String(verb));
+      });
+    });
+  });
+}
+
+async function changeEverything(store: Store): Promise<void> {
+  await store.keys.insert(keyRecord('a'));
+  await store.keys.revoke('a', t0);
+  await store.keys.revokeDigest('from-a-file', t0);
+  await store.tokens.insert(tokenRecord(1));
+  await store.tokens.revoke(tokenRecord(1).tokenId, t0);
+  await store.modes.set({ scope: 'embeddings', mode: 'off', setAt: t0, setBy: '' });
+  await store.modes.setAll({ scope: '', mode: 'off', setAt: t0, setBy: '' });
+  await store.modes.clear('embeddings');
+  await store.modes.clear(null);
+}
+
+const everyChange = [
+  'keys a',
+  'keys a',
+  `revocations ${keyRecord('a').digest}`,
+  'revocations from-a-file',
+  `tokens ${tokenRecord(1).tokenId}`,
+  `tokens ${tokenRecord(1).tokenId}`,
+  'modes embeddings',
+  'modes *',
+  'modes embeddings',
+  'modes *',
+];
+
+export function keyRecord(id: string, details: Partial<KeyRecord> = {}): KeyRecord {
+  return {
+    id,
+    service: 'aidb',
+    kind: 'sk',
+    digest: `digest-of-${id}`,
+    material: null,
+    lastFour: 'wxyz',
+    imported: false,
+    scopes: [],
+    allowedIps: [],
+    createdAt: t0,
+    expiresAt: null,
+    revokedAt: null,
+    ...details,
+  };
+}
+
+export function tokenRecord(number: number, details: Partial<TokenRecord> = {}): TokenRecord {
+  return {
+    tokenId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+    tokenHash: `hash-of-${number}`,
+    createdAt: t0,
+    expiresAt: t0 + 86_400,
+    revokedAt: null,
+    scopes: [],
+    allowedIps: [],
+    clientId: null,
+    metadata: {},
+    createdBy: '',
+    ...details,
+  };
+}
+
+function row(scope: string, mode: ModeRow['mode'], setAt = t0): ModeRow {
+  return { scope, mode, setAt, setBy: 'operator:admin' };
+}
+
+function scopesOf(rows: readonly ModeRow[]): string[] {
+  return rows.map(({ scope, mode }) => `${scope}=${mode}`).sort();
+}
+
+function requestsOf(rows: readonly DecisionRow[]): string[] {
+  return rows.map(({ requestId }) => requestId);
+}
+
+/** The time and the request id say which row it is. */
+export function decisionRow(number: number, details: Partial<DecisionRow> = {}): DecisionRow {
+  return {
+    time: t0 + number,
+    outcome: 'allow',
+    reason: '',
+    note: '',
+    mode: 'report',
+    service: 'embeddings',
+    route: '/embed',
+    method: 'POST',
+    path: '/embed',
+    principal: 'service:web',
+    claimed: '',
+    scheme: 'api-key',
+    credentialId: 'abc',
+    clientAddress: '10.0.0.7',
+    skewSeconds: null,
+    durationMicros: 3,
+    requestId: `r${number}`,
+    ...details,
+  };
+}
+
+function coded(code: string): (error: unknown) => boolean {
+  return (error) => hasCode(error, code) && error instanceof Error && error.message.length > 10;
+}
