@@ -92,10 +92,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     let key: string | null = null;
     if (this.#service.upstreamKey !== null && decision.verdict?.allowed === true) {
       key = stack.upstreamKey(this.#service.name);
-      if (key === null) return this.#fail(deny('unavailable', `the upstream key of ${this.#service.name} cannot be read`));
+      if (key === null)
+        return this.#fail(deny('unavailable', `the upstream key of ${this.#service.name} cannot be read`));
     }
     if (upstream.open >= openPerUpstreamMax)
-      return this.#fail(deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }));
+      return this.#fail(
+        deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }),
+      );
     const held = this.#request.heldBody === null ? null : await this.#request.heldBody;
     const options: Dispatcher.DispatchOptions = {
       path: this.#target,
@@ -155,8 +158,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#headSent = true;
     this.#res.detachSocket(this.#req.socket);
-    this.#endTunnel = openTunnel(client, socket, clientHeaders((raw ?? []) as Buffer[], this.#context.stack.devMode), () =>
-      this.#release(),
+    this.#endTunnel = openTunnel(
+      client,
+      socket,
+      clientHeaders((raw ?? []) as Buffer[], this.#context.stack.devMode),
+      () => this.#release(),
     );
   }
 
@@ -204,7 +210,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else {
       const expired = principal.expiresAt !== null && principal.expiresAt <= this.#context.stack.clock();
       const caller = { id: principal.id, proven: true };
-      this.#fail(deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }));
+      this.#fail(
+        deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }),
+      );
       this.#abort?.();
     }
   }

@@ -111,7 +111,8 @@ function hostFault(req: IncomingMessage, devMode: boolean): string | null {
 }
 
 function upgradeFault(req: IncomingMessage): string | null {
-  if (req.headers.upgrade?.toLowerCase() !== 'websocket') return `an upgrade to "${req.headers.upgrade ?? ''}" is not passed on`;
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket')
+    return `an upgrade to "${req.headers.upgrade ?? ''}" is not passed on`;
   if (req.method !== 'GET' || hasBody(req)) return 'a WebSocket handshake must be a GET without a body (RFC 6455 §4.1)';
   return req.httpVersion === '1.1' ? null : 'a WebSocket handshake must be HTTP/1.1';
 }

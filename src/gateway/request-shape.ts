@@ -21,12 +21,14 @@ export function requestFault(req: IncomingMessage): string | null {
     else if (name.length === 14) lengths += name.toLowerCase() === 'content-length' ? 1 : 0;
   }
   if (hosts > 1) return 'the request has more than one Host line';
-  if (encodings + lengths > 1) return 'the request frames its body twice (Content-Length and Transfer-Encoding, or one of them twice)';
+  if (encodings + lengths > 1)
+    return 'the request frames its body twice (Content-Length and Transfer-Encoding, or one of them twice)';
   if (encodings === 1) {
     if (req.httpVersion !== '1.1') return 'Transfer-Encoding in a request older than HTTP/1.1';
     if (headers['transfer-encoding']?.toLowerCase() !== 'chunked') return 'a Transfer-Encoding other than chunked';
   }
-  if (lengths === 1 && !/^[0-9]{1,15}$/.test(headers['content-length'] ?? '')) return 'the Content-Length is not a number';
+  if (lengths === 1 && !/^[0-9]{1,15}$/.test(headers['content-length'] ?? ''))
+    return 'the Content-Length is not a number';
   return null;
 }
 

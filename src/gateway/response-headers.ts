@@ -2,11 +2,20 @@ import { connectionOptions } from './header-kinds.ts';
 import { setsSessionCookie } from './session-cookie.ts';
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
 ]);
 
 /** Lengths of the names in HOP_BY_HOP, and of set-cookie and content-length: other names are not looked at. */
-const LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP, 'set-cookie', 'content-length'].map((name) => name.length));
+const LENGTHS: ReadonlySet<number> = new Set(
+  [...HOP_BY_HOP, 'set-cookie', 'content-length'].map((name) => name.length),
+);
 
 export const devHeader = 'X-Countersign-Dev';
 
@@ -50,7 +59,8 @@ function withoutNamed(headers: readonly string[], names: ReadonlySet<string>): s
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const lower = (headers[index] as string).toLowerCase();
-    if (lower === 'content-length' || !names.has(lower)) kept.push(headers[index] as string, headers[index + 1] as string);
+    if (lower === 'content-length' || !names.has(lower))
+      kept.push(headers[index] as string, headers[index + 1] as string);
   }
   return kept;
 }

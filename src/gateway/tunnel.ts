@@ -4,7 +4,12 @@ import type { Duplex } from 'node:stream';
  * Joins the two sockets of an upgraded connection, each at the pace of the other; a half-close passes through, an error on
  * one side ends both. Returns how to end it; `onEnd` is called once when it has ended.
  */
-export function openTunnel(client: Duplex, upstream: Duplex, headers: readonly string[], onEnd: () => void): () => void {
+export function openTunnel(
+  client: Duplex,
+  upstream: Duplex,
+  headers: readonly string[],
+  onEnd: () => void,
+): () => void {
   let head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
   for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
   client.write(`${head}\r\n`, 'latin1');

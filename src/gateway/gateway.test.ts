@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
+
+describe('the gateway', () => {
+  let upstream: TestUpstream;
+  let gate: Door;
+
+  before(async () => {
+    upstream = await testUpstream((req, res) => {
+      const chunks: Buffer[] = [];
+      req.on('data', (chunk: Buffer) => chunks.push(chunk));
+      req.on('end', () => {
+        res.setHeader('x-upstream', 'yes');
+        res.end(`${req.method} ${req.url} ${Buffer.concat(chunks).toString()}`);
+      });
+    });
+    gate = await door({
+      services: [
+        { name: 'echo', upstream: `${upstream.url}/base` },
+        { name: 'hosted', upstream: upstream.url, hosts: ['hosted.example'] },
+        { name: 'rest', upstream: upstream.url, mount: '/' },
+      ],
+    });
+  });
+  after(async () => {
+    await gate.close();
+    await upstream.close();
+  });
+
+  const call = (path: string, init: RequestInit = {}, bearer = 'good') =>
+    fetch(`http://127.0.0.1:${gate.port}${path}`, {
+      ...init,
+      headers: { ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }), ...init.headers },
+    });
+
+  it('strips the prefix and puts the base path before what is left', async () => {
+    assert.equal(await (await call('/echo/a/b?c=1')).text(), 'GET /base/a/b?c=1 ');
+    assert.equal(await (await call('/echo')).text(), 'GET /base/ ');
+    assert.equal(await (await call('/echo?x')).text(), 'GET /base/?x ');
+  });
+
+  it('gives what nothing else matches to the service mounted at the root', async () => {
+    assert.equal(await (await call('/nothing/else')).text(), 'GET /nothing/else ');
+  });
+
+  it('passes a body on, whole', async () => {
+    const body = 'x'.repeat(200_000);
+    assert.equal(await (await call('/echo/p', { method: 'POST', body })).text(), `POST /base/p ${body}`);
+  });
+
+  it('replays a body that the guard read', async () => {
+    const response = await call('/echo/p', { method: 'POST', body: 'signed body' }, 'signed');
+    assert.equal(await response.text(), 'POST /base/p signed body');
+  });
+
+  it('refuses a signed body over the limit with 413', async () => {
+    const response = await call('/echo/p', { method: 'POST', body: 'x'.repeat(2000) }, 'signed');
+    assert.equal(response.status, 413);
+    assert.deepEqual(await response.json(), {
+      error: 'Request body too large',
+      reason: 'too_large',
+      authenticated: false,
+    });
+  });
+
+  it('refuses with the bytes of the guard', async () => {
+    const response = await call('/echo/a', {}, '');
+    assert.equal(response.status, 401);
+    assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="countersign"');
+    assert.equal(
+      await response.text(),
+      '{"error":"Missing Authorization header","reason":"missing_credentials","authenticated":false}',
+    );
+  });
+});
