@@ -1,0 +1,78 @@
+import type { Command } from '../command.ts';
+
+const caller = { type: 'text', value: 'WHO', summary: 'only this caller, as the report names it: service:aidb' } as const;
+const service = { type: 'text', value: 'SERVICE', summary: 'only calls of this service' } as const;
+
+/** Commands about what happened, and about one request. */
+export const evidenceCommands: readonly Command[] = [
+  {
+    name: 'report',
+    summary: 'what passed, what was refused, and what enforce would refuse',
+    about: 'Totals first, then who calls what. In report mode it says what would have been refused: what to mend before enforcing.',
+    positionals: [],
+    options: {
+      since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 24h)' },
+      service,
+    },
+    changes: false,
+    examples: ['countersign report --since 1h', 'countersign report --since 7d --output json'],
+    load: async () => (await import('./report.ts')).report,
+  },
+  {
+    name: 'audit tail',
+    summary: 'the latest decisions, one line each',
+    about: 'Oldest first. With --follow it goes on until Ctrl-C. With --output json each line is the decision as it is logged.',
+    positionals: [],
+    options: {
+      follow: { type: 'flag', short: 'f', summary: 'go on with what comes' },
+      lines: { type: 'text', short: 'n', value: 'COUNT', summary: 'how many to begin with (default: 20)' },
+      outcome: { type: 'text', value: 'OUTCOME', summary: 'only allow, deny, would_deny or public' },
+      service,
+      caller,
+    },
+    changes: false,
+    examples: ['countersign audit tail --follow', 'countersign audit tail --outcome deny -n 50 --output json'],
+    load: async () => (await import('./audit.ts')).auditTail,
+  },
+  {
+    name: 'sign',
+    summary: 'the headers of a service signature for one request',
+    about:
+      'Prints X-Service-ID, X-Service-Signature and X-Service-Timestamp for METHOD and URL; put them on the request within the window (5 minutes). The key is read from --key-file or standard input. --explain shows the exact string that is signed. --send sends the request, and on a refusal names the first difference between what was signed and what the server saw. The path is signed as it stands on the request line, behind the gateway with /<service> before it, without the query.',
+    positionals: [
+      { name: 'METHOD', required: true, summary: 'GET, POST, …' },
+      { name: 'URL', required: true, summary: 'the whole URL, or the path alone' },
+    ],
+    options: {
+      service: { type: 'text', value: 'ID', summary: 'the service id to sign as (default: $SERVICE_ID)' },
+      'key-file': { type: 'text', value: 'FILE', summary: 'where its key is: the key alone, or a .env with SERVICE_KEY=' },
+      timestamp: { type: 'text', value: 'SECONDS', summary: 'sign for this time, in Unix seconds (default: now)' },
+      explain: { type: 'flag', summary: 'show the string that is signed, piece by piece' },
+      send: { type: 'flag', summary: 'send it, without a body, and say what came back' },
+      received: {
+        type: 'text',
+        value: 'FILE',
+        summary: "a captured request's head (request line and headers): name the first difference to it",
+      },
+    },
+    changes: false,
+    examples: [
+      'countersign sign --service aidb --key-file aidb.key GET http://127.0.0.1:8700/embeddings/models',
+      'countersign sign --service aidb --key-file aidb.key --explain POST /embeddings/embed',
+    ],
+    load: async () => (await import('./sign.ts')).sign,
+  },
+  {
+    name: 'whoami',
+    summary: 'whom a running server takes the holder of a credential for',
+    about: 'The credential, an API key or a session token, is read from standard input or --key-file and asked about at /auth/introspect.',
+    positionals: [],
+    options: {
+      url: { type: 'text', value: 'URL', summary: 'the server (default: `listen` of the configuration)' },
+      'key-file': { type: 'text', value: 'FILE', summary: 'where the credential is (default: standard input)' },
+    },
+    changes: false,
+    examples: ['countersign whoami < aidb.key'],
+    load: async () => (await import('./whoami.ts')).whoami,
+  },
+];

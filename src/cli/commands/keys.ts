@@ -1,0 +1,179 @@
+import { systemClock, rfc3339 } from '../../core/clock.ts';
+import { cidrFault } from '../../core/address.ts';
+import { lifeFault, type KeyRecord } from '../../core/credential.ts';
+import { createKey } from '../../keys/create.ts';
+import { importKey } from '../../keys/import.ts';
+import { revokeKey } from '../../keys/revoke.ts';
+import { serviceIdFault } from '../../keys/service-id.ts';
+import type { Invocation } from '../command.ts';
+import { durationSeconds, inWords } from '../duration.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { columns, type Cell } from '../output.ts';
+import { secretFromStdin } from '../secret-input.ts';
+import { atWork, sealOf } from '../workplace.ts';
+
+export async function keysCreate(invocation: Invocation): Promise<number> {
+  const service = serviceName(invocation);
+  const kind = kindOption(invocation, 'sk');
+  const now = systemClock();
+  const expiresAt = expiry(invocation, now);
+  const scopes = invocation.texts('scope');
+  const allowedIps = addresses(invocation);
+  return atWork(invocation, async ({ config, store }) => {
+    if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
+    const seal = sealOf(config, invocation);
+    const { record, key } = await createKey(store, seal, { service, kind, expiresAt, scopes, allowedIps, now });
+    if (invocation.json) {
+      invocation.out.json({ ...shown(record), key });
+      return EXIT.done;
+    }
+    invocation.out.line(key);
+    invocation.out.talk(`Made for ${service}: key ${record.id}, ${endWords(record, now)}. It is shown this once.`);
+    invocation.out.talk(
+      kind === 'sk'
+        ? `The caller sends it as \`Authorization: Bearer …\` or \`x-api-key: …\`. Keep it in a file that only ${service} can read.`
+        : `The caller signs with it: see \`countersign sign --help\`. Keep it in a file that only ${service} can read.`,
+    );
+    return EXIT.done;
+  });
+}
+
+export async function keysImport(invocation: Invocation): Promise<number> {
+  const service = serviceName(invocation);
+  const kind = kindOption(invocation, null);
+  const now = systemClock();
+  const expiresAt = expiry(invocation, now);
+  return atWork(invocation, async ({ config, store }) => {
+    if (invocation.dryRun) return wouldMake(invocation, 'import', service, kind, expiresAt);
+    const secret = await secretFromStdin(invocation, `the key of ${service}`);
+    const { record, warning } = await importKey(store, sealOf(config, invocation), { service, kind, secret, expiresAt, now });
+    if (warning !== null) invocation.out.warn(warning);
+    if (invocation.json) invocation.out.json(shown(record));
+    else invocation.out.line(`imported  key ${record.id} of ${service} (…${record.lastFour}), ${endWords(record, now)}`);
+    return EXIT.done;
+  });
+}
+
+export async function keysList(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const [service] = invocation.positionals;
+  const now = systemClock();
+  return atWork(invocation, async ({ store }) => {
+    const records = (await store.keys.list())
+      .filter((record) => service === undefined || record.service === service)
+      .filter((record) => invocation.flag('all') || lifeFault(life(record), now) === null);
+    if (invocation.json) {
+      out.json(records.map((record) => ({ ...shown(record), ...details(record, now) })));
+      return EXIT.done;
+    }
+    if (records.length === 0) {
+      out.talk(invocation.flag('all') ? 'There are no keys.' : 'There are no active keys. Make one: countersign keys create SERVICE');
+      return EXIT.done;
+    }
+    const rows = records.map((record) => [
+      record.id,
+      record.service,
+      record.kind,
+      `…${record.lastFour}`,
+      rfc3339(record.createdAt),
+      stateCell(record, now),
+      [...record.scopes, ...record.allowedIps.map((cidr) => `from ${cidr}`)].join(' '),
+    ]);
+    for (const line of columns(['ID', 'SERVICE', 'KIND', 'ENDS IN', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint)) out.line(line);
+    return EXIT.done;
+  });
+}
+
+export async function keysRevoke(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const [id] = invocation.positionals;
+  return atWork(invocation, async ({ store }) => {
+    if (id !== undefined && !(await store.keys.get(id))) {
+      throw refused(`there is no key with the id "${id}"`, 'See `countersign keys list`. A key that is only in a file is revoked by giving it whole on standard input.');
+    }
+    const presented = id ?? (await secretFromStdin(invocation, 'the key to revoke'));
+    if (invocation.dryRun) {
+      out.line(`would revoke  ${id === undefined ? 'the key on standard input' : `key ${id}`}`);
+      return EXIT.done;
+    }
+    const { record, already } = await revokeKey(store, presented, systemClock());
+    if (invocation.json) {
+      const { id: known = null, service = null, kind = null } = record ?? {};
+      out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });
+      return EXIT.done;
+    }
+    const whose = record ? `key ${record.id} of ${record.service}` : 'a key that is in no record of the store; wherever it lies, it is dead';
+    out.line(`${already ? 'was revoked already' : 'revoked'}  ${whose}`);
+    return EXIT.done;
+  });
+}
+
+function serviceName(invocation: Invocation): string {
+  const [service = ''] = invocation.positionals;
+  const fault = serviceIdFault(service);
+  if (fault !== null) throw usage(fault);
+  return service;
+}
+
+function kindOption(invocation: Invocation, otherwise: 'sk' | null): 'sk' | 'hs' {
+  const kind = invocation.text('kind') ?? otherwise;
+  if (kind === 'sk' || kind === 'hs') return kind;
+  if (kind === null) throw usage('--kind is needed, for the key does not tell', 'sk: an API key. hs: an HMAC secret, for service signatures.');
+  throw usage(`--kind is sk or hs, not "${kind}"`);
+}
+
+function expiry(invocation: Invocation, now: number): number | null {
+  const text = invocation.text('expires');
+  return text === null ? null : now + durationSeconds(text, 'expires');
+}
+
+export function addresses(invocation: Invocation): readonly string[] {
+  const cidrs = invocation.texts('allowed-ip');
+  for (const cidr of cidrs) {
+    const fault = cidrFault(cidr);
+    if (fault !== null) throw usage(`--allowed-ip: ${fault}`);
+  }
+  return cidrs;
+}
+
+function wouldMake(invocation: Invocation, verb: string, service: string, kind: string, expiresAt: number | null): number {
+  if (invocation.json) invocation.out.json({ dry_run: true, service, kind, expires_at: time(expiresAt) });
+  else invocation.out.line(`would ${verb}  a key of kind ${kind} for ${service}, ${expiresAt === null ? 'without an end' : `until ${rfc3339(expiresAt)}`}`);
+  return EXIT.done;
+}
+
+function shown(record: KeyRecord): { id: string; service: string; kind: string; expires_at: string | null } {
+  return { id: record.id, service: record.service, kind: record.kind, expires_at: time(record.expiresAt) };
+}
+
+function details(record: KeyRecord, now: number): Record<string, unknown> {
+  return {
+    last_four: record.lastFour,
+    state: lifeFault(life(record), now) ?? 'active',
+    imported: record.imported,
+    scopes: record.scopes,
+    allowed_ips: record.allowedIps,
+    created_at: time(record.createdAt),
+    revoked_at: time(record.revokedAt),
+  };
+}
+
+function life(record: KeyRecord): { expiresAt: number | null; revoked: boolean } {
+  return { expiresAt: record.expiresAt, revoked: record.revokedAt !== null };
+}
+
+function stateCell(record: KeyRecord, now: number): Cell {
+  const fault = lifeFault(life(record), now);
+  if (fault !== null) return { text: fault, style: 'red' };
+  if (record.expiresAt === null) return { text: 'active', style: 'green' };
+  const left = record.expiresAt - now;
+  return { text: `active, ends in ${inWords(left)}`, style: left < 14 * 86_400 ? 'yellow' : 'green' };
+}
+
+function endWords(record: KeyRecord, now: number): string {
+  return record.expiresAt === null ? 'without an end' : `until ${rfc3339(record.expiresAt)} (${inWords(record.expiresAt - now)})`;
+}
+
+export function time(epochSeconds: number | null): string | null {
+  return epochSeconds === null ? null : rfc3339(epochSeconds);
+}

@@ -1,0 +1,114 @@
+import { createAuthority } from '../../authority/authority.ts';
+import type { ListenAddress, StackConfig } from '../../compose/config.ts';
+import { createStack, type Stack } from '../../compose/stack.ts';
+import { createGateway } from '../../gateway/gateway.ts';
+import type { Invocation } from '../command.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { openDoors, type Doors } from '../serve/doors.ts';
+import { followConfig } from '../serve/reload.ts';
+import { readConfig } from '../workplace.ts';
+
+/** Resolves when the server has ended. */
+export async function serve(invocation: Invocation): Promise<number> {
+  const { out, env } = invocation;
+  const devMode = invocation.flag('allow-unauthenticated');
+  const drainMillis = drainSeconds(invocation) * 1000;
+  const config = await readConfig(invocation);
+  if (devMode) onlyLoopback(config);
+
+  const stack = await createStack({ config, env, devMode, warn: (text) => out.warn(text) });
+  const gateway = createGateway(stack);
+  const authority = createAuthority(stack);
+  const closeRest = async (): Promise<void> => {
+    await gateway.close();
+    await authority.close();
+    await stack.audit.flush();
+    await stack.close();
+  };
+  let doors: Doors;
+  try {
+    doors = await openDoors(stack, gateway, authority);
+  } catch (error) {
+    await closeRest();
+    throw error;
+  }
+  const reloading = followConfig({
+    file: invocation.configFile,
+    load: () => readConfig(invocation),
+    apply: (next) => {
+      if (devMode) onlyLoopback(next);
+      stack.reload(next);
+      for (const warning of next.warnings) out.warn(warning);
+    },
+    say: (lines, good) => {
+      for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));
+    },
+  });
+  sayStarted(stack, doors, invocation);
+
+  const signal = await ending();
+  out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
+  process.once('SIGINT', () => process.exit(EXIT.refused)).once('SIGTERM', () => process.exit(EXIT.refused));
+  reloading.close();
+  await doors.close(drainMillis);
+  await closeRest();
+  out.talk('ended');
+  return EXIT.done;
+}
+
+function drainSeconds(invocation: Invocation): number {
+  const text = invocation.text('drain-seconds') ?? '10';
+  if (!/^[0-9]{1,4}$/.test(text)) throw usage(`--drain-seconds is a whole number of seconds, not "${text}"`);
+  return Number(text);
+}
+
+function onlyLoopback(config: StackConfig): void {
+  const beyond = [config.listen, config.adminListen, ...config.services.flatMap(({ listen }) => listen ?? [])].find(
+    (address) => !isLoopback(address),
+  );
+  if (beyond) {
+    throw refused(
+      `dev mode lets everyone through, so it listens on loopback only, and ${beyond.host}:${beyond.port} is beyond it`,
+      'Write listen: 127.0.0.1:PORT, or leave --allow-unauthenticated out and use mode: report.',
+    );
+  }
+}
+
+function isLoopback({ host }: ListenAddress): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+}
+
+/** The first signal that asks us to end. */
+function ending(): Promise<string> {
+  return new Promise((resolve) => {
+    const end = (signal: NodeJS.Signals): void => {
+      process.removeListener('SIGINT', end).removeListener('SIGTERM', end);
+      resolve(signal);
+    };
+    process.on('SIGINT', end).on('SIGTERM', end);
+  });
+}
+
+function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
+  const { config } = stack;
+  const names = ['gateway', 'admin', 'store', 'keys', ...config.services.map(({ name }) => name)];
+  const width = Math.max(...names.map((name) => name.length));
+  const row = (name: string, text: string): void => out.talk(`  ${out.paintTalk('dim', name.padEnd(width))}  ${text}`);
+  const url = (name: string): string => doors.open.find((door) => door.name === name)?.url ?? '';
+  out.talk(`${out.paintTalk('bold', 'countersign')} ${stack.version}, stack "${config.name}"`);
+  row('gateway', `${url('gateway')}/<service>/`);
+  row('admin', url('admin'));
+  row('store', config.store.kind === 'sqlite' ? `sqlite:${config.store.file}` : config.store.kind);
+  row('keys', `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nothing is an admin'}`);
+  for (const service of config.services) {
+    const own = doors.open.find((door) => door.service === service.name);
+    const mode = stack.modes.modeOf(service.name, '*', null);
+    row(service.name, `${mode.padEnd(7)}  to ${service.upstream}${own ? `, own port ${own.url}` : ''}`);
+  }
+  if (stack.devMode) {
+    out.talk(out.paintTalk('red', 'DEV MODE: nothing is authenticated. Everyone on this machine may call everything.'));
+  } else if (stack.modes.modeOf('', '*', null) !== 'enforce') {
+    out.talk(out.paintTalk('yellow', 'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report'));
+  }
+  out.talk('ready');
+}

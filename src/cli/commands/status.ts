@@ -1,0 +1,97 @@
+import type { StackConfig } from '../../compose/config.ts';
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import type { Invocation } from '../command.ts';
+import { durationSeconds, inWords } from '../duration.ts';
+import { EXIT } from '../failure.ts';
+import { atWork } from '../workplace.ts';
+import { describeModes } from './mode.ts';
+
+interface Status {
+  readonly config: string;
+  readonly store: { readonly kind: string; readonly reachable: boolean };
+  readonly modes: readonly { readonly scope: string; readonly mode: string; readonly source: string }[];
+  readonly services: number;
+  readonly keys: { readonly active: number; readonly expired: number; readonly revoked: number };
+  readonly tokens: { readonly active: number };
+  readonly expiring: readonly { readonly id: string; readonly service: string; readonly expires_at: string }[];
+  /** What is wanting; empty when all is in order. */
+  readonly wanting: readonly string[];
+  /** Worth knowing, but nothing to mend at once. */
+  readonly notes: readonly string[];
+}
+
+const tokensCounted = 10_000;
+
+/** Exit 1 when something is wanting, so that a monitor can ask. */
+export async function status(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const soon = durationSeconds(invocation.text('expiring-within') ?? '14d', 'expiring-within');
+  const found = await atWork(invocation, ({ config, store }) => examine(config, store, soon, invocation));
+  if (invocation.json) out.json(found);
+  else for (const line of statusLines(found, invocation)) out.line(line);
+  return found.wanting.length === 0 ? EXIT.done : EXIT.refused;
+}
+
+async function examine(config: StackConfig, store: Store, soon: number, invocation: Invocation): Promise<Status> {
+  const now = systemClock();
+  await store.ping();
+  const records = await store.keys.list();
+  const alive = records.filter((record) => isActive(record, now));
+  const expiring = alive.filter((record) => record.expiresAt !== null && record.expiresAt - now <= soon);
+  const modes = await describeModes({ config, store }, invocation);
+  const wanting = expiring
+    .filter((record) => !hasSuccessor(record, alive, soon, now))
+    .map((record) => `key ${record.id} of ${record.service} ends in ${inWords((record.expiresAt ?? now) - now)} and has no successor`);
+  const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
+  const noKeys = alive.length === 0 && config.keys.length === 0;
+  if (noKeys && stackMode === 'enforce') wanting.push('no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE');
+  return {
+    config: invocation.configFile,
+    store: { kind: store.kind, reachable: true },
+    modes: modes.map(({ scope, mode, source }) => ({ scope, mode, source })),
+    services: config.services.length,
+    keys: {
+      active: alive.length,
+      expired: records.filter((record) => record.revokedAt === null && !isActive(record, now)).length,
+      revoked: records.filter((record) => record.revokedAt !== null).length,
+    },
+    tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
+    expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
+    wanting: [...config.warnings, ...wanting],
+    notes: stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}: what enforce would refuse still passes; see \`countersign report\``],
+  };
+}
+
+/** Another key of the same service and kind that outlives the period: a rotation that is under way. */
+function hasSuccessor(record: KeyRecord, alive: readonly KeyRecord[], soon: number, now: number): boolean {
+  return alive.some(
+    (other) =>
+      other.service === record.service &&
+      other.kind === record.kind &&
+      other.id !== record.id &&
+      (other.expiresAt === null || other.expiresAt - now > soon),
+  );
+}
+
+function isActive(record: KeyRecord, now: number): boolean {
+  return record.revokedAt === null && (record.expiresAt === null || record.expiresAt > now);
+}
+
+function statusLines(found: Status, { out }: Invocation): string[] {
+  const row = (name: string, text: string): string => `${out.paint('dim', name.padEnd(8))}  ${text}`;
+  const { keys, tokens, store } = found;
+  const modes = found.modes.map(({ scope, mode }) => `${scope === '' ? 'the stack' : scope} ${mode}`);
+  const lines = [
+    row('config', `${found.config}, ${found.services} service${found.services === 1 ? '' : 's'}`),
+    row('store', `${store.kind}, reachable`),
+    row('modes', modes.join(', ')),
+    row('keys', `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked`),
+    row('tokens', `${tokens.active} active`),
+  ];
+  for (const note of found.notes) lines.push(row('note', note));
+  for (const want of found.wanting) lines.push(row('wanting', out.paint('yellow', want)));
+  if (found.wanting.length === 0) lines.push(out.paint('green', 'all in order'));
+  return lines;
+}

@@ -1,0 +1,151 @@
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import { lifeFault, type TokenRecord } from '../../core/credential.ts';
+import { readEnvironment } from '../../compose/env.ts';
+import { mintedKind } from '../../crypto/key-format.ts';
+import { tokens, type Tokens } from '../../keys/tokens.ts';
+import type { Invocation } from '../command.ts';
+import { durationSeconds, inWords } from '../duration.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { columns } from '../output.ts';
+import { secretFromStdin } from '../secret-input.ts';
+import { atWork } from '../workplace.ts';
+import { addresses, time } from './keys.ts';
+
+async function withTokens(invocation: Invocation, work: (life: Tokens) => Promise<number>): Promise<number> {
+  return atWork(invocation, async ({ store }) => {
+    const life = tokens({ store, clock: systemClock });
+    try {
+      return await work(life);
+    } finally {
+      life.close();
+    }
+  });
+}
+
+export async function tokensCreate(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const ttlText = invocation.text('ttl');
+  const ttlSeconds = ttlText === null ? readEnvironment(invocation.env).environment.tokenTtlSeconds : durationSeconds(ttlText, 'ttl');
+  const scopes = invocation.texts('scope');
+  const allowedIps = addresses(invocation);
+  return withTokens(invocation, async (life) => {
+    const ttlHours = ttlSeconds / 3600;
+    if (invocation.dryRun) {
+      if (invocation.json) out.json({ dry_run: true, ttl_hours: ttlHours });
+      else out.line(`would create  a token for ${inWords(ttlSeconds)}`);
+      return EXIT.done;
+    }
+    const clientId = invocation.text('client');
+    const { token, record } = await life.mint({ ttlSeconds, scopes, allowedIps, clientId, metadata: {}, createdBy: 'operator:cli' });
+    if (invocation.json) {
+      out.json({ token, token_id: record.tokenId, expires_at: rfc3339(record.expiresAt), ttl_hours: ttlHours });
+      return EXIT.done;
+    }
+    out.line(token);
+    out.talk(`Made token ${record.tokenId}, until ${rfc3339(record.expiresAt)} (${inWords(ttlSeconds)}). It is shown this once.`);
+    out.talk('Its holder sends it as `Authorization: Bearer …`.');
+    return EXIT.done;
+  });
+}
+
+export async function tokensList(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const limit = countOption(invocation, 'limit', 100);
+  return withTokens(invocation, async (life) => {
+    const records = await life.listActive(limit);
+    if (invocation.json) {
+      out.json(records.map((record) => shown(record)));
+      return EXIT.done;
+    }
+    if (records.length === 0) {
+      out.talk('There are no active tokens. Make one: countersign tokens create');
+      return EXIT.done;
+    }
+    const now = systemClock();
+    const rows = records.map((record) => [
+      record.tokenId,
+      record.clientId ?? '',
+      rfc3339(record.createdAt),
+      record.createdBy,
+      `in ${inWords(record.expiresAt - now)}`,
+      record.scopes.join(' '),
+    ]);
+    for (const line of columns(['TOKEN_ID', 'CLIENT', 'CREATED', 'BY', 'ENDS', 'SCOPES'], rows, out.paint)) out.line(line);
+    if (records.length === limit) out.talk(`The newest ${limit} are shown; more with --limit.`);
+    return EXIT.done;
+  });
+}
+
+export async function tokensShow(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  return withTokens(invocation, async (life) => {
+    const record = await named(invocation, life);
+    const view = shown(record);
+    if (invocation.json) out.json(view);
+    else for (const [name, value] of Object.entries(view)) out.line(`${name.padEnd(12)}  ${asText(value)}`);
+    return EXIT.done;
+  });
+}
+
+export async function tokensRevoke(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  return withTokens(invocation, async (life) => {
+    const record = await named(invocation, life);
+    if (invocation.dryRun) {
+      if (invocation.json) out.json({ dry_run: true, token_id: record.tokenId });
+      else out.line(`would revoke  token ${record.tokenId}`);
+      return EXIT.done;
+    }
+    const revoked = await life.revoke(record.tokenId);
+    if (!revoked) throw refused(`token ${record.tokenId} is gone from the store`);
+    if (invocation.json) out.json(shown(revoked));
+    else out.line(`revoked  token ${revoked.tokenId}`);
+    return EXIT.done;
+  });
+}
+
+/** By the id that was given, else by the token on standard input. */
+async function named(invocation: Invocation, life: Tokens): Promise<TokenRecord> {
+  const [id] = invocation.positionals;
+  if (id !== undefined) {
+    const record = await life.get(id);
+    if (!record) throw refused(`there is no token with the id "${id}"`, 'See `countersign tokens list`.');
+    return record;
+  }
+  const token = await secretFromStdin(invocation, 'the token');
+  const record = await life.byToken(token);
+  if (record) return record;
+  const kind = mintedKind(token);
+  const hint = kind === 'sk' || kind === 'hs' ? 'This is a key of a service: use `countersign keys`.' : null;
+  throw refused('the token on standard input is not in the store', hint);
+}
+
+function shown(record: TokenRecord): Record<string, unknown> {
+  return {
+    token_id: record.tokenId,
+    state: lifeFault({ expiresAt: record.expiresAt, revoked: record.revokedAt !== null }, systemClock()) ?? 'active',
+    client_id: record.clientId,
+    created_at: rfc3339(record.createdAt),
+    created_by: record.createdBy,
+    expires_at: rfc3339(record.expiresAt),
+    revoked_at: time(record.revokedAt),
+    scopes: record.scopes,
+    allowed_ips: record.allowedIps,
+    metadata: record.metadata,
+  };
+}
+
+function asText(value: unknown): string {
+  if (value === null) return '-';
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(' ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** A count from 1 to a million. */
+export function countOption(invocation: Invocation, option: string, otherwise: number): number {
+  const text = invocation.text(option);
+  if (text === null) return otherwise;
+  const count = /^[0-9]{1,7}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > 1_000_000) throw usage(`--${option} is a number from 1 to 1000000, not "${text}"`);
+  return count;
+}

@@ -1,0 +1,61 @@
+import { styleText } from 'node:util';
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+/** Results go to standard output, talk to standard error, so that a pipe carries results only. */
+export interface Output {
+  /** One line of the result. */
+  line(text?: string): void;
+  /** The result as JSON. */
+  json(value: unknown): void;
+  /** One line for the person at the terminal. */
+  talk(text?: string): void;
+  warn(text: string): void;
+  /** Coloured on a terminal only, and never with NO_COLOR. */
+  paint(style: Style, text: string): string;
+  paintTalk(style: Style, text: string): string;
+  /** Columns that fit the terminal; 80 where there is none. */
+  readonly columns: number;
+}
+
+export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Output {
+  const paintTalk = (style: Style, text: string): string => styleText(style, text, { stream: stderr });
+  return {
+    line: (text = '') => void stdout.write(`${text}\n`),
+    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    talk: (text = '') => void stderr.write(`${text}\n`),
+    warn: (text) => void stderr.write(`${paintTalk('yellow', 'warning:')} ${text}\n`),
+    paint: (style, text) => styleText(style, text, { stream: stdout }),
+    paintTalk,
+    columns: stdout.columns ?? 80,
+  };
+}
+
+/** Callers choose some of the words that we show; a terminal must not obey them. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e\u00a1-\u1fff\u2010-\u2027\u3000-\ud7ff]/g, '\ufffd');
+}
+
+export interface Cell {
+  readonly text: string;
+  readonly style?: Style;
+}
+
+/** Rows as aligned columns. The last column is not padded, so that lines have no trailing blanks. */
+export function columns(
+  head: readonly string[],
+  rows: readonly (readonly (string | Cell)[])[],
+  paint: (style: Style, text: string) => string,
+): string[] {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: printable(cell) } : cell)));
+  const widths = head.map((title, index) => Math.max(title.length, ...cells.map((row) => row[index]?.text.length ?? 0)));
+  const lineOf = (row: readonly Cell[]): string =>
+    row
+      .map((cell, index) => {
+        const padding = index === row.length - 1 ? '' : ' '.repeat((widths[index] ?? 0) - cell.text.length);
+        return (cell.style ? paint(cell.style, cell.text) : cell.text) + padding;
+      })
+      .join('  ')
+      .trimEnd();
+  return [lineOf(head.map((text) => ({ text, style: 'dim' as const }))), ...cells.map(lineOf)];
+}

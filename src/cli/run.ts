@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { nameCommand, readArguments, type Surroundings } from './arguments.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT, explain } from './failure.ts';
+import { commandHelp, overview } from './help.ts';
+
+/** Resolves to the exit code; never rejects. */
+export async function run(args: readonly string[], around: Surroundings): Promise<number> {
+  const { out } = around;
+  try {
+    if (args.includes('--version') && !args.includes('--')) {
+      out.line(version());
+      return EXIT.done;
+    }
+    const { command, group, rest } = nameCommand(args[0] === 'help' ? [...args.slice(1), '--help'] : args, COMMANDS);
+    if (command === null) {
+      const asked = args.length === 0 || args[0] === 'help' || rest.includes('--help') || rest.includes('-h');
+      if (asked) out.line(overview(COMMANDS, group, out));
+      else out.talk(overview(COMMANDS, group, out));
+      return asked ? EXIT.done : EXIT.usage;
+    }
+    const invocation = readArguments(command, rest, around);
+    if (invocation.flag('help')) {
+      out.line(commandHelp(command, out));
+      return EXIT.done;
+    }
+    return await (await command.load())(invocation);
+  } catch (error) {
+    const { exit, lines } = explain(error);
+    const [first = '', ...others] = lines;
+    out.talk(`${out.paintTalk('red', 'countersign:')} ${first}`);
+    for (const line of others) out.talk(line);
+    return exit;
+  }
+}
+
+function version(): string {
+  const { version: text }: { version: string } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return text;
+}

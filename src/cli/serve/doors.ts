@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { authorityOf } from '../../adapters/node/request.ts';
+import type { Authority } from '../../authority/authority.ts';
+import type { ListenAddress, StackConfig } from '../../compose/config.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { refusalOf } from '../../core/refusal.ts';
+import { parseTarget } from '../../core/target.ts';
+import { deny } from '../../core/verdict.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import { continueBody, frontServer } from '../../gateway/server.ts';
+import { hostName } from '../../gateway/topology.ts';
+import { codeOf, refused } from '../failure.ts';
+
+/** Everything that listens: the gateway with the authority, the admin side, and the services' own ports. */
+export interface Doors {
+  /** What stands open, for people. */
+  readonly open: readonly Door[];
+  /** Accepts nothing more and resolves when all is answered, or after so many milliseconds. */
+  close(drainMillis: number): Promise<void>;
+}
+
+export interface Door {
+  readonly name: 'gateway' | 'admin' | 'service';
+  /** The service whose own port it is; '' otherwise. */
+  readonly service: string;
+  /** http://127.0.0.1:8700 */
+  readonly url: string;
+}
+
+/** Opens every door or none. Rejects with a Failure that names the address that cannot be had. */
+export async function openDoors(stack: Stack, gateway: Gateway, authority: Authority): Promise<Doors> {
+  const { config } = stack;
+  const servers: Server[] = [];
+  const open: Door[] = [];
+
+  async function add(door: Omit<Door, 'url'>, address: ListenAddress, key: string, server: Server): Promise<void> {
+    servers.push(server);
+    open.push({ ...door, url: await listen(server, address, key) });
+  }
+
+  try {
+    await add({ name: 'gateway', service: '' }, config.listen, 'listen', mainServer(stack, gateway, authority));
+    await add({ name: 'admin', service: '' }, config.adminListen, 'adminListen', adminServer(authority));
+    for (const { name, listen: own } of config.services) {
+      if (own) await add({ name: 'service', service: name }, own, `listen of ${name}`, serviceServer(gateway, name));
+    }
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
+  return { open, close: (drainMillis) => closeAll(servers, drainMillis) };
+}
+
+/** Hosts of services first, for there reserved paths do not apply; then admin hosts; then reserved paths; then services. */
+function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Server {
+  let hosts = serviceHosts(stack.config);
+
+  function belongs(req: IncomingMessage): 'gateway' | 'admin' | 'authority' {
+    if (hosts.config !== stack.config) hosts = serviceHosts(stack.config);
+    const host = authorityOf(req, stack.config.trustedProxies);
+    if (hosts.services.size > 0 && (hosts.services.has(host) || hosts.services.has(hostName(host)))) return 'gateway';
+    if (hosts.admin.size > 0 && (hosts.admin.has(host) || hosts.admin.has(hostName(host)))) return 'admin';
+    const target = parseTarget(req.url ?? '');
+    // What cannot be read is refused by the gateway, which says why.
+    return target.ok && authority.isReserved(target.path) ? 'authority' : 'gateway';
+  }
+
+  function handle(req: IncomingMessage, res: ServerResponse): void {
+    const place = belongs(req);
+    if (place === 'gateway') return gateway.handle(req, res);
+    continueBody(req, res);
+    if (place === 'admin') authority.handleAdmin(req, res);
+    else authority.handle(req, res);
+  }
+
+  return frontServer(handle, (req, socket, head) => {
+    if (belongs(req) === 'gateway') gateway.upgrade(req, socket, head);
+    else refuseUpgrade(socket);
+  });
+}
+
+function serviceHosts(config: StackConfig): { config: StackConfig; services: Set<string>; admin: Set<string> } {
+  return { config, services: new Set(config.services.flatMap(({ hosts }) => hosts)), admin: new Set(config.adminHosts) };
+}
+
+function adminServer(authority: Authority): Server {
+  return frontServer(
+    (req, res) => {
+      continueBody(req, res);
+      authority.handleAdmin(req, res);
+    },
+    (_req, socket) => refuseUpgrade(socket),
+  );
+}
+
+function serviceServer(gateway: Gateway, service: string): Server {
+  return frontServer(
+    (req, res) => gateway.handle(req, res, service),
+    (req, socket, head) => gateway.upgrade(req, socket, head, service),
+  );
+}
+
+/** The authority speaks plain HTTP only. */
+function refuseUpgrade(socket: Duplex): void {
+  const { headers, body } = refusalOf(deny('bad_request', 'no upgrade here'), []);
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n${fields.join('')}\r\n${body}`, () => socket.destroy());
+}
+
+async function listen(server: Server, { host, port }: ListenAddress, key: string): Promise<string> {
+  server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const code = codeOf(error) ?? 'unknown';
+    const words: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'the port is in use by another process',
+      EACCES: 'this user may not use that port',
+      EADDRNOTAVAIL: 'this machine has no such address',
+    };
+    throw refused(`cannot listen on ${host}:${port} (${key}): ${words[code] ?? code}`, `Stop what uses it, or change \`${key}\` in the configuration.`);
+  }
+  const bound = server.address() as AddressInfo;
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+const idleSweepMillis = 50;
+
+async function closeAll(servers: readonly Server[], drainMillis: number): Promise<void> {
+  const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))));
+  // A connection that answered its last request would otherwise be kept open for the next one.
+  const sweep = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections();
+  }, idleSweepMillis);
+  const limit = setTimeout(() => {
+    for (const server of servers) server.closeAllConnections();
+  }, drainMillis);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(limit);
+}

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { StackConfig } from '../compose/config.ts';
+import { loadConfig } from '../compose/load.ts';
+import { openStore } from '../compose/open-store.ts';
+import type { Store } from '../core/store.ts';
+import type { Seal } from '../crypto/seal.ts';
+import { masterSeal } from '../keys/sources/master-key.ts';
+import type { Invocation } from './command.ts';
+import { refused } from './failure.ts';
+
+/** What a command works on: the configuration and the store itself. No running server is needed. */
+export interface Workplace {
+  readonly config: StackConfig;
+  readonly store: Store;
+}
+
+/** Throws a ConfigError with every fault, or a Failure when there is no file at all. */
+export async function readConfig(invocation: Pick<Invocation, 'configFile' | 'env'>): Promise<StackConfig> {
+  if (!existsSync(invocation.configFile)) {
+    throw refused(
+      `there is no configuration at ${invocation.configFile}`,
+      'Write one with `countersign init`, or name yours with --config FILE.',
+    );
+  }
+  return loadConfig(invocation.configFile, invocation.env);
+}
+
+/** Opens the store for one piece of work and closes it whatever comes of it. */
+export async function atWork<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
+  const config = await readConfig(invocation);
+  if (config.store.kind === 'memory') {
+    throw refused(
+      'the store is "memory:", which only the running server can see',
+      'Use the HTTP API, or write a store that lasts: store: sqlite:.countersign/state.db',
+    );
+  }
+  const store = await openStore(config.store, invocation.env);
+  try {
+    await store.migrate();
+    return await work({ config, store });
+  } finally {
+    await store.close();
+  }
+}
+
+/** Seals HMAC secrets with the same master key as the server: beside the configuration, unless the store is a shared one. */
+export function sealOf(config: StackConfig, { env, out, configFile }: Invocation): Seal {
+  const local = config.store.kind === 'sqlite' || config.store.kind === 'memory';
+  const folder = local ? join(dirname(configFile), '.countersign') : null;
+  return masterSeal({ env, folder, onNotice: (text) => out.talk(text) });
+}
