@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { report } from '../audit/report.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { MODES } from '../core/mode.ts';
+import { hasCode } from '../core/store.ts';
 import type { Stack } from '../compose/stack.ts';
 import { createKey } from '../keys/create.ts';
 import { bodyJson } from './body.ts';
@@ -76,17 +77,12 @@ async function setMode(exchange: Exchange): Promise<object | Refused> {
   if ('denied' in body) return body;
   const { mode, scope = '', all = false } = body;
   if (all && scope !== '') return refused('bad_request', 'give either scope or all');
-  if (!all && scope !== '') {
-    const known = stack.service(scope.split('/')[0] ?? '');
-    if (!known) return refused('not_found', 'the scope names no service of this stack');
-  }
   try {
     if (mode === 'inherit') await stack.modes.clear(all ? null : scope);
     else if (all) await stack.modes.setAll(mode, ADMIN.id);
     else await stack.modes.set(scope, mode, ADMIN.id);
   } catch (error) {
-    // Plain words of the modes for a scope that names nothing; anything with a code is an outage.
-    if (error instanceof Error && !('code' in error)) return refused('bad_request', error.message);
+    if (error instanceof Error && hasCode(error, 'unknown_scope')) return refused('not_found', error.message);
     throw error;
   }
   return { modes: modeList(stack) };
@@ -129,8 +125,8 @@ async function deadKey({ stack }: Exchange, id: string): Promise<object | Refuse
   return { id: record.id, service: record.service, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
 }
 
-async function read<T extends z.ZodType>({ req }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
-  const body = await bodyJson(req);
+async function read<T extends z.ZodType>({ req, res }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
+  const body = await bodyJson(req, res);
   if (!body.ok) return refused(body.reason, body.words);
   const parsed = schema.safeParse(body.value);
   return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));

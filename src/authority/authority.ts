@@ -62,7 +62,7 @@ export function createAuthority(stack: Stack): Authority {
       const note = error instanceof Error ? error.message : String(error);
       reply = refusalReply({ denied: deny('unavailable', note, { retryAfter: 1 }), detail: null });
     }
-    if (reply) send(res, reply, stack.devMode);
+    if (reply) send(req, res, reply, stack.devMode);
   }
 
   return {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** What became of a request's body: its text, or why it cannot be read. The words may be shown to the caller. */
 export type BodyText =
@@ -10,12 +10,14 @@ export type BodyValue =
   | { readonly ok: false; readonly reason: 'too_large' | 'bad_request'; readonly words: string };
 
 const bytesMax = 65_536;
-/** Read and thrown away beyond the limit, so that a client that is still sending gets to read the answer. */
 const discardedMax = 1_048_576;
+const discardMillisMax = 2000;
 const depthMax = 32;
 
 /** Reads a body of at most 64 KiB as UTF-8. Never rejects: a connection that breaks is a body we cannot read. */
-export async function bodyText(req: IncomingMessage): Promise<BodyText> {
+export async function bodyText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {
+  // The server leaves it to us to say 100 Continue, so that an unwanted body is never sent.
+  if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue();
   const bytes = await bodyBytes(req);
   if (bytes === 'broken')
     return { ok: false, reason: 'bad_request', words: 'the request body ended before it was complete' };
@@ -31,24 +33,43 @@ function bodyBytes(req: IncomingMessage): Promise<Buffer | 'broken' | 'too large
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    req.on('data', (chunk: Buffer) => {
+    const settle = (bytes: Buffer | 'broken' | 'too large'): void => {
+      req.off('data', take).off('end', end).off('error', broken).off('close', broken);
+      resolve(bytes);
+    };
+    const take = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size <= bytesMax) chunks.push(chunk);
-      else if (size > discardedMax) {
-        // Not destroyed: that would take the answer with it. The answer closes the connection.
-        req.pause();
-        resolve('too large');
-      }
-    });
-    req.on('end', () => resolve(size > bytesMax ? 'too large' : Buffer.concat(chunks)));
-    req.on('error', () => resolve('broken'));
-    req.on('close', () => resolve('broken'));
+      if (size > bytesMax) settle('too large');
+      else chunks.push(chunk);
+    };
+    const end = (): void => settle(Buffer.concat(chunks));
+    const broken = (): void => settle('broken');
+    req.on('data', take).on('end', end).on('error', broken).on('close', broken);
   });
 }
 
+/**
+ * Reads and forgets what is left of a body, within bounds of size and time, then calls `done`: closing a connection with
+ * unread bytes resets it, and a client that is still sending would lose the answer.
+ */
+export function discardBody(req: IncomingMessage, done: () => void): void {
+  let size = 0;
+  const finish = (): void => {
+    clearTimeout(timer);
+    req.off('data', forget).off('end', finish).off('error', finish).off('close', finish);
+    done();
+  };
+  const forget = (chunk: Buffer): void => {
+    size += chunk.length;
+    if (size > discardedMax) finish();
+  };
+  const timer = setTimeout(finish, discardMillisMax);
+  req.on('data', forget).on('end', finish).on('error', finish).on('close', finish).resume();
+}
+
 /** A JSON body; undefined for an empty one. Its depth is bounded before it is parsed. */
-export async function bodyJson(req: IncomingMessage): Promise<BodyValue> {
-  const body = await bodyText(req);
+export async function bodyJson(req: IncomingMessage, res: ServerResponse): Promise<BodyValue> {
+  const body = await bodyText(req, res);
   if (!body.ok) return body;
   return body.text.trim() === '' ? { ok: true, value: undefined } : parseJson(body.text);
 }

@@ -65,7 +65,7 @@ async function question(exchange: Exchange): Promise<Question | Refused> {
   const [type = ''] = exchange.request.fields('content-type');
   if (type !== '' && !/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type))
     return refused('bad_request', 'send the token as application/x-www-form-urlencoded');
-  const body = await bodyText(exchange.req);
+  const body = await bodyText(exchange.req, exchange.res);
   if (!body.ok) return refused(body.reason, body.words);
   const tokens = new URLSearchParams(body.text).getAll('token');
   const [token = ''] = tokens;

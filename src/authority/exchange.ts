@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { plainAddress } from '../core/address.ts';
+import { clientAddress, isTrusted } from '../core/client-address.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { uuid } from '../crypto/random.ts';
 import type { Stack } from '../compose/stack.ts';
-import { clientAddress } from './client-address.ts';
 import { refused, type Refused, type Reply } from './reply.ts';
 
 /** One call to the authority, read once: what handlers are given. */
@@ -33,8 +33,8 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
   const hosts = fieldsOf(req, 'host');
   if (hosts.length > 1) return refused('bad_request', 'there is more than one Host line');
   const peerAddress = plainAddress(req.socket.remoteAddress ?? '');
-  const remoteAddress = clientAddress(peerAddress, fieldsOf(req, 'x-forwarded-for'), stack.config.trustedProxies);
-  if (remoteAddress === null) return refused('bad_request', 'X-Forwarded-For holds something that is no address');
+  const { trustedProxies } = stack.config;
+  const remoteAddress = clientAddress(peerAddress, fieldsOf(req, 'x-forwarded-for'), trustedProxies);
   const path = parsed.path.length > 1 && parsed.path.endsWith('/') ? parsed.path.slice(0, -1) : parsed.path;
   const method = req.method ?? 'GET';
   const request: AuthRequest = {
@@ -45,7 +45,7 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
     authority: (hosts[0] ?? '').toLowerCase(),
     protocol: 'encrypted' in req.socket ? 'https' : 'http',
     remoteAddress,
-    requestId: requestIdOf(req),
+    requestId: requestIdOf(req, isTrusted(trustedProxies, peerAddress)),
     fields: (name) => fieldsOf(req, name),
     body: () => Promise.reject(new BodyError('body_unavailable', 'credentials of the authority do not sign bodies')),
   };
@@ -53,12 +53,12 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
   return { stack, req, res, method: method === 'HEAD' ? 'GET' : method, path, query, peerAddress, request };
 }
 
-export function fieldsOf(req: IncomingMessage, name: string): readonly string[] {
+function fieldsOf(req: IncomingMessage, name: string): readonly string[] {
   return req.headersDistinct[name] ?? [];
 }
 
-/** A well-formed id that came with the request is kept, so that logs of a proxy and ours can be joined. */
-export function requestIdOf(req: IncomingMessage): string {
-  const [id, ...others] = fieldsOf(req, 'x-request-id');
-  return id !== undefined && others.length === 0 && /^[A-Za-z0-9._-]{1,128}$/.test(id) ? id : uuid();
+/** The id that a trusted proxy gave is kept, so that its log and ours can be joined. */
+function requestIdOf(req: IncomingMessage, trusted: boolean): string {
+  const [id, ...others] = trusted ? fieldsOf(req, 'x-request-id') : [];
+  return id !== undefined && others.length === 0 && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id) ? id : uuid();
 }

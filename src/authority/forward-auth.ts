@@ -1,13 +1,15 @@
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
+import { refusalOf } from '../core/refusal.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
-import { routeKey, parseTarget } from '../core/target.ts';
+import { parseTarget, routeKey } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
+import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect } from './dialects.ts';
 import type { Exchange } from './exchange.ts';
 import { hostName } from './host-check.ts';
-import { refusalReply, type Refused, type Reply } from './reply.ts';
+import type { Refused, Reply } from './reply.ts';
 
 /** The dialect of a verify path; null when it is none. */
 export function dialectOf(path: string): Dialect | null {
@@ -24,12 +26,12 @@ export async function verify(exchange: Exchange, dialect: Dialect): Promise<Repl
   const { stack, peerAddress } = exchange;
   if (!stack.config.trustedProxies.contains(peerAddress)) {
     const note = `${peerAddress} asked for a verdict but is not in trustedProxies`;
-    return refuse(exchange, deny('address_not_allowed', note), '');
+    return refuse(exchange, deny('address_not_allowed', note));
   }
   const described = dialect(exchange);
-  if ('denied' in described) return refuse(exchange, described.denied, '');
+  if ('denied' in described) return refuse(exchange, described.denied);
   const request = originalRequest(exchange, described);
-  if ('denied' in request) return refuse(exchange, request.denied, '');
+  if ('denied' in request) return refuse(exchange, request.denied);
   const decision = await stack.guard.decide(request);
   if (decision.outcome === 'deny' && decision.verdict && !decision.verdict.allowed)
     return stack.guard.refusal(decision.verdict, request.service);
@@ -43,7 +45,13 @@ function originalRequest(exchange: Exchange, described: Described): AuthRequest 
   const { stack, request } = exchange;
   const parsed = parseTarget(described.target);
   if (!parsed.ok) return { denied: deny('bad_request', parsed.note), detail: null };
-  const { service, path } = addressed(stack, described, parsed.path);
+  const place = addressed(stack, described, parsed.path);
+  if (place === null)
+    return {
+      denied: deny('no_such_service', 'neither the verify URL nor host nor path means a service'),
+      detail: null,
+    };
+  const { service, path } = place;
   return {
     method: described.method,
     target: described.target,
@@ -59,20 +67,21 @@ function originalRequest(exchange: Exchange, described: Described): AuthRequest 
 }
 
 /**
- * By the verify URL, else the host, else the first segment, which is then no part of the path. What has no name reaches the
- * service that is mounted at the root; the guard refuses a service that nobody knows.
+ * By the verify URL, else the host, else the first segment, which is then no part of the path; what nothing else means
+ * reaches the service that is mounted at the root. Null for a service that nobody knows: its name is the client's invention
+ * and goes into no decision.
  */
-function addressed(stack: Stack, described: Described, path: string): { service: string; path: string } {
-  if (described.service !== null) return { service: described.service, path };
+function addressed(stack: Stack, described: Described, path: string): { service: string; path: string } | null {
+  if (described.service !== null) return stack.service(described.service) && { service: described.service, path };
   const host = hostName(described.authority);
   const byHost = stack.config.services.find((service) => host !== null && service.hosts.includes(host));
   if (byHost) return { service: byHost.name, path };
   const slash = path.indexOf('/', 1);
   const segment = path.slice(1, slash === -1 ? path.length : slash);
-  const bySegment = stack.service(routeKey(segment));
+  const bySegment = stack.service(segment);
   if (bySegment) return { service: bySegment.name, path: slash === -1 ? '/' : path.slice(slash) };
   const mounted = isReservedSegment(segment) ? undefined : stack.config.services.find(isMounted);
-  return mounted ? { service: mounted.name, path } : { service: segment, path };
+  return mounted ? { service: mounted.name, path } : null;
 }
 
 function isMounted(service: ServiceConfig): boolean {
@@ -85,8 +94,8 @@ export function isReservedSegment(segment: string): boolean {
 }
 
 /** A refusal before the guard was asked; it is recorded here, since the guard will not. */
-function refuse({ stack, request }: Exchange, denied: Denied, service: string): Reply {
+function refuse({ stack, request }: Exchange, denied: Denied): Reply {
   const { method, path, remoteAddress, requestId } = request;
-  stack.audit.refused(denied, { method, path, service, remoteAddress, requestId });
-  return refusalReply({ denied, detail: null });
+  stack.audit.refused(denied, { method, path, service: '', remoteAddress, requestId });
+  return refusalOf(denied, [bearerChallenge(denied)]);
 }

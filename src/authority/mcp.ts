@@ -6,7 +6,7 @@ import { ADMIN_TOKENS, callerWith, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
 import { mcpHostFault } from './host-check.ts';
 import { mcpServer } from './mcp-tools.ts';
-import { commonHeaders, refusalReply, refused, type Reply } from './reply.ts';
+import { COMMON_HEADERS, DEV_HEADER, refusalReply, refused, type Reply } from './reply.ts';
 
 export interface McpEndpoint {
   handle(exchange: Exchange): Promise<Reply | null>;
@@ -41,7 +41,7 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
       if (fault) return refusalReply(fault);
       const caller = await callerWith(exchange, ADMIN_TOKENS);
       if ('denied' in caller) return refusalReply(caller);
-      const body = await bodyJson(exchange.req);
+      const body = await bodyJson(exchange.req, exchange.res);
       if (!body.ok) return refusalReply(refused(body.reason, body.words));
       // Batches left the protocol in 2025; one would put many calls behind one judgement.
       if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value))
@@ -51,7 +51,8 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
       const { req, res, request } = exchange;
       const authInfo: AuthInfo = { token: '', clientId: caller.principal.id, scopes: [...caller.principal.scopes] };
       visits.set(authInfo, { caller, clientAddress: request.remoteAddress });
-      for (const [name, value] of Object.entries(commonHeaders(stack.devMode))) res.setHeader(name, value);
+      for (const [name, value] of Object.entries(COMMON_HEADERS)) res.setHeader(name, value);
+      if (stack.devMode) res.setHeader(DEV_HEADER, 'unauthenticated');
       const untrack = caller.isAdmin ? () => {} : stack.liveness.track(caller.principal, () => res.destroy());
       res.on('close', untrack);
       await nodeHandler(Object.assign(req, { auth: authInfo }), res, body.value);

@@ -2,7 +2,7 @@ import type { Stack } from '../compose/stack.ts';
 import { isLoopback } from './host-check.ts';
 import { callerWith, METRICS_READ } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
-import { json, refusalReply, type Reply } from './reply.ts';
+import { COMMON_HEADERS, json, refusalReply, type Reply } from './reply.ts';
 
 const pingSecondsMax = 2;
 
@@ -71,7 +71,7 @@ async function metrics(exchange: Exchange): Promise<Reply> {
     if ('denied' in caller) return refusalReply(caller);
   }
   const { contentType, text } = await exchange.stack.audit.metrics();
-  const headers = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(text)) };
+  const headers = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(text)), ...COMMON_HEADERS };
   return { status: 200, headers, body: text };
 }
 

@@ -1,7 +1,13 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refusalOf, type Refusal } from '../core/refusal.ts';
 import { deny, type Denied, type Reason } from '../core/verdict.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
+import { discardBody } from './body.ts';
+
+export const DEV_HEADER = 'x-countersign-dev';
+
+/** On every answer of the authority: credentials and lists of them are never kept, and never taken for something else. */
+export const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
 
 /** What goes back; Refusal has the same shape, so that a guard's refusal is sent as it is. */
 export type Reply = Refusal;
@@ -28,7 +34,7 @@ export function json(status: number, value: unknown): Reply {
   const headers = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),
-    'cache-control': 'no-store',
+    ...COMMON_HEADERS,
   };
   return { status, headers, body };
 }
@@ -40,25 +46,25 @@ export function success(status: number, data: unknown): Reply {
 
 /** The error form of every refusal, with the Bearer challenge that all endpoints of the authority share. */
 export function refusalReply({ denied, detail }: Refused): Reply {
-  const reply = refusalOf(denied, [bearerChallenge(denied)]);
+  const reply = refusalOf(denied, [bearerChallenge(denied)], COMMON_HEADERS);
   if (detail === null) return reply;
   const plain = JSON.parse(reply.body) as { error: string };
   const body = JSON.stringify({ ...plain, error: `${plain.error}: ${detail}` });
   return { ...reply, headers: { ...reply.headers, 'content-length': String(Buffer.byteLength(body)) }, body };
 }
 
-/** Sends a reply once; a client that has gone away is nobody's fault. */
-export function send(res: ServerResponse, reply: Reply, devMode: boolean): void {
+/** Sends a reply once; a client that has gone away is nobody's fault. A body that was not read ends the connection. */
+export function send(req: IncomingMessage, res: ServerResponse, reply: Reply, devMode: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  for (const [name, value] of Object.entries(commonHeaders(devMode))) res.setHeader(name, value);
-  // What is over the limit is not read to its end, so the connection cannot be used again.
-  if (reply.status === 413) res.setHeader('connection', 'close');
+  if (devMode) res.setHeader(DEV_HEADER, 'unauthenticated');
+  const unread =
+    !req.complete && (req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0);
+  if (unread) res.setHeader('connection', 'close');
   res.writeHead(reply.status, reply.headers);
-  res.end(reply.body);
-}
-
-export function commonHeaders(devMode: boolean): Record<string, string> {
-  const headers: Record<string, string> = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  if (devMode) headers['x-countersign-dev'] = 'unauthenticated';
-  return headers;
+  if (!unread || req.headers.expect !== undefined) {
+    res.end(reply.body);
+    return;
+  }
+  if (reply.body !== '') res.write(reply.body);
+  discardBody(req, () => res.end());
 }

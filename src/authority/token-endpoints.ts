@@ -14,7 +14,7 @@ const listMax = 1000;
 export async function createToken(exchange: Exchange): Promise<Reply> {
   const caller = await administrator(exchange);
   if ('denied' in caller) return refusalReply(caller);
-  const body = await bodyJson(exchange.req);
+  const body = await bodyJson(exchange.req, exchange.res);
   if (!body.ok) return refusalReply(refused(body.reason, body.words));
   const input = mintInput(body.value);
   if ('denied' in input) return refusalReply(input);
