@@ -22,7 +22,6 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
 } {
   let everything = true;
   let ids = new Set<string>();
-  let digests = new Set<string>();
   let reading = false;
   let away = false;
   let closed = false;
@@ -32,38 +31,48 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
   const stop = store.watch(({ topic, id }) => {
     if (topic === 'resync') everything = true;
     else if (topic === 'keys') ids.add(id);
-    else if (topic === 'revocations') digests.add(id);
-    else return;
+    else if (topic === 'revocations') {
+      // Needs no reading, and must not wait for one that is slow or fails.
+      index.putRevoked(id);
+      onChange();
+      return;
+    } else return;
     void follow();
   });
 
   async function follow(): Promise<void> {
-    if (reading || closed) return;
-    reading = true;
+    if (reading) return;
     if (retry) clearTimeout(retry);
     try {
-      while (!closed && (everything || ids.size > 0 || digests.size > 0)) {
-        await readOnce();
-        if (!closed) onChange();
-      }
-      if (away) onWarning('the store answers again: keys are up to date');
+      await readAll();
+      if (away) onWarning('the store answers again, and the keys in memory are up to date');
       away = false;
     } catch (error) {
-      if (!away) onWarning(`keys cannot be read from the store, those in memory stay in use: ${words(error)}`);
+      if (closed) return;
+      const words = error instanceof Error ? error.message : String(error);
+      if (!away) onWarning(`keys cannot be read from the store, those in memory stay in use: ${words}`);
       away = true;
       retry = setTimeout(() => void follow(), retryMillis);
       retry.unref();
+    }
+  }
+
+  async function readAll(): Promise<void> {
+    reading = true;
+    try {
+      while (everything || ids.size > 0) {
+        await readOnce();
+        onChange();
+      }
     } finally {
       reading = false;
     }
   }
 
   async function readOnce(): Promise<void> {
-    const was = { everything, ids, digests };
-    [everything, ids, digests] = [false, new Set(), new Set()];
+    const was = { everything, ids };
+    [everything, ids] = [false, new Set()];
     try {
-      // A revocation needs no reading, and must not wait for one that fails.
-      for (const digest of was.digests) index.putRevoked(digest);
       if (was.everything) {
         const [records, revocations] = await Promise.all([store.keys.list(), store.keys.revocations()]);
         index.putAll(records, revocations);
@@ -73,30 +82,17 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
     } catch (error) {
       everything ||= was.everything;
       for (const id of was.ids) ids.add(id);
-      if (was.digests.size > 0) onChange();
       throw error;
     }
   }
 
-  async function first(): Promise<void> {
-    reading = true;
-    try {
-      while (everything || ids.size > 0 || digests.size > 0) await readOnce();
-    } finally {
-      reading = false;
-    }
-  }
-
   return {
-    ready: first(),
+    ready: readAll(),
     close() {
       closed = true;
       stop();
+      [everything, ids] = [false, new Set()];
       if (retry) clearTimeout(retry);
     },
   };
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -17,7 +17,7 @@ export interface KeyIndex {
   macKeys(serviceId: string): readonly MacKeyEntry[];
   /** What is known of one stored key; null forgets it. */
   putRecord(id: string, record: KeyRecord | null): void;
-  /** All stored keys and revocations, in place of those before. */
+  /** All stored keys, in place of those before, and their revocations. */
   putAll(records: readonly KeyRecord[], revocations: readonly string[]): void;
   /** All that the other sources found, in their order, in place of what they found before. */
   putFound(found: readonly FoundKey[]): void;
@@ -83,7 +83,7 @@ export function keyIndex(seal: Seal): KeyIndex {
       const ids = new Set(all.map((record) => record.id));
       for (const id of [...records.keys(), ...faults.keys()]) if (!ids.has(id)) putRecord(id, null);
       for (const record of all) putRecord(record.id, record);
-      revoked.clear();
+      // Only ever added to: a revocation that arrived during the reading is not in the list, and none is ever taken back.
       for (const digest of revocations) revoked.add(digest);
     },
     putFound(next) {

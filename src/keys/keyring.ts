@@ -3,6 +3,7 @@ import type { Keyring } from '../core/credential.ts';
 import type { Store } from '../core/store.ts';
 import type { Principal } from '../core/verdict.ts';
 import type { Seal } from '../crypto/seal.ts';
+import { audience } from './audience.ts';
 import { followKeys } from './follow-keys.ts';
 import { keyIndex, type KeyExpiry } from './key-index.ts';
 import type { KeySource } from './sources/key-source.ts';
@@ -43,7 +44,7 @@ export interface KeyringOptions {
 export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
   const { store, sources, clock, onWarning } = options;
   const index = keyIndex(options.seal);
-  const listeners = new Set<{ readonly hear: () => void }>();
+  const listeners = audience<void>();
   let told: readonly string[] = [];
 
   function changed(): void {
@@ -51,7 +52,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     const now = index.warnings();
     for (const text of now) if (!told.includes(text)) onWarning(text);
     told = now;
-    for (const { hear } of [...listeners]) hear();
+    listeners.tell();
   }
 
   function sourcesChanged(): void {
@@ -78,11 +79,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     },
     isLive: (credentialId) => index.isLive(credentialId, clock()),
     holds: (principal) => index.holds(principal, clock()),
-    onChange(listener) {
-      const entry = { hear: listener };
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
-    },
+    onChange: (listener) => listeners.add(listener),
     expiries: () => index.expiries(),
     get warnings() {
       return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];

@@ -61,7 +61,7 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     const now = clock();
     if (now < soonest) return;
     soonest = Infinity;
-    for (const tracked of [...all]) {
+    for (const tracked of all) {
       const { expiresAt } = tracked.principal;
       if (expiresAt === null) continue;
       if (expiresAt <= now) end(tracked);
@@ -74,13 +74,13 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     if (asking) return;
     asking = true;
     try {
-      for (const tokenId of [...doubted]) {
+      for (const tokenId of doubted) {
         if (byToken.has(tokenId)) {
           // Settled before the question: a change that arrives during it raises the doubt again.
           doubted.delete(tokenId);
           const record = await asked(tokenId);
           if (record && record.revokedAt === null) continue;
-          for (const tracked of [...(byToken.get(tokenId) ?? [])]) end(tracked);
+          for (const tracked of byToken.get(tokenId) ?? []) end(tracked);
         } else doubted.delete(tokenId);
       }
     } catch {
@@ -100,7 +100,7 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
   }
 
   const stopKeys = keyring.onChange(() => {
-    for (const tracked of [...all]) if (isKey(tracked.principal) && !keyring.holds(tracked.principal)) end(tracked);
+    for (const tracked of all) if (isKey(tracked.principal) && !keyring.holds(tracked.principal)) end(tracked);
   });
   const stopTokens = tokens.onChange((tokenId) => {
     for (const id of tokenId === null ? byToken.keys() : [tokenId]) if (byToken.has(id)) doubted.add(id);

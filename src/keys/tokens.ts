@@ -6,6 +6,7 @@ import type { Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';
 import { uuid } from '../crypto/random.ts';
+import { audience } from './audience.ts';
 import { tokenMemory } from './token-memory.ts';
 
 export interface MintRequest {
@@ -42,7 +43,7 @@ export interface TokensOptions {
 }
 
 export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): Tokens {
-  const listeners = new Set<{ readonly hear: (tokenId: string | null) => void }>();
+  const listeners = audience<string | null>();
   const memory = tokenMemory(remembered, async (tokenHash) => {
     const record = await store.tokens.byHash(tokenHash);
     return record && entryOf(record);
@@ -50,7 +51,7 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
 
   function changed(tokenId: string | null): void {
     memory.forget(tokenId);
-    for (const { hear } of [...listeners]) hear(tokenId);
+    listeners.tell(tokenId);
   }
 
   const stop = store.watch(({ topic, id }) => {
@@ -89,11 +90,7 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
       if (record) changed(record.tokenId);
       return record;
     },
-    onChange(listener) {
-      const entry = { hear: listener };
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
-    },
+    onChange: (listener) => listeners.add(listener),
     remembers: (principal) => memory.knowsLive(principal.credentialId),
     close() {
       stop();

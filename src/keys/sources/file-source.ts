@@ -35,8 +35,9 @@ export function fileSource(
         pattern,
         pollMillis: options.pollMillis ?? pollMillisUsual,
         onLook(paths, fault) {
-          const found = read(paths);
-          const changed = take(fault === null ? found : { ...found, warnings: [...found.warnings, fault] });
+          const { keys, warnings } = read(paths);
+          const missing = paths.length === 0 && !pattern.includes('*') ? [`${pattern}: does not exist`] : [];
+          const changed = take({ keys, warnings: [...warnings, ...missing, ...(fault === null ? [] : [fault])] });
           if (changed && started) onChange();
         },
       });

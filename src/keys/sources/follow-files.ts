@@ -62,7 +62,7 @@ export function followFiles({ pattern, pollMillis, onLook }: FollowOptions): Fol
     if (identity === '') return;
     try {
       watcher = watch(folder, { persistent: false }, (_event, name) => {
-        if (name === null || name.startsWith('..') || matches(name)) notice();
+        if (name === null || name.startsWith('..') || name === basename(folder) || matches(name)) notice();
       });
       watcher.on('error', () => lost('the watch broke'));
     } catch (error) {
