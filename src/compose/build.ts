@@ -36,6 +36,7 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
     adminHosts: raw.adminHosts ?? [],
     store: storeOf(raw.store, options),
     mode: raw.mode ?? 'enforce',
+    modeIsDefault: raw.mode === undefined,
     trustedProxies: addressList(raw.trustedProxies ?? []),
     keys: (raw.keys ?? []).flatMap((source) => keySource(source, folder)),
     failedAttempts: raw.failedAttempts
@@ -71,7 +72,7 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
       : null,
     apiKeyFile: raw.apiKeyFile === undefined ? null : resolve(folder, raw.apiKeyFile),
     mode: raw.mode ?? null,
-    rules: (raw.routes ?? []).map((route) => ruleOf(route, raw.rateLimit)),
+    rules: (raw.routes ?? []).map(ruleOf),
     rateLimit: rateLimitOf(raw.rateLimit),
     maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
     timeouts: {
@@ -85,7 +86,7 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
   };
 }
 
-function ruleOf(raw: RawRoute, serviceLimit: RawRateLimit | undefined): RouteRule {
+function ruleOf(raw: RawRoute): RouteRule {
   return {
     path: raw.path,
     methods: raw.methods ?? null,
@@ -93,7 +94,7 @@ function ruleOf(raw: RawRoute, serviceLimit: RawRateLimit | undefined): RouteRul
     callers: raw.callers ?? null,
     scopes: raw.scopes ?? [],
     addresses: raw.allowedIps ? addressList(raw.allowedIps) : null,
-    rateLimit: rateLimitOf(raw.rateLimit ?? serviceLimit),
+    rateLimit: rateLimitOf(raw.rateLimit),
     mode: raw.mode ?? null,
   };
 }

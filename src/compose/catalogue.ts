@@ -1,4 +1,70 @@
-import type { SchemeName } from './config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Keyring, TokenLookup } from '../core/credential.ts';
+import type { Policy } from '../core/policy.ts';
+import type { Scheme } from '../core/scheme.ts';
+import type { LimitStore, Store } from '../core/store.ts';
+import { addressesPolicy } from '../policies/addresses/index.ts';
+import { ratePolicy } from '../policies/rate/index.ts';
+import { routesPolicy } from '../policies/routes/index.ts';
+import { scopesPolicy } from '../policies/scopes/index.ts';
+import { apiKey } from '../schemes/api-key/index.ts';
+import { serviceSignature } from '../schemes/service-signature/index.ts';
+import { sessionToken } from '../schemes/session-token/index.ts';
+import { memoryStore } from '../stores/memory/store.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
+import { SCHEMES, type SchemeName, type ServiceConfig, type StoreConfig } from './config.ts';
 
-/** The schemes of this build, by the names that `accept` knows. */
-export const builtSchemes: readonly SchemeName[] = ['service-signature', 'api-key', 'session-token'];
+/** What a scheme may be built from; each takes what it needs. */
+export interface SchemeParts {
+  readonly keyring: Keyring;
+  readonly tokens: TokenLookup;
+  readonly clock: Clock;
+  readonly service: Pick<ServiceConfig, 'authorization' | 'signature'>;
+  /** True for exactly one caller per key until `expiresAt`. */
+  readonly once: (key: string, expiresAt: number) => Promise<boolean>;
+}
+
+export interface PolicyParts {
+  readonly limits: LimitStore;
+  readonly clock: Clock;
+}
+
+type SchemeMaker = (parts: SchemeParts) => Scheme;
+type StoreMakers = { readonly [K in StoreConfig['kind']]?: (config: Extract<StoreConfig, { kind: K }>) => Store };
+
+/** One line per scheme; a name of SCHEMES without one is a scheme that this build does not have. */
+const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
+  'service-signature': ({ keyring, clock, once, service }) =>
+    serviceSignature({ keyring, clock, once, ...service.signature }),
+  'api-key': ({ keyring, clock, service }) => apiKey({ keyring, clock, authorization: service.authorization }),
+  'session-token': ({ tokens, clock, service }) =>
+    sessionToken({ tokens, clock, authorization: service.authorization }),
+};
+
+/** One line per store. */
+export const stores: StoreMakers = {
+  memory: () => memoryStore(),
+  sqlite: ({ file }) => sqliteStore({ file }),
+};
+
+/** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */
+const policyMakers: readonly ((parts: PolicyParts) => Policy)[] = [
+  () => routesPolicy(),
+  () => addressesPolicy(),
+  () => scopesPolicy(),
+  (parts) => ratePolicy(parts),
+];
+
+/** The schemes of this build, in the order in which they are asked. */
+export const builtSchemes: readonly SchemeName[] = SCHEMES.filter((name) => schemes[name] !== undefined);
+
+export const builtStores: readonly string[] = Object.keys(stores);
+
+/** Those of `names` that this build has, in the order in which they are asked. */
+export function schemesFor(names: readonly SchemeName[], parts: SchemeParts): Scheme[] {
+  return SCHEMES.filter((name) => names.includes(name)).flatMap((name) => schemes[name]?.(parts) ?? []);
+}
+
+export function policies(parts: PolicyParts): Policy[] {
+  return policyMakers.map((make) => make(parts));
+}

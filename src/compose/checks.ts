@@ -1,22 +1,18 @@
-import { cidrFault } from '../core/address.ts';
 import { RESERVED_SEGMENTS, SCHEMES, type ListenAddress } from './config.ts';
-import { shown, type Fault } from './faults.ts';
+import { shown } from './faults.ts';
+import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
-import { collide, isLoopback, listenAddress, reaches, storeConfig, storeForms } from './quantities.ts';
+import { collide, isLoopback, listenAddress, reaches, storeConfig, storeForms, storeHint } from './quantities.ts';
 import { routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
-
-export interface Findings {
-  readonly faults: Fault[];
-  /** Allowed, but likely a slip. */
-  readonly warnings: Fault[];
-}
 
 export interface CheckOptions {
   readonly files: FileChecks;
   /** Names of the schemes that this build has. */
   readonly schemes: readonly string[];
+  /** Kinds of stores that this build has. */
+  readonly stores: readonly string[];
 }
 
 /** What depends on more than one key, or on the machine: everything that the schema cannot say. */
@@ -25,7 +21,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   const callers = knownCallers(root);
   const listeners = listenerChecks(root, found);
   for (const cidr of root.get('trustedProxies').items()) checkCidr(cidr, found);
-  checkStore(root.get('store'), found);
+  checkStore(root.get('store'), options, found);
   checkKeySources(root, options, found);
   const names = root.get('services').entries();
   if (root.get('services').value !== undefined && names.length === 0 && isMap(root.get('services').value))
@@ -110,17 +106,13 @@ function listenerChecks(root: Place, found: Findings): ListenAddress[] {
   return taken;
 }
 
-export function checkCidr(place: Place, found: Pick<Findings, 'faults'>): void {
-  const fault = place.text === null ? null : cidrFault(place.text);
-  if (fault === null) return;
-  const [message, hint] = fault.split('; ');
-  found.faults.push(place.fault(message ?? fault, hint ?? ''));
-}
-
-function checkStore(place: Place, found: Findings): void {
+function checkStore(place: Place, options: CheckOptions, found: Findings): void {
+  if (place.text === null) return;
+  const store = storeConfig(place.text);
   // The value is not shown: it may hold a password.
-  if (place.text !== null && storeConfig(place.text) === null)
-    found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
+  if (store === null) found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
+  else if (!options.stores.includes(store.kind))
+    found.faults.push(place.fault(`this build has no ${store.kind} store`, storeHint));
 }
 
 function checkKeySources(root: Place, options: CheckOptions, found: Findings): void {

@@ -14,6 +14,8 @@ export interface StackConfig {
   readonly store: StoreConfig;
   /** The stack's mode as the file has it; enforce when it says nothing. */
   readonly mode: Mode;
+  /** True when the file names no mode for the stack. */
+  readonly modeIsDefault: boolean;
   readonly trustedProxies: AddressList;
   readonly keys: readonly KeySourceConfig[];
   /** Failed attempts on service routes; null: not counted. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { isMode, type Mode } from '../core/mode.ts';
+import { readSecretFile } from '../keys/sources/read-secret.ts';
 import type { StoreConfig } from './config.ts';
 import { environmentFault, type Fault } from './faults.ts';
 import { storeConfig } from './quantities.ts';
@@ -24,15 +24,21 @@ export interface Environment {
   readonly mode: Mode | null;
   /** SERVICE_AUTH_ENFORCEMENT_MODE=false at start takes back every enforcement that was set at run time. */
   readonly clearsEnforcement: boolean;
+  /** Files with loose permissions that are used all the same; one line each. */
+  readonly warnings: readonly string[];
 }
 
-const secretFileBytesMax = 65_536;
-
 /** Reads a variable, or the file that its `_FILE` variant names. Empty counts as not set. */
-export function variables(env: Env): { read(name: string): string | null; readonly faults: Fault[] } {
+export function variables(env: Env): {
+  read(name: string): string | null;
+  readonly faults: Fault[];
+  readonly warnings: string[];
+} {
   const faults: Fault[] = [];
+  const warnings: string[] = [];
   return {
     faults,
+    warnings,
     read(name) {
       const plain = env[name] || null;
       const file = env[`${name}_FILE`] || null;
@@ -41,27 +47,20 @@ export function variables(env: Env): { read(name: string): string | null; readon
         return null;
       }
       if (file === null) return plain;
-      try {
-        const bytes = readFileSync(file);
-        if (bytes.byteLength > secretFileBytesMax) throw Object.assign(new Error('too large'), { code: 'EFBIG' });
-        return bytes.toString('utf8').replace(/\r?\n$/, '') || null;
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-        faults.push(
-          environmentFault(
-            `${name}_FILE names ${file}, which cannot be read (${code})`,
-            'write the path of a readable file',
-          ),
-        );
-        return null;
+      const reading = readSecretFile(file);
+      if (reading.ok) {
+        if (reading.warning !== null) warnings.push(`${name}_FILE: ${reading.warning}`);
+        return reading.text;
       }
+      faults.push(environmentFault(`${name}_FILE names a file that cannot be used: ${reading.fault}`, ''));
+      return null;
     },
   };
 }
 
 /** All of CONTRACT §3's environment but the master key, which keys/sources/master-key.ts reads when it is needed. */
 export function readEnvironment(env: Env): { readonly environment: Environment; readonly faults: readonly Fault[] } {
-  const { read, faults } = variables(env);
+  const { read, faults, warnings } = variables(env);
   const refuse = (name: string, hint: string): null => {
     faults.push(environmentFault(`${name} has a value that is not understood`, hint));
     return null;
@@ -90,6 +89,7 @@ export function readEnvironment(env: Env): { readonly environment: Environment; 
           : (modeFrom(enforcement) ??
             refuse('SERVICE_AUTH_ENFORCEMENT_MODE', 'write true, false, off, report or enforce')),
       clearsEnforcement: enforcement !== null && truth(enforcement) === false,
+      warnings,
     },
     faults,
   };

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import type { Findings } from './checks.ts';
+import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
 
 /** Checks of the files that a configuration names; relative paths begin at `folder`. */

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { builtConfig } from './build.ts';
-import { builtSchemes } from './catalogue.ts';
+import { builtSchemes, builtStores } from './catalogue.ts';
 import { findings } from './checks.ts';
 import type { StackConfig } from './config.ts';
 import { fileBytesMax, sourceDocument } from './document.ts';
@@ -30,7 +30,7 @@ export function parseConfig(text: string, { file, env }: ParseOptions): StackCon
   if (source.faults.length > 0) throw new ConfigError(file, [...environmentFaults, ...source.faults]);
 
   const wrongForm = schemaFaults(source);
-  const found = findings(placeIn(source), { files: fileChecks(folder), schemes: builtSchemes });
+  const found = findings(placeIn(source), { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores });
   const faults = [...environmentFaults, ...wrongForm, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {

@@ -72,3 +72,5 @@ export function storeConfig(text: string): StoreConfig | null {
 }
 
 export const storeForms = 'memory:, sqlite:FILE, postgres://…, redis://… or supabase:https://…';
+
+export const storeHint = 'write store: sqlite:.countersign/state.db or store: memory:';

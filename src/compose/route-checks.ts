@@ -1,6 +1,6 @@
 import { rulePathFault, rulePathKey } from '../core/route-table.ts';
-import { checkCidr } from './checks.ts';
 import { nearest, type Fault } from './faults.ts';
+import { checkCidr } from './findings.ts';
 import type { Place } from './place.ts';
 
 /** What is wrong with the rules of one service beyond their form. */

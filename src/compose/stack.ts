@@ -1,15 +1,31 @@
-import type { Audit } from '../audit/audit.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Guard } from '../core/guard.ts';
+import { readFileSync } from 'node:fs';
+import { audit, type Audit } from '../audit/audit.ts';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { createGuard, type Guard, type GuardedService } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
-import type { Liveness } from '../keys/liveness.ts';
-import type { LiveKeyring } from '../keys/keyring.ts';
-import type { Tokens } from '../keys/tokens.ts';
-import type { AttemptGate } from '../policies/attempts.ts';
-import type { Modes } from '../rollout/modes.ts';
+import { keyring, type LiveKeyring } from '../keys/keyring.ts';
+import { liveness, type Liveness } from '../keys/liveness.ts';
+import { tokens, type Tokens } from '../keys/tokens.ts';
+import { attemptGate } from '../policies/attempts.ts';
+import { modes, type Modes } from '../rollout/modes.ts';
+import { override } from '../schemes/override/index.ts';
+import { adminAccess, secretCheck, type AdminAccess } from './admin-access.ts';
+import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
 import type { ServiceConfig, StackConfig } from './config.ts';
+import { readEnvironment, type Env } from './env.ts';
+import { refusedAttempts } from './failed-attempts.ts';
+import { ConfigError } from './faults.ts';
+import { fileModes } from './file-modes.ts';
+import { guardedServices } from './guarded-services.ts';
+import { configuredSources } from './key-sources.ts';
+import { openStore } from './open-store.ts';
+import { stackSeal } from './stack-seal.ts';
+import { restartReason, startFaults, startWarnings } from './start-checks.ts';
+import { upstreamKeys } from './upstream-keys.ts';
+
+export type { AdminAccess } from './admin-access.ts';
 
 /** Everything that one running stack shares, wired: the gateway and the authority are given this and nothing else. */
 export interface Stack {
@@ -37,13 +53,207 @@ export interface Stack {
   upstreamKey(service: string): string | null;
   /** Takes effect at once for routes, services and modes; throws when the new configuration needs a restart, saying why. */
   reload(config: StackConfig): void;
+  /** Writes out what is buffered and lets go of everything; a store that was handed in stays open. */
   close(): Promise<void>;
 }
 
-export interface AdminAccess {
-  /** True when an admin token is configured; without one nothing is an admin. */
-  readonly configured: boolean;
-  /** Compares in constant time. Counting failures is the attempt gate's business. */
-  isAdminToken(presented: string): boolean;
-  readonly attempts: AttemptGate;
+export interface StackOptions {
+  readonly config: StackConfig;
+  readonly env: Env;
+  /** Opened by the caller, who also closes it; otherwise the configuration's own. */
+  readonly store?: Store;
+  readonly clock?: Clock;
+  /** --allow-unauthenticated: nobody is asked, on this machine only. */
+  readonly devMode?: boolean;
+  /** Takes a JSON line per decision where the configuration wants them. */
+  readonly logLine?: (line: string) => void;
+  /** Takes what the operator should know, one line each. */
+  readonly warn?: (text: string) => void;
+}
+
+/** Thrown by reload; the configuration in force stays. */
+export class RestartNeeded extends Error {
+  readonly code = 'restart_needed';
+  constructor(what: string) {
+    super(`${what} changed: this takes effect after a restart; until then the configuration in force stays`);
+    this.name = 'RestartNeeded';
+  }
+}
+
+/**
+ * Rejects with a ConfigError when the environment forbids a start, and with the store's or the master key's own error when
+ * one of them cannot be used. What was opened by then is closed again.
+ */
+export async function createStack(options: StackOptions): Promise<Stack> {
+  const { env, devMode = false, warn = () => undefined } = options;
+  const { environment, faults } = readEnvironment(env);
+  const all = [...faults, ...startFaults(options.config, environment, devMode)];
+  if (all.length > 0) throw new ConfigError(options.config.file, all);
+  for (const text of [...options.config.warnings, ...startWarnings(environment)]) warn(text);
+
+  const opened = releases();
+  try {
+    const store = options.store ?? (await openStore(options.config.store, env));
+    if (!options.store) opened.add(() => store.close());
+    await store.migrate();
+    return await wired({ ...options, store, opened, environment });
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+interface Wiring extends StackOptions {
+  readonly store: Store;
+  readonly opened: Releases;
+  readonly environment: ReturnType<typeof readEnvironment>['environment'];
+}
+
+async function wired(wiring: Wiring): Promise<Stack> {
+  const {
+    store,
+    opened,
+    environment,
+    env,
+    clock = systemClock,
+    devMode = false,
+    logLine,
+    warn = () => undefined,
+  } = wiring;
+  let config = wiring.config;
+  let services: ReadonlyMap<string, ServiceConfig> = new Map();
+  let guarded: ReadonlyMap<string, GuardedService> = new Map();
+  const current = () => config;
+
+  const seal = stackSeal(config, env, warn);
+  const sources = configuredSources({ config: current, onWarning: warn });
+  const keys = await keyring({ store, seal, sources: [sources], clock, onWarning: warn });
+  opened.add(() => keys.close());
+  const sessions = tokens({ store, clock });
+  opened.add(() => sessions.close());
+  const lives = liveness({ keyring: keys, tokens: sessions, clock });
+  opened.add(() => lives.close());
+  const upstream = upstreamKeys(warn);
+  opened.add(() => upstream.close());
+
+  const file = fileModes(current);
+  if (environment.clearsEnforcement) await store.modes.clear(null, 'enforce');
+  const knows = (scope: string) => file.scopes().some((known) => known.scope === scope);
+  const levels = await modes({ store, file, environment: environment.mode, clock, knows });
+  opened.add(() => levels.close());
+
+  const { log, rows, retainSeconds, retainRows } = config.audit;
+  const evidence = audit({
+    log: log && logLine ? logLine : null,
+    store: rows ? store.decisions : null,
+    retain: { seconds: retainSeconds, rows: retainRows },
+    clock,
+    knowsService: (name) => services.has(name),
+    expiries: () => keys.expiries(),
+    ping: () => store.ping(),
+    warn,
+  });
+  opened.add(() => evidence.close());
+
+  const parts: Omit<SchemeParts, 'service'> = {
+    keyring: keys,
+    tokens: sessions,
+    clock,
+    once: (key, expiresAt) => store.limits.once(key, expiresAt, clock()),
+  };
+  const limits = { limits: store.limits, clock };
+  // In dev mode nobody is asked, whatever was set at run time.
+  const inForce: Modes = devMode ? { ...levels, modeOf: () => 'off' } : levels;
+  const guard = createGuard({
+    service: (name) => guarded.get(name) ?? null,
+    policies: policies(limits),
+    modes: inForce,
+    override:
+      environment.overrideToken === null ? null : override({ isOverrideToken: secretCheck(environment.overrideToken) }),
+    onRefused: refusedAttempts({ ...limits, config: current }),
+    observe: (decision, request) => evidence.decision(decision, request),
+  });
+
+  function takeUp(next: StackConfig): void {
+    // What can fail is made before anything is replaced.
+    const nextGuarded = guardedServices(next.services, parts);
+    config = next;
+    services = new Map(next.services.map((service) => [service.name, service]));
+    guarded = nextGuarded;
+    upstream.follow(next.services);
+  }
+  takeUp(config);
+  const enforces = config.services.some((service) => inForce.modeOf(service.name, '*', null) === 'enforce');
+  if (enforces && keys.size === 0)
+    warn(
+      'no key is known yet, so every guarded request will be refused; make one with: countersign keys create SERVICE',
+    );
+
+  return {
+    get config() {
+      return config;
+    },
+    clock,
+    store,
+    guard,
+    bearerSchemes: schemesFor(['api-key', 'session-token'], { ...parts, service: outsideServices }),
+    keyring: keys,
+    tokens: sessions,
+    liveness: lives,
+    modes: inForce,
+    audit: evidence,
+    admin: adminAccess(environment.adminToken, attemptGate({ ...limits, limit: 10, windowSeconds: 300 })),
+    seal,
+    version,
+    devMode,
+    service: (name) => services.get(name) ?? null,
+    upstreamKey: (service) => upstream.keyOf(service),
+    reload(next) {
+      const reason = restartReason(config, next);
+      if (reason !== null) throw new RestartNeeded(reason);
+      takeUp(next);
+      sources
+        .follow()
+        .catch((error: unknown) => warn(`key files: ${error instanceof Error ? error.message : String(error)}`));
+    },
+    close: () => opened.close(),
+  };
+}
+
+/** How credentials are read outside service routes: /auth, /metrics, /mcp. */
+const outsideServices: SchemeParts['service'] = {
+  authorization: 'ours',
+  signature: { windowSeconds: 300, replay: 'off' },
+};
+
+const version = packageVersion();
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version: written } = JSON.parse(text) as { version: string };
+  return written;
+}
+
+interface Releases {
+  add(release: () => void | Promise<void>): void;
+  close(): Promise<void>;
+}
+
+/** Lets go in the reverse order of taking; once, and of everything even when one fails. */
+function releases(): Releases {
+  const held: (() => void | Promise<void>)[] = [];
+  return {
+    add: (release) => void held.push(release),
+    async close() {
+      let failed: unknown = null;
+      for (let release = held.pop(); release; release = held.pop()) {
+        try {
+          await release();
+        } catch (error) {
+          failed ??= error;
+        }
+      }
+      if (failed !== null) throw failed;
+    },
+  };
 }

@@ -1,0 +1,15 @@
+import type { Store } from '../core/store.ts';
+import { stores } from './catalogue.ts';
+import type { StoreConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { ConfigError } from './faults.ts';
+import { storeHint } from './quantities.ts';
+
+/** The store that the configuration names; not migrated yet. Rejects with a ConfigError for one that this build lacks. */
+export async function openStore(config: StoreConfig, _env: Env): Promise<Store> {
+  const store =
+    config.kind === 'memory' ? stores.memory?.(config) : config.kind === 'sqlite' ? stores.sqlite?.(config) : null;
+  if (store) return store;
+  const message = `this build has no ${config.kind} store`;
+  throw new ConfigError(null, [{ source: 'environment', line: 0, column: 0, message, hint: storeHint }]);
+}
