@@ -1,4 +1,7 @@
-import { Histogram, type MetricObjectWithValues, type MetricValueWithName } from 'prom-client';
+import { Histogram, type MetricValueWithName, type Registry } from 'prom-client';
+
+const metricName = 'countersign_decision_duration_seconds';
+const metricHelp = 'Time spent deciding, in seconds.';
 
 /** Upper bounds in seconds, 1 µs to 1 s: a decision from memory takes a few microseconds, one that asks a store far more. */
 const bounds: readonly number[] = [
@@ -13,6 +16,10 @@ export class DurationHistogram extends Histogram {
   private readonly tally = new Float64Array(bounds.length + 1);
   private sum = 0;
 
+  constructor(registry: Registry) {
+    super({ name: metricName, help: metricHelp, registers: [registry] });
+  }
+
   add(seconds: number): void {
     let index = 0;
     while (index < bounds.length && seconds > (bounds[index] as number)) index += 1;
@@ -20,27 +27,22 @@ export class DurationHistogram extends Histogram {
     this.sum += seconds;
   }
 
-  override async get(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> {
-    const base = await super.get();
-    return { ...base, values: this.values(base.name) };
-  }
-
   /** What the registry asks for when it writes the text form. */
-  async getForPromString(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> {
-    return this.get();
+  async getForPromString() {
+    return { name: metricName, help: metricHelp, type: 'histogram', aggregator: 'sum', values: this.values() };
   }
 
   /** Cumulative, as the exposition format has it. */
-  private values(name: string): MetricValueWithName<string>[] {
+  private values(): MetricValueWithName<string>[] {
     const values: MetricValueWithName<string>[] = [];
     let count = 0;
     for (const [index, observed] of this.tally.entries()) {
       count += observed;
       const le = index < bounds.length ? String(bounds[index]) : '+Inf';
-      values.push({ labels: { le }, value: count, metricName: `${name}_bucket` });
+      values.push({ labels: { le }, value: count, metricName: `${metricName}_bucket` });
     }
-    values.push({ labels: {}, value: this.sum, metricName: `${name}_sum` });
-    values.push({ labels: {}, value: count, metricName: `${name}_count` });
+    values.push({ labels: {}, value: this.sum, metricName: `${metricName}_sum` });
+    values.push({ labels: {}, value: count, metricName: `${metricName}_count` });
     return values;
   }
 }

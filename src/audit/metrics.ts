@@ -42,11 +42,7 @@ export function decisionMetrics(options: DecisionMetricsOptions): DecisionMetric
   const tables = new Map<string, Map<string, Float64Array>>();
   const skews = new Map<string, number>();
   const registry = new Registry();
-  const durations = new DurationHistogram({
-    name: 'countersign_decision_duration_seconds',
-    help: 'Time spent deciding, in seconds.',
-    registers: [registry],
-  });
+  const durations = new DurationHistogram(registry);
   registerDecisions(registry, tables);
   registerGauges(registry, options, skews);
   const process = processMetrics();
@@ -104,7 +100,7 @@ function registerDecisions(registry: Registry, tables: ReadonlyMap<string, Reado
         for (const [service, byScheme] of tables)
           for (const [scheme, table] of byScheme)
             for (const [cell, count] of table.entries())
-              if (count > 0) this.inc({ service, scheme, ...labelsOf(cell) }, count);
+              if (count > 0) this.inc({ service, ...labelsOf(cell), scheme }, count);
       },
     }),
   );

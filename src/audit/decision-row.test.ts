@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { deny } from '../core/verdict.ts';
+import { aidb, decisionOf, requestTo } from './audit-fixtures.test.ts';
+import { decisionRow, refusedRow } from './decision-row.ts';
+
+const now = 1_795_000_000.25;
+
+test('an allowed request is kept with its proven principal and without its query', () => {
+  const verdict = { allowed: true, principal: aidb, skewSeconds: -2.5 } as const;
+  assert.deepEqual(decisionRow(decisionOf({ verdict }), requestTo(), now), {
+    time: now,
+    outcome: 'allow',
+    reason: '',
+    note: '',
+    mode: 'enforce',
+    service: 'embeddings',
+    route: '/embed',
+    method: 'POST',
+    path: '/embed',
+    principal: 'service:aidb',
+    claimed: '',
+    scheme: 'api-key',
+    credentialId: 'k1',
+    clientAddress: '10.0.0.7',
+    skewSeconds: -2.5,
+    durationMicros: 4.56,
+    requestId: 'r1',
+  });
+});
+
+test('whoever only claims a name is never kept as a principal', () => {
+  const verdict = deny('invalid_signature', 'does not match', { caller: { id: 'service:aidb', proven: false } });
+  const row = decisionRow(decisionOf({ verdict, outcome: 'deny' }), requestTo(), now);
+  assert.equal(row.principal, '');
+  assert.equal(row.claimed, 'service:aidb');
+  assert.equal(row.note, 'does not match');
+});
+
+test('a proven caller to whom a policy objected is kept as the principal', () => {
+  const verdict = deny('not_allowed', 'n', { caller: { id: 'service:aidb', proven: true }, credentialId: 'k1' });
+  const row = decisionRow(decisionOf({ verdict, outcome: 'would_deny', mode: 'report' }), requestTo(), now);
+  assert.deepEqual([row.principal, row.claimed, row.credentialId], ['service:aidb', '', 'k1']);
+  assert.deepEqual([row.outcome, row.mode, row.reason], ['would_deny', 'report', 'not_allowed']);
+});
+
+test('where nobody was asked nobody is named', () => {
+  const row = decisionRow(decisionOf({ verdict: null, outcome: 'public' }), requestTo(), now);
+  assert.deepEqual([row.principal, row.claimed, row.scheme, row.reason, row.skewSeconds], ['', '', '', '', null]);
+});
+
+test('what a caller chooses is cut to a bounded length', () => {
+  const long = 'x'.repeat(100_000);
+  const request = requestTo({ method: long, path: `/${long}`, service: long, requestId: long });
+  const verdict = deny('invalid_signature', long, { caller: { id: long, proven: false } });
+  const row = decisionRow(decisionOf({ verdict, outcome: 'deny' }), request, now);
+  assert.equal(row.path.length, 2048);
+  assert.ok(JSON.stringify(row).length < 6000);
+});
+
+test('a refusal without a decision is kept as a denial in enforce, its query cut off', () => {
+  const denied = deny('bad_request', 'the path holds a backslash');
+  const request = {
+    method: 'GET',
+    path: '/a\\b?token=s3cret',
+    service: '',
+    remoteAddress: '10.0.0.7',
+    requestId: 'r9',
+  };
+  const row = refusedRow(denied, request, now);
+  assert.deepEqual(
+    [row.outcome, row.mode, row.reason, row.path, row.route],
+    ['deny', 'enforce', 'bad_request', '/a\\b', ''],
+  );
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StoreError, type DecisionRow, type DecisionStore } from '../core/store.ts';
+import { memoryStore } from '../stores/memory/store.ts';
+import { rowWith } from './audit-fixtures.test.ts';
+import { recorder, type RecorderOptions } from './recorder.ts';
+
+const retain = { seconds: 86_400, rows: 1000 };
+
+function recording(details: Partial<RecorderOptions> = {}) {
+  const warnings: string[] = [];
+  const { decisions } = memoryStore();
+  const rows = recorder({
+    store: decisions,
+    retain,
+    clock: () => 1_795_000_000,
+    warn: (text) => warnings.push(text),
+    ...details,
+  });
+  return { rows, warnings, kept: () => decisions.list({ limit: 100_000 }), decisions };
+}
+
+/** A store that can be away, and tells of the batches that reached it. */
+function unsteady(): { store: DecisionStore; away: boolean; batches: DecisionRow[][] } {
+  const { decisions } = memoryStore();
+  const state: { store: DecisionStore; away: boolean; batches: DecisionRow[][] } = {
+    away: false,
+    batches: [],
+    store: {
+      ...decisions,
+      async append(rows) {
+        if (state.away) throw new StoreError('store_unavailable', 'away');
+        state.batches.push([...rows]);
+      },
+    },
+  };
+  return state;
+}
+
+test('rows reach the store in order and in batches, not in the tick of the request', async () => {
+  const state = unsteady();
+  const { rows } = recording({ store: state.store });
+  for (let index = 0; index < 1200; index += 1) rows.add(rowWith({ requestId: `r${index}` }));
+  assert.equal(state.batches.length, 0);
+  await rows.flush();
+  assert.deepEqual(
+    state.batches.map((batch) => batch.length),
+    [500, 500, 200],
+  );
+  assert.deepEqual(
+    state.batches.flat().map((row) => row.requestId),
+    Array.from({ length: 1200 }, (_, index) => `r${index}`),
+  );
+  await rows.close();
+});
+
+test('rows that a store refused are written when it is back, once each', async () => {
+  const state = unsteady();
+  const { rows, warnings } = recording({ store: state.store });
+  state.away = true;
+  for (let index = 0; index < 700; index += 1) rows.add(rowWith({ requestId: `r${index}` }));
+  await rows.flush();
+  assert.equal(rows.dropped, 0);
+  state.away = false;
+  await rows.flush();
+  assert.equal(state.batches.flat().length, 700);
+  assert.deepEqual(warnings, []);
+  await rows.close();
+});
+
+test('beyond the bound rows are dropped with a count and one line, and a second line tells the sum', async () => {
+  const state = unsteady();
+  const { rows, warnings } = recording({ store: state.store, queueMax: 100 });
+  state.away = true;
+  for (let index = 0; index < 150; index += 1) rows.add(rowWith());
+  await rows.flush();
+  assert.equal(rows.dropped, 50);
+  assert.equal(warnings.length, 1);
+  state.away = false;
+  await rows.flush();
+  assert.equal(state.batches.flat().length, 100);
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[1] ?? '', /50 were lost/);
+  await rows.close();
+});
+
+test('closing writes what waits; what cannot be written is counted', async () => {
+  const kept = recording();
+  kept.rows.add(rowWith());
+  await kept.rows.close();
+  assert.equal((await kept.kept()).length, 1);
+  assert.equal(kept.rows.dropped, 0);
+
+  const state = unsteady();
+  state.away = true;
+  const lost = recording({ store: state.store });
+  lost.rows.add(rowWith());
+  await lost.rows.close();
+  assert.equal(lost.rows.dropped, 1);
+  lost.rows.add(rowWith());
+  assert.equal(lost.rows.dropped, 2);
+});
+
+test('rows too old or too many are removed in the background', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { decisions } = memoryStore();
+  let pruned: (() => void) | null = null;
+  const done = new Promise<void>((resolve) => (pruned = resolve));
+  const store: DecisionStore = {
+    ...decisions,
+    async prune(before, keep) {
+      const count = await decisions.prune(before, keep);
+      pruned?.();
+      return count;
+    },
+  };
+  const rows = recorder({
+    store,
+    retain: { seconds: 100, rows: 2 },
+    clock: () => 1_795_000_000,
+    warn: () => undefined,
+  });
+  for (const age of [500, 90, 60, 30]) rows.add(rowWith({ time: 1_795_000_000 - age, requestId: `${age}` }));
+  await rows.flush();
+  t.mock.timers.tick(60_000);
+  await done;
+  assert.deepEqual(
+    (await decisions.list({ limit: 10 })).map((row) => row.requestId),
+    ['60', '30'],
+  );
+  await rows.close();
+});

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import type { Mode } from '../core/mode.ts';
+import { StoreError, type Store } from '../core/store.ts';
+import { memoryStore } from '../stores/memory/store.ts';
+import { modes, type FileModes, type Modes } from './modes.ts';
+
+/** embeddings with /embed (report in the file) and /health; aidb with off in the file; the stack at enforce. */
+const scopes: readonly { scope: string; mode: Mode | null }[] = [
+  { scope: 'embeddings', mode: null },
+  { scope: 'embeddings/embed', mode: 'report' },
+  { scope: 'embeddings/health', mode: null },
+  { scope: 'aidb', mode: 'off' },
+];
+
+const file: FileModes = {
+  stack: 'enforce',
+  service: (name) => scopes.find(({ scope }) => scope === name)?.mode ?? null,
+  scopes: () => scopes,
+};
+
+function open(store: Store, details: { environment?: Mode; file?: FileModes } = {}): Promise<Modes> {
+  return modes({
+    store,
+    file: details.file ?? file,
+    environment: details.environment ?? null,
+    clock: () => 1_000_000,
+    knows: (scope) => scopes.some((known) => known.scope === scope),
+  });
+}
+
+/** The modes of: embed (report in the file), health, a path without a rule, aidb (off in the file). */
+function seen(source: Modes): string {
+  return [
+    source.modeOf('embeddings', '/embed', 'report'),
+    source.modeOf('embeddings', '/health', null),
+    source.modeOf('embeddings', '*', null),
+    source.modeOf('aidb', '*', null),
+  ].join(' ');
+}
+
+test('with nothing set the file counts, the most specific level first', async (t) => {
+  const source = await open(memoryStore());
+  t.after(() => source.close());
+  assert.equal(seen(source), 'report enforce enforce off');
+});
+
+test('the environment wins over the file at the level of the stack, and only there', async (t) => {
+  const source = await open(memoryStore(), { environment: 'off' });
+  t.after(() => source.close());
+  assert.equal(seen(source), 'report off off off');
+});
+
+test('what is set at run time wins at its level and leaves the more specific ones alone', async (t) => {
+  const source = await open(memoryStore(), { environment: 'off' });
+  t.after(() => source.close());
+  await source.set('', 'report', 'operator:admin');
+  assert.equal(seen(source), 'report report report off');
+  await source.set('aidb', 'enforce', 'operator:admin');
+  assert.equal(seen(source), 'report report report enforce');
+  await source.set('embeddings', 'enforce', 'operator:admin');
+  assert.equal(seen(source), 'report enforce enforce enforce');
+  await source.set('embeddings/embed', 'enforce', 'operator:admin');
+  assert.equal(seen(source), 'enforce enforce enforce enforce');
+  await source.clear('embeddings/embed');
+  assert.equal(seen(source), 'report enforce enforce enforce');
+  await source.clear(null);
+  assert.equal(seen(source), 'report off off off');
+});
+
+test('--all clears every level and overrides file and environment, until something more specific is set', async (t) => {
+  const source = await open(memoryStore(), { environment: 'off' });
+  t.after(() => source.close());
+  await source.set('embeddings/embed', 'enforce', 'operator:admin');
+  await source.setAll('report', 'operator:admin');
+  assert.equal(seen(source), 'report report report report');
+  await source.set('embeddings/health', 'enforce', 'operator:admin');
+  assert.equal(seen(source), 'report enforce report report');
+  await source.set('', 'off', 'operator:admin');
+  assert.equal(seen(source), 'off enforce off off');
+  await source.clear(null);
+  assert.equal(seen(source), 'report off off off');
+});
+
+test('a change made by another process on the same store is followed', async (t) => {
+  const store = memoryStore();
+  const [one, other] = await Promise.all([open(store), open(store)]);
+  t.after(() => [one.close(), other.close()]);
+  await one.set('aidb', 'report', 'operator:admin');
+  await setImmediate();
+  assert.equal(other.modeOf('aidb', '*', null), 'report');
+});
+
+test('what was set survives a restart', async (t) => {
+  const store = memoryStore();
+  const before = await open(store);
+  await before.set('embeddings/embed', 'off', 'operator:admin');
+  before.close();
+  const after = await open(store);
+  t.after(() => after.close());
+  assert.equal(seen(after), 'off enforce enforce off');
+});
+
+test('what does not exist is refused with the known names', async (t) => {
+  const store = memoryStore();
+  const source = await open(store);
+  t.after(() => source.close());
+  for (const scope of ['nobody', 'embeddings/nowhere', '*', 'Embeddings', '/embed', '__proto__']) {
+    await assert.rejects(source.set(scope, 'off', 'operator:admin'), {
+      code: 'unknown_scope',
+      message: `no service or route "${scope}"; known are embeddings, embeddings/embed, embeddings/health, aidb`,
+    });
+  }
+  await assert.rejects(source.clear('nobody'), { code: 'unknown_scope' });
+  assert.deepEqual(await store.modes.list(), []);
+});
+
+test('a mode of a service that the file has lost can still be cleared', async (t) => {
+  const store = memoryStore();
+  await store.modes.set({ scope: 'gone', mode: 'off', setAt: 1, setBy: 'operator:admin' });
+  const source = await open(store);
+  t.after(() => source.close());
+  assert.equal(source.describe().at(-1)?.scope, 'gone');
+  await source.clear('gone');
+  assert.deepEqual(await store.modes.list(), []);
+});
+
+test('while the store is away the last known modes stay in force, and a refused change says so', async (t) => {
+  const store = memoryStore();
+  const source = await open(store);
+  t.after(() => source.close());
+  await source.set('aidb', 'report', 'operator:admin');
+  await store.close();
+  assert.equal(source.modeOf('aidb', '*', null), 'report');
+  await assert.rejects(source.set('aidb', 'enforce', 'operator:admin'), { code: 'store_unavailable' });
+  assert.equal(source.modeOf('aidb', '*', null), 'report');
+});
+
+test('a reading that fails after a change is tried again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const store = memoryStore();
+  let away = false;
+  const flaky: Pick<Store, 'modes' | 'watch'> = {
+    modes: {
+      ...store.modes,
+      list: () => (away ? Promise.reject(new StoreError('store_unavailable', 'away')) : store.modes.list()),
+    },
+    watch: (listener) => store.watch(listener),
+  };
+  const source = await modes({ store: flaky, file, environment: null, clock: () => 1, knows: () => true });
+  t.after(() => source.close());
+  away = true;
+  await store.modes.set({ scope: 'aidb', mode: 'report', setAt: 1, setBy: 'another process' });
+  await setImmediate();
+  assert.equal(source.modeOf('aidb', '*', null), 'off');
+  away = false;
+  t.mock.timers.tick(1000);
+  await setImmediate();
+  assert.equal(source.modeOf('aidb', '*', null), 'report');
+});
+
+test('it does not start on a store that cannot be read', async () => {
+  const store = memoryStore();
+  await store.close();
+  await assert.rejects(open(store), { code: 'store_unavailable' });
+});
+
+test('a reload of the file takes effect at once', async (t) => {
+  let stack: Mode = 'enforce';
+  const changing: FileModes = {
+    get stack() {
+      return stack;
+    },
+    service: () => null,
+    scopes: () => [],
+  };
+  const source = await open(memoryStore(), { file: changing });
+  t.after(() => source.close());
+  assert.equal(source.modeOf('aidb', '*', null), 'enforce');
+  stack = 'report';
+  assert.equal(source.modeOf('aidb', '*', null), 'report');
+});
+
+test('the description says for every level what it comes to and where that was said', async (t) => {
+  const source = await open(memoryStore(), { environment: 'report' });
+  t.after(() => source.close());
+  const short = () =>
+    source.describe().map(({ scope, mode, source: from }) => `${scope || 'stack'}: ${mode} (${from})`);
+  assert.deepEqual(short(), ['stack: report (environment)', 'embeddings/embed: report (file)', 'aidb: off (file)']);
+  await source.set('aidb', 'enforce', 'operator:admin');
+  assert.deepEqual(short(), [
+    'stack: report (environment)',
+    'embeddings/embed: report (file)',
+    'aidb: enforce (run-time)',
+  ]);
+  assert.deepEqual(source.describe().at(-1), {
+    scope: 'aidb',
+    mode: 'enforce',
+    source: 'run-time',
+    setBy: 'operator:admin',
+    setAt: 1_000_000,
+  });
+  await source.setAll('off', 'operator:admin');
+  assert.deepEqual(short(), ['stack: off (run-time, all levels)']);
+});
