@@ -63,7 +63,10 @@ function unknownCommand(first: string, second: string | null, commands: readonly
     return usage(`"${first}" has no command "${second}"`, hint);
   }
   const meant = nearest(first, heads);
-  return usage(`there is no command "${first}"`, meant === null ? 'See: countersign --help' : `Did you mean "${meant}"?`);
+  return usage(
+    `there is no command "${first}"`,
+    meant === null ? 'See: countersign --help' : `Did you mean "${meant}"?`,
+  );
 }
 
 /** Reads a command's own arguments. Throws a usage Failure, in which no value of an argument that could be a secret stands. */
@@ -75,7 +78,10 @@ export function readArguments(command: Command, args: readonly string[], around:
     options: Object.fromEntries(
       Object.entries(options).map(([name, option]) => [
         name,
-        { type: option.type === 'text' ? 'string' : 'boolean', ...(option.short ? { short: option.short } : {}) } as const,
+        {
+          type: option.type === 'text' ? 'string' : 'boolean',
+          ...(option.short ? { short: option.short } : {}),
+        } as const,
       ]),
     ),
     strict: false,
@@ -138,7 +144,9 @@ function unknownOption(command: Command, rawName: string, known: readonly string
   if (secretOptions.test(name)) {
     return usage(
       `${rawName} is not an option: a secret given as an argument shows in the process list and the shell's history`,
-      known.includes(`${name}-file`) ? `Put it in a file and write --${name}-file FILE, or give it on standard input.` : 'Give it on standard input.',
+      known.includes(`${name}-file`)
+        ? `Put it in a file and write --${name}-file FILE, or give it on standard input.`
+        : 'Give it on standard input.',
     );
   }
   const meant = rawName.startsWith('--') ? nearest(name, known) : null;

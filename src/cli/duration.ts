@@ -7,7 +7,10 @@ export function durationSeconds(text: string, option: string): number {
   const match = /^([0-9]{1,9})(s|m|h|d|w)$/.exec(text);
   const seconds = match ? Number(match[1]) * (unitSeconds[match[2] ?? ''] ?? 0) : 0;
   if (seconds <= 0) {
-    throw usage(`--${option} is a number and a unit, and "${text}" is not`, 'Units: s, m, h, d, w; for example 30m, 24h or 90d.');
+    throw usage(
+      `--${option} is a number and a unit, and "${text}" is not`,
+      'Units: s, m, h, d, w; for example 30m, 24h or 90d.',
+    );
   }
   return seconds;
 }

@@ -28,7 +28,14 @@ export function unreachable(message: string, hint: string | null = null): Failur
   return new Failure('unreachable', message, hint);
 }
 
-const unreachableCodes = new Set(['store_unavailable', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH']);
+const unreachableCodes = new Set([
+  'store_unavailable',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+]);
 
 /** Refusals of another room that come from what was typed. */
 const usageCodes = new Set(['invalid_service', 'invalid_option']);

@@ -3,7 +3,9 @@ import type { Output } from './output.ts';
 
 /** 'countersign keys create SERVICE [options]'. */
 export function usageLine(command: Command): string {
-  const words = command.positionals.map((positional) => (positional.required ? positional.name : `[${positional.name}]`));
+  const words = command.positionals.map((positional) =>
+    positional.required ? positional.name : `[${positional.name}]`,
+  );
   return ['countersign', command.name, ...words, '[options]'].join(' ');
 }
 
@@ -17,9 +19,14 @@ export function commandHelp(command: Command, out: Output): string {
   const title = (text: string): string => out.paint('bold', text);
   const lines = [`${title('Usage')}  ${usageLine(command)}`, '', ...wrapped(command.about, '')];
   const { positionals } = command;
-  if (positionals.length > 0) lines.push('', title('Arguments'), ...twoColumns(positionals.map((each) => [each.name, each.summary])));
+  if (positionals.length > 0)
+    lines.push('', title('Arguments'), ...twoColumns(positionals.map((each) => [each.name, each.summary])));
   const options = Object.entries(optionsOf(command));
-  lines.push('', title('Options'), ...twoColumns(options.map(([name, option]) => [optionWords(name, option), option.summary])));
+  lines.push(
+    '',
+    title('Options'),
+    ...twoColumns(options.map(([name, option]) => [optionWords(name, option), option.summary])),
+  );
   lines.push('', title(command.examples.length === 1 ? 'Example' : 'Examples'));
   lines.push(...command.examples.map((example) => `  ${out.paint('cyan', example)}`));
   return lines.join('\n');
@@ -28,14 +35,20 @@ export function commandHelp(command: Command, out: Output): string {
 export function overview(commands: readonly Command[], group: string | null, out: Output): string {
   const shown = group === null ? commands : commands.filter((command) => command.name.startsWith(`${group} `));
   const title = (text: string): string => out.paint('bold', text);
-  const lines = [`${title('Usage')}  countersign ${group ?? 'COMMAND'}${group === null ? '' : ' COMMAND'} [options]`, ''];
+  const lines = [
+    `${title('Usage')}  countersign ${group ?? 'COMMAND'}${group === null ? '' : ' COMMAND'} [options]`,
+    '',
+  ];
   if (group === null) lines.push('One authentication layer for a self-hosted AI stack.', '');
   lines.push(title('Commands'), ...twoColumns(shown.map((command) => [command.name, command.summary])));
   if (group === null) {
     lines.push('', title('Start here'));
     lines.push(`  ${out.paint('cyan', 'countersign demo')}    see it work, with real services and a real MCP client`);
     lines.push(`  ${out.paint('cyan', 'countersign init')}    write a configuration for your own stack`);
-    lines.push('', 'Results go to standard output, talk to standard error. Secrets are read from standard input or files.');
+    lines.push(
+      '',
+      'Results go to standard output, talk to standard error. Secrets are read from standard input or files.',
+    );
     lines.push('Exit codes: 0 done, 1 refused or found wanting, 2 wrongly called, 3 cannot reach.');
   }
   lines.push('', `See: countersign ${group === null ? 'COMMAND' : `${group} COMMAND`} --help`);
@@ -46,7 +59,8 @@ function twoColumns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(30, Math.max(...rows.map(([left]) => left.length)));
   return rows.flatMap(([left, right]) => {
     const [first = '', ...rest] = wrapped(right, '', 96 - width - 4);
-    const head = left.length > width ? [`  ${left}`, `  ${' '.repeat(width)}  ${first}`] : [`  ${left.padEnd(width)}  ${first}`];
+    const head =
+      left.length > width ? [`  ${left}`, `  ${' '.repeat(width)}  ${first}`] : [`  ${left.padEnd(width)}  ${first}`];
     return [...head, ...rest.map((line) => `  ${' '.repeat(width)}  ${line}`)];
   });
 }

@@ -48,7 +48,9 @@ export function columns(
   paint: (style: Style, text: string) => string,
 ): string[] {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: printable(cell) } : cell)));
-  const widths = head.map((title, index) => Math.max(title.length, ...cells.map((row) => row[index]?.text.length ?? 0)));
+  const widths = head.map((title, index) =>
+    Math.max(title.length, ...cells.map((row) => row[index]?.text.length ?? 0)),
+  );
   const lineOf = (row: readonly Cell[]): string =>
     row
       .map((cell, index) => {

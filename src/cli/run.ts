@@ -24,7 +24,9 @@ export async function run(args: readonly string[], around: Surroundings): Promis
       out.line(commandHelp(command, out));
       return EXIT.done;
     }
-    return await (await command.load())(invocation);
+    return await (
+      await command.load()
+    )(invocation);
   } catch (error) {
     const { exit, lines } = explain(error);
     const [first = '', ...others] = lines;
@@ -35,6 +37,8 @@ export async function run(args: readonly string[], around: Surroundings): Promis
 }
 
 function version(): string {
-  const { version: text }: { version: string } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const { version: text }: { version: string } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
   return text;
 }

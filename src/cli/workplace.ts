@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { StackConfig } from '../compose/config.ts';
 import { loadConfig } from '../compose/load.ts';
 import { openStore } from '../compose/open-store.ts';
+import { stackSeal } from '../compose/stack-seal.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { masterSeal } from '../keys/sources/master-key.ts';
 import type { Invocation } from './command.ts';
 import { refused } from './failure.ts';
 
@@ -44,9 +43,7 @@ export async function atWork<T>(invocation: Invocation, work: (place: Workplace)
   }
 }
 
-/** Seals HMAC secrets with the same master key as the server: beside the configuration, unless the store is a shared one. */
-export function sealOf(config: StackConfig, { env, out, configFile }: Invocation): Seal {
-  const local = config.store.kind === 'sqlite' || config.store.kind === 'memory';
-  const folder = local ? join(dirname(configFile), '.countersign') : null;
-  return masterSeal({ env, folder, onNotice: (text) => out.talk(text) });
+/** The same master key as the server's. */
+export function sealOf(config: StackConfig, { env, out }: Invocation): Seal {
+  return stackSeal(config, env, (text) => out.talk(text));
 }

@@ -7,7 +7,12 @@ import { printable, type Style } from '../output.ts';
 import { atWork } from '../workplace.ts';
 import { countOption } from './tokens.ts';
 
-const OUTCOME_STYLE: Readonly<Record<Outcome, Style>> = { allow: 'green', deny: 'red', would_deny: 'yellow', public: 'dim' };
+const OUTCOME_STYLE: Readonly<Record<Outcome, Style>> = {
+  allow: 'green',
+  deny: 'red',
+  would_deny: 'yellow',
+  public: 'dim',
+};
 const pollMillis = 250;
 const batch = 500;
 
@@ -27,7 +32,12 @@ export async function auditTail(invocation: Invocation): Promise<number> {
 }
 
 /** Until Ctrl-C. Rows come in batches, so a poll a few times a second loses nothing and costs little. */
-async function follow(store: Store, filter: Partial<DecisionFilter>, from: number, invocation: Invocation): Promise<void> {
+async function follow(
+  store: Store,
+  filter: Partial<DecisionFilter>,
+  from: number,
+  invocation: Invocation,
+): Promise<void> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
   process.once('SIGINT', end).once('SIGTERM', end);

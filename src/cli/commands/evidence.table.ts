@@ -1,6 +1,10 @@
 import type { Command } from '../command.ts';
 
-const caller = { type: 'text', value: 'WHO', summary: 'only this caller, as the report names it: service:aidb' } as const;
+const caller = {
+  type: 'text',
+  value: 'WHO',
+  summary: 'only this caller, as the report names it: service:aidb',
+} as const;
 const service = { type: 'text', value: 'SERVICE', summary: 'only calls of this service' } as const;
 
 /** Commands about what happened, and about one request. */
@@ -8,7 +12,8 @@ export const evidenceCommands: readonly Command[] = [
   {
     name: 'report',
     summary: 'what passed, what was refused, and what enforce would refuse',
-    about: 'Totals first, then who calls what. In report mode it says what would have been refused: what to mend before enforcing.',
+    about:
+      'Totals first, then who calls what. In report mode it says what would have been refused: what to mend before enforcing.',
     positionals: [],
     options: {
       since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 24h)' },
@@ -21,7 +26,8 @@ export const evidenceCommands: readonly Command[] = [
   {
     name: 'audit tail',
     summary: 'the latest decisions, one line each',
-    about: 'Oldest first. With --follow it goes on until Ctrl-C. With --output json each line is the decision as it is logged.',
+    about:
+      'Oldest first. With --follow it goes on until Ctrl-C. With --output json each line is the decision as it is logged.',
     positionals: [],
     options: {
       follow: { type: 'flag', short: 'f', summary: 'go on with what comes' },
@@ -45,7 +51,11 @@ export const evidenceCommands: readonly Command[] = [
     ],
     options: {
       service: { type: 'text', value: 'ID', summary: 'the service id to sign as (default: $SERVICE_ID)' },
-      'key-file': { type: 'text', value: 'FILE', summary: 'where its key is: the key alone, or a .env with SERVICE_KEY=' },
+      'key-file': {
+        type: 'text',
+        value: 'FILE',
+        summary: 'where its key is: the key alone, or a .env with SERVICE_KEY=',
+      },
       timestamp: { type: 'text', value: 'SECONDS', summary: 'sign for this time, in Unix seconds (default: now)' },
       explain: { type: 'flag', summary: 'show the string that is signed, piece by piece' },
       send: { type: 'flag', summary: 'send it, without a body, and say what came back' },
@@ -65,7 +75,8 @@ export const evidenceCommands: readonly Command[] = [
   {
     name: 'whoami',
     summary: 'whom a running server takes the holder of a credential for',
-    about: 'The credential, an API key or a session token, is read from standard input or --key-file and asked about at /auth/introspect.',
+    about:
+      'The credential, an API key or a session token, is read from standard input or --key-file and asked about at /auth/introspect.',
     positionals: [],
     options: {
       url: { type: 'text', value: 'URL', summary: 'the server (default: `listen` of the configuration)' },

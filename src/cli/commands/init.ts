@@ -11,17 +11,25 @@ export async function init(invocation: Invocation): Promise<number> {
   const stateFolder = join(folder, '.countersign');
   const tokenFile = join(stateFolder, 'admin_token');
   const ignoreFile = join(folder, '.gitignore');
-  if (existsSync(configFile) && !invocation.flag('force')) {
-    throw refused(`${configFile} exists already and was left alone`, 'Write over it with --force, or name another file with --config.');
-  }
+  const wantsConfig = !existsSync(configFile) || invocation.flag('force');
   const wantsToken = invocation.flag('admin-token') && !existsSync(tokenFile);
+  if (!wantsConfig && !wantsToken) {
+    throw refused(
+      `${configFile} exists already and was left alone`,
+      'Write over it with --force, or name another file with --config.',
+    );
+  }
   const wantsIgnore = inGit(folder) && !ignores(ignoreFile);
-  const written = [configFile, ...(wantsToken ? [tokenFile] : []), ...(wantsIgnore ? [ignoreFile] : [])];
+  const written = [
+    ...(wantsConfig ? [configFile] : []),
+    ...(wantsToken ? [tokenFile] : []),
+    ...(wantsIgnore ? [ignoreFile] : []),
+  ];
   if (!dryRun) {
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
-    writeFileSync(configFile, template(invocation.text('name') ?? basename(folder)));
+    if (wantsConfig) writeFileSync(configFile, template(invocation.text('name') ?? basename(folder)));
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
   }
@@ -43,9 +51,9 @@ export async function init(invocation: Invocation): Promise<number> {
     ['when nothing is left there, enforce', `countersign mode set enforce${shown}`],
   ];
   for (const [index, [words, line]] of steps.entries()) {
-    out.talk(`  ${index + 1}. ${words.padEnd(38)} ${out.paintTalk('cyan', line)}`);
+    out.talk(`  ${index + 1}. ${words.padEnd(40)} ${out.paintTalk('cyan', line)}`);
   }
-  if (token === '') out.talk('\nAn admin token, for the token API: countersign init --admin-token --force');
+  if (token === '') out.talk('\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token');
   return EXIT.done;
 }
 
@@ -61,7 +69,12 @@ function inGit(folder: string): boolean {
 }
 
 function ignores(file: string): boolean {
-  return existsSync(file) && readFileSync(file, 'utf8').split(/\r?\n/).some((line) => /^\/?\.countersign\/?$/.test(line.trim()));
+  return (
+    existsSync(file) &&
+    readFileSync(file, 'utf8')
+      .split(/\r?\n/)
+      .some((line) => /^\/?\.countersign\/?$/.test(line.trim()))
+  );
 }
 
 function ignoreEntry(file: string): string {

@@ -18,7 +18,12 @@ export const keyCommands: readonly Command[] = [
     options: {
       kind: { ...kindOption, summary: 'sk: API key (default); hs: HMAC secret, for service signatures' },
       expires,
-      scope: { type: 'text', multiple: true, value: 'SCOPE', summary: 'a scope it carries; may be given several times' },
+      scope: {
+        type: 'text',
+        multiple: true,
+        value: 'SCOPE',
+        summary: 'a scope it carries; may be given several times',
+      },
       'allowed-ip': {
         type: 'text',
         multiple: true,
@@ -48,7 +53,13 @@ export const keyCommands: readonly Command[] = [
     summary: 'end a key at once, everywhere',
     about:
       'The key is refused from now on, open streams that it opened are closed, and it stays dead even when it is found again in a file. Give the id, or the whole key on standard input: that also ends a key that is only in a file.',
-    positionals: [{ name: 'ID', required: false, summary: 'the id that `keys list` shows; without it the key is read from standard input' }],
+    positionals: [
+      {
+        name: 'ID',
+        required: false,
+        summary: 'the id that `keys list` shows; without it the key is read from standard input',
+      },
+    ],
     options: {},
     changes: true,
     examples: ['countersign keys revoke 4fTq0ZkP1a', 'countersign keys revoke < /run/secrets/old_api_key'],

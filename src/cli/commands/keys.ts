@@ -46,10 +46,17 @@ export async function keysImport(invocation: Invocation): Promise<number> {
   return atWork(invocation, async ({ config, store }) => {
     if (invocation.dryRun) return wouldMake(invocation, 'import', service, kind, expiresAt);
     const secret = await secretFromStdin(invocation, `the key of ${service}`);
-    const { record, warning } = await importKey(store, sealOf(config, invocation), { service, kind, secret, expiresAt, now });
+    const { record, warning } = await importKey(store, sealOf(config, invocation), {
+      service,
+      kind,
+      secret,
+      expiresAt,
+      now,
+    });
     if (warning !== null) invocation.out.warn(warning);
     if (invocation.json) invocation.out.json(shown(record));
-    else invocation.out.line(`imported  key ${record.id} of ${service} (…${record.lastFour}), ${endWords(record, now)}`);
+    else
+      invocation.out.line(`imported  key ${record.id} of ${service} (…${record.lastFour}), ${endWords(record, now)}`);
     return EXIT.done;
   });
 }
@@ -67,7 +74,11 @@ export async function keysList(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     if (records.length === 0) {
-      out.talk(invocation.flag('all') ? 'There are no keys.' : 'There are no active keys. Make one: countersign keys create SERVICE');
+      out.talk(
+        invocation.flag('all')
+          ? 'There are no keys.'
+          : 'There are no active keys. Make one: countersign keys create SERVICE',
+      );
       return EXIT.done;
     }
     const rows = records.map((record) => [
@@ -79,7 +90,8 @@ export async function keysList(invocation: Invocation): Promise<number> {
       stateCell(record, now),
       [...record.scopes, ...record.allowedIps.map((cidr) => `from ${cidr}`)].join(' '),
     ]);
-    for (const line of columns(['ID', 'SERVICE', 'KIND', 'ENDS IN', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint)) out.line(line);
+    for (const line of columns(['ID', 'SERVICE', 'KIND', 'ENDS IN', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint))
+      out.line(line);
     return EXIT.done;
   });
 }
@@ -89,7 +101,10 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
   const [id] = invocation.positionals;
   return atWork(invocation, async ({ store }) => {
     if (id !== undefined && !(await store.keys.get(id))) {
-      throw refused(`there is no key with the id "${id}"`, 'See `countersign keys list`. A key that is only in a file is revoked by giving it whole on standard input.');
+      throw refused(
+        `there is no key with the id "${id}"`,
+        'See `countersign keys list`. A key that is only in a file is revoked by giving it whole on standard input.',
+      );
     }
     const presented = id ?? (await secretFromStdin(invocation, 'the key to revoke'));
     if (invocation.dryRun) {
@@ -102,7 +117,9 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
       out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });
       return EXIT.done;
     }
-    const whose = record ? `key ${record.id} of ${record.service}` : 'a key that is in no record of the store; wherever it lies, it is dead';
+    const whose = record
+      ? `key ${record.id} of ${record.service}`
+      : 'a key that is in no record of the store; wherever it lies, it is dead';
     out.line(`${already ? 'was revoked already' : 'revoked'}  ${whose}`);
     return EXIT.done;
   });
@@ -118,7 +135,11 @@ function serviceName(invocation: Invocation): string {
 function kindOption(invocation: Invocation, otherwise: 'sk' | null): 'sk' | 'hs' {
   const kind = invocation.text('kind') ?? otherwise;
   if (kind === 'sk' || kind === 'hs') return kind;
-  if (kind === null) throw usage('--kind is needed, for the key does not tell', 'sk: an API key. hs: an HMAC secret, for service signatures.');
+  if (kind === null)
+    throw usage(
+      '--kind is needed, for the key does not tell',
+      'sk: an API key. hs: an HMAC secret, for service signatures.',
+    );
   throw usage(`--kind is sk or hs, not "${kind}"`);
 }
 
@@ -136,9 +157,18 @@ export function addresses(invocation: Invocation): readonly string[] {
   return cidrs;
 }
 
-function wouldMake(invocation: Invocation, verb: string, service: string, kind: string, expiresAt: number | null): number {
+function wouldMake(
+  invocation: Invocation,
+  verb: string,
+  service: string,
+  kind: string,
+  expiresAt: number | null,
+): number {
   if (invocation.json) invocation.out.json({ dry_run: true, service, kind, expires_at: time(expiresAt) });
-  else invocation.out.line(`would ${verb}  a key of kind ${kind} for ${service}, ${expiresAt === null ? 'without an end' : `until ${rfc3339(expiresAt)}`}`);
+  else
+    invocation.out.line(
+      `would ${verb}  a key of kind ${kind} for ${service}, ${expiresAt === null ? 'without an end' : `until ${rfc3339(expiresAt)}`}`,
+    );
   return EXIT.done;
 }
 
@@ -171,7 +201,9 @@ function stateCell(record: KeyRecord, now: number): Cell {
 }
 
 function endWords(record: KeyRecord, now: number): string {
-  return record.expiresAt === null ? 'without an end' : `until ${rfc3339(record.expiresAt)} (${inWords(record.expiresAt - now)})`;
+  return record.expiresAt === null
+    ? 'without an end'
+    : `until ${rfc3339(record.expiresAt)} (${inWords(record.expiresAt - now)})`;
 }
 
 export function time(epochSeconds: number | null): string | null {

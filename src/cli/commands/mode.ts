@@ -10,7 +10,11 @@ import { atWork, type Workplace } from '../workplace.ts';
 
 const MODE_STYLE: Readonly<Record<string, Style>> = { off: 'red', report: 'yellow', enforce: 'green' };
 
-async function withModes<T>({ config, store }: Workplace, { env }: Invocation, work: (levels: Modes) => Promise<T>): Promise<T> {
+async function withModes<T>(
+  { config, store }: Workplace,
+  { env }: Invocation,
+  work: (levels: Modes) => Promise<T>,
+): Promise<T> {
   const file = fileModes(() => config);
   const known = new Set(file.scopes().map(({ scope }) => scope));
   const levels = await modes({
@@ -35,21 +39,23 @@ export function describeModes(place: Workplace, invocation: Invocation): Promise
 export async function modeGet(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const scope = scopeOf(invocation.positionals[0]);
-  return atWork(invocation, (place) => withModes(place, invocation, async (levels) => {
-    const lines = levels.describe().filter((line) => scope === '' || line.scope === '' || covers(scope, line.scope));
-    if (invocation.json) {
-      out.json(lines.map(shown));
+  return atWork(invocation, (place) =>
+    withModes(place, invocation, async (levels) => {
+      const lines = levels.describe().filter((line) => scope === '' || line.scope === '' || covers(scope, line.scope));
+      if (invocation.json) {
+        out.json(lines.map(shown));
+        return EXIT.done;
+      }
+      const rows = lines.map((line) => [
+        line.scope === '' ? '(the stack)' : line.scope,
+        { text: line.mode, style: MODE_STYLE[line.mode] ?? 'bold' },
+        line.source,
+        line.setAt === null ? '' : `${rfc3339(line.setAt)} by ${line.setBy ?? ''}`,
+      ]);
+      for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out.paint)) out.line(line);
       return EXIT.done;
-    }
-    const rows = lines.map((line) => [
-      line.scope === '' ? '(the stack)' : line.scope,
-      { text: line.mode, style: MODE_STYLE[line.mode] ?? 'bold' },
-      line.source,
-      line.setAt === null ? '' : `${rfc3339(line.setAt)} by ${line.setBy ?? ''}`,
-    ]);
-    for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out.paint)) out.line(line);
-    return EXIT.done;
-  }));
+    }),
+  );
 }
 
 export async function modeSet(invocation: Invocation): Promise<number> {
@@ -59,19 +65,28 @@ export async function modeSet(invocation: Invocation): Promise<number> {
   const all = invocation.flag('all');
   if (all && words !== undefined) throw usage('--all means everything: name no service with it');
   const scope = scopeOf(words);
-  return atWork(invocation, (place) => withModes(place, invocation, async (levels) => {
-    if (!invocation.dryRun) {
-      if (all) await levels.setAll(mode, 'operator:cli');
-      else await levels.set(scope, mode, 'operator:cli');
-    } else if (scope !== '') knownOrRefused(levels, scope);
-    if (invocation.json) out.json({ scope, mode, all, dry_run: invocation.dryRun });
-    else out.line(`${invocation.dryRun ? 'would set  ' : ''}${out.paint(MODE_STYLE[mode] ?? 'bold', mode)}  ${all ? 'everywhere' : whereWords(scope)}`);
-    const above = levels.describe().filter((line) => line.scope !== scope && covers(scope, line.scope) && line.mode !== mode);
-    if (!all && !invocation.dryRun && above.length > 0) {
-      out.talk(`More specific levels still say otherwise: ${above.map((line) => `${line.scope} ${line.mode}`).join(', ')}. With --all this mode would hold everywhere.`);
-    }
-    return EXIT.done;
-  }));
+  return atWork(invocation, (place) =>
+    withModes(place, invocation, async (levels) => {
+      if (!invocation.dryRun) {
+        if (all) await levels.setAll(mode, 'operator:cli');
+        else await levels.set(scope, mode, 'operator:cli');
+      } else if (scope !== '') knownOrRefused(levels, scope);
+      if (invocation.json) out.json({ scope, mode, all, dry_run: invocation.dryRun });
+      else
+        out.line(
+          `${invocation.dryRun ? 'would set  ' : ''}${out.paint(MODE_STYLE[mode] ?? 'bold', mode)}  ${all ? 'everywhere' : whereWords(scope)}`,
+        );
+      const above = levels
+        .describe()
+        .filter((line) => line.scope !== scope && covers(scope, line.scope) && line.mode !== mode);
+      if (!all && !invocation.dryRun && above.length > 0) {
+        out.talk(
+          `More specific levels still say otherwise: ${above.map((line) => `${line.scope} ${line.mode}`).join(', ')}. With --all this mode would hold everywhere.`,
+        );
+      }
+      return EXIT.done;
+    }),
+  );
 }
 
 export async function modeReset(invocation: Invocation): Promise<number> {
@@ -80,14 +95,20 @@ export async function modeReset(invocation: Invocation): Promise<number> {
   const [words] = invocation.positionals;
   if (all && words !== undefined) throw usage('--all means every level: name no service with it');
   const scope = scopeOf(words);
-  return atWork(invocation, (place) => withModes(place, invocation, async (levels) => {
-    if (!invocation.dryRun) {
-      await levels.clear(all ? null : scope);
-    }
-    if (invocation.json) out.json({ scope: all ? null : scope, dry_run: invocation.dryRun, modes: levels.describe().map(shown) });
-    else out.line(`${invocation.dryRun ? 'would reset' : 'reset'}  ${all ? 'every level' : whereWords(scope)}: the file counts again`);
-    return EXIT.done;
-  }));
+  return atWork(invocation, (place) =>
+    withModes(place, invocation, async (levels) => {
+      if (!invocation.dryRun) {
+        await levels.clear(all ? null : scope);
+      }
+      if (invocation.json)
+        out.json({ scope: all ? null : scope, dry_run: invocation.dryRun, modes: levels.describe().map(shown) });
+      else
+        out.line(
+          `${invocation.dryRun ? 'would reset' : 'reset'}  ${all ? 'every level' : whereWords(scope)}: the file counts again`,
+        );
+      return EXIT.done;
+    }),
+  );
 }
 
 /** 'embeddings/embed/' and '/embeddings' are slips with one meaning. */
@@ -101,7 +122,8 @@ function covers(scope: string, other: string): boolean {
 }
 
 function knownOrRefused(levels: Modes, scope: string): void {
-  if (!levels.describe().some((line) => covers(scope, line.scope))) throw refused(`no service or route "${scope}" says a mode yet`);
+  if (!levels.describe().some((line) => covers(scope, line.scope)))
+    throw refused(`no service or route "${scope}" says a mode yet`);
 }
 
 function whereWords(scope: string): string {

@@ -21,7 +21,8 @@ export async function report(invocation: Invocation): Promise<number> {
     const result = await reportOf(decisions, { since: now - since, until: now + 1 });
     if (invocation.json) out.json(result);
     else for (const line of reportText(result).split('\n')) out.line(styled(line, invocation));
-    if (!config.audit.rows) out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
+    if (!config.audit.rows)
+      out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
     return EXIT.done;
   });
 }

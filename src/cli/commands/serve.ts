@@ -32,7 +32,7 @@ export async function serve(invocation: Invocation): Promise<number> {
     await closeRest();
     throw error;
   }
-  const reloading = followConfig({
+  const stopFollowing = followConfig({
     file: invocation.configFile,
     load: () => readConfig(invocation),
     apply: (next) => {
@@ -49,7 +49,7 @@ export async function serve(invocation: Invocation): Promise<number> {
   const signal = await ending();
   out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
   process.once('SIGINT', () => process.exit(EXIT.refused)).once('SIGTERM', () => process.exit(EXIT.refused));
-  reloading.close();
+  stopFollowing();
   await doors.close(drainMillis);
   await closeRest();
   out.talk('ended');
@@ -99,7 +99,10 @@ function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
   row('gateway', `${url('gateway')}/<service>/`);
   row('admin', url('admin'));
   row('store', config.store.kind === 'sqlite' ? `sqlite:${config.store.file}` : config.store.kind);
-  row('keys', `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nothing is an admin'}`);
+  row(
+    'keys',
+    `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nothing is an admin'}`,
+  );
   for (const service of config.services) {
     const own = doors.open.find((door) => door.service === service.name);
     const mode = stack.modes.modeOf(service.name, '*', null);
@@ -108,7 +111,12 @@ function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
   if (stack.devMode) {
     out.talk(out.paintTalk('red', 'DEV MODE: nothing is authenticated. Everyone on this machine may call everything.'));
   } else if (stack.modes.modeOf('', '*', null) !== 'enforce') {
-    out.talk(out.paintTalk('yellow', 'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report'));
+    out.talk(
+      out.paintTalk(
+        'yellow',
+        'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report',
+      ),
+    );
   }
   out.talk('ready');
 }

@@ -93,7 +93,11 @@ export const stackCommands: readonly Command[] = [
       'Sets the mode of the stack, of one service or of one route. It takes effect on a running server within a moment and is kept across restarts. off judges nothing; report judges, records and lets pass; enforce refuses.',
     positionals: [
       { name: 'MODE', required: true, summary: 'off, report or enforce' },
-      { name: 'SERVICE[/PATH]', required: false, summary: 'a service, or a route as it is written in the configuration' },
+      {
+        name: 'SERVICE[/PATH]',
+        required: false,
+        summary: 'a service, or a route as it is written in the configuration',
+      },
     ],
     options: {
       all: { type: 'flag', summary: 'clear every other level, whatever the file says: this mode everywhere' },

@@ -43,10 +43,16 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const modes = await describeModes({ config, store }, invocation);
   const wanting = expiring
     .filter((record) => !hasSuccessor(record, alive, soon, now))
-    .map((record) => `key ${record.id} of ${record.service} ends in ${inWords((record.expiresAt ?? now) - now)} and has no successor`);
+    .map(
+      (record) =>
+        `key ${record.id} of ${record.service} ends in ${inWords((record.expiresAt ?? now) - now)} and has no successor`,
+    );
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
   const noKeys = alive.length === 0 && config.keys.length === 0;
-  if (noKeys && stackMode === 'enforce') wanting.push('no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE');
+  if (noKeys && stackMode === 'enforce')
+    wanting.push(
+      'no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE',
+    );
   return {
     config: invocation.configFile,
     store: { kind: store.kind, reachable: true },
@@ -60,7 +66,10 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
     wanting: [...config.warnings, ...wanting],
-    notes: stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}: what enforce would refuse still passes; see \`countersign report\``],
+    notes:
+      stackMode === 'enforce'
+        ? []
+        : [`the stack is in mode ${stackMode}: what enforce would refuse still passes; see \`countersign report\``],
   };
 }
 

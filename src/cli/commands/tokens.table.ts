@@ -10,7 +10,12 @@ export const tokenCommands: readonly Command[] = [
     positionals: [],
     options: {
       ttl: { type: 'text', value: 'DURATION', summary: 'how long it lives (default: AUTH_TOKEN_TTL hours, else 24h)' },
-      scope: { type: 'text', multiple: true, value: 'SCOPE', summary: 'a scope it carries; may be given several times' },
+      scope: {
+        type: 'text',
+        multiple: true,
+        value: 'SCOPE',
+        summary: 'a scope it carries; may be given several times',
+      },
       'allowed-ip': {
         type: 'text',
         multiple: true,
@@ -20,7 +25,10 @@ export const tokenCommands: readonly Command[] = [
       client: { type: 'text', value: 'NAME', summary: 'who it is for, for the record' },
     },
     changes: true,
-    examples: ['countersign tokens create --ttl 8h --client alice', 'countersign tokens create --scope embed:write --output json'],
+    examples: [
+      'countersign tokens create --ttl 8h --client alice',
+      'countersign tokens create --scope embed:write --output json',
+    ],
     load: async () => (await import('./tokens.ts')).tokensCreate,
   },
   {
@@ -36,7 +44,8 @@ export const tokenCommands: readonly Command[] = [
   {
     name: 'tokens show',
     summary: 'one session token: whose, since when, until when',
-    about: 'Revoked and expired ones too, as long as the store keeps them. Without an ID the token is read from standard input.',
+    about:
+      'Revoked and expired ones too, as long as the store keeps them. Without an ID the token is read from standard input.',
     positionals: [{ name: 'ID', required: false, summary: 'the token_id that `tokens list` shows' }],
     options: {},
     changes: false,
@@ -46,7 +55,8 @@ export const tokenCommands: readonly Command[] = [
   {
     name: 'tokens revoke',
     summary: 'end a session token at once',
-    about: 'It is refused from now on, and streams that it opened are closed. Without an ID the token is read from standard input.',
+    about:
+      'It is refused from now on, and streams that it opened are closed. Without an ID the token is read from standard input.',
     positionals: [{ name: 'ID', required: false, summary: 'the token_id that `tokens list` shows' }],
     options: {},
     changes: true,

@@ -1,6 +1,6 @@
+import type { StackConfig } from '../../compose/config.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../core/credential.ts';
-import { readEnvironment } from '../../compose/env.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
 import { tokens, type Tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
@@ -11,11 +11,13 @@ import { secretFromStdin } from '../secret-input.ts';
 import { atWork } from '../workplace.ts';
 import { addresses, time } from './keys.ts';
 
-async function withTokens(invocation: Invocation, work: (life: Tokens) => Promise<number>): Promise<number> {
-  return atWork(invocation, async ({ store }) => {
+type Work = (life: Tokens, config: StackConfig) => Promise<number>;
+
+async function withTokens(invocation: Invocation, work: Work): Promise<number> {
+  return atWork(invocation, async ({ config, store }) => {
     const life = tokens({ store, clock: systemClock });
     try {
-      return await work(life);
+      return await work(life, config);
     } finally {
       life.close();
     }
@@ -25,10 +27,11 @@ async function withTokens(invocation: Invocation, work: (life: Tokens) => Promis
 export async function tokensCreate(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const ttlText = invocation.text('ttl');
-  const ttlSeconds = ttlText === null ? readEnvironment(invocation.env).environment.tokenTtlSeconds : durationSeconds(ttlText, 'ttl');
+  const ttl = ttlText === null ? null : durationSeconds(ttlText, 'ttl');
   const scopes = invocation.texts('scope');
   const allowedIps = addresses(invocation);
-  return withTokens(invocation, async (life) => {
+  return withTokens(invocation, async (life, config) => {
+    const ttlSeconds = ttl ?? config.tokenTtlSeconds;
     const ttlHours = ttlSeconds / 3600;
     if (invocation.dryRun) {
       if (invocation.json) out.json({ dry_run: true, ttl_hours: ttlHours });
@@ -36,13 +39,22 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     const clientId = invocation.text('client');
-    const { token, record } = await life.mint({ ttlSeconds, scopes, allowedIps, clientId, metadata: {}, createdBy: 'operator:cli' });
+    const { token, record } = await life.mint({
+      ttlSeconds,
+      scopes,
+      allowedIps,
+      clientId,
+      metadata: {},
+      createdBy: 'operator:cli',
+    });
     if (invocation.json) {
       out.json({ token, token_id: record.tokenId, expires_at: rfc3339(record.expiresAt), ttl_hours: ttlHours });
       return EXIT.done;
     }
     out.line(token);
-    out.talk(`Made token ${record.tokenId}, until ${rfc3339(record.expiresAt)} (${inWords(ttlSeconds)}). It is shown this once.`);
+    out.talk(
+      `Made token ${record.tokenId}, until ${rfc3339(record.expiresAt)} (${inWords(ttlSeconds)}). It is shown this once.`,
+    );
     out.talk('Its holder sends it as `Authorization: Bearer …`.');
     return EXIT.done;
   });
@@ -70,7 +82,8 @@ export async function tokensList(invocation: Invocation): Promise<number> {
       `in ${inWords(record.expiresAt - now)}`,
       record.scopes.join(' '),
     ]);
-    for (const line of columns(['TOKEN_ID', 'CLIENT', 'CREATED', 'BY', 'ENDS', 'SCOPES'], rows, out.paint)) out.line(line);
+    for (const line of columns(['TOKEN_ID', 'CLIENT', 'CREATED', 'BY', 'ENDS', 'SCOPES'], rows, out.paint))
+      out.line(line);
     if (records.length === limit) out.talk(`The newest ${limit} are shown; more with --limit.`);
     return EXIT.done;
   });

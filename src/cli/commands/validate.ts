@@ -18,7 +18,13 @@ export async function validate(invocation: Invocation): Promise<number> {
   }
   const routes = config.services.reduce((sum, service) => sum + service.rules.length, 0);
   if (invocation.json) {
-    out.json({ valid: true, file: configFile, services: config.services.map(({ name }) => name), routes, mode: config.mode });
+    out.json({
+      valid: true,
+      file: configFile,
+      services: config.services.map(({ name }) => name),
+      routes,
+      mode: config.mode,
+    });
     return EXIT.done;
   }
   out.line(

@@ -83,7 +83,11 @@ function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Serve
 }
 
 function serviceHosts(config: StackConfig): { config: StackConfig; services: Set<string>; admin: Set<string> } {
-  return { config, services: new Set(config.services.flatMap(({ hosts }) => hosts)), admin: new Set(config.adminHosts) };
+  return {
+    config,
+    services: new Set(config.services.flatMap(({ hosts }) => hosts)),
+    admin: new Set(config.adminHosts),
+  };
 }
 
 function adminServer(authority: Authority): Server {
@@ -122,7 +126,10 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
       EACCES: 'this user may not use that port',
       EADDRNOTAVAIL: 'this machine has no such address',
     };
-    throw refused(`cannot listen on ${host}:${port} (${key}): ${words[code] ?? code}`, `Stop what uses it, or change \`${key}\` in the configuration.`);
+    throw refused(
+      `cannot listen on ${host}:${port} (${key}): ${words[code] ?? code}`,
+      `Stop what uses it, or change \`${key}\` in the configuration.`,
+    );
   }
   const bound = server.address() as AddressInfo;
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
@@ -131,7 +138,9 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
 const idleSweepMillis = 50;
 
 async function closeAll(servers: readonly Server[], drainMillis: number): Promise<void> {
-  const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))));
+  const closed = Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))),
+  );
   // A connection that answered its last request would otherwise be kept open for the next one.
   const sweep = setInterval(() => {
     for (const server of servers) server.closeIdleConnections();
