@@ -1,14 +1,5 @@
-import { EXIT } from './failure.ts';
 import { terminalOutput } from './output.ts';
 import { run } from './run.ts';
-
-// `countersign keys list | head -1` ends the reader first; that is no error of ours.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.done);
-    throw error;
-  });
-}
 
 async function readAll(stream: NodeJS.ReadStream): Promise<string> {
   const chunks: Buffer[] = [];

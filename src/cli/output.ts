@@ -14,12 +14,20 @@ export interface Output {
   /** Coloured on a terminal only, and never with NO_COLOR. */
   paint(style: Style, text: string): string;
   paintTalk(style: Style, text: string): string;
-  /** Columns that fit the terminal; 80 where there is none. */
-  readonly columns: number;
+  /** True when the reader of the results went away: whoever follows something may stop. */
+  readonly gone: boolean;
 }
 
 export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Output {
   const paintTalk = (style: Style, text: string): string => styleText(style, text, { stream: stderr });
+  let gone = false;
+  for (const stream of [stdout, stderr]) {
+    // `countersign keys list | head -1` ends the reader first; that is no error of ours, and no reason for a server to end.
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
+      gone ||= stream === stdout;
+    });
+  }
   return {
     line: (text = '') => void stdout.write(`${text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
@@ -27,7 +35,9 @@ export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     warn: (text) => void stderr.write(`${paintTalk('yellow', 'warning:')} ${text}\n`),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     paintTalk,
-    columns: stdout.columns ?? 80,
+    get gone() {
+      return gone;
+    },
   };
 }
 

@@ -42,7 +42,7 @@ async function follow(
   const end = (): void => stop.abort();
   process.once('SIGINT', end).once('SIGTERM', end);
   let after = from;
-  while (!stop.signal.aborted) {
+  while (!stop.signal.aborted && !invocation.out.gone) {
     const rows = await store.decisions.list({ ...filter, after, limit: batch });
     for (const row of rows) show(row, invocation);
     after = rows.at(-1)?.sequence ?? after;

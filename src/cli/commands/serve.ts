@@ -1,9 +1,9 @@
+import { lineWriter } from '../../audit/line-writer.ts';
 import { createAuthority } from '../../authority/authority.ts';
-import type { ListenAddress, StackConfig } from '../../compose/config.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
-import { EXIT, refused, usage } from '../failure.ts';
+import { EXIT, usage } from '../failure.ts';
 import { openDoors, type Doors } from '../serve/doors.ts';
 import { followConfig } from '../serve/reload.ts';
 import { readConfig } from '../workplace.ts';
@@ -14,9 +14,10 @@ export async function serve(invocation: Invocation): Promise<number> {
   const devMode = invocation.flag('allow-unauthenticated');
   const drainMillis = drainSeconds(invocation) * 1000;
   const config = await readConfig(invocation);
-  if (devMode) onlyLoopback(config);
 
-  const stack = await createStack({ config, env, devMode, warn: (text) => out.warn(text) });
+  const decisions = lineWriter(process.stdout);
+  const logLine = (line: string): void => decisions.line(line);
+  const stack = await createStack({ config, env, devMode, logLine, warn: (text) => out.warn(text) });
   const gateway = createGateway(stack);
   const authority = createAuthority(stack);
   const closeRest = async (): Promise<void> => {
@@ -24,6 +25,7 @@ export async function serve(invocation: Invocation): Promise<number> {
     await authority.close();
     await stack.audit.flush();
     await stack.close();
+    await decisions.close();
   };
   let doors: Doors;
   try {
@@ -36,7 +38,6 @@ export async function serve(invocation: Invocation): Promise<number> {
     file: invocation.configFile,
     load: () => readConfig(invocation),
     apply: (next) => {
-      if (devMode) onlyLoopback(next);
       stack.reload(next);
       for (const warning of next.warnings) out.warn(warning);
     },
@@ -60,22 +61,6 @@ function drainSeconds(invocation: Invocation): number {
   const text = invocation.text('drain-seconds') ?? '10';
   if (!/^[0-9]{1,4}$/.test(text)) throw usage(`--drain-seconds is a whole number of seconds, not "${text}"`);
   return Number(text);
-}
-
-function onlyLoopback(config: StackConfig): void {
-  const beyond = [config.listen, config.adminListen, ...config.services.flatMap(({ listen }) => listen ?? [])].find(
-    (address) => !isLoopback(address),
-  );
-  if (beyond) {
-    throw refused(
-      `dev mode lets everyone through, so it listens on loopback only, and ${beyond.host}:${beyond.port} is beyond it`,
-      'Write listen: 127.0.0.1:PORT, or leave --allow-unauthenticated out and use mode: report.',
-    );
-  }
-}
-
-function isLoopback({ host }: ListenAddress): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }
 
 /** The first signal that asks us to end. */

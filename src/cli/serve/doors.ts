@@ -10,7 +10,7 @@ import { refusalOf } from '../../core/refusal.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny } from '../../core/verdict.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import { continueBody, frontServer } from '../../gateway/server.ts';
+import { frontServer } from '../../gateway/server.ts';
 import { hostName } from '../../gateway/topology.ts';
 import { codeOf, refused } from '../failure.ts';
 
@@ -54,26 +54,26 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
   return { open, close: (drainMillis) => closeAll(servers, drainMillis) };
 }
 
-/** Hosts of services first, for there reserved paths do not apply; then admin hosts; then reserved paths; then services. */
+/**
+ * Hosts of services first, for there reserved paths do not apply; then admin hosts, where no service is to be had: the
+ * dashboard's origin is never a service's origin; then reserved paths; then services.
+ */
 function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Server {
   let hosts = serviceHosts(stack.config);
 
-  function belongs(req: IncomingMessage): 'gateway' | 'admin' | 'authority' {
+  function belongs(req: IncomingMessage): 'gateway' | 'authority' {
     if (hosts.config !== stack.config) hosts = serviceHosts(stack.config);
     const host = authorityOf(req, stack.config.trustedProxies);
     if (hosts.services.size > 0 && (hosts.services.has(host) || hosts.services.has(hostName(host)))) return 'gateway';
-    if (hosts.admin.size > 0 && (hosts.admin.has(host) || hosts.admin.has(hostName(host)))) return 'admin';
+    if (hosts.admin.size > 0 && (hosts.admin.has(host) || hosts.admin.has(hostName(host)))) return 'authority';
     const target = parseTarget(req.url ?? '');
     // What cannot be read is refused by the gateway, which says why.
     return target.ok && authority.isReserved(target.path) ? 'authority' : 'gateway';
   }
 
   function handle(req: IncomingMessage, res: ServerResponse): void {
-    const place = belongs(req);
-    if (place === 'gateway') return gateway.handle(req, res);
-    continueBody(req, res);
-    if (place === 'admin') authority.handleAdmin(req, res);
-    else authority.handle(req, res);
+    if (belongs(req) === 'gateway') return gateway.handle(req, res);
+    authority.handle(req, res);
   }
 
   return frontServer(handle, (req, socket, head) => {
@@ -92,10 +92,7 @@ function serviceHosts(config: StackConfig): { config: StackConfig; services: Set
 
 function adminServer(authority: Authority): Server {
   return frontServer(
-    (req, res) => {
-      continueBody(req, res);
-      authority.handleAdmin(req, res);
-    },
+    (req, res) => authority.handleAdmin(req, res),
     (_req, socket) => refuseUpgrade(socket),
   );
 }
