@@ -296,8 +296,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.decisions.append([]);
         const listed = await store.decisions.list({ limit: 10 });
         assert.deepEqual(
-          listed.map(({ sequence: _, ...row }) => row),
-          rows,
+          listed,
+          rows.map((kept, index) => ({ ...kept, sequence: listed[index]?.sequence })),
         );
         assert.ok((listed[0]?.sequence ?? 0) < (listed[1]?.sequence ?? 0));
       });
@@ -350,10 +350,10 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           decisionRow(6),
           decisionRow(7),
         ]);
-        const shared = { service: 'embeddings', route: '/embed', mode: 'report', clientAddress: '10.0.0.7' } as const;
+        const common = { service: 'embeddings', route: '/embed', mode: 'report', clientAddress: '10.0.0.7' } as const;
         assert.deepEqual(await store.decisions.groups(t0 + 1, t0 + 6), [
           {
-            ...shared,
+            ...common,
             outcome: 'allow',
             reason: '',
             caller: 'service:web',
@@ -363,7 +363,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
             requestId: 'r6',
           },
           {
-            ...shared,
+            ...common,
             outcome: 'would_deny',
             reason: 'expired',
             caller: 'service:aidb?',
@@ -373,7 +373,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
             requestId: 'r2',
           },
           {
-            ...shared,
+            ...common,
             outcome: 'would_deny',
             reason: 'expired',
             caller: '',

@@ -24,6 +24,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
   /** Null while the place in the feed is unknown: the file could not be read when watching began. */
   let seen: number | null = null;
   let dataVersion = -1;
+  let closed = false;
 
   function start(): void {
     try {
@@ -105,7 +106,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
       );
     },
     watch(listener) {
-      if (!timer) start();
+      if (!timer && !closed) start();
       const remove = watching.add(listener);
       return () => {
         remove();
@@ -113,6 +114,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
       };
     },
     close() {
+      closed = true;
       stop();
       watching.clear();
     },

@@ -30,10 +30,13 @@ export function openDatabase(name: string): Database {
   let inode: bigint | null = null;
   let closed = false;
 
+  const closedError = () => new StoreError('store_unavailable', `the store on ${file} is closed`);
+
   return {
     file,
     get durable() {
       if (durable) return durable;
+      if (closed) throw closedError();
       create(file);
       durable = openConnection(file, { synchronous: 'FULL', busyMillis: durableBusyMillis });
       inode = statSync(file, { bigint: true }).ino;
@@ -45,7 +48,7 @@ export function openDatabase(name: string): Database {
       return (quick ??= openConnection(file, { synchronous: 'NORMAL', busyMillis: quickBusyMillis }));
     },
     async step(work) {
-      if (closed) throw new StoreError('store_unavailable', `the store on ${file} is closed`);
+      if (closed) throw closedError();
       try {
         return work();
       } catch (error) {

@@ -15,6 +15,8 @@ const sqlite: Dialect = {
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
 };
 
+const timeColumns = ['created_at', 'expires_at', 'revoked_at'];
+
 /**
  * Brings the schema up to date, one transaction for each step. Each asks anew where the schema stands once it holds the
  * write lock, so that several processes starting at once do every step exactly once between them.
@@ -45,14 +47,11 @@ function checkedVersion(connection: Connection, file: string, newest: number): n
 
 function apply(connection: Connection, file: string, { version, name, statements }: Migration, now: number): void {
   connection.run(MIGRATIONS_TABLE);
+  if (version === 1) checkAdoptable(connection, file);
   for (const statement of statements) execute(connection, statement);
-  if (version === 1) adoptTokens(connection, file);
-  connection.run(
-    'INSERT INTO countersign_migrations (version, name, applied_at) VALUES (?, ?, ?)',
-    version,
-    name,
-    rfc3339(now),
-  );
+  if (version === 1) rewriteTimes(connection);
+  const sql = 'INSERT INTO countersign_migrations (version, name, applied_at) VALUES (?, ?, ?)';
+  connection.run(sql, version, name, rfc3339(now));
 }
 
 function execute(connection: Connection, statement: Statement): void {
@@ -65,28 +64,33 @@ function execute(connection: Connection, statement: Statement): void {
   connection.run(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
 }
 
-/** Times in a table that was there before may be written in other ways; from here on there is one. */
-function adoptTokens(connection: Connection, file: string): void {
-  const columns = connection
-    .all<{ name: string }>(`SELECT name FROM pragma_table_info('auth_tokens')`)
-    .map(({ name }) => name);
-  const missing = ['token_id', 'token_hash', 'created_at', 'expires_at', 'revoked_at', 'metadata'].filter(
-    (column) => !columns.includes(column),
+/** A table of session tokens that was there before us is taken over as it is, so it must be what it is called. */
+function checkAdoptable(connection: Connection, file: string): void {
+  const columns = connection.all<{ name: string }>(`SELECT name FROM pragma_table_info('auth_tokens')`);
+  if (columns.length === 0) return;
+  const missing = ['token_id', 'token_hash', ...timeColumns, 'metadata'].filter(
+    (column) => !columns.some(({ name }) => name === column),
   );
-  if (missing.length > 0) {
-    throw new StoreError(
-      'store_unavailable',
-      `the database ${file} has a table auth_tokens without the column ${missing.join(', ')}; rename that table or name another file`,
+  if (missing.length > 0) throw notAdoptable(file, `has no column ${missing.join(', ')}`);
+  if (connection.get('SELECT 1 FROM auth_tokens GROUP BY token_hash HAVING COUNT(token_hash) > 1'))
+    throw notAdoptable(file, 'holds one token_hash more than once');
+}
+
+function notAdoptable(file: string, what: string): StoreError {
+  const message = `the database ${file} cannot be taken over: its table auth_tokens ${what}; mend or rename that table, or name another file`;
+  return new StoreError('store_unavailable', message);
+}
+
+/** Times in an adopted table may be written in other ways; from here on there is one, which can be compared. */
+function rewriteTimes(connection: Connection): void {
+  for (const column of timeColumns) {
+    const rows = connection.all<{ id: string; time: unknown }>(
+      `SELECT token_id AS id, ${column} AS time FROM auth_tokens WHERE ${column} NOT GLOB '*T*Z'`,
     );
-  }
-  for (const column of ['created_at', 'expires_at', 'revoked_at']) {
-    const rows = connection.all<{ row: number; time: unknown }>(
-      `SELECT rowid AS row, ${column} AS time FROM auth_tokens WHERE ${column} IS NOT NULL AND ${column} NOT GLOB '*T*Z'`,
-    );
-    for (const { row, time } of rows) {
+    for (const { id, time } of rows) {
       const seconds = epochOf(time);
       if (seconds !== null)
-        connection.run(`UPDATE auth_tokens SET ${column} = ? WHERE rowid = ?`, timeText(seconds), row);
+        connection.run(`UPDATE auth_tokens SET ${column} = ? WHERE token_id = ?`, timeText(seconds), id);
     }
   }
 }

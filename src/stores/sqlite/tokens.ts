@@ -26,8 +26,8 @@ export const tokenByHash = `${select} WHERE token_hash = ?`;
 export const tokenById = `${select} WHERE token_id = ?`;
 export const tokensActive = `${select} WHERE unixepoch(expires_at, 'subsec') > ? AND revoked_at IS NULL
   ORDER BY unixepoch(created_at, 'subsec') DESC, token_id LIMIT ?`;
-export const tokensDelete = `DELETE FROM auth_tokens WHERE rowid IN
-  (SELECT rowid FROM auth_tokens WHERE unixepoch(expires_at, 'subsec') < ? LIMIT ?)`;
+export const tokensDelete = `DELETE FROM auth_tokens WHERE token_id IN
+  (SELECT token_id FROM auth_tokens WHERE unixepoch(expires_at, 'subsec') < ? LIMIT ?)`;
 
 const insert = `INSERT INTO auth_tokens
   (token_id, token_hash, created_at, expires_at, revoked_at, metadata, scopes, allowed_ips, client_id, created_by)
