@@ -17,7 +17,7 @@ interface Node {
   below: Map<string, Route> | null;
 }
 
-const ruleSegment = /^(?:[A-Za-z0-9._~!$&'()*+,=:@%-]|[^\x00-\x7f])+$/;
+const ruleSegment = /^(?:[A-Za-z0-9._~!$&'()*+,=:@%-]|[\u0080-\ud7ff\ue000-\u{10ffff}])+$/u;
 
 /** Null when the rule's path is well formed; otherwise what is wrong and what to write instead. */
 export function rulePathFault(path: string): string | null {
@@ -29,10 +29,12 @@ export function rulePathFault(path: string): string | null {
     const last = index === segments.length - 1;
     if (last && segment === '*') continue;
     if (segment === '') {
-      if (last) return `the path "${path}" ends in a slash: leave it out, a rule covers its path with a trailing slash too`;
+      if (last)
+        return `the path "${path}" ends in a slash: leave it out, a rule covers its path with a trailing slash too`;
       return `the path "${path}" has an empty segment`;
     }
-    if (segment.includes('*')) return `the path "${path}" has a "*" that is not the whole last segment: write /a/* or /a/:name/b`;
+    if (segment.includes('*'))
+      return `the path "${path}" has a "*" that is not the whole last segment: write /a/* or /a/:name/b`;
     if (segment.startsWith(':') && !/^:[A-Za-z_][A-Za-z0-9_]*$/.test(segment))
       return `the path "${path}" has a parameter "${segment}": write a colon and a name of letters, as in /models/:name`;
     if (!ruleSegment.test(segment)) return `the path "${path}" has a segment "${segment}" that no request can have`;
@@ -49,7 +51,7 @@ export function rulePathKey(path: string): string {
 }
 
 function encodeNonAscii(path: string): string {
-  return path.replace(/[^\x00-\x7f]+/g, encodeURIComponent);
+  return path.replace(/[\u0080-\u{10ffff}]+/gu, encodeURIComponent);
 }
 
 function segmentsOf(path: string): string[] {
@@ -70,8 +72,17 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
     insert(root, route);
   }
   const unruled: Route = {
-    path: '/*', methods: null, access: 'any', callers: null, scopes: [], addresses: null, rateLimit: null, mode: null,
-    service, label: '*', methodAllowed: true,
+    path: '/*',
+    methods: null,
+    access: 'any',
+    callers: null,
+    scopes: [],
+    addresses: null,
+    rateLimit: null,
+    mode: null,
+    service,
+    label: '*',
+    methodAllowed: true,
   };
   const forbidden = forbiddenRoutes();
   return {
@@ -80,7 +91,9 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
     find(method, path) {
       const found = walk(root, routeKey(path), 1);
       if (found === null) return unruled;
-      return found.get(method) ?? (method === 'HEAD' ? found.get('GET') : undefined) ?? found.get('*') ?? forbidden(found);
+      return (
+        found.get(method) ?? (method === 'HEAD' ? found.get('GET') : undefined) ?? found.get('*') ?? forbidden(found)
+      );
     },
   };
 }

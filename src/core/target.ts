@@ -33,21 +33,25 @@ export function parseTarget(target: string): ParsedTarget | RefusedTarget {
 }
 
 function normalise(rawPath: string, query: string): ParsedTarget | RefusedTarget {
-  if (!rawPath.startsWith('/')) return refuse('the target must begin with a slash (absolute and asterisk forms are refused)');
-  if (!/^[\x21-\x7e]*$/.test(rawPath)) return refuse('the path holds a control character, a space or raw non-ASCII bytes');
+  if (!rawPath.startsWith('/'))
+    return refuse('the target must begin with a slash (absolute and asterisk forms are refused)');
+  if (!/^[\x21-\x7e]*$/.test(rawPath))
+    return refuse('the path holds a control character, a space or raw non-ASCII bytes');
   if (/[#\\]/.test(rawPath)) return refuse('the path holds a fragment or a backslash');
   if (rawPath.includes('//')) return refuse('the path holds an empty segment (//)');
   if (/%(?![0-9A-Fa-f]{2})/.test(rawPath)) return refuse('the path holds a broken percent-encoding');
   if (/%(?:2f|5c|00|3b|23|3f)/i.test(rawPath))
     return refuse('the path holds an encoded slash, backslash, semicolon, question mark, number sign or NUL');
   if (/%(?:[01][0-9a-f]|7f)/i.test(rawPath)) return refuse('the path holds an encoded control character');
-  if (/%25(?:25)*[0-9a-f]{2}/i.test(rawPath)) return refuse('the path is percent-encoded twice');
   // Servlet containers drop ';…' before they map a path, others do not: the two would judge different paths.
-  if (rawPath.includes(';')) return refuse('the path holds a semicolon (path parameters are read differently by different servers)');
+  if (rawPath.includes(';'))
+    return refuse('the path holds a semicolon (path parameters are read differently by different servers)');
   const path = rawPath.replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
     const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
     return /[A-Za-z0-9._~-]/.test(char) ? char : escape.toUpperCase();
   });
+  // Asked of the decoded path: in %25%32e only decoding brings the %252e together.
+  if (/%25(?:25)*[0-9a-f]{2}/i.test(path)) return refuse('the path is percent-encoded twice');
   if (/\/\.{1,2}(?:\/|$)/.test(path)) return refuse('the path holds a dot segment');
   if (!utf8Escapes(path)) return refuse('the path is not percent-encoded UTF-8');
   return { ok: true, path, query };
