@@ -89,7 +89,7 @@ test("a service's apiKeyFile replaces the usual name, and is warned of when it i
   assert.deepEqual(own.warned, [`${named}: does not exist`]);
   put(named, secretB);
   await own.until(() => own.holds(secretB));
-  assert.equal(own.source.keys()[0]?.acceptedAt, 'embeddings');
+  assert.partialDeepStrictEqual(own.source.keys(), [{ kind: 'sk', acceptedAt: 'embeddings' }]);
   assert.deepEqual(own.source.warnings(), []);
 });
 
@@ -181,10 +181,10 @@ test('never takes part of a key from two processes that replace the file by rena
   const writers = [secretA, secretB].map((secret, index) =>
     spawn('/bin/sh', ['-c', script, 'sh', path, secret, String(index)]),
   );
-  let running = writers.length;
-  for (const writer of writers) writer.once('exit', () => (running -= 1));
+  const running = new Set(writers);
+  for (const writer of writers) writer.once('exit', () => running.delete(writer));
   let looks = 0;
-  while (running > 0) {
+  while (running.size > 0) {
     await source.refresh();
     looks += 1;
     assert.ok(holds(secretA) || holds(secretB), 'one whole key at every moment');
