@@ -318,6 +318,12 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         ]);
       });
 
+      test('that arrive late are among the newest only if their time is', async () => {
+        await store.decisions.append([decisionRow(5), decisionRow(9)]);
+        await store.decisions.append([decisionRow(3), decisionRow(8)]);
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 3 })), ['r5', 'r9', 'r8']);
+      });
+
       test('are filtered by time (both ends included), outcome, service and caller', async () => {
         await store.decisions.append([
           decisionRow(1, { outcome: 'deny', principal: '', claimed: 'service:aidb' }),

@@ -19,8 +19,7 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
       step(() => {
         const found = rows.slice(-rowsMax).filter((row) => matches(row, filter));
         const limit = Math.max(0, filter.limit);
-        const chosen =
-          filter.after === undefined ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
+        const chosen = filter.after === undefined ? newest(found, limit) : found.slice(0, limit);
         return chosen.map((row) => ({ ...row }));
       }),
     groups: (since, until) =>
@@ -33,6 +32,14 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
         return had - rows.length;
       }),
   };
+}
+
+/** The last `limit` by time, in the order of their numbers. */
+function newest(rows: readonly Kept[], limit: number): Kept[] {
+  return rows
+    .toSorted((a, b) => b.time - a.time || b.sequence - a.sequence)
+    .slice(0, limit)
+    .sort((a, b) => a.sequence - b.sequence);
 }
 
 function matches(row: Kept, { since, until, outcome, service, caller, after }: DecisionFilter): boolean {

@@ -76,7 +76,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
       step(() => {
         const { sql, values } = listing(filter);
         const rows = database.quick.all<Kept>(sql, ...values).map((row) => ({ ...row }));
-        return filter.after === undefined ? rows.toReversed() : rows;
+        return rows.sort((a, b) => a.sequence - b.sequence);
       }),
     groups: (since, until) =>
       step(() => database.quick.all<DecisionGroup>(decisionGroups, since, until).map((group) => ({ ...group }))),
@@ -106,9 +106,10 @@ export function listing({ since, until, outcome, service, caller: who, after, li
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
   const where = given.length > 0 ? `WHERE ${given.map(([sql]) => sql).join(' AND ')}` : '';
-  const order = after === undefined ? 'DESC' : 'ASC';
+  // By time, so that a search since a time ends there, however few rows match.
+  const order = after === undefined ? 'time DESC, sequence DESC' : 'sequence';
   return {
-    sql: `${select} ${where} ORDER BY sequence ${order} LIMIT ?`,
+    sql: `${select} ${where} ORDER BY ${order} LIMIT ?`,
     values: [...given.map(([, value]) => value), Math.max(0, limit)],
   };
 }
