@@ -61,7 +61,8 @@ export function createGuard(options: GuardOptions): Guard {
     for (const policy of policies) {
       const pending = policy.check(verdict.principal, request, route);
       const objection = isPromise(pending) ? await pending : pending;
-      if (objection) return objection.skewSeconds === null ? { ...objection, skewSeconds: verdict.skewSeconds } : objection;
+      if (objection)
+        return objection.skewSeconds === null ? { ...objection, skewSeconds: verdict.skewSeconds } : objection;
     }
     return verdict;
   }
@@ -78,26 +79,30 @@ export function createGuard(options: GuardOptions): Guard {
   return {
     async decide(request) {
       const started = performance.now();
-      const guarded = options.service(request.service);
-      if (!guarded) {
-        const verdict = deny('no_such_service', `no service "${request.service}" is configured`);
-        const route = unknownRoute(request.service);
-        return finish(request, { verdict, route, mode: 'enforce', outcome: 'deny', durationMicros: since(started) });
-      }
-      const route = guarded.table.find(request.method, request.path);
-      const mode = modes.modeOf(request.service, route.label, route.mode);
-      if (mode === 'off' || (route.access === 'public' && route.methodAllowed)) {
-        const outcome = mode === 'off' ? 'allow' : 'public';
-        return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
-      }
-      let verdict: Verdict;
       try {
-        verdict = await judge(request, guarded, route);
+        const guarded = options.service(request.service);
+        if (!guarded) {
+          const unknown = deny('no_such_service', `no service "${request.service}" is configured`);
+          return finish(request, refused(unknown, request.service, started));
+        }
+        const route = guarded.table.find(request.method, request.path);
+        const mode = modes.modeOf(request.service, route.label, route.mode);
+        if (mode === 'off' || (route.access === 'public' && route.methodAllowed)) {
+          const outcome = mode === 'off' ? 'allow' : 'public';
+          return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
+        }
+        let verdict: Verdict;
+        try {
+          verdict = await judge(request, guarded, route);
+        } catch (error) {
+          verdict = undecidable(error);
+        }
+        const outcome = verdict.allowed ? 'allow' : mode === 'enforce' ? 'deny' : 'would_deny';
+        return finish(request, { verdict, route, mode, outcome, durationMicros: since(started) });
       } catch (error) {
-        verdict = undecidable(error);
+        // Not even the route or its mode could be found: nothing says that this may pass.
+        return finish(request, refused(undecidable(error), request.service, started));
       }
-      const outcome = verdict.allowed ? 'allow' : mode === 'enforce' ? 'deny' : 'would_deny';
-      return finish(request, { verdict, route, mode, outcome, durationMicros: since(started) });
     },
 
     refusal(denied, service) {
@@ -122,13 +127,27 @@ function undecidable(error: unknown): Denied {
   return deny('unavailable', `could not decide: ${note}`, { retryAfter: 1 });
 }
 
+/** Refused before a route was known, so whatever the modes say. */
+function refused(verdict: Denied, service: string, started: number): Decision {
+  return { verdict, route: unknownRoute(service), mode: 'enforce', outcome: 'deny', durationMicros: since(started) };
+}
+
 function since(started: number): number {
   return (performance.now() - started) * 1000;
 }
 
 function unknownRoute(service: string): Route {
   return {
-    path: '/*', methods: null, access: 'any', callers: null, scopes: [], addresses: null, rateLimit: null, mode: null,
-    service, label: '*', methodAllowed: true,
+    path: '/*',
+    methods: null,
+    access: 'any',
+    callers: null,
+    scopes: [],
+    addresses: null,
+    rateLimit: null,
+    mode: null,
+    service,
+    label: '*',
+    methodAllowed: true,
   };
 }
