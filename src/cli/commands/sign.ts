@@ -1,13 +1,49 @@
+import { existsSync } from 'node:fs';
 import { systemClock } from '../../core/clock.ts';
-import { signServiceRequest } from '../../schemes/service-signature/index.ts';
+import { fingerprint } from '../../crypto/digest.ts';
+import {
+  explainSignature,
+  signServiceRequest,
+  type SignedServiceRequest,
+} from '../../schemes/service-signature/index.ts';
 import type { Invocation } from '../command.ts';
-import { EXIT, usage } from '../failure.ts';
+import { EXIT, unreachable, usage } from '../failure.ts';
 import { secretFromFile, secretFromStdin } from '../secret-input.ts';
+import { readCapturedRequest } from '../sign/captured-request.ts';
+import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
+import { atWork, sealOf } from '../workplace.ts';
+
+interface Order {
+  readonly serviceId: string;
+  readonly secret: string;
+  readonly method: string;
+  readonly origin: string | null;
+  readonly target: string;
+}
 
 export async function sign(invocation: Invocation): Promise<number> {
+  const received = invocation.text('received');
+  if (received !== null) return explainReceived(invocation, received);
+  const order = await readOrder(invocation);
+  const signed = signServiceRequest({ ...order, timestamp: timestampOption(invocation) });
+  if (invocation.flag('send')) return send(invocation, order, signed);
   const { out } = invocation;
-  const [methodWord = '', urlWord = ''] = invocation.positionals;
-  const method = methodWord.toUpperCase();
+  const parts = explanation(order, signed);
+  if (invocation.json) out.json({ headers: named(signed.headers), ...(invocation.flag('explain') ? parts : {}) });
+  else {
+    if (invocation.flag('explain')) for (const line of explanationLines(parts, invocation)) out.line(line);
+    for (const [name, value] of Object.entries(named(signed.headers))) out.line(`${name}: ${value}`);
+  }
+  return EXIT.done;
+}
+
+async function readOrder(invocation: Invocation): Promise<Order> {
+  const [methodWord, urlWord] = invocation.positionals;
+  if (methodWord === undefined || urlWord === undefined)
+    throw usage(
+      '"sign" needs METHOD and URL',
+      'For example: countersign sign --service aidb --key-file aidb.key GET /embeddings/models',
+    );
   const { origin, target } = splitUrl(urlWord);
   if (invocation.flag('send') && origin === null) throw usage('--send needs the whole URL, not the path alone');
   const serviceId = invocation.text('service') ?? invocation.env['SERVICE_ID'] ?? '';
@@ -15,15 +51,7 @@ export async function sign(invocation: Invocation): Promise<number> {
   const file = invocation.text('key-file') ?? invocation.env['SERVICE_KEY_FILE'] ?? null;
   const what = `the key of ${serviceId}`;
   const secret = file === null ? await secretFromStdin(invocation, what) : secretFromFile(file, what);
-  const { headers, message } = signServiceRequest({
-    serviceId,
-    secret,
-    method,
-    target,
-    timestamp: timestampOption(invocation),
-  });
-  out.json({ headers, message });
-  return EXIT.done;
+  return { serviceId, secret, method: methodWord.toUpperCase(), origin, target };
 }
 
 /** As it goes on the request line: nothing is normalised, for that is what is signed. */
@@ -40,4 +68,178 @@ function timestampOption(invocation: Invocation): number {
   if (text === null) return Math.floor(systemClock());
   if (!/^[0-9]{1,12}$/.test(text)) throw usage('--timestamp is a time in whole Unix seconds');
   return Number(text);
+}
+
+/** As people write them; HTTP does not mind. */
+function named(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    'X-Service-ID': headers['x-service-id'] ?? '',
+    'X-Service-Signature': headers['x-service-signature'] ?? '',
+    'X-Service-Timestamp': headers['x-service-timestamp'] ?? '',
+  };
+}
+
+interface Explanation {
+  /** The exact string that is signed. */
+  readonly message: string;
+  readonly parts: {
+    readonly service_id: string;
+    readonly method: string;
+    readonly path: string;
+    readonly timestamp: string;
+  };
+  readonly not_signed: readonly string[];
+  /** Tells keys apart without showing them. */
+  readonly key_fingerprint: string;
+}
+
+function explanation(
+  { serviceId, secret, method, target }: Order,
+  { headers, message }: SignedServiceRequest,
+): Explanation {
+  const [path = '', query] = target.split('?', 2);
+  return {
+    message,
+    parts: { service_id: serviceId, method, path, timestamp: headers['x-service-timestamp'] ?? '' },
+    not_signed: [...(query === undefined ? [] : [`the query ?${query}`]), 'the body', 'all other headers'],
+    key_fingerprint: fingerprint(secret),
+  };
+}
+
+function explanationLines(
+  { message, parts, not_signed: notSigned, key_fingerprint: key }: Explanation,
+  { out }: Invocation,
+): string[] {
+  const row = (name: string, text: string): string => `  ${out.paint('dim', name.padEnd(10))}  ${text}`;
+  const when = new Date(Number(parts.timestamp) * 1000).toISOString().replace('.000Z', 'Z');
+  return [
+    'The string that is signed, without a line break at its end:',
+    `  ${out.paint('cyan', message)}`,
+    row('service id', parts.service_id),
+    row('method', parts.method),
+    row('path', `${parts.path}  (as on the request line, without the query)`),
+    row('timestamp', `${parts.timestamp}  (${when})`),
+    row('not signed', notSigned.join(', ')),
+    `HMAC-SHA-256 over it, with the key as it is written (fingerprint ${key}), in lower-case hex:`,
+  ];
+}
+
+async function send(invocation: Invocation, order: Order, signed: SignedServiceRequest): Promise<number> {
+  const { out } = invocation;
+  const url = `${order.origin}${order.target}`;
+  const response = await fetch(url, {
+    method: order.method,
+    headers: signed.headers,
+    signal: AbortSignal.timeout(30_000),
+    redirect: 'manual',
+  }).catch((error: unknown) => {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw unreachable(`no answer from ${order.origin}: ${cause}`);
+  });
+  const text = (await response.text()).slice(0, 2000);
+  const reason = refusalReason(text);
+  const refusedHere = reason !== null && (response.status === 401 || response.status === 403);
+  const difference = refusedHere ? await whyRefused(invocation, order, signed, reason) : null;
+  if (invocation.json) out.json({ status: response.status, reason, difference, ...explanation(order, signed) });
+  else {
+    if (invocation.flag('explain'))
+      for (const line of explanationLines(explanation(order, signed), invocation)) out.line(line);
+    out.line(`${out.paint(response.ok ? 'green' : 'red', String(response.status))}  ${text}`);
+    if (difference !== null) out.line(difference);
+  }
+  return refusedHere ? EXIT.refused : EXIT.done;
+}
+
+function refusalReason(text: string): string | null {
+  try {
+    const { reason } = JSON.parse(text) as { reason?: unknown };
+    return typeof reason === 'string' ? reason : null;
+  } catch {
+    return null;
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  timestamp_outside_window:
+    "The time is too far from the server's: compare the clocks of both machines (date -u), and send whole seconds.",
+  unknown_service: 'The server knows no HMAC key of this service id: keys create --kind hs, or keys import --kind hs.',
+  not_allowed:
+    'The signature is right; a rule of the route does not let this caller in: see `callers` in the configuration.',
+  revoked: 'The signature is right, but its key was revoked.',
+  expired: 'The signature is right, but its key has expired.',
+  replayed: 'The signature is right and was used before: equal calls need another second.',
+};
+
+async function whyRefused(
+  invocation: Invocation,
+  order: Order,
+  signed: SignedServiceRequest,
+  reason: string,
+): Promise<string> {
+  if (reason !== 'invalid_signature') return WHY[reason] ?? `The server says: ${reason}.`;
+  if (!existsSync(invocation.configFile)) {
+    return `The server holds another key for ${order.serviceId}, or saw another path than ${order.target.split('?', 1)[0]}. Where its configuration is, this command says which.`;
+  }
+  const { serviceId, method, target, secret } = order;
+  return compare(invocation, {
+    serviceId,
+    method,
+    target,
+    timestamp: signed.headers['x-service-timestamp'] ?? '',
+    signature: signed.headers['x-service-signature'] ?? '',
+    signedMessage: signed.message,
+    signedWith: fingerprint(secret),
+  });
+}
+
+type Question = Omit<Parameters<typeof explainSignature>[0], 'secrets' | 'prefix'>;
+
+/** Against the keys that the store of this configuration holds. */
+async function compare(invocation: Invocation, question: Question): Promise<string> {
+  return atWork(invocation, async ({ config, store }) => {
+    const keys = await heldKeys(store, sealOf(config, invocation), question.serviceId);
+    const prefix = prefixOf(config, question.target);
+    const { difference } = explainSignature({
+      ...question,
+      secrets: keys.live,
+      ...(prefix === undefined ? {} : { prefix }),
+    });
+    return differenceWords(difference, keys);
+  });
+}
+
+function differenceWords(difference: string | null, { live, dead }: HeldKeys): string {
+  if (difference === null)
+    return 'The signature is right for this request: it must have arrived as another one (method, path or headers).';
+  if (live.length === 0 && dead.length > 0) return `No live key is left: ${dead.join(', ')}.`;
+  return `First difference: ${difference}.`;
+}
+
+/** For a request that somebody else signed: from its captured head, with the key of --key-file or those of the store. */
+async function explainReceived(invocation: Invocation, file: string): Promise<number> {
+  const { out } = invocation;
+  const { method, target, fields } = readCapturedRequest(file);
+  const question: Question = {
+    serviceId: fields.get('x-service-id') ?? '',
+    method,
+    target,
+    timestamp: fields.get('x-service-timestamp') ?? '',
+    signature: fields.get('x-service-signature') ?? '',
+  };
+  const missing = ['X-Service-ID', 'X-Service-Signature', 'X-Service-Timestamp'].filter(
+    (name) => !fields.get(name.toLowerCase()),
+  );
+  if (missing.length > 0) {
+    out.line(`First difference: the request carries no ${missing.join(' and no ')}.`);
+    return EXIT.refused;
+  }
+  const keyFile = invocation.text('key-file');
+  const own =
+    keyFile === null ? null : explainSignature({ ...question, secrets: [secretFromFile(keyFile, 'the key')] });
+  const words =
+    own === null ? await compare(invocation, question) : differenceWords(own.difference, { live: ['given'], dead: [] });
+  const matches = words.startsWith('The signature is right');
+  if (invocation.json) out.json({ matches, difference: matches ? null : words });
+  else out.line(words);
+  return matches ? EXIT.done : EXIT.refused;
 }
