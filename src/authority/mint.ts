@@ -67,7 +67,7 @@ export type MintInput = z.infer<typeof mintSchema>;
 
 /** Reads a body that may be absent. */
 export function mintInput(value: unknown): MintInput | Refused {
-  const parsed = mintSchema.safeParse(value ?? {});
+  const parsed = mintSchema.safeParse(value === undefined ? {} : value);
   return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));
 }
 
