@@ -2,7 +2,7 @@ import { StoreError } from '../../core/store.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) in an operator's words: what happened, and what to do. */
 const WORDS: Readonly<Record<number, string>> = {
-  1: 'does not understand the question: its schema is another one; run "countersign validate" with this version, or name another file',
+  1: 'has another schema than this version expects: it is not migrated yet, or was changed by hand',
   3: 'may not be used; check who owns it',
   5: 'is locked by another process that is writing for too long; find it with "fuser" and let it finish',
   6: 'is locked by another process that is writing for too long; find it with "fuser" and let it finish',
