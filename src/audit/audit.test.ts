@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { deny } from '../core/verdict.ts';
+import { StoreError } from '../core/store.ts';
+import { memoryStore } from '../stores/memory/store.ts';
+import { audit, type AuditOptions } from './audit.ts';
+import { decisionOf, requestTo } from './audit-fixtures.test.ts';
+
+function away(): Promise<never> {
+  return Promise.reject(new StoreError('store_unavailable', 'away'));
+}
+
+function auditing(details: Partial<AuditOptions> = {}) {
+  const lines: string[] = [];
+  const store = memoryStore();
+  const evidence = audit({
+    log: (line) => lines.push(line),
+    store: store.decisions,
+    retain: { seconds: 86_400, rows: 1000 },
+    clock: () => 1_795_000_000.25,
+    knowsService: (name) => name === 'embeddings',
+    expiries: () => [],
+    ping: () => store.ping(),
+    ...details,
+  });
+  return { evidence, lines, rows: () => store.decisions.list({ limit: 100 }) };
+}
+
+test('a decision becomes one line, one row and one count', async () => {
+  const { evidence, lines, rows } = auditing();
+  evidence.decision(decisionOf(), requestTo());
+  await evidence.flush();
+  assert.equal(lines.length, 1);
+  assert.equal(JSON.parse(lines[0] ?? '').principal, 'service:aidb');
+  assert.deepEqual(
+    (await rows()).map((row) => row.principal),
+    ['service:aidb'],
+  );
+  const { text } = await evidence.metrics();
+  assert.match(
+    text,
+    /^countersign_decisions_total\{service="embeddings",outcome="allow",reason="",mode="enforce",scheme="api-key"\} 1$/m,
+  );
+  assert.match(text, /^countersign_store_up 1$/m);
+  await evidence.close();
+});
+
+test('the query is in none of them', async () => {
+  const { evidence, lines, rows } = auditing();
+  evidence.decision(decisionOf(), requestTo({ target: '/embeddings/embed?token=s3cret' }));
+  const request = { method: 'GET', path: '/x?token=s3cret', service: '', remoteAddress: '10.0.0.7', requestId: 'r2' };
+  evidence.refused(deny('bad_request', 'unreadable'), request);
+  await evidence.flush();
+  assert.equal((await rows()).length, 2);
+  assert.ok(!JSON.stringify([lines, await rows()]).includes('s3cret'));
+  await evidence.close();
+});
+
+test('a refusal without a decision is evidence too, under no made-up service', async () => {
+  const { evidence, lines } = auditing();
+  const request = { method: 'GET', path: '/', service: 'made-up', remoteAddress: '10.0.0.7', requestId: 'r2' };
+  evidence.refused(deny('no_such_service', 'none'), request);
+  assert.deepEqual([JSON.parse(lines[0] ?? '').service, JSON.parse(lines[0] ?? '').level], ['made-up', 'warn']);
+  const { text } = await evidence.metrics();
+  assert.match(text, /^countersign_decisions_total\{service="",outcome="deny",reason="no_such_service"/m);
+  assert.ok(!text.includes('made-up'));
+  await evidence.close();
+});
+
+test('without a log and without rows the counts remain', async () => {
+  const { evidence, lines, rows } = auditing({ log: null, store: null });
+  evidence.decision(decisionOf(), requestTo());
+  await evidence.flush();
+  assert.deepEqual([lines, await rows(), evidence.dropped], [[], [], 0]);
+  assert.match((await evidence.metrics()).text, /^countersign_decisions_total\{.*\} 1$/m);
+  await evidence.close();
+});
+
+test('a store that is away holds up nothing; what is lost is counted and shown', async () => {
+  const { evidence } = auditing({ store: { ...memoryStore().decisions, append: away }, ping: away });
+  evidence.decision(decisionOf(), requestTo());
+  await evidence.flush();
+  await evidence.close();
+  assert.equal(evidence.dropped, 1);
+  const { text } = await evidence.metrics();
+  assert.match(text, /^countersign_audit_dropped_total 1$/m);
+  assert.match(text, /^countersign_store_up 0$/m);
+});
