@@ -1,9 +1,9 @@
 import { RESERVED_SEGMENTS, SCHEMES, type ListenAddress } from './config.ts';
-import { shown } from './faults.ts';
 import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
-import { collide, isLoopback, listenAddress, reaches, storeConfig, storeForms, storeHint } from './quantities.ts';
+import { listenerFindings } from './listener-checks.ts';
+import { reaches, storeConfig, storeForms, storeHint } from './quantities.ts';
 import { routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
 
@@ -19,8 +19,14 @@ export interface CheckOptions {
 export function findings(root: Place, options: CheckOptions): Findings {
   const found: Findings = { faults: [], warnings: [] };
   const callers = knownCallers(root);
-  const listeners = listenerChecks(root, found);
-  for (const cidr of root.get('trustedProxies').items()) checkCidr(cidr, found);
+  const listeners = listenerFindings(root, found);
+  for (const cidr of root.get('trustedProxies').items()) {
+    checkCidr(cidr, found);
+    if (cidr.text?.endsWith('/0'))
+      found.warnings.push(
+        cidr.fault('every peer would be believed about the address of its client', 'list your proxies only'),
+      );
+  }
   checkStore(root.get('store'), options, found);
   checkKeySources(root, options, found);
   const names = root.get('services').entries();
@@ -58,52 +64,6 @@ function knownCallers(root: Place): ReadonlySet<string> {
       .map(([name]) => name),
     ...outside,
   ]);
-}
-
-/** Every address that we listen on, each checked against those before it. */
-function listenerChecks(root: Place, found: Findings): ListenAddress[] {
-  const places: (readonly [Place, string])[] = [
-    [root.get('listen'), '127.0.0.1:8700'],
-    [root.get('adminListen'), '127.0.0.1:8701'],
-    ...root
-      .get('services')
-      .entries()
-      .map(([, service]) => [service.get('listen'), ''] as const),
-  ];
-  const taken: ListenAddress[] = [];
-  for (const [place, fallback] of places) {
-    const text = place.value === undefined ? fallback : place.text;
-    if (text === null || text === '') continue;
-    const address = listenAddress(text);
-    if (!address) {
-      found.faults.push(
-        place.fault(
-          `${shown(text)} is not an address to listen on`,
-          'write host and port: 127.0.0.1:8700 or [::1]:8700',
-        ),
-      );
-      continue;
-    }
-    const other = taken.find((earlier) => collide(earlier, address));
-    if (other)
-      found.faults.push(
-        place.fault(
-          `${text} is listened on already (${other.host}:${other.port})`,
-          'give each listen, adminListen and service a port of its own',
-        ),
-      );
-    taken.push(address);
-  }
-  const admin = root.get('adminListen');
-  const adminAddress = listenAddress(admin.text ?? '');
-  if (adminAddress && !isLoopback(adminAddress.host))
-    found.warnings.push(
-      admin.fault(
-        `the admin endpoints listen beyond this machine (${adminAddress.host})`,
-        'write 127.0.0.1 and reach them through a tunnel, unless the network is yours alone',
-      ),
-    );
-  return taken;
 }
 
 function checkStore(place: Place, options: CheckOptions, found: Findings): void {

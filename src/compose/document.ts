@@ -1,16 +1,5 @@
-import {
-  isAlias,
-  isCollection,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseAllDocuments,
-  visit,
-} from 'yaml';
-import type { Document, Node } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
+import type { Document, Node, Pair, YAMLMap } from 'yaml';
 import type { Fault } from './faults.ts';
 
 export type Path = readonly (string | number)[];
@@ -25,6 +14,7 @@ export interface SourceDocument {
 }
 
 export const fileBytesMax = 1_048_576;
+const syntaxFaultsMax = 10;
 
 /**
  * YAML 1.2, one document, and only what a configuration needs: aliases, anchors, tags and duplicate keys are refused, since
@@ -37,7 +27,7 @@ export function sourceDocument(text: string): SourceDocument {
   let documents: Document[];
   try {
     // Duplicate keys are looked for below: the library compares every pair of keys, which takes minutes for a large file.
-    const parsed = parseAllDocuments(text, {
+    const parsed = parseAllDocuments(yamlText(text), {
       lineCounter: lines,
       version: '1.2',
       schema: 'core',
@@ -49,12 +39,7 @@ export function sourceDocument(text: string): SourceDocument {
     // The library answers an empty text with an array that carries more than documents.
     documents = [...(parsed as Iterable<Document>)];
   } catch {
-    return broken(
-      1,
-      1,
-      'the file cannot be read as YAML',
-      'it is nested too deeply; a configuration has about six levels',
-    );
+    return tooDeep();
   }
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
@@ -68,7 +53,10 @@ export function sourceDocument(text: string): SourceDocument {
       'the file is empty',
       'write at least a service: services: { NAME: { upstream: http://127.0.0.1:8081 } }',
     );
-  const faults: Fault[] = document.errors.map((error) => ({
+  // The parser reports running out of stack as a fault of the text.
+  if (document.errors.some((error) => /stack/i.test(error.message))) return tooDeep();
+  // One slip often makes a line of faults: the first few say it.
+  const faults: Fault[] = document.errors.slice(0, syntaxFaultsMax).map((error) => ({
     ...place(error.pos[0]),
     message: `not valid YAML: ${lowerFirst(error.message)}`,
     hint: syntaxHint(error.code),
@@ -84,18 +72,27 @@ export function sourceDocument(text: string): SourceDocument {
     if (faults.length === 0) faults.push(...refusals(document, place));
     if (faults.length === 0) value = document.toJS({ maxAliasCount: 0 });
   } catch {
-    return broken(
-      1,
-      1,
-      'the file cannot be read as YAML',
-      'it is nested too deeply; a configuration has about six levels',
-    );
+    return tooDeep();
   }
   return {
     value,
     faults,
     fault: (path, at, message, hint) => ({ ...place(offsetOf(document, path, at)), message, hint }),
   };
+}
+
+/** `store: memory:` is how the store is called everywhere, and would be a map in YAML. The length stays, and so do places. */
+function yamlText(text: string): string {
+  return text.replace(/^(store:[ \t]+)memory:(?=[ \t]*(?:[ \t]#.*)?\r?$)/m, '$1memory ');
+}
+
+function tooDeep(): SourceDocument {
+  return broken(
+    1,
+    1,
+    'the file cannot be read as YAML',
+    'it is nested too deeply; a configuration has about six levels',
+  );
 }
 
 function broken(line: number, column: number, message: string, hint: string): SourceDocument {
@@ -158,25 +155,34 @@ function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
   let node: unknown = document.contents;
   let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
   for (const [index, step] of path.entries()) {
-    if (!isCollection(node)) return offset;
     if (isSeq(node)) {
       node = typeof step === 'number' ? node.items[step] : undefined;
-    } else {
-      const pair = node.items.find(
-        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
-      );
-      if (!isPair(pair)) return offset;
+    } else if (isMap(node)) {
+      const pair = pairOf(node, String(step));
+      if (!pair) return offset;
       const key = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
       if (key !== undefined) offset = key;
       if (index === path.length - 1 && at === 'key') return offset;
       node = pair.value;
-    }
+    } else return offset;
     if (!isNode(node)) return offset;
     // An empty value has a place behind the colon that helps nobody: its key is shown instead.
     const empty = isScalar(node) && node.value === null && node.source === '';
     if (node.range && !empty) offset = node.range[0];
   }
   return offset;
+}
+
+const indexed = new WeakMap<YAMLMap, Map<string, Pair>>();
+
+/** By an index: a file with thousands of wrong keys is asked for each of them. */
+function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  let pairs = indexed.get(map);
+  if (!pairs) {
+    pairs = new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair]] : [])));
+    indexed.set(map, pairs);
+  }
+  return pairs.get(key);
 }
 
 function syntaxHint(code: string): string {

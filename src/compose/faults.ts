@@ -65,7 +65,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   if (word.length > 64) return null;
   const plain = fold(word);
   let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.floor(word.length / 3) + 1;
   for (const candidate of candidates) {
     const distance = edits(plain, fold(candidate));
     if (distance < bestDistance) {

@@ -71,6 +71,6 @@ export function storeConfig(text: string): StoreConfig | null {
   return null;
 }
 
-export const storeForms = 'memory:, sqlite:FILE, postgres://…, redis://… or supabase:https://…';
+export const storeForms = 'memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…';
 
-export const storeHint = 'write store: sqlite:.countersign/state.db or store: memory:';
+export const storeHint = 'write store: sqlite:.countersign/state.db or store: memory';

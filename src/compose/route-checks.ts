@@ -8,25 +8,23 @@ export function routeFaults(service: Place, callers: ReadonlySet<string>): Fault
   const faults: Fault[] = [];
   const taken = new Map<string, string>();
   for (const route of service.get('routes').items()) {
-    const path = route.get('path');
-    if (path.text !== null) {
-      const fault = rulePathFault(path.text);
-      if (fault === null) faults.push(...duplicates(route, path, path.text, taken));
-      else
-        faults.push(
-          path.fault(
-            fault,
-            path.text.startsWith('/') ? 'write /embed, /models/:name or /internal/*' : `write /${path.text}`,
-          ),
-        );
-    }
-  }
-  for (const route of service.get('routes').items()) {
+    faults.push(...pathFaults(route, taken));
     for (const cidr of route.get('allowedIps').items()) checkCidr(cidr, { faults });
     for (const caller of route.get('callers').items()) faults.push(...callerFaults(caller, route, callers));
     faults.push(...contradictions(route));
   }
   return faults;
+}
+
+function pathFaults(route: Place, taken: Map<string, string>): Fault[] {
+  const path = route.get('path');
+  if (path.text === null) return [];
+  const fault = rulePathFault(path.text);
+  if (fault === null) return duplicates(route, path, path.text, taken);
+  // The core says what to write behind a colon where it knows; elsewhere an example helps.
+  const [, message = fault, advice] = /^(.*): ((?:write|leave|rules) .*)$/s.exec(fault) ?? [];
+  const example = path.text.startsWith('/') ? 'write /embed, /models/:name or /internal/*' : `write /${path.text}`;
+  return [path.fault(message, advice ?? example)];
 }
 
 function duplicates(route: Place, path: Place, text: string, taken: Map<string, string>): Fault[] {

@@ -16,6 +16,10 @@ function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
   const path = issue.path.filter((step) => typeof step !== 'symbol');
   const value = valueAt(source.value, path);
   const key = path.length === 0 ? 'the file' : labelOf(path);
+  const notValid =
+    typeof path.at(-1) === 'number'
+      ? `${shown(value)} is not valid in ${labelOf(path.slice(0, -1))}`
+      : `${shown(value)} is not a valid ${key}`;
   const wrong = (message: string, hint: string) => [source.fault(path, 'value', message, issue.message || hint)];
   switch (issue.code) {
     case 'unrecognized_keys':
@@ -23,10 +27,7 @@ function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
     case 'invalid_key':
       return [source.fault(path, 'key', `${shown(path.at(-1))} is not a valid name`, issue.issues[0]?.message ?? '')];
     case 'invalid_value':
-      return wrong(
-        value === null ? `${key} has no value` : `${shown(value)} is not a valid ${key}`,
-        allowedHint(String(value), issue.values),
-      );
+      return wrong(value === null ? `${key} has no value` : notValid, allowedHint(String(value), issue.values));
     case 'invalid_type':
       if (value === undefined) return [missingKey(path, issue, source)];
       return wrong(
@@ -46,7 +47,7 @@ function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
       );
     default:
       if (value === undefined) return [missingKey(path, issue, source)];
-      return wrong(value === null ? `${key} has no value` : `${shown(value)} is not a valid ${key}`, '');
+      return wrong(value === null ? `${key} has no value` : notValid, '');
   }
 }
 
@@ -92,12 +93,12 @@ function wanted(expected: string): string {
 }
 
 function typeHint(expected: string, value: unknown): string {
+  if (expected === 'object' || expected === 'record') return 'write "key: value" lines below it, indented';
   if (value === null) return 'write a value, or leave the key out';
   const scalar = typeof value !== 'object';
   if (expected === 'string' && scalar) return `put it in quotes: "${String(value).slice(0, 40)}"`;
   if (expected === 'array')
     return scalar ? `write a list: [${String(value).slice(0, 40)}]` : 'write a list: each entry begins with "- "';
-  if (expected === 'object' || expected === 'record') return 'write "key: value" lines below it, indented';
   if (expected === 'boolean') return 'write true or false, without quotes';
   return `write ${wanted(expected)}`;
 }

@@ -182,7 +182,9 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('What is kept of decisions.'),
   services: z
-    .record(service, serviceEntry)
+    .record(service, serviceEntry, {
+      error: 'write the services below it: services: { NAME: { upstream: http://127.0.0.1:8081 } }',
+    })
     .describe(
       'The services behind this gateway, by name. The name is the first segment of the path and the name that callers prove.',
     ),
