@@ -11,9 +11,10 @@ import { decisionList } from './decision-list.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { keyList, modeList, serviceList, sinceOf } from './overview.ts';
 import { storeProbe } from './probe-endpoints.ts';
-import { refusalReply, refused, success, type Refused, type Reply } from './reply.ts';
+import { refusalReply, success, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
 import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+import { isRefused, refused, type Refused } from './refused.ts';
 
 /** The operator's API, below /admin/api: on adminListen and adminHosts only, and for the admin token only. */
 export function adminEndpoints(stack: Stack): Endpoints {
@@ -34,9 +35,9 @@ export function adminEndpoints(stack: Stack): Endpoints {
 function guarded(work: (exchange: Exchange, parameter: string) => Promise<object | Refused>, code = 200): Handler {
   return async (exchange, parameter): Promise<Reply> => {
     const caller = await adminOf(exchange);
-    if ('denied' in caller) return refusalReply(caller);
+    if (isRefused(caller)) return refusalReply(caller);
     const value = await work(exchange, parameter);
-    return 'denied' in value ? refusalReply(value as Refused) : success(code, value);
+    return isRefused(value) ? refusalReply(value) : success(code, value);
   };
 }
 
@@ -58,7 +59,7 @@ async function status(stack: Stack, startedAt: number, storeAnswers: () => Promi
 
 async function reportOf({ stack, query }: Exchange): Promise<object | Refused> {
   const span = sinceOf(stack, query.get('since') ?? undefined);
-  if ('denied' in span) return span;
+  if (isRefused(span)) return span;
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
   return report(stack.store.decisions, span);
@@ -74,7 +75,7 @@ const modeSchema = z.strictObject({
 async function setMode(exchange: Exchange): Promise<object | Refused> {
   const { stack } = exchange;
   const body = await read(exchange, modeSchema);
-  if ('denied' in body) return body;
+  if (isRefused(body)) return body;
   const { mode, scope = '', all = false } = body;
   if (all && scope !== '') return refused('bad_request', 'give either scope or all');
   try {
@@ -105,7 +106,7 @@ const keySchema = z.strictObject({
 async function newKey(exchange: Exchange): Promise<object | Refused> {
   const { stack } = exchange;
   const body = await read(exchange, keySchema);
-  if ('denied' in body) return body;
+  if (isRefused(body)) return body;
   const now = stack.clock();
   const { record, key } = await createKey(stack.store, stack.seal, {
     service: body.service,

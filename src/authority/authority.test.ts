@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -63,10 +63,13 @@ test('ready is DOWN with a reason while the store does not answer, and UP again 
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);
 });
 
+function gone(): Promise<never> {
+  return Promise.reject(new StoreError('store_unavailable', 'connect ECONNREFUSED 10.0.0.9:5432'));
+}
+
 test('an outage of the store is 503 and says nothing of its insides', async (t) => {
   const store = memoryStore();
   const { origin } = await startAuthority(t, { store });
-  const gone = () => Promise.reject(new StoreError('store_unavailable', 'connect ECONNREFUSED 10.0.0.9:5432'));
   Object.assign(store.tokens, { listActive: gone, insert: gone });
   for (const [method, path] of [
     ['GET', '/auth/tokens'],

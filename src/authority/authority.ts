@@ -8,9 +8,10 @@ import { dialectOf, isReservedSegment, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
 import { mcpEndpoint } from './mcp.ts';
 import { probes } from './probe-endpoints.ts';
-import { refusalReply, refused, send, type Reply } from './reply.ts';
+import { refusalReply, send, type Reply } from './reply.ts';
 import { router, type Endpoints, type Router } from './router.ts';
 import { createToken, deleteToken, listTokens } from './token-endpoints.ts';
+import { isRefused, refused, refusedBy } from './refused.ts';
 
 /** The authority's side of a server: reserved paths of the services' port, and the operator's own port. */
 export interface Authority {
@@ -57,10 +58,10 @@ export function createAuthority(stack: Stack): Authority {
     let reply: Reply | null;
     try {
       const exchange = readExchange(stack, req, res);
-      reply = 'denied' in exchange ? refusalReply(exchange) : await how(exchange);
+      reply = isRefused(exchange) ? refusalReply(exchange) : await how(exchange);
     } catch (error) {
       const note = error instanceof Error ? error.message : String(error);
-      reply = refusalReply({ denied: deny('unavailable', note, { retryAfter: 1 }), detail: null });
+      reply = refusalReply(refusedBy(deny('unavailable', note, { retryAfter: 1 }), null));
     }
     if (reply) send(req, res, reply, stack.devMode);
   }

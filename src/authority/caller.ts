@@ -3,7 +3,7 @@ import { unrecognised } from '../core/unrecognised.ts';
 import { allow, deny, denyPrincipal, type Denied, type Principal, type Verdict } from '../core/verdict.ts';
 import { mintedKind } from '../crypto/key-format.ts';
 import type { Exchange } from './exchange.ts';
-import type { Refused } from './reply.ts';
+import { isRefused, refusedBy, type Refused } from './refused.ts';
 
 /** The scope with which others than the admin administer tokens. */
 export const ADMIN_TOKENS = 'admin:tokens';
@@ -27,48 +27,45 @@ export interface Caller {
 /** Who is asking, by admin token or by any Bearer or API key of the stack. */
 export async function callerOf(exchange: Exchange): Promise<Caller | Refused> {
   const verdict = await judge(exchange);
-  if (!verdict.allowed) return { denied: verdict, detail: null };
+  if (!verdict.allowed) return refusedBy(verdict);
   const { principal } = verdict;
   const { remoteAddress } = exchange.request;
   if (principal.addresses && !principal.addresses.contains(remoteAddress))
-    return {
-      denied: denyPrincipal(principal, 'address_not_allowed', `${remoteAddress} is outside the credential's addresses`),
-      detail: null,
-    };
+    return refusedBy(
+      denyPrincipal(principal, 'address_not_allowed', `${remoteAddress} is outside the credential's addresses`),
+    );
   return { principal, isAdmin: principal === ADMIN };
 }
 
 /** The admin, or a caller with this scope. */
 export async function callerWith(exchange: Exchange, scope: string): Promise<Caller | Refused> {
   const caller = await callerOf(exchange);
-  if ('denied' in caller || caller.isAdmin || caller.principal.scopes.includes(scope)) return caller;
-  return {
-    denied: denyPrincipal(caller.principal, 'insufficient_scope', `the scope ${scope} is needed`, {
-      requiredScopes: [scope],
-    }),
-    detail: `this needs the admin token or the scope ${scope}`,
-  };
+  if (isRefused(caller) || caller.isAdmin || caller.principal.scopes.includes(scope)) return caller;
+  const denied = denyPrincipal(caller.principal, 'insufficient_scope', `the scope ${scope} is needed`, {
+    requiredScopes: [scope],
+  });
+  return refusedBy(denied, `this needs the admin token or the scope ${scope}`);
 }
 
 /** The admin alone: any other credential that is known is refused as not allowed. */
 export async function adminOf(exchange: Exchange): Promise<Caller | Refused> {
   const caller = withAdminWords(await callerOf(exchange));
-  if ('denied' in caller || caller.isAdmin) return caller;
-  return {
-    denied: denyPrincipal(caller.principal, 'not_allowed', 'only the admin token serves here'),
-    detail: 'this needs the admin token',
-  };
+  if (isRefused(caller) || caller.isAdmin) return caller;
+  return refusedBy(
+    denyPrincipal(caller.principal, 'not_allowed', 'only the admin token serves here'),
+    'this needs the admin token',
+  );
 }
 
 /** Where the contract speaks of the admin token, a wrong credential of any form is an invalid admin token. */
 export function withAdminWords<T extends object>(caller: T | Refused): T | Refused {
-  if (!('denied' in caller)) return caller;
-  const { denied } = caller as Refused;
+  if (!isRefused(caller)) return caller;
+  const { denied } = caller;
   switch (denied.reason) {
     case 'invalid_credentials':
     case 'expired':
     case 'revoked':
-      return { ...caller, denied: { ...denied, presentedAs: 'admin-token' } };
+      return refusedBy({ ...denied, presentedAs: 'admin-token' }, caller.detail);
     default:
       return caller;
   }

@@ -5,7 +5,8 @@ import type { Stack } from '../compose/stack.ts';
 import { bodyText } from './body.ts';
 import { ADMIN_TOKENS, callerOf, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
-import { json, refusalReply, refused, type Refused, type Reply } from './reply.ts';
+import { json, refusalReply, type Reply } from './reply.ts';
+import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
 /** A credential of the stack as both endpoints see it. */
 interface Known {
@@ -20,7 +21,7 @@ interface Known {
 /** POST /auth/introspect, RFC 7662. Whoever may not know of a credential learns what it would learn of an unknown one. */
 export async function introspect(exchange: Exchange): Promise<Reply> {
   const asked = await question(exchange);
-  if ('denied' in asked) return refusalReply(asked);
+  if (isRefused(asked)) return refusalReply(asked);
   const known = await find(exchange.stack, asked.token);
   if (!known?.live || !mayAsk(asked.caller, known)) return json(200, { active: false });
   const { principal, clientId, issuedAt } = known;
@@ -39,7 +40,7 @@ export async function introspect(exchange: Exchange): Promise<Reply> {
 /** POST /auth/revoke, RFC 7009: unknown credentials are revoked enough. */
 export async function revoke(exchange: Exchange): Promise<Reply> {
   const asked = await question(exchange);
-  if ('denied' in asked) return refusalReply(asked);
+  if (isRefused(asked)) return refusalReply(asked);
   const known = await find(exchange.stack, asked.token);
   if (!known) return json(200, {});
   if (!mayRevoke(asked.caller, known)) {
@@ -48,7 +49,7 @@ export async function revoke(exchange: Exchange): Promise<Reply> {
       'not_allowed',
       'only its owner or the admin may revoke a credential',
     );
-    return refusalReply({ denied, detail: 'only its owner or the admin may revoke a credential' });
+    return refusalReply(refusedBy(denied, 'only its owner or the admin may revoke a credential'));
   }
   await known.revoke();
   return json(200, {});
@@ -61,7 +62,7 @@ interface Question {
 
 async function question(exchange: Exchange): Promise<Question | Refused> {
   const caller = await callerOf(exchange);
-  if ('denied' in caller) return caller;
+  if (isRefused(caller)) return caller;
   const [type = ''] = exchange.request.fields('content-type');
   if (type !== '' && !/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type))
     return refused('bad_request', 'send the token as application/x-www-form-urlencoded');

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Exchange } from './exchange.ts';
 import { sinceOf } from './overview.ts';
-import { refused, type Refused } from './reply.ts';
 import { faultsOf } from './shape.ts';
+import { isRefused, refused, type Refused } from './refused.ts';
 
 const count = z.coerce.number({ error: 'must be a number' }).int({ error: 'must be a whole number' });
 
@@ -23,7 +23,7 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
   if (!parsed.success) return refused('bad_request', faultsOf(parsed.error));
   const { since, limit, after, outcome, service, caller } = parsed.data;
   const span = since === undefined ? null : sinceOf(stack, since);
-  if (span && 'denied' in span) return span;
+  if (span && isRefused(span)) return span;
   await stack.audit.flush();
   const decisions = await stack.store.decisions.list({
     limit,

@@ -1,5 +1,5 @@
 import type { Exchange } from './exchange.ts';
-import { refused, type Refused } from './reply.ts';
+import { isRefused, refused, type Refused } from './refused.ts';
 
 /** The request that a proxy asks about, as the proxy describes it. */
 export interface Described {
@@ -49,12 +49,12 @@ interface Names {
 function headers(names: Names): Dialect {
   return (exchange) => {
     const service = serviceNamed(exchange);
-    if (isFault(service)) return service;
+    if (isRefused(service)) return service;
     const method = single(exchange, names.method, true);
     const target = single(exchange, names.uri, true);
     const host = single(exchange, names.host, service.name === null);
     const protocol = single(exchange, names.protocol, false);
-    for (const field of [method, target, host, protocol]) if (isFault(field)) return field;
+    for (const field of [method, target, host, protocol]) if (isRefused(field)) return field;
     return described(method as Field, target as Field, host as Field, protocol as Field, service.name);
   };
 }
@@ -62,11 +62,11 @@ function headers(names: Names): Dialect {
 /** ingress-nginx sends the whole URL: https://host/path?query. Sliced, not parsed: a URL parser would rewrite the path. */
 function originalUrl(exchange: Exchange): Described | Refused {
   const service = serviceNamed(exchange);
-  if (isFault(service)) return service;
+  if (isRefused(service)) return service;
   const method = single(exchange, 'x-original-method', true);
-  if (isFault(method)) return method;
+  if (isRefused(method)) return method;
   const url = single(exchange, 'x-original-url', true);
-  if (isFault(url)) return url;
+  if (isRefused(url)) return url;
   const parts = /^(https?):\/\/([^/?#]+)([/?].*)?$/i.exec(url.value);
   if (!parts) return refused('bad_request', 'x-original-url is not of the form http://host/path');
   const [, protocol = '', host = '', rest = ''] = parts;
@@ -83,7 +83,7 @@ export function envoy(exchange: Exchange): Described | Refused {
   const target = request.target.slice(envoyPrefix.length);
   if (!target.startsWith('/')) return refused('bad_request', `the path behind ${envoyPrefix} must begin with a slash`);
   const protocol = single(exchange, 'x-forwarded-proto', false);
-  if (isFault(protocol)) return protocol;
+  if (isRefused(protocol)) return protocol;
   return described({ value: request.method }, { value: target }, { value: request.authority }, protocol, null);
 }
 
@@ -128,8 +128,4 @@ function described(
     protocol: scheme === 'https' ? 'https' : 'http',
     service,
   };
-}
-
-function isFault(value: object): value is Refused {
-  return 'denied' in value;
 }

@@ -5,7 +5,8 @@ import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { uuid } from '../crypto/random.ts';
 import type { Stack } from '../compose/stack.ts';
-import { refused, type Refused, type Reply } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { refused, type Refused } from './refused.ts';
 
 /** One call to the authority, read once: what handlers are given. */
 export interface Exchange {

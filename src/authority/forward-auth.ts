@@ -9,7 +9,8 @@ import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect } from './dialects.ts';
 import type { Exchange } from './exchange.ts';
 import { hostName } from './host-check.ts';
-import type { Refused, Reply } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { isRefused, refusedBy, type Refused } from './refused.ts';
 
 /** The dialect of a verify path; null when it is none. */
 export function dialectOf(path: string): Dialect | null {
@@ -29,9 +30,9 @@ export async function verify(exchange: Exchange, dialect: Dialect): Promise<Repl
     return refuse(exchange, deny('address_not_allowed', note));
   }
   const described = dialect(exchange);
-  if ('denied' in described) return refuse(exchange, described.denied);
+  if (isRefused(described)) return refuse(exchange, described.denied);
   const request = originalRequest(exchange, described);
-  if ('denied' in request) return refuse(exchange, request.denied);
+  if (isRefused(request)) return refuse(exchange, request.denied);
   const decision = await stack.guard.decide(request);
   if (decision.outcome === 'deny' && decision.verdict && !decision.verdict.allowed)
     return stack.guard.refusal(decision.verdict, request.service);
@@ -44,13 +45,10 @@ export async function verify(exchange: Exchange, dialect: Dialect): Promise<Repl
 function originalRequest(exchange: Exchange, described: Described): AuthRequest | Refused {
   const { stack, request } = exchange;
   const parsed = parseTarget(described.target);
-  if (!parsed.ok) return { denied: deny('bad_request', parsed.note), detail: null };
+  if (!parsed.ok) return refusedBy(deny('bad_request', parsed.note));
   const place = addressed(stack, described, parsed.path);
   if (place === null)
-    return {
-      denied: deny('no_such_service', 'neither the verify URL nor host nor path means a service'),
-      detail: null,
-    };
+    return refusedBy(deny('no_such_service', 'neither the verify URL nor host nor path means a service'));
   const { service, path } = place;
   return {
     method: described.method,

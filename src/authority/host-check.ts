@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { plainAddress } from '../core/address.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Exchange } from './exchange.ts';
-import { refused, type Refused } from './reply.ts';
+import { refused, type Refused } from './refused.ts';
 
 /** The name in a Host or Origin, without the port; an IPv6 address keeps its brackets off. Null when it is unreadable. */
 export function hostName(authority: string): string | null {

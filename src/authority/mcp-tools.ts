@@ -6,8 +6,8 @@ import type { Stack } from '../compose/stack.ts';
 import type { Caller } from './caller.ts';
 import { keyList, modeList, sinceOf } from './overview.ts';
 import { mint, mintSchema } from './mint.ts';
-import type { Refused } from './reply.ts';
 import { activeTokens, revokeToken } from './token-endpoints.ts';
+import { isRefused, type Refused } from './refused.ts';
 
 /** One server for one request: what its tools may do is bound to who is asking. */
 export function mcpServer(stack: Stack, caller: Caller, clientAddress: string): McpServer {
@@ -77,7 +77,7 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
     ({ since }) =>
       answered(async () => {
         const span = sinceOf(stack, since);
-        if ('denied' in span) return span;
+        if (isRefused(span)) return span;
         await stack.audit.flush();
         return report(stack.store.decisions, span);
       }),
@@ -115,8 +115,8 @@ async function answered(work: () => Promise<object | Refused>): Promise<CallTool
       reason: 'unavailable',
     });
   }
-  if ('denied' in value) {
-    const { denied, detail } = value as Refused;
+  if (isRefused(value)) {
+    const { denied, detail } = value;
     const words = publicWords(denied);
     return failed({
       error: detail === null ? words : `${words}: ${detail}`,

@@ -6,7 +6,8 @@ import { ADMIN_TOKENS, callerWith, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
 import { mcpHostFault } from './host-check.ts';
 import { mcpServer } from './mcp-tools.ts';
-import { COMMON_HEADERS, DEV_HEADER, refusalReply, refused, type Reply } from './reply.ts';
+import { COMMON_HEADERS, DEV_HEADER, refusalReply, type Reply } from './reply.ts';
+import { isRefused, refused } from './refused.ts';
 
 export interface McpEndpoint {
   handle(exchange: Exchange): Promise<Reply | null>;
@@ -40,7 +41,7 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
       const fault = mcpHostFault(exchange);
       if (fault) return refusalReply(fault);
       const caller = await callerWith(exchange, ADMIN_TOKENS);
-      if ('denied' in caller) return refusalReply(caller);
+      if (isRefused(caller)) return refusalReply(caller);
       const body = await bodyJson(exchange.req, exchange.res);
       if (!body.ok) return refusalReply(refused(body.reason, body.words));
       // Batches left the protocol in 2025; one would put many calls behind one judgement.

@@ -5,8 +5,8 @@ import { deny, denyPrincipal, type Principal } from '../core/verdict.ts';
 import type { Stack } from '../compose/stack.ts';
 import { jsonDepth } from './body.ts';
 import { ADMIN_TOKENS, type Caller } from './caller.ts';
-import { refused, type Refused } from './reply.ts';
 import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
 /** The one way to mint a session token, shared by HTTP and MCP: the same words, limits and narrowing. */
 export interface MintedToken {
@@ -79,7 +79,7 @@ export async function mint(
   input: MintInput,
 ): Promise<MintedToken | Refused> {
   const bounds = caller.isAdmin ? grant(stack, input) : narrowed(stack, caller.principal, input);
-  if ('denied' in bounds) return bounds;
+  if (isRefused(bounds)) return bounds;
   const limit = await stack.store.limits.take(`mint:${clientAddress}`, mintsPerWindow, windowSeconds, stack.clock());
   if (!limit.allowed) {
     const note = `${mintsPerWindow} tokens were minted from ${clientAddress} within ${windowSeconds} s`;
@@ -87,7 +87,7 @@ export async function mint(
       caller: { id: caller.principal.id, proven: true },
       retryAfter: limit.retryAfter,
     });
-    return { denied, detail: `${mintsPerWindow} tokens a minute may be minted from one address` };
+    return refusedBy(denied, `${mintsPerWindow} tokens a minute may be minted from one address`);
   }
   const { token, record } = await stack.tokens.mint({
     ttlSeconds: bounds.ttlHours * 3600,
@@ -123,7 +123,7 @@ function narrowed(stack: Stack, minter: Principal, input: MintInput): Bounds | R
     const denied = denyPrincipal(minter, 'insufficient_scope', `it lacks ${missing.join(' ')} itself`, {
       requiredScopes: missing,
     });
-    return { denied, detail: `you cannot grant ${missing.join(' ')}, which you do not have yourself` };
+    return refusedBy(denied, `you cannot grant ${missing.join(' ')}, which you do not have yourself`);
   }
   const hoursLeft = minter.expiresAt === null ? hoursMax : Math.max(0, minter.expiresAt - stack.clock()) / 3600;
   if (input.ttl_hours !== undefined && input.ttl_hours > hoursLeft)
@@ -135,7 +135,7 @@ function narrowed(stack: Stack, minter: Principal, input: MintInput): Bounds | R
 }
 
 function beyond(minter: Principal, words: string): Refused {
-  return { denied: denyPrincipal(minter, 'not_allowed', words), detail: words };
+  return refusedBy(denyPrincipal(minter, 'not_allowed', words), words);
 }
 
 /** True when one of the ranges holds this one whole. Two halves that together would hold it do not count: rare, and refused. */

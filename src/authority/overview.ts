@@ -1,7 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyRecord } from '../core/credential.ts';
 import type { Stack } from '../compose/stack.ts';
-import { refused, type Refused } from './reply.ts';
+import { refused, type Refused } from './refused.ts';
 
 /** What the admin API and the MCP tools show of a stack: never a secret, never a digest. */
 export type KeyLine = ReturnType<typeof keyLine>;

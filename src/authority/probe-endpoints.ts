@@ -3,6 +3,7 @@ import { isLoopback } from './host-check.ts';
 import { callerWith, METRICS_READ } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { COMMON_HEADERS, json, refusalReply, type Reply } from './reply.ts';
+import { isRefused } from './refused.ts';
 
 const pingSecondsMax = 2;
 
@@ -68,7 +69,7 @@ async function answers(stack: Stack): Promise<boolean> {
 async function metrics(exchange: Exchange): Promise<Reply> {
   if (!isLoopback(exchange.peerAddress) || wasForwarded(exchange)) {
     const caller = await callerWith(exchange, METRICS_READ);
-    if ('denied' in caller) return refusalReply(caller);
+    if (isRefused(caller)) return refusalReply(caller);
   }
   const { contentType, text } = await exchange.stack.audit.metrics();
   const headers = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(text)), ...COMMON_HEADERS };

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refusalOf, type Refusal } from '../core/refusal.ts';
-import { deny, type Denied, type Reason } from '../core/verdict.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { discardBody } from './body.ts';
+import type { Refused } from './refused.ts';
 
 export const DEV_HEADER = 'x-countersign-dev';
 
@@ -11,23 +11,6 @@ export const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-opt
 
 /** What goes back; Refusal has the same shape, so that a guard's refusal is sent as it is. */
 export type Reply = Refusal;
-
-/**
- * A refusal by the authority itself. `detail` is said to the caller behind the public words, so that a person or an agent
- * knows what to write instead; it is never a scheme's note, which is the operator's.
- */
-export interface Refused {
-  readonly denied: Denied;
-  readonly detail: string | null;
-}
-
-export function refused(reason: Reason, detail: string): Refused {
-  return { denied: deny(reason, detail), detail };
-}
-
-export function isRefused(value: object): value is Refused {
-  return 'denied' in value;
-}
 
 export function json(status: number, value: unknown): Reply {
   const body = JSON.stringify(value);

@@ -5,7 +5,8 @@ import { bodyJson } from './body.ts';
 import { ADMIN_TOKENS, callerWith, withAdminWords, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
 import { mint, mintInput } from './mint.ts';
-import { refusalReply, refused, success, type Refused, type Reply } from './reply.ts';
+import { refusalReply, success, type Reply } from './reply.ts';
+import { isRefused, refused, type Refused } from './refused.ts';
 
 /** As many as one answer lists; more than that is said to be cut. */
 const listMax = 1000;
@@ -13,27 +14,27 @@ const listMax = 1000;
 /** POST /auth/token. Who is asking comes before what is asked: a stranger's body is never read. */
 export async function createToken(exchange: Exchange): Promise<Reply> {
   const caller = await administrator(exchange);
-  if ('denied' in caller) return refusalReply(caller);
+  if (isRefused(caller)) return refusalReply(caller);
   const body = await bodyJson(exchange.req, exchange.res);
   if (!body.ok) return refusalReply(refused(body.reason, body.words));
   const input = mintInput(body.value);
-  if ('denied' in input) return refusalReply(input);
+  if (isRefused(input)) return refusalReply(input);
   const minted = await mint(exchange.stack, caller, exchange.request.remoteAddress, input);
-  return 'denied' in minted ? refusalReply(minted) : success(201, minted);
+  return isRefused(minted) ? refusalReply(minted) : success(201, minted);
 }
 
 /** GET /auth/tokens. */
 export async function listTokens(exchange: Exchange): Promise<Reply> {
   const caller = await administrator(exchange);
-  return 'denied' in caller ? refusalReply(caller) : success(200, await activeTokens(exchange.stack));
+  return isRefused(caller) ? refusalReply(caller) : success(200, await activeTokens(exchange.stack));
 }
 
 /** DELETE /auth/tokens/{token_id}. */
 export async function deleteToken(exchange: Exchange, tokenId: string): Promise<Reply> {
   const caller = await administrator(exchange);
-  if ('denied' in caller) return refusalReply(caller);
+  if (isRefused(caller)) return refusalReply(caller);
   const revoked = await revokeToken(exchange.stack, tokenId);
-  return 'denied' in revoked ? refusalReply(revoked) : success(200, revoked);
+  return isRefused(revoked) ? refusalReply(revoked) : success(200, revoked);
 }
 
 function administrator(exchange: Exchange): Promise<Caller | Refused> {

@@ -1,0 +1,27 @@
+import { deny, type Denied, type Reason } from '../core/verdict.ts';
+
+// A symbol, since answers are data of any shape: a report has a member "denied" as well.
+const brand: unique symbol = Symbol('refused');
+
+/**
+ * A refusal by the authority itself. `detail` is said to the caller behind the public words, so that a person or an agent
+ * knows what to write instead; it is never a scheme's note, which is the operator's.
+ */
+export interface Refused {
+  readonly [brand]: true;
+  readonly denied: Denied;
+  readonly detail: string | null;
+}
+
+/** For what the caller may read word for word. */
+export function refused(reason: Reason, detail: string): Refused {
+  return refusedBy(deny(reason, detail), detail);
+}
+
+export function refusedBy(denied: Denied, detail: string | null = null): Refused {
+  return { [brand]: true, denied, detail };
+}
+
+export function isRefused<T extends object>(value: T | Refused): value is Refused {
+  return brand in value;
+}
