@@ -53,7 +53,7 @@ function groupLines(title: string, groups: readonly RefusalGroup[]): string[] {
   return [
     '',
     title,
-    ...table([['count', 'caller', 'route', 'reason', 'last seen', 'from'], ...rows]),
+    ...table([['count', 'caller', 'route', 'reason', 'last seen', 'addresses'], ...rows]),
     ...(rest > 0 ? [`… and ${rest} more`] : []),
   ];
 }
