@@ -1,6 +1,7 @@
 import { lifeFault, type ApiKeyEntry, type KeyRecord, type MacKeyEntry } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
 import type { Seal } from '../crypto/seal.ts';
+import { keySnapshot } from './key-snapshot.ts';
 import { knownFound, knownRecord, type KnownKey } from './known-key.ts';
 import type { FoundKey } from './sources/key-source.ts';
 
@@ -31,48 +32,47 @@ export interface KeyIndex {
   readonly size: number;
 }
 
-type Entry = ApiKeyEntry | MacKeyEntry;
-
-interface Snapshot {
-  readonly apiKeys: Map<string, ApiKeyEntry>;
-  readonly macKeys: Map<string, MacKeyEntry[]>;
-  readonly entries: Map<Principal, { readonly service: string; readonly entry: Entry }>;
-  readonly byCredential: Map<string, Entry[]>;
-  readonly clashes: readonly string[];
+interface StoredKey {
+  readonly known: KnownKey;
+  /** What the key was made of: while it is the same, so is the principal. */
+  readonly text: string;
+  readonly createdAt: number;
 }
 
 const noKeys: readonly MacKeyEntry[] = Object.freeze([]);
 
 export function keyIndex(seal: Seal): KeyIndex {
-  const records = new Map<string, { readonly known: KnownKey; readonly text: string; readonly createdAt: number }>();
+  const records = new Map<string, StoredKey>();
   const faults = new Map<string, string>();
+  /** Only ever added to: no revocation is taken back, and one may arrive while an older list of them is on its way. */
   const revoked = new Set<string>();
   const issued = new WeakSet<Principal>();
   let found: readonly KnownKey[] = [];
-  let snapshot = snapshotOf([], revoked);
+  let snapshot = keySnapshot([], revoked);
 
   function putRecord(id: string, record: KeyRecord | null): void {
     faults.delete(id);
     const before = records.get(id);
-    records.delete(id);
-    if (!record) return;
+    if (record !== null && record.revokedAt !== null) revoked.add(record.digest);
+    const text = record && textOfRecord(record);
     // A principal lives as long as its key, so that open streams can be told by it.
-    const text = JSON.stringify({ ...record, revokedAt: null });
-    const createdAt = record.createdAt;
-    if (before?.text === text) {
-      records.set(id, { known: { ...before.known, revoked: record.revokedAt !== null }, text, createdAt });
-      return;
-    }
+    if (before && before.text === text) return;
+    records.delete(id);
+    if (record === null || text === null) return;
     try {
       const known = knownRecord(record, seal);
-      if (known) records.set(id, { known, text, createdAt });
+      if (!known) return;
+      records.set(id, { known, text, createdAt: record.createdAt });
+      issued.add(known.principal);
     } catch (error) {
       // One key that does not open must not take the others with it.
-      faults.set(
-        id,
-        `key ${id} (${record.service}) is not served: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const words = error instanceof Error ? error.message : String(error);
+      faults.set(id, `key ${id} (${record.service}) is not served: ${words}`);
     }
+  }
+
+  function isLive(credentialId: string, now: number): boolean {
+    return (snapshot.byCredential.get(credentialId) ?? []).some((entry) => lifeFault(entry, now) === null);
   }
 
   return {
@@ -83,84 +83,47 @@ export function keyIndex(seal: Seal): KeyIndex {
       const ids = new Set(all.map((record) => record.id));
       for (const id of [...records.keys(), ...faults.keys()]) if (!ids.has(id)) putRecord(id, null);
       for (const record of all) putRecord(record.id, record);
-      // Only ever added to: a revocation that arrived during the reading is not in the list, and none is ever taken back.
       for (const digest of revocations) revoked.add(digest);
     },
     putFound(next) {
-      const before = new Map(found.map((known) => [textOf(known), known]));
+      const before = new Map(found.map((known) => [textOfFound(known), known]));
       found = next.map((one) => {
         const known = knownFound(one);
-        return before.get(textOf(known)) ?? known;
+        return before.get(textOfFound(known)) ?? known;
       });
+      for (const { principal } of found) issued.add(principal);
     },
     putRevoked: (digest) => void revoked.add(digest),
     commit() {
-      const stored = [...records.values()].sort((a, b) => b.createdAt - a.createdAt).map(({ known }) => known);
-      snapshot = snapshotOf([...stored, ...found], revoked);
-      for (const principal of snapshot.entries.keys()) issued.add(principal);
+      const newestFirst = [...records.values()].sort((a, b) => b.createdAt - a.createdAt).map(({ known }) => known);
+      snapshot = keySnapshot([...newestFirst, ...found], revoked);
     },
-    isLive: (credentialId, now) =>
-      (snapshot.byCredential.get(credentialId) ?? []).some((entry) => lifeFault(entry, now) === null),
+    isLive,
     holds(principal, now) {
       // A replaced file keeps its credentialId; only the principal tells the old key from the new one.
-      if (!issued.has(principal)) return this.isLive(principal.credentialId, now);
-      const one = snapshot.entries.get(principal);
-      return one !== undefined && lifeFault(one.entry, now) === null;
+      if (!issued.has(principal)) return isLive(principal.credentialId, now);
+      const served = snapshot.served.get(principal);
+      return served !== undefined && lifeFault(served.entry, now) === null;
     },
     expiries: () =>
-      [...snapshot.entries.values()].flatMap(({ service, entry }) =>
+      [...snapshot.served.values()].flatMap(({ service, entry }) =>
         entry.expiresAt === null || entry.revoked
           ? []
           : [{ service, credentialId: entry.principal.credentialId, expiresAt: entry.expiresAt }],
       ),
     warnings: () => [...faults.values(), ...snapshot.clashes],
     get size() {
-      return snapshot.entries.size;
+      return snapshot.served.size;
     },
   };
 }
 
-/** The first of two keys with one secret counts: stored ones come first, then the sources in their order. */
-function snapshotOf(all: readonly KnownKey[], revoked: ReadonlySet<string>): Snapshot {
-  const snapshot = {
-    apiKeys: new Map<string, ApiKeyEntry>(),
-    macKeys: new Map<string, MacKeyEntry[]>(),
-    entries: new Map<Principal, { service: string; entry: Entry }>(),
-    byCredential: new Map<string, Entry[]>(),
-    clashes: [] as string[],
-  };
-  const holders = new Map<string, Principal>();
-  for (const known of all) {
-    const { principal, key, service, digest, acceptedAt } = known;
-    // One HMAC secret may serve several services, since the service is named in the request; an API key names itself.
-    const place = key ? `${digest} ${service}` : digest;
-    const holder = holders.get(place);
-    if (holder) {
-      const same = holder.credentialId === principal.credentialId && holder.id === principal.id;
-      if (!same) snapshot.clashes.push(clash(principal, holder));
-      continue;
-    }
-    holders.set(place, principal);
-    const life = { expiresAt: principal.expiresAt, revoked: known.revoked || revoked.has(digest) };
-    const entry: Entry = Object.freeze(key ? { principal, key, ...life } : { principal, acceptedAt, ...life });
-    if ('key' in entry) append(snapshot.macKeys, service, entry);
-    else snapshot.apiKeys.set(digest, entry);
-    append(snapshot.byCredential, principal.credentialId, entry);
-    snapshot.entries.set(principal, { service, entry });
-  }
-  return snapshot;
+/** All that a principal is made of; the order of a store's columns must not matter. */
+function textOfRecord(record: KeyRecord): string {
+  const { service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt } = record;
+  return JSON.stringify([service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt]);
 }
 
-function clash(second: Principal, first: Principal): string {
-  return `${second.credentialId} (${second.id}) holds the same secret as ${first.credentialId} (${first.id}), which alone counts; give each its own`;
-}
-
-function textOf({ principal, digest, service, acceptedAt }: KnownKey): string {
-  return JSON.stringify([principal.id, principal.credentialId, digest, service, acceptedAt]);
-}
-
-function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = lists.get(key);
-  if (list) list.push(value);
-  else lists.set(key, [value]);
+function textOfFound({ principal, digest, service, live }: KnownKey): string {
+  return JSON.stringify([principal.id, principal.credentialId, digest, service, 'key' in live || live.acceptedAt]);
 }

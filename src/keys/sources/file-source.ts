@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { followFiles, type Following } from './follow-files.ts';
 import type { FileSourceOptions, FoundKey, KeySource } from './key-source.ts';
+import { isMomentary } from './read-secret.ts';
 
 /** What the files say now. */
 export interface Findings {
@@ -20,6 +21,21 @@ export function fileSource(
   let findings: Findings = { keys: [], warnings: [] };
   let following: Following | null = null;
 
+  function look(paths: readonly string[] | null, fault: string | null): Findings {
+    const faults = fault === null ? [] : [fault];
+    if (paths === null) return { keys: findings.keys, warnings: faults };
+    if (paths.length === 0 && !pattern.includes('*')) faults.push(`${pattern}: does not exist`);
+    try {
+      const { keys, warnings } = read(paths);
+      return { keys, warnings: [...warnings, ...faults] };
+    } catch (error) {
+      if (!isMomentary(error)) throw error;
+      // Good keys are not dropped because the machine is short of something.
+      const trouble = `${pattern}: cannot be read just now (${error.code}), its keys stay as they were`;
+      return { keys: findings.keys, warnings: [trouble, ...faults] };
+    }
+  }
+
   function take(next: Findings): boolean {
     for (const text of next.warnings) if (!findings.warnings.includes(text)) options.onWarning(text);
     const changed = signature(next) !== signature(findings);
@@ -35,9 +51,7 @@ export function fileSource(
         pattern,
         pollMillis: options.pollMillis ?? pollMillisUsual,
         onLook(paths, fault) {
-          const { keys, warnings } = read(paths);
-          const missing = paths.length === 0 && !pattern.includes('*') ? [`${pattern}: does not exist`] : [];
-          const changed = take({ keys, warnings: [...warnings, ...missing, ...(fault === null ? [] : [fault])] });
+          const changed = take(look(paths, fault));
           if (changed && started) onChange();
         },
       });

@@ -1,12 +1,16 @@
 import { readdirSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isMomentary } from './read-secret.ts';
 
 export interface FollowOptions {
   /** Absolute; '*' stands for any characters within the last component. */
   readonly pattern: string;
   readonly pollMillis: number;
-  /** The matching paths in order, whenever they may have changed; a fault that is not about one file. */
-  readonly onLook: (paths: readonly string[], fault: string | null) => void;
+  /**
+   * The matching paths in order, whenever they may have changed, and a fault that is not about one file. Null paths: the
+   * machine could not look just now.
+   */
+  readonly onLook: (paths: readonly string[] | null, fault: string | null) => void;
 }
 
 export interface Following {
@@ -36,19 +40,17 @@ export function followFiles({ pattern, pollMillis, onLook }: FollowOptions): Fol
     if (quiet) clearTimeout(quiet);
     quiet = null;
     followFolder();
-    let names: string[] = [];
+    let names: string[] | null = [];
     let fault = watchFault;
     try {
       names = readdirSync(folder).filter(matches).sort();
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       // A folder that is not there yet is usual: the poll finds it when it comes.
+      if (isMomentary(error)) names = null;
       if (code !== 'ENOENT') fault = `${folder}: cannot be listed (${code ?? 'unknown error'})`;
     }
-    onLook(
-      names.map((name) => join(folder, name)),
-      fault,
-    );
+    onLook(names && names.map((name) => join(folder, name)), fault);
   }
 
   /** A watch belongs to the folder it was opened on; another folder under the same name needs another watch. */
@@ -73,12 +75,14 @@ export function followFiles({ pattern, pollMillis, onLook }: FollowOptions): Fol
   function lost(why: string): void {
     watcher?.close();
     watcher = null;
+    // Tried again at the next look.
+    watched = '';
     watchFault = `${folder}: cannot be watched (${why}); it is read every ${pollMillis} ms instead`;
   }
 
   /** Waits until writing has paused, since half a key is a different key; but not for ever. */
   function notice(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (quiet) clearTimeout(quiet);
     else firstNotice = now;
     quiet = setTimeout(look, Math.max(0, Math.min(quietMillis, firstNotice + waitMillisMax - now)));

@@ -9,9 +9,17 @@ export type SecretReading =
   | { readonly ok: true; readonly text: string; readonly warning: string | null }
   | { readonly ok: false; readonly missing: boolean; readonly fault: string };
 
+/** Faults of the machine at this moment, not of the file: they say nothing about whether its key is still meant to count. */
+const momentary = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EINTR', 'ESTALE', 'ETIMEDOUT']);
+
+export function isMomentary(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && momentary.has(String(error.code));
+}
+
 /**
  * Judges what was opened, not what the name pointed to a moment before. Synchronous: the files are small and few, and a
  * half-read set of keys is a state that nobody has to think about. Symbolic links are followed.
+ * Throws when the machine cannot read just now (no file descriptor is free, say): see isMomentary.
  */
 export function readSecretFile(path: string): SecretReading {
   let file: number;
@@ -19,12 +27,14 @@ export function readSecretFile(path: string): SecretReading {
     // Non-blocking: opening a named pipe would otherwise wait for its writer for ever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
+    if (isMomentary(error)) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     return { ok: false, missing: code === 'ENOENT', fault: `${path}: cannot be opened (${code})` };
   }
   try {
     return judge(path, file);
   } catch (error) {
+    if (isMomentary(error)) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     return { ok: false, missing: false, fault: `${path}: cannot be read (${code})` };
   } finally {
@@ -41,12 +51,13 @@ function judge(path: string, file: number): SecretReading {
   if (open && !exempt(path)) return refuse(`${complaint}, so it is not used; run: chmod 600 ${path}`);
   if (stat.size > bytesMax) return refuse(`${path}: is larger than ${bytesMax} bytes`);
 
-  const buffer = Buffer.alloc(bytesMax + 1);
+  // One byte more than it should have: a file that is being written is not half a key.
+  const buffer = Buffer.alloc(stat.size + 1);
   let length = 0;
   for (let got = 1; got > 0 && length < buffer.length; length += got) {
     got = readSync(file, buffer, length, buffer.length - length, null);
   }
-  if (length > bytesMax) return refuse(`${path}: is larger than ${bytesMax} bytes`);
+  if (length !== stat.size) return refuse(`${path}: changed while it was read`);
   const text = withoutNewline(buffer.toString('utf8', 0, length));
   buffer.fill(0);
   if (text === '') return refuse(`${path}: is empty, so no key is taken from it`);

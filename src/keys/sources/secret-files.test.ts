@@ -255,3 +255,39 @@ test('finds the file of a service that is configured later', async (t) => {
   await source.refresh();
   await until(() => holds(secretA));
 });
+
+test('keeps its keys while the machine has no file descriptor left to read them with', async (t) => {
+  const folder = folderFor(t);
+  put(join(folder, 'embeddings_api_key'), secretA);
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { secretFiles } from ${JSON.stringify(new URL('./secret-files.ts', import.meta.url).href)};
+    const warned = [];
+    const source = secretFiles({
+      pattern: process.argv[1] + '/*_api_key',
+      services: () => [{ name: 'embeddings', apiKeyFile: null }],
+      onWarning: (text) => warned.push(text),
+    });
+    await source.start(() => {});
+    const open = [];
+    try {
+      for (;;) open.push(openSync('/dev/null'));
+    } catch {}
+    // One for the folder, none for the file in it; then none at all.
+    closeSync(open.pop());
+    await source.refresh();
+    const without = [source.keys().length];
+    open.push(openSync('/dev/null'));
+    await source.refresh();
+    without.push(source.keys().length);
+    for (const file of open) closeSync(file);
+    await source.refresh();
+    source.close();
+    console.log(JSON.stringify({ without, after: source.keys().length, warned, now: source.warnings() }));`;
+  const run = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script, folder];
+  const said = JSON.parse(execFileSync('/bin/sh', run, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+  assert.deepEqual(said.without, [1, 1]);
+  assert.equal(said.after, 1);
+  assert.deepEqual(said.now, []);
+  assert.match(said.warned.join(), /EMFILE/);
+});
