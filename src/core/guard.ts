@@ -1,5 +1,5 @@
 import type { Decision } from './decision.ts';
-import { isPromise, type MaybePromise } from './maybe-promise.ts';
+import { andThen, firstAnswer, isPromise, type MaybePromise } from './maybe-promise.ts';
 import type { ModeSource } from './mode.ts';
 import type { Policy } from './policy.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
@@ -8,7 +8,7 @@ import type { Route } from './route.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
-import { deny, type Denied, type Verdict } from './verdict.ts';
+import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
 
 export interface Guard {
   /** Never rejects: what cannot be decided is denied as unavailable. */
@@ -43,28 +43,33 @@ export interface GuardOptions {
 export function createGuard(options: GuardOptions): Guard {
   const { policies, modes, override = null, onRefused = null, observe = null } = options;
 
-  async function judge(request: AuthRequest, guarded: GuardedService, route: Route): Promise<Verdict> {
-    if (override) {
-      const pending = override.authenticate(request);
-      const verdict = isPromise(pending) ? await pending : pending;
-      if (verdict?.allowed) return verdict;
-      if (verdict) return onRefused ? onRefused(verdict, request) : verdict;
-    }
-    let verdict: Verdict | null = null;
-    for (const scheme of guarded.schemes) {
-      const pending = scheme.authenticate(request);
-      verdict = isPromise(pending) ? await pending : pending;
-      if (verdict) break;
-    }
-    verdict ??= unrecognised(request, guarded.authorization);
-    if (!verdict.allowed) return onRefused ? onRefused(verdict, request) : verdict;
-    for (const policy of policies) {
-      const pending = policy.check(verdict.principal, request, route);
-      const objection = isPromise(pending) ? await pending : pending;
-      if (objection)
-        return objection.skewSeconds === null ? { ...objection, skewSeconds: verdict.skewSeconds } : objection;
-    }
-    return verdict;
+  // Nothing here awaits what is known already: each await would cost a decision more than its routing does.
+  function judge(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
+    if (!override) return prove(request, guarded, route);
+    return andThen(override.authenticate(request), (verdict) => {
+      if (verdict === null) return prove(request, guarded, route);
+      return verdict.allowed ? verdict : refuse(verdict, request);
+    });
+  }
+
+  function prove(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
+    const answer = firstAnswer(guarded.schemes, (scheme) => scheme.authenticate(request));
+    return andThen(answer, (found) => {
+      const verdict = found ?? unrecognised(request, guarded.authorization);
+      return verdict.allowed ? permit(verdict, request, route) : refuse(verdict, request);
+    });
+  }
+
+  function permit(verdict: Allowed, request: AuthRequest, route: Route): MaybePromise<Verdict> {
+    const objection = firstAnswer(policies, (policy) => policy.check(verdict.principal, request, route));
+    return andThen(objection, (denied) => {
+      if (denied === null) return verdict;
+      return denied.skewSeconds === null ? { ...denied, skewSeconds: verdict.skewSeconds } : denied;
+    });
+  }
+
+  function refuse(denied: Denied, request: AuthRequest): MaybePromise<Denied> {
+    return onRefused ? onRefused(denied, request) : denied;
   }
 
   function finish(request: AuthRequest, decision: Decision): Decision {
@@ -93,7 +98,8 @@ export function createGuard(options: GuardOptions): Guard {
         }
         let verdict: Verdict;
         try {
-          verdict = await judge(request, guarded, route);
+          const pending = judge(request, guarded, route);
+          verdict = isPromise(pending) ? await pending : pending;
         } catch (error) {
           verdict = undecidable(error);
         }
@@ -109,9 +115,12 @@ export function createGuard(options: GuardOptions): Guard {
       const challenges: string[] = [];
       const further: Record<string, string> = {};
       for (const scheme of options.service(service)?.schemes ?? []) {
-        const challenge = scheme.challenge(denied);
-        if (challenge !== null && !challenges.includes(challenge)) challenges.push(challenge);
         Object.assign(further, scheme.refusalHeaders?.(denied));
+        const challenge = scheme.challenge(denied);
+        if (challenge === null || challenges.includes(challenge)) continue;
+        // Simple clients read only the first challenge, and Bearer is the one that they know.
+        if (challenge.startsWith('Bearer')) challenges.unshift(challenge);
+        else challenges.push(challenge);
       }
       return refusalOf(denied, challenges, further);
     },
