@@ -1,8 +1,8 @@
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { callerOf, groupMerger } from '../groups.ts';
 import type { Memory } from './store.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
-type Counted = { -readonly [Part in keyof DecisionGroup]: DecisionGroup[Part] };
 
 export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStore {
   let rows: Kept[] = [];
@@ -53,38 +53,13 @@ function matches(row: Kept, { since, until, outcome, service, caller, after }: D
   );
 }
 
-function callerOf(row: DecisionRow): string {
-  if (row.principal !== '') return row.principal;
-  return row.claimed === '' ? '' : `${row.claimed}?`;
-}
-
 function grouped(rows: readonly Kept[]): DecisionGroup[] {
-  const groups = new Map<string, Counted>();
+  const merger = groupMerger();
   for (const row of rows) {
-    const { service, route, mode, outcome, reason, clientAddress, requestId, time } = row;
+    const { service, route, mode, outcome, reason, clientAddress, requestId, time, sequence } = row;
     const caller = callerOf(row);
-    const key = JSON.stringify([service, route, mode, outcome, reason, caller, clientAddress]);
-    const group = groups.get(key);
-    if (!group) {
-      groups.set(key, {
-        service,
-        route,
-        mode,
-        outcome,
-        reason,
-        caller,
-        clientAddress,
-        count: 1,
-        firstSeen: time,
-        lastSeen: time,
-        requestId,
-      });
-      continue;
-    }
-    group.count += 1;
-    group.firstSeen = Math.min(group.firstSeen, time);
-    group.lastSeen = Math.max(group.lastSeen, time);
-    group.requestId = requestId;
+    const who = { service, route, mode, outcome, reason, caller, clientAddress };
+    merger.add({ ...who, count: 1, firstSeen: time, lastSeen: time, requestId, lastSequence: sequence });
   }
-  return [...groups.values()].sort((a, b) => b.count - a.count || b.lastSeen - a.lastSeen);
+  return merger.groups();
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
 import type { Database } from './database.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
@@ -14,21 +15,23 @@ const select = `SELECT sequence, time, outcome, reason, note, mode, service, rou
 
 const caller = `CASE WHEN principal <> '' THEN principal WHEN claimed <> '' THEN claimed || '?' ELSE '' END`;
 
-export const decisionGroups = `SELECT g.service, g.route, g.mode, g.outcome, g.reason, g.caller, g.clientAddress, g.count,
-  g.firstSeen, g.lastSeen, last.request_id AS requestId
+export const decisionGroups = `SELECT g.*, last.request_id AS requestId
   FROM (SELECT service, route, mode, outcome, reason, ${caller} AS caller, client_address AS clientAddress,
       COUNT(*) AS count, MIN(time) AS firstSeen, MAX(time) AS lastSeen, MAX(sequence) AS lastSequence
     FROM countersign_decisions WHERE time BETWEEN ? AND ? GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
-  JOIN countersign_decisions AS last ON last.sequence = g.lastSequence
-  ORDER BY g.count DESC, g.lastSeen DESC`;
+  JOIN countersign_decisions AS last ON last.sequence = g.lastSequence`;
+/** The time up to which a step of grouping goes, and that of the first row behind it. */
+export const groupsBound = `SELECT time FROM countersign_decisions WHERE time BETWEEN ? AND ? ORDER BY time LIMIT 1 OFFSET ?`;
+export const groupsNext = `SELECT time FROM countersign_decisions WHERE time > ? ORDER BY time LIMIT 1`;
 
 export const pruneOld = `DELETE FROM countersign_decisions WHERE sequence IN
   (SELECT sequence FROM countersign_decisions WHERE time < ? LIMIT ?)`;
 export const pruneFirst = `DELETE FROM countersign_decisions WHERE sequence IN
   (SELECT sequence FROM countersign_decisions ORDER BY sequence LIMIT ?)`;
 
-/** Rows deleted at a time, so that requests never wait long for it. */
+/** Rows deleted, and rows grouped, at a time, so that requests never wait long for it. */
 const pruneStep = 500;
+const groupsStep = 5000;
 
 export function sqliteDecisions(database: Database): DecisionStore {
   const { step } = database;
@@ -40,6 +43,15 @@ export function sqliteDecisions(database: Database): DecisionStore {
       deleted += count;
       if (count < pruneStep) return deleted;
     }
+  }
+
+  /** Groups the rows of the next times; returns where to go on, null at the end. */
+  function grouped(merger: GroupMerger, from: number, until: number): number | null {
+    const { quick } = database;
+    const bound = quick.get<{ time: number }>(groupsBound, from, until, groupsStep)?.time ?? null;
+    for (const part of quick.all<GroupPart>(decisionGroups, from, bound ?? until)) merger.add(part);
+    // A bound lies between times, never within one, so no row is counted twice.
+    return bound === null ? null : (quick.get<{ time: number }>(groupsNext, bound)?.time ?? null);
   }
 
   return {
@@ -78,8 +90,16 @@ export function sqliteDecisions(database: Database): DecisionStore {
         const rows = database.quick.all<Kept>(sql, ...values).map((row) => ({ ...row }));
         return rows.sort((a, b) => a.sequence - b.sequence);
       }),
-    groups: (since, until) =>
-      step(() => database.quick.all<DecisionGroup>(decisionGroups, since, until).map((group) => ({ ...group }))),
+    async groups(since, until) {
+      const merger = groupMerger();
+      let from: number | null = since;
+      while (from !== null) {
+        const start: number = from;
+        from = await step(() => grouped(merger, start, until));
+        await nextTurn();
+      }
+      return merger.groups();
+    },
     async prune(before, keep) {
       const old = await inSteps(pruneOld, Infinity, before);
       // The index on time is the smallest thing that can be counted: milliseconds for a million rows.

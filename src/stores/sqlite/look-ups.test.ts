@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { decisionRow } from '../store.contract.ts';
 import { openDatabase, type Database } from './database.ts';
-import { decisionGroups, listing, pruneFirst, pruneOld, sqliteDecisions } from './decisions.ts';
+import {
+  decisionGroups,
+  groupsBound,
+  groupsNext,
+  listing,
+  pruneFirst,
+  pruneOld,
+  sqliteDecisions,
+} from './decisions.ts';
 import { keyByDigest, keyById } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
@@ -40,6 +48,8 @@ describe('a look-up reads an index and never the whole table', () => {
     'decisions behind a number': listing({ after: 1, limit: 1 }).sql,
     'newest decisions': listing({ limit: 1 }).sql,
     'decisions in groups': decisionGroups,
+    'a bound of groups': groupsBound,
+    'the next time of groups': groupsNext,
     'old decisions': pruneOld,
     'first decisions': pruneFirst,
   };
@@ -74,9 +84,32 @@ test('ended limits and expired one-time values leave the file as new ones come',
   }
 });
 
+test('groups of many rows are the same as of few, and let others have their turn', async () => {
+  const decisions = sqliteDecisions(database);
+  // Many rows of one time, so that bounds fall among them.
+  const rows = Array.from({ length: 30_000 }, (_, index) =>
+    decisionRow(Math.floor(index / 7000), { service: `service-${index % 3}`, requestId: `r${index}` }),
+  );
+  await decisions.append(rows);
+  const { result: groups, turns } = await withTurns(() => decisions.groups(0, Infinity));
+  assert.deepEqual(
+    groups.map(({ service, count, requestId }) => [service, count, requestId]).sort(),
+    [0, 1, 2].map((number) => [`service-${number}`, 10_000, `r${29_997 + number}`]),
+  );
+  assert.ok(turns >= 3, `${turns} turns`);
+  assert.equal(await decisions.prune(Infinity, 0), rows.length);
+});
+
 test('pruning many rows lets others have their turn', async () => {
   const decisions = sqliteDecisions(database);
   await decisions.append(Array.from({ length: 6000 }, (_, index) => decisionRow(index)));
+  const { result, turns } = await withTurns(() => decisions.prune(Infinity, 0));
+  assert.equal(result, 6000);
+  assert.ok(turns >= 10, `${turns} turns`);
+});
+
+/** How often the event loop came round while the work was done. */
+async function withTurns<T>(work: () => Promise<T>): Promise<{ result: T; turns: number }> {
   let turns = 0;
   let done = false;
   const turn = () => {
@@ -84,7 +117,7 @@ test('pruning many rows lets others have their turn', async () => {
     if (!done) setImmediate(turn);
   };
   setImmediate(turn);
-  assert.equal(await decisions.prune(Infinity, 0), 6000);
+  const result = await work();
   done = true;
-  assert.ok(turns >= 10, `${turns} turns`);
-});
+  return { result, turns };
+}
