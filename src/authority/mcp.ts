@@ -34,7 +34,14 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
     },
     { legacy: 'stateless', maxSubscriptions: 16 },
   );
-  const nodeHandler = toNodeHandler(handler);
+  const nodeHandler = toNodeHandler({
+    async fetch(message, options) {
+      const response = await handler.fetch(message, options);
+      // The SDK says no-cache for its streams, but a token may be in this one.
+      response.headers.set('cache-control', 'no-store, no-transform');
+      return response;
+    },
+  });
 
   return {
     async handle(exchange) {
