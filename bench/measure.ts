@@ -37,9 +37,9 @@ export interface Pair {
   readonly ours: () => unknown;
   readonly peer: () => unknown;
   readonly peerName: string;
-  /** Interleaved repetitions, 41 unless said. */
+  /** Interleaved repetitions, 101 unless said. */
   readonly runs?: number;
-  /** How long one repetition of either side takes, 8 unless said. */
+  /** How long one repetition of either side takes, 2 unless said: short enough that most fit between two interruptions. */
   readonly batchMillis?: number;
 }
 
@@ -55,7 +55,7 @@ export interface Timing {
  * collector falls on neither. Each side's batch is calibrated to take about the same time.
  */
 export async function measure(pair: Pair): Promise<Timing> {
-  const { runs = 41, batchMillis = 8 } = pair;
+  const { runs = 101, batchMillis = 2 } = pair;
   const ours = await sideOf(pair.ours, batchMillis);
   const peer = await sideOf(pair.peer, batchMillis);
   for (let run = 0; run < runs; run += 1) {
