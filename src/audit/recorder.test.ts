@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { StoreError, type DecisionRow, type DecisionStore } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { rowWith } from './audit-fixtures.test.ts';
@@ -81,6 +82,23 @@ test('beyond the bound rows are dropped with a count and one line, and a second 
   assert.equal(state.batches.flat().length, 100);
   assert.equal(warnings.length, 2);
   assert.match(warnings[1] ?? '', /50 were lost/);
+  await rows.close();
+});
+
+test('the timer writes what waits, and tries again by itself after an outage', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const state = unsteady();
+  const { rows } = recording({ store: state.store });
+  state.away = true;
+  rows.add(rowWith());
+  t.mock.timers.tick(100);
+  await rows.flush();
+  assert.equal(state.batches.length, 0);
+  state.away = false;
+  t.mock.timers.tick(5000);
+  await setImmediate();
+  await setImmediate();
+  assert.equal(state.batches.flat().length, 1);
   await rows.close();
 });
 

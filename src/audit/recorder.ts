@@ -42,7 +42,7 @@ export function recorder(options: RecorderOptions): Recorder {
   function add(row: DecisionRow): void {
     if (closed || queue.length >= queueMax) {
       dropped += 1;
-      if (droppedAtWarning === 0) warnOfLoss();
+      if (!closed && droppedAtWarning === 0) warnOfLoss();
       return;
     }
     queue.push(row);

@@ -77,6 +77,14 @@ test('guesses at the override token can be counted alone', async () => {
   assert.equal((await onRefused(wrong, requestTo({}))).reason, 'rate_limited');
 });
 
+test('guesses at services do not use up the limit of the override token', async () => {
+  const { refuse, onRefused } = counting();
+  for (let time = 0; time < 4; time += 1) await refuse('invalid_credentials');
+  const wrong = deny('invalid_credentials', 'a note', { presentedAs: 'override' });
+  assert.equal((await onRefused(wrong, requestTo({}))).reason, 'invalid_credentials');
+  assert.equal((await refuse('invalid_credentials')).reason, 'rate_limited');
+});
+
 test('a store that is away leaves the refusal as it was decided', async () => {
   const limits: LimitStore = { take: away, peek: away, once: away };
   const onRefused = failedAttempts({ limits, clock: () => 0, limit: 3, windowSeconds: 300 });

@@ -41,7 +41,7 @@ export function failedAttempts(
   async function count(denied: Denied, request: AuthRequest): Promise<Denied> {
     const group = addressGroup(request.remoteAddress);
     try {
-      const state = await limits.take(`failed:${group}`, limit, windowSeconds, clock());
+      const state = await limits.take(keyOf(denied, group), limit, windowSeconds, clock());
       if (state.allowed) return denied;
       const note = `more than ${limit} wrong credentials from ${group} in ${windowSeconds} s; the last: ${denied.note}`;
       return deny('rate_limited', note, { ...detailsOf(denied), retryAfter: state.retryAfter });
@@ -52,6 +52,11 @@ export function failedAttempts(
   }
 
   return (denied, request) => (counts(denied) ? count(denied, request) : denied);
+}
+
+/** Guesses at the override token count apart: the limits and windows of the two differ. */
+function keyOf(denied: Denied, group: string): string {
+  return isWrongOverride(denied) ? `failed:override:${group}` : `failed:${group}`;
 }
 
 function detailsOf(denied: Denied) {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { Mode } from '../core/mode.ts';
 import { StoreError, type Store } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
 import { modes, type FileModes, type Modes } from './modes.ts';
 
 /** embeddings with /embed (report in the file) and /health; aidb with off in the file; the stack at enforce. */
@@ -93,13 +97,22 @@ test('a change made by another process on the same store is followed', async (t)
 });
 
 test('what was set survives a restart', async (t) => {
-  const store = memoryStore();
-  const before = await open(store);
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-modes-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const options = { file: join(folder, 'state.db') };
+  const first = sqliteStore(options);
+  await first.migrate();
+  const before = await open(first);
   await before.set('embeddings/embed', 'off', 'operator:admin');
   before.close();
-  const after = await open(store);
-  t.after(() => after.close());
+  await first.close();
+
+  const second = sqliteStore(options);
+  await second.migrate();
+  const after = await open(second);
   assert.equal(seen(after), 'off enforce enforce off');
+  after.close();
+  await second.close();
 });
 
 test('what does not exist is refused with the known names', async (t) => {
