@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { readEnvironment } from './env.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-env-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function fileOf(name: string, content: string, mode = 0o600): string {
+  const file = join(folder, name);
+  writeFileSync(file, content);
+  chmodSync(file, mode);
+  return file;
+}
+
+test('an empty environment has no effect', () => {
+  assert.deepEqual(readEnvironment({}), {
+    environment: {
+      authEnabled: null,
+      adminToken: null,
+      overrideToken: null,
+      tokenTtlSeconds: 86_400,
+      store: null,
+      supabaseKey: null,
+      signatureWindow: 300,
+      mode: null,
+      clearsEnforcement: false,
+      warnings: [],
+    },
+    faults: [],
+  });
+});
+
+test('reads every variable, and a file for each name with _FILE', () => {
+  const names = ['AUTH_ADMIN_TOKEN', 'SERVICE_AUTH_OVERRIDE_TOKEN', 'SUPABASE_KEY'] as const;
+  const plain = readEnvironment(Object.fromEntries(names.map((name) => [name, `value of ${name}`])));
+  const files = readEnvironment(
+    Object.fromEntries(names.map((name) => [`${name}_FILE`, fileOf(name, `value of ${name}\n`)])),
+  );
+  assert.deepEqual(files, plain);
+  assert.equal(files.environment.adminToken, 'value of AUTH_ADMIN_TOKEN');
+  assert.equal(files.environment.overrideToken, 'value of SERVICE_AUTH_OVERRIDE_TOKEN');
+  assert.equal(files.environment.supabaseKey, 'value of SUPABASE_KEY');
+});
+
+test('refuses a name that is set twice, and a file that is absent or that others can read, without showing it', () => {
+  const open = fileOf('open', 'hunter2', 0o644);
+  const faults = [
+    ...readEnvironment({ AUTH_ADMIN_TOKEN: 'hunter2', AUTH_ADMIN_TOKEN_FILE: fileOf('both', 'hunter2') }).faults,
+    ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: join(folder, 'absent') }).faults,
+    ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: open }).faults,
+    ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: folder }).faults,
+  ].map(({ message }) => message);
+  assert.equal(faults.length, 4);
+  assert.equal(faults[0], 'AUTH_ADMIN_TOKEN and AUTH_ADMIN_TOKEN_FILE are both set');
+  assert.match(faults[1] ?? '', /^AUTH_ADMIN_TOKEN_FILE names a file that cannot be used: .*absent/);
+  assert.match(faults[2] ?? '', /can read or write it \(mode 0644\)/);
+  assert.doesNotMatch(faults.join(), /hunter2/);
+});
+
+test('an empty value counts as not set', () => {
+  assert.deepEqual(readEnvironment({ AUTH_ADMIN_TOKEN: '', AUTH_ENABLED: '', AUTH_ADMIN_TOKEN_FILE: '' }), readEnvironment({}));
+});
+
+test('SERVICE_AUTH_ENFORCEMENT_MODE: true enforces, false reports and takes back what was enforced', () => {
+  const read = (value: string) => {
+    const { environment, faults } = readEnvironment({ SERVICE_AUTH_ENFORCEMENT_MODE: value });
+    return [environment.mode, environment.clearsEnforcement, faults.length];
+  };
+  assert.deepEqual(read('true'), ['enforce', false, 0]);
+  assert.deepEqual(read('TRUE'), ['enforce', false, 0]);
+  assert.deepEqual(read('false'), ['report', true, 0]);
+  assert.deepEqual(read('off'), ['off', false, 0]);
+  assert.deepEqual(read('report'), ['report', false, 0]);
+  assert.deepEqual(read('enforce'), ['enforce', false, 0]);
+  assert.deepEqual(read('maybe'), [null, false, 1]);
+});
+
+test('finds the store: AUTH_STORAGE before DATABASE_URL before Redis', () => {
+  const store = (env: Record<string, string>) => readEnvironment(env).environment.store;
+  const database = { DATABASE_URL: 'postgres://db/x' };
+  const redis = { REDIS_HOST: 'cache', REDIS_PORT: '6380' };
+  assert.deepEqual(store({ ...database, ...redis, AUTH_STORAGE: 'memory' }), { kind: 'memory' });
+  assert.deepEqual(store({ AUTH_STORAGE: 'supabase', SUPABASE_URL: 'https://x.example' }), {
+    kind: 'supabase',
+    url: 'https://x.example',
+  });
+  assert.deepEqual(store({ ...database, ...redis }), { kind: 'postgres', url: 'postgres://db/x' });
+  assert.deepEqual(store(redis), { kind: 'redis', url: 'redis://cache:6380' });
+  assert.deepEqual(store({ REDIS_HOST: '::1' }), { kind: 'redis', url: 'redis://[::1]:6379' });
+  assert.deepEqual(store({ ...redis, REDIS_URL: 'rediss://other' }), { kind: 'redis', url: 'rediss://other' });
+  assert.equal(store({ REDIS_PORT: '6379' }), null);
+});
+
+const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
+  [{ AUTH_ENABLED: 'maybe' }, /^AUTH_ENABLED .*write true or false/],
+  [{ AUTH_TOKEN_TTL: '0' }, /^AUTH_TOKEN_TTL .*write hours/],
+  [{ AUTH_TOKEN_TTL: '1.5' }, /^AUTH_TOKEN_TTL .*write hours/],
+  [{ AUTH_TIMESTAMP_WINDOW: '-1' }, /^AUTH_TIMESTAMP_WINDOW .*write seconds/],
+  [{ AUTH_STORAGE: 'disk' }, /^AUTH_STORAGE .*memory or supabase/],
+  [{ AUTH_STORAGE: 'supabase' }, /^SUPABASE_URL .*needs SUPABASE_URL/],
+  [{ DATABASE_URL: 'mysql://root:hunter2@db' }, /^DATABASE_URL .*postgres:/],
+  [{ REDIS_URL: 'http://:hunter2@cache' }, /^REDIS_URL .*redis:/],
+  [{ REDIS_HOST: 'cache', REDIS_PORT: 'hunter2' }, /^REDIS_HOST .*REDIS_PORT/],
+];
+
+for (const [env, expected] of refused) {
+  test(`refuses ${Object.keys(env).join(' with ')} without showing its value`, () => {
+    const { faults } = readEnvironment(env);
+    const text = faults.map(({ message, hint }) => `${message} ${hint}`).join('\n');
+    assert.equal(faults.length, 1);
+    assert.match(text, expected);
+    assert.doesNotMatch(text, /hunter2/);
+    assert.equal(faults[0]?.source, 'environment');
+  });
+}
