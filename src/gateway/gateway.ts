@@ -90,7 +90,7 @@ export function createGateway(stack: Stack): Gateway {
       socket.on('error', () => socket.destroy());
       socket.on('drain', () => res.emit('drain'));
       res.assignSocket(req.socket);
-      res.on('finish', () => socket.end());
+      res.on('finish', () => socket.end(() => socket.destroy()));
       req.socket.setTimeout(0);
       req.socket.setNoDelay(true);
       if (head.length > 0) socket.unshift(head);

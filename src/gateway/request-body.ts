@@ -10,6 +10,7 @@ export class RequestBody extends Readable {
   readonly #onData: (chunk: Buffer) => void;
   readonly #onEnd: () => void;
   readonly #onGone: () => void;
+  #started = false;
 
   constructor(req: IncomingMessage) {
     super({ highWaterMark: 65_536 });
@@ -24,10 +25,16 @@ export class RequestBody extends Readable {
       // 'close' follows 'end' too: only a body that broke off is an error.
       if (!req.readableEnded) this.destroy(new Error('the client went away before its body was complete'));
     };
-    req.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onGone).on('close', this.#onGone);
   }
 
   override _read(): void {
+    if (!this.#started) {
+      // Not before the upstream's client reads: of a stream that has ended already it would send the length, and a chunked
+      // body is to stay chunked.
+      this.#started = true;
+      this.#req.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onGone).on('close', this.#onGone);
+      if (this.#req.destroyed) this.#onGone();
+    }
     this.#req.resume();
   }
 

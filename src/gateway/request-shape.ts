@@ -10,6 +10,7 @@ export function requestFault(req: IncomingMessage): string | null {
   const { rawHeaders, headers } = req;
   if (rawHeaders.length > headerLinesMax * 2) return `the request has more than ${headerLinesMax} header lines`;
   if (req.method === 'TRACE' || req.method === 'CONNECT') return `${req.method} is not passed on`;
+  if (req.httpVersion !== '1.1' && req.httpVersion !== '1.0') return `HTTP/${req.httpVersion} is not spoken here`;
   let hosts = 0;
   let encodings = 0;
   let lengths = 0;
