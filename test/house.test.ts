@@ -26,8 +26,20 @@ const mayImport: Record<string, readonly string[]> = {
   authority: ['core', 'crypto', 'keys', 'schemes', 'policies', 'rollout', 'audit', 'compose'],
   gateway: ['core', 'adapters', 'client', 'compose'],
   cli: [
-    'core', 'crypto', 'schemes', 'policies', 'stores', 'client', 'keys', 'rollout', 'audit', 'secrets',
-    'compose', 'adapters', 'authority', 'gateway',
+    'core',
+    'crypto',
+    'schemes',
+    'policies',
+    'stores',
+    'client',
+    'keys',
+    'rollout',
+    'audit',
+    'secrets',
+    'compose',
+    'adapters',
+    'authority',
+    'gateway',
   ],
 };
 
@@ -50,7 +62,9 @@ const sources: Source[] = globSync('src/**/*.ts', { cwd: root })
   .filter((path) => !/\.(test|contract)\.ts$/.test(path))
   .map((path) => {
     const text = readFileSync(join(root, path), 'utf8');
-    const imports = [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm)].map((match) => match[1] as string);
+    const imports = [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'([^'\n]+)'/gm)].map(
+      (match) => match[1] as string,
+    );
     return { path, text, imports };
   });
 
@@ -84,7 +98,8 @@ test('every room imports only the rooms that the table allows', () => {
 });
 
 test('residents of schemes, stores, adapters and policies never import a sibling', () => {
-  const resident = (path: string): string | null => (path.split('/').length > 3 ? (path.split('/')[2] as string) : null);
+  const resident = (path: string): string | null =>
+    path.split('/').length > 3 ? (path.split('/')[2] as string) : null;
   const found = offences((source, specifier) => {
     const room = roomOf(source.path);
     if (!specifier.startsWith('.') || !apart.has(room)) return null;
@@ -118,8 +133,13 @@ test('only the rooms named for it read the environment, and only the command lin
     .filter(({ path }) => !readsOutside.some((place) => path.startsWith(place)))
     .map(({ path }) => path);
   assert.deepEqual(environment, []);
-  const argv = sources.filter(({ text }) => /\bprocess\.argv\b/.test(text)).filter(({ path }) => roomOf(path) !== 'cli');
-  assert.deepEqual(argv.map(({ path }) => path), []);
+  const argv = sources
+    .filter(({ text }) => /\bprocess\.argv\b/.test(text))
+    .filter(({ path }) => roomOf(path) !== 'cli');
+  assert.deepEqual(
+    argv.map(({ path }) => path),
+    [],
+  );
 });
 
 test('what ships imports only what is shipped with it', () => {
@@ -130,18 +150,29 @@ test('what ships imports only what is shipped with it', () => {
   const demonstration = new Set(['@modelcontextprotocol/client']);
   const found = offences((source, specifier) => {
     if (specifier.startsWith('.') || specifier.startsWith('node:')) return null;
-    const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+    const name = specifier
+      .split('/')
+      .slice(0, specifier.startsWith('@') ? 2 : 1)
+      .join('/');
     if (name in dependencies) return null;
-    return source.path.startsWith('src/cli/demo') && demonstration.has(name) ? null : `${source.path} imports ${specifier}`;
+    return source.path.startsWith('src/cli/demo') && demonstration.has(name)
+      ? null
+      : `${source.path} imports ${specifier}`;
   });
   assert.deepEqual(found, []);
 });
 
 test('every dependency has its reason in docs/dependencies.md', () => {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string>>;
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    string,
+    Record<string, string>
+  >;
   const names = [...Object.keys(manifest['dependencies'] ?? {}), ...Object.keys(manifest['devDependencies'] ?? {})];
   const reasons = readFileSync(join(root, 'docs/dependencies.md'), 'utf8');
-  assert.deepEqual(names.filter((name) => !reasons.includes(`| \`${name}\` |`)), []);
+  assert.deepEqual(
+    names.filter((name) => !reasons.includes(`| \`${name}\` |`)),
+    [],
+  );
 });
 
 test('no source is longer than 300 lines', () => {
@@ -152,5 +183,8 @@ test('no source is longer than 300 lines', () => {
 test('every room has its line in ARCHITECTURE.md', () => {
   const map = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
   const rooms = new Set(sources.filter(({ path }) => !isFrontDoor(path)).map(({ path }) => roomOf(path)));
-  assert.deepEqual([...rooms].filter((room) => !map.includes(`\`${room}/\``)), []);
+  assert.deepEqual(
+    [...rooms].filter((room) => !map.includes(`\`${room}/\``)),
+    [],
+  );
 });
