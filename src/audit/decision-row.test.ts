@@ -51,7 +51,7 @@ test('where nobody was asked nobody is named', () => {
 
 test('what a caller chooses is cut to a bounded length', () => {
   const long = 'x'.repeat(100_000);
-  const request = requestTo({ method: long, path: `/${long}`, service: long, requestId: long });
+  const request = requestTo({ method: long, path: `/${long}`, service: long, requestId: long, remoteAddress: long });
   const verdict = deny('invalid_signature', long, { caller: { id: long, proven: false } });
   const row = decisionRow(decisionOf({ verdict, outcome: 'deny' }), request, now);
   assert.equal(row.path.length, 2048);
