@@ -40,7 +40,10 @@ export function refusalOf(
   return { status, headers, body };
 }
 
-/** Known but not allowed. A caller of an expired or replayed credential is known to us, yet not authenticated. */
+/**
+ * Known but not allowed: a caller of an expired or replayed credential is known to us, yet not authenticated, and a 403 that
+ * nobody was asked for (a peer that is no trusted proxy) knows no caller.
+ */
 function isAuthenticated(denied: Denied, status: number): boolean {
-  return status !== 401 && (status === 403 || denied.caller?.proven === true);
+  return status !== 401 && denied.caller?.proven === true;
 }
