@@ -1,4 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { plainAddress } from '../core/address.ts';
+import { isTrusted } from '../core/client-address.ts';
+import { parseTarget } from '../core/target.ts';
 import { deny } from '../core/verdict.ts';
 import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
@@ -19,6 +23,13 @@ export interface Authority {
   handle(req: IncomingMessage, res: ServerResponse): void;
   /** Answers on adminListen. */
   handleAdmin(req: IncomingMessage, res: ServerResponse): void;
+  /** A server's 'upgrade' event: answered like any request and never upgraded, since a proxy may ask about a WebSocket's handshake. */
+  upgrade(req: IncomingMessage, socket: Duplex): void;
+  /**
+   * Whether a trusted proxy asks for a verdict here. To be looked at before hosts: the question may carry the host of the
+   * service that it is about.
+   */
+  asksForVerdict(req: IncomingMessage): boolean;
   /** Whether a normalised path belongs to the authority, by its first segment in any case of its letters. */
   isReserved(path: string): boolean;
   close(): Promise<void>;
@@ -69,6 +80,19 @@ export function createAuthority(stack: Stack): Authority {
   return {
     handle: (req, res) => void serve(req, res, answer),
     handleAdmin: (req, res) => void serve(req, res, admin),
+    upgrade(req, socket) {
+      const res = new ServerResponse(req);
+      res.shouldKeepAlive = false;
+      socket.on('error', () => socket.destroy());
+      res.assignSocket(req.socket);
+      res.on('finish', () => socket.end());
+      void serve(req, res, answer);
+    },
+    asksForVerdict(req) {
+      const target = parseTarget(req.url ?? '');
+      const peer = plainAddress(req.socket.remoteAddress ?? '');
+      return target.ok && dialectOf(target.path) !== null && isTrusted(stack.config.trustedProxies, peer);
+    },
     isReserved,
     close: () => mcp.close(),
   };

@@ -48,6 +48,7 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
     remoteAddress,
     requestId: requestIdOf(req, isTrusted(trustedProxies, peerAddress)),
     fields: (name) => fieldsOf(req, name),
+    bodyPresence: 'unseen',
     body: () => Promise.reject(new BodyError('body_unavailable', 'credentials of the authority do not sign bodies')),
   };
   const query = new URLSearchParams(parsed.query);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import {
   bearer,
@@ -201,7 +202,9 @@ test('public routes and modes report and off pass with their identity headers', 
 test('a peer that is no trusted proxy is refused in every dialect', async (t) => {
   const { port, key } = await start(t, yaml.replace('trustedProxies: [127.0.0.1/32]\n', ''));
   refused(await nginx(port, '/echo/open', [auth(key)]), 403, 'address_not_allowed');
-  refused(await forward(port, '/echo/open', ['X-Forwarded-For: 127.0.0.1']), 403, 'address_not_allowed');
+  const stranger = await forward(port, '/echo/open', ['X-Forwarded-For: 127.0.0.1']);
+  refused(stranger, 403, 'address_not_allowed');
+  assert.equal((JSON.parse(stranger.body) as { authenticated: boolean }).authenticated, false);
   refused(await rawRequest(port, ['GET /auth/verify/envoy/echo/open HTTP/1.1', 'Host: a']), 403, 'address_not_allowed');
   refused(await rawRequest(port, ['POST /auth/verify/ingress-nginx HTTP/1.1', 'Host: a']), 403, 'address_not_allowed');
 });
@@ -385,6 +388,38 @@ test('WebSocket schemes of Traefik are http and https', async (t) => {
     'Sec-WebSocket-Version: 13',
   ]);
   assert.equal(answer.status, 200);
+});
+
+test("a WebSocket's handshake is asked about like any request", async (t) => {
+  const { port, key } = await start(t);
+  const upgrade = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+  ];
+  allowed(await nginx(port, '/echo/x', [auth(key), ...upgrade]), [
+    'main-backend',
+    'service:main-backend',
+    '',
+    'enforce',
+  ]);
+  refused(await nginx(port, '/echo/x', upgrade), 401, 'missing_credentials');
+});
+
+test('a question of a trusted proxy is told apart before hosts are looked at', async (t) => {
+  for (const [text, asks] of [
+    [yaml, true],
+    [yaml.replace('trustedProxies: [127.0.0.1/32]\n', ''), false],
+  ] as const) {
+    const { authority } = await startAuthority(t, { yaml: text });
+    const from = (url: string) =>
+      authority.asksForVerdict({ url, socket: { remoteAddress: '127.0.0.1' } } as IncomingMessage);
+    assert.equal(from('/auth/verify/envoy/x?y'), asks);
+    assert.equal(from('/auth/verify/forward?service=echo'), asks);
+    for (const url of ['/auth/verify', '/auth/verify/other', '/echo/auth/verify/nginx', '/auth//verify/nginx', '*'])
+      assert.equal(from(url), false, url);
+  }
 });
 
 test('every decision is recorded under the service that was asked for, and strangers invent no names', async (t) => {

@@ -60,6 +60,7 @@ function originalRequest(exchange: Exchange, described: Described): AuthRequest 
     remoteAddress: request.remoteAddress,
     requestId: request.requestId,
     fields: request.fields,
+    bodyPresence: 'unseen',
     body: () => Promise.reject(new BodyError('body_unavailable', 'forward auth does not see the body')),
   };
 }
