@@ -44,7 +44,7 @@ startService('hybrid-coordinator', 8092, {
     for (const word of (notes[best] ?? '').split(' ')) {
       if (response.destroyed) return;
       response.write(`data: ${JSON.stringify({ word })}\n\n`);
-      await pause(30);
+      await pause(15);
     }
     response.end('event: done\ndata: {}\n\n');
   },
