@@ -121,6 +121,7 @@ function requestOf(credential: Record<string, string>): () => AuthRequest {
     remoteAddress: '10.0.0.7',
     requestId: 'a-request',
     fields,
+    bodyPresence: 'none',
     body: noBody,
   });
 }

@@ -80,6 +80,7 @@ function received(request: IncomingMessage): AuthRequest {
     remoteAddress: '127.0.0.1',
     requestId: 'a-request',
     fields: (name) => lines[name] ?? [],
+    bodyPresence: 'none',
     body: async () => new Uint8Array(),
   };
 }

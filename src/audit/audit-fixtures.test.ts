@@ -39,6 +39,7 @@ export function requestTo(details: Partial<AuthRequest> = {}): AuthRequest {
     remoteAddress: '10.0.0.7',
     requestId: 'r1',
     fields: () => [],
+    bodyPresence: 'none',
     body: async () => new Uint8Array(),
     ...details,
   };

@@ -181,6 +181,7 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     remoteAddress: '127.0.0.1',
     requestId: 'r1',
     fields: () => [],
+    bodyPresence: 'unseen' as const,
     body: () => Promise.reject(new Error('unread')),
   };
   await stack.guard.decide(request);

@@ -178,6 +178,7 @@ test('refusals are those of the guard, byte for byte', async (t) => {
     remoteAddress: '127.0.0.1',
     requestId: '',
     fields: () => [],
+    bodyPresence: 'unseen' as const,
     body: () => Promise.reject(new Error('unread')),
   };
   const { verdict } = await stack.guard.decide(request);

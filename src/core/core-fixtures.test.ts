@@ -17,6 +17,7 @@ export function requestWith(
     remoteAddress: '10.0.0.7',
     requestId: 'r1',
     fields: (name) => headers[name] ?? [],
+    bodyPresence: 'none',
     body: async () => new Uint8Array(),
     ...rest,
   };

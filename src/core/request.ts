@@ -21,7 +21,9 @@ export interface AuthRequest {
   readonly requestId: string;
   /** Field lines in order of arrival, by lower-case name; empty when there is none. */
   fields(name: string): readonly string[];
-  /** The exact bytes. Callable twice. Rejects with a BodyTooLarge or a BodyUnavailable, see below. */
+  /** 'unseen': whoever asks on behalf of a proxy does not get the body, and cannot know whether there is one. */
+  readonly bodyPresence: 'none' | 'present' | 'unseen';
+  /** The exact bytes. Callable twice. Rejects with a BodyError. */
   body(): Promise<Uint8Array>;
 }
 

@@ -121,6 +121,7 @@ export function exampleRequest(example: ExampleRequest = {}): AuthRequest {
     remoteAddress: '10.0.0.7',
     requestId: 'a-request',
     fields: (field) => lines[field] ?? (headers[field] === undefined ? [] : [headers[field]]),
+    bodyPresence: 'none',
     body: async () => new Uint8Array(),
     ...rest,
   };

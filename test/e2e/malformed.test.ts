@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { mintKey } from '../../src/crypto/key-format.ts';
 import { sendRaw, startProgram, startUpstream } from './program.ts';
 

@@ -333,6 +333,7 @@ test('tool_not_allowed is answered like every other refusal', async (t) => {
       remoteAddress: '127.0.0.1',
       requestId: '1',
       fields: () => [],
+      bodyPresence: 'none',
       body: () => Promise.resolve(new Uint8Array()),
     };
     void guard.decide(asked).then(({ verdict }) => {

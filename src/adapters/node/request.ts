@@ -95,6 +95,12 @@ class IncomingRequest implements NodeRequest {
     return fieldLines(this.#req.rawHeaders, name);
   }
 
+  /** RFC 9112 §6.3: a request has a body when it says its length or that it comes in chunks. */
+  get bodyPresence(): 'none' | 'present' {
+    const { 'content-length': length, 'transfer-encoding': coding } = this.#req.headers;
+    return coding !== undefined || (length !== undefined && length !== '0') ? 'present' : 'none';
+  }
+
   body(): Promise<Buffer> {
     if (this.heldBody === null) {
       this.#onBody?.();

@@ -12,7 +12,7 @@ import { sqliteTokens } from './tokens.ts';
 export interface SqliteStoreOptions {
   readonly file: string;
   readonly clock?: Clock;
-  /** How often to look for changes made by other processes, milliseconds; 50. */
+  /** How often to look for changes made by other processes, milliseconds; 20. */
   readonly pollMillis?: number;
 }
 
@@ -20,7 +20,7 @@ export interface SqliteStoreOptions {
  * The embedded store: one file, shared by the processes of one machine. node:sqlite is synchronous, so every verb is done
  * when it returns and its promise only carries the result. Nothing is opened before the first verb.
  */
-export function sqliteStore({ file, clock = systemClock, pollMillis = 50 }: SqliteStoreOptions): Store {
+export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: SqliteStoreOptions): Store {
   const database = openDatabase(file);
   const changes = changeFeed(database, pollMillis);
   const { step } = database;

@@ -1,0 +1,200 @@
+import type { Clock } from '../../core/clock.ts';
+import { lifeFault, type SignatureKeyEntry } from '../../core/credential.ts';
+import { isPromise, type MaybePromise } from '../../core/maybe-promise.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import type { Scheme } from '../../core/scheme.ts';
+import { allow, deny, type Denied, type DeniedDetails, type Reason, type Verdict } from '../../core/verdict.ts';
+import { signatureBase, type SignedMessage } from './base.ts';
+import { digestMatches, parseContentDigest } from './content-digest.ts';
+import { DictionaryFault, parseSignatureInput, parseSignatures } from './dictionary.ts';
+import { coveredAlways, profiled, tag, type ProfiledInput } from './profile.ts';
+
+export interface HttpSignatureOptions {
+  readonly keys: { signatureKeys(keyid: string): readonly SignatureKeyEntry[] };
+  readonly clock: Clock;
+  /** How old a signature may be, seconds. */
+  readonly ageSecondsMax?: number;
+  /** How far the caller's clock may be ahead of ours, seconds. */
+  readonly skewSecondsMax?: number;
+  /** Resolves to true exactly once per key; asked only after the signature verified. */
+  readonly once: (key: string, expiresAt: number) => boolean | Promise<boolean>;
+}
+
+interface Signed extends ProfiledInput {
+  readonly signature: Uint8Array;
+}
+
+const name = 'http-signature';
+
+/**
+ * HTTP Message Signatures (RFC 9421) in the profile of profile.ts, with Content-Digest (RFC 9530). Order: shape, time (after
+ * which the signature is still checked, to know whose clock is off), signature, life, body, nonce last: a forger cannot
+ * burn a nonce, and nobody makes us hold a body without a key.
+ */
+export function httpSignature(options: HttpSignatureOptions): Scheme {
+  const { keys, clock, once, ageSecondsMax = 60, skewSecondsMax = 30 } = options;
+
+  async function judge(request: AuthRequest, signed: Signed): Promise<Verdict> {
+    const now = clock();
+    const skewSeconds = signed.created - Math.floor(now);
+    const candidates = keys.signatureKeys(signed.keyid);
+    const base = signatureBase(signedMessage(request), signed.input.components, signed.input.text);
+    if (base === null) return refuse('invalid_signature', 'a covered component is not in the request', { skewSeconds });
+    const verified = verifiedBy(candidates, signed, base);
+    const entry = isPromise(verified) ? await verified : verified;
+    const timeNote = timeFault(signed, now, ageSecondsMax, skewSecondsMax);
+    const caller = entry ? { id: entry.principal.id, proven: true } : null;
+    if (timeNote) {
+      return refuse('timestamp_outside_window', timeNote, {
+        skewSeconds,
+        caller,
+        credentialId: entry?.principal.credentialId,
+      });
+    }
+    if (!entry) return unverified(candidates, signed);
+    const { credentialId } = entry.principal;
+    const fault = lifeFault(entry, now);
+    if (fault) return refuse(fault, `the key ${credentialId} is ${fault}`, { skewSeconds, caller, credentialId });
+    const body = bodyFault(request, signed.coversDigest);
+    const bodyNote = isPromise(body) ? await body : body;
+    if (bodyNote) return refuse('invalid_signature', bodyNote, { skewSeconds, caller, credentialId });
+    const taken = once(`${signed.keyid}\n${signed.nonce}`, now + ageSecondsMax + skewSecondsMax);
+    if (!(isPromise(taken) ? await taken : taken))
+      return refuse('replayed', 'the nonce was used before', { skewSeconds, caller, credentialId });
+    return allow(entry.principal, skewSeconds);
+  }
+
+  return {
+    name,
+    authenticate(request) {
+      const lines = request.fields('signature-input');
+      if (lines.length === 0) return null;
+      const signed = read(lines, request.fields('signature'));
+      if (signed === null || 'allowed' in signed) return signed;
+      return judge(request, signed);
+    },
+    challenge: () => `Signature realm="countersign", tag="${tag}"`,
+    refusalHeaders(denied): Readonly<Record<string, string>> {
+      // RFC 9421 §5.1: what would be accepted; with Date, a caller can mend its clock and try once more.
+      if (denied.reason !== 'timestamp_outside_window' || denied.scheme !== name) return {};
+      return { 'accept-signature': acceptSignature() };
+    },
+  };
+}
+
+export function acceptSignature(): string {
+  const components = [...coveredAlways, 'content-digest'].map((component) => `"${component}"`).join(' ');
+  return `countersign=(${components});created;keyid;nonce;tag="${tag}"`;
+}
+
+/** Null when none of the signatures has our tag: somebody else's business. */
+function read(inputLines: readonly string[], signatureLines: readonly string[]): Signed | Denied | null {
+  if (!inputLines.some((line) => line.includes(`tag="${tag}"`))) return null;
+  if (inputLines.length > 1 || signatureLines.length !== 1)
+    return refuse('malformed_credentials', 'Signature-Input and Signature must each be one line');
+  try {
+    const ours = parseSignatureInput(inputLines[0] as string).filter((input) => input.parameters.tag === tag);
+    const [input] = ours;
+    if (!input) return null;
+    if (ours.length > 1) return refuse('malformed_credentials', `more than one signature has the tag "${tag}"`);
+    const encoded = parseSignatures(signatureLines[0] as string).get(input.label);
+    if (encoded === undefined) return refuse('malformed_credentials', `Signature has no member "${input.label}"`);
+    if (!isCanonicalBase64(encoded)) return refuse('malformed_credentials', 'the signature is not canonical base64');
+    return { ...profiled(input), signature: Buffer.from(encoded, 'base64') };
+  } catch (error) {
+    if (error instanceof DictionaryFault) return refuse('malformed_credentials', error.message);
+    throw error;
+  }
+}
+
+/** The first key that verifies; synchronous for as long as the keys are. */
+function verifiedBy(
+  candidates: readonly SignatureKeyEntry[],
+  signed: Signed,
+  base: string,
+  from = 0,
+): MaybePromise<SignatureKeyEntry | null> {
+  const { alg } = signed.input.parameters;
+  for (let index = from; index < candidates.length; index += 1) {
+    const entry = candidates[index] as SignatureKeyEntry;
+    // The algorithm belongs to the key; what the message says may only agree.
+    if (alg !== null && alg !== entry.algorithm) continue;
+    const right = entry.verify(base, signed.signature);
+    if (isPromise(right)) return right.then((yes) => (yes ? entry : verifiedBy(candidates, signed, base, index + 1)));
+    if (right) return entry;
+  }
+  return null;
+}
+
+const base64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** One byte sequence has one text: whole groups, and no bits set that padding leaves over (RFC 4648 §3.5). */
+function isCanonicalBase64(text: string): boolean {
+  if (text.length % 4 !== 0) return false;
+  if (!text.endsWith('=')) return true;
+  const two = text.endsWith('==');
+  const last = base64.indexOf(text.charAt(text.length - (two ? 3 : 2)));
+  return (last & (two ? 15 : 3)) === 0;
+}
+
+function unverified(candidates: readonly SignatureKeyEntry[], signed: Signed): Denied {
+  const { alg } = signed.input.parameters;
+  const [first] = candidates;
+  if (!first) return refuse('unknown_service', `no key "${signed.keyid.slice(0, 64)}" is known`);
+  const caller = { id: first.principal.id, proven: false };
+  if (alg !== null && alg !== first.algorithm)
+    return refuse('invalid_signature', `the key is for ${first.algorithm}, the message says ${alg.slice(0, 32)}`, {
+      caller,
+    });
+  return refuse(
+    'invalid_signature',
+    `the signature is not that of key "${signed.keyid.slice(0, 64)}" over this request`,
+    { caller },
+  );
+}
+
+function timeFault(signed: Signed, now: number, ageMax: number, skewMax: number): string | null {
+  if (signed.created > now + skewMax) return `created ${Math.round(signed.created - now)} s in the future`;
+  if (signed.created < now - ageMax) return `created ${Math.round(now - signed.created)} s ago`;
+  if (signed.expires !== null && signed.expires <= now) return `expired ${Math.round(now - signed.expires)} s ago`;
+  return null;
+}
+
+function bodyFault(request: AuthRequest, coversDigest: boolean): MaybePromise<string | null> {
+  const lines = request.fields('content-digest');
+  if (!coversDigest) {
+    if (request.bodyPresence === 'present')
+      return 'the request has a body that the signature does not cover (content-digest)';
+    return lines.length > 0 ? 'the request has a Content-Digest that the signature does not cover' : null;
+  }
+  const digest = lines.length === 1 ? parseContentDigest(lines[0] as string) : null;
+  if (!digest) return 'Content-Digest must be one canonical sha-256 or sha-512 digest';
+  // Whoever asks on behalf of a proxy never sees the body; its holder has to compare.
+  if (request.bodyPresence === 'unseen') return null;
+  return request
+    .body()
+    .then((body) =>
+      digestMatches(digest, body) ? null : 'the body is not the one that was signed (content-digest differs)',
+    );
+}
+
+function signedMessage(request: AuthRequest): SignedMessage {
+  const { method, target, authority, protocol } = request;
+  return {
+    method,
+    target,
+    authority: withoutDefaultPort(authority, protocol),
+    scheme: protocol,
+    fields: (field) => request.fields(field),
+  };
+}
+
+/** RFC 9421 §2.2.3: the scheme's default port is left out. */
+export function withoutDefaultPort(authority: string, protocol: 'http' | 'https'): string {
+  const suffix = protocol === 'http' ? ':80' : ':443';
+  return authority.endsWith(suffix) ? authority.slice(0, -suffix.length) : authority;
+}
+
+function refuse(reason: Reason, note: string, details: DeniedDetails = {}): Denied {
+  return deny(reason, note, { presentedAs: 'signature', scheme: name, ...details });
+}
