@@ -15,6 +15,8 @@ export class RequestBody extends Readable {
   constructor(req: IncomingMessage) {
     super({ highWaterMark: 65_536 });
     this.#req = req;
+    // An error that nobody listens for any more would end the process.
+    this.on('error', () => undefined);
     this.#onData = (chunk) => {
       if (!this.push(chunk)) req.pause();
     };
@@ -40,7 +42,7 @@ export class RequestBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#req.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onGone).off('close', this.#onGone);
-    this.#req.pause();
+    // Left flowing: whoever answers now reads what remains, up to a bound (answer.ts).
     callback(error);
   }
 }

@@ -48,11 +48,9 @@ export function continueBody(req: IncomingMessage, res: ServerResponse): void {
 
 /** A server's 'clientError' event: what came is no HTTP, too long or too slow. */
 export function clientError(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered(socket)) {
-    socket.destroy();
-    return;
-  }
-  refuseSocket(socket, statusOf(error.code), error.message);
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else if (isAnswered(socket)) socket.end(() => socket.destroy());
+  else refuseSocket(socket, statusOf(error.code), error.message);
 }
 
 /** node:http keeps the response under way on its socket; a second answer behind it would be read as the next one. */
