@@ -55,6 +55,7 @@ export function clientError(error: Error & { code?: string }, socket: Duplex): v
 
 /** node:http keeps the response under way on its socket; a second answer behind it would be read as the next one. */
 function isAnswered(socket: Duplex): boolean {
+  // oxlint-disable-next-line no-underscore-dangle -- its name in node:http, which has no public one
   const response = '_httpMessage' in socket ? (socket._httpMessage as { headersSent?: boolean } | null) : null;
   return response?.headersSent === true;
 }
