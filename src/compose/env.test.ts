@@ -29,6 +29,7 @@ test('an empty environment has no effect', () => {
       warnings: [],
     },
     faults: [],
+    storeFaults: [],
   });
 });
 
@@ -112,7 +113,8 @@ const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
 
 for (const [env, expected] of refused) {
   test(`refuses ${Object.keys(env).join(' with ')} without showing its value`, () => {
-    const { faults } = readEnvironment(env);
+    const reading = readEnvironment(env);
+    const faults = [...reading.faults, ...reading.storeFaults];
     const text = faults.map(({ message, hint }) => `${message} ${hint}`).join('\n');
     assert.equal(faults.length, 1);
     assert.match(text, expected);

@@ -58,13 +58,22 @@ export function variables(env: Env): {
   };
 }
 
+export interface EnvironmentReading {
+  readonly environment: Environment;
+  readonly faults: readonly Fault[];
+  /** Of the variables that name a store. They are shared with other programs, so they count only where the file names none. */
+  readonly storeFaults: readonly Fault[];
+}
+
 /** All of CONTRACT §3's environment but the master key, which keys/sources/master-key.ts reads when it is needed. */
-export function readEnvironment(env: Env): { readonly environment: Environment; readonly faults: readonly Fault[] } {
+export function readEnvironment(env: Env): EnvironmentReading {
   const { read, faults, warnings } = variables(env);
-  const refuse = (name: string, hint: string): null => {
-    faults.push(environmentFault(`${name} has a value that is not understood`, hint));
+  const refuseInto = (list: Fault[]) => (name: string, hint: string) => {
+    list.push(environmentFault(`${name} has a value that is not understood`, hint));
     return null;
   };
+  const refuse = refuseInto(faults);
+  const storeFaults: Fault[] = [];
 
   const enabled = read('AUTH_ENABLED');
   const ttlHours = wholeNumber(read('AUTH_TOKEN_TTL'), 24, 1, 87_600, () =>
@@ -80,7 +89,7 @@ export function readEnvironment(env: Env): { readonly environment: Environment; 
       adminToken: read('AUTH_ADMIN_TOKEN'),
       overrideToken: read('SERVICE_AUTH_OVERRIDE_TOKEN'),
       tokenTtlSeconds: ttlHours * 3600,
-      store: storeFrom(read, refuse),
+      store: storeFrom(read, refuseInto(storeFaults)),
       supabaseKey: read('SUPABASE_KEY'),
       signatureWindow,
       mode:
@@ -92,6 +101,7 @@ export function readEnvironment(env: Env): { readonly environment: Environment; 
       warnings,
     },
     faults,
+    storeFaults,
   };
 }
 

@@ -719,8 +719,18 @@ function storeOf(text: string, env: Record<string, string>) {
 test('the file wins over the environment where it names a store', () => {
   const database = { DATABASE_URL: 'postgres://db/x' };
   assert.deepEqual(storeOf(`store: memory:\n${minimal}`, database), { kind: 'memory' });
-  assert.deepEqual(storeOf(minimal, database), { kind: 'postgres', url: 'postgres://db/x' });
   assert.deepEqual(storeOf(minimal, { AUTH_STORAGE: 'memory', ...database }), { kind: 'memory' });
+});
+
+test('asks nothing of variables that name a store where the file names one', () => {
+  const others = { DATABASE_URL: 'mysql://me:hunter2@db', REDIS_URL: 'redis://cache' };
+  assert.deepEqual(storeOf(`store: memory\n${minimal}`, others), { kind: 'memory' });
+  assert.deepEqual(faultLines(minimal, others), [
+    'environment: DATABASE_URL has a value that is not understood — write postgres://USER@HOST/DATABASE',
+  ]);
+  assert.deepEqual(faultLines(minimal, { DATABASE_URL: 'postgres://me:hunter2@db/x' }), [
+    'environment: the environment names a postgres store, which this build does not have — write store: sqlite:.countersign/state.db or store: memory',
+  ]);
 });
 
 test('takes the token life and the window of signatures from the environment', () => {

@@ -5,10 +5,11 @@ import { builtSchemes, builtStores } from './catalogue.ts';
 import { findings } from './checks.ts';
 import type { StackConfig } from './config.ts';
 import { fileBytesMax, sourceDocument } from './document.ts';
-import { readEnvironment, type Env } from './env.ts';
-import { ConfigError, formatFault } from './faults.ts';
+import { readEnvironment, type Env, type Environment } from './env.ts';
+import { ConfigError, environmentFault, formatFault, type Fault } from './faults.ts';
 import { fileChecks } from './file-checks.ts';
 import { placeIn } from './place.ts';
+import { storeHint } from './quantities.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { configSchema } from './schema.ts';
 
@@ -25,12 +26,15 @@ export interface ParseOptions {
 export function parseConfig(text: string, { file, env }: ParseOptions): StackConfig {
   const absolute = file === null ? null : resolve(file);
   const folder = absolute === null ? process.cwd() : dirname(absolute);
-  const { environment, faults: environmentFaults } = readEnvironment(env);
+  const { environment, faults: fromEnvironment, storeFaults } = readEnvironment(env);
   const source = sourceDocument(text);
-  if (source.faults.length > 0) throw new ConfigError(file, [...environmentFaults, ...source.faults]);
+  if (source.faults.length > 0) throw new ConfigError(file, [...fromEnvironment, ...source.faults]);
 
+  const root = placeIn(source);
+  const environmentFaults = [...fromEnvironment];
+  if (root.get('store').value === undefined) environmentFaults.push(...storeFaults, ...unbuiltStore(environment));
   const wrongForm = schemaFaults(source);
-  const found = findings(placeIn(source), { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores });
+  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores });
   const faults = [...environmentFaults, ...wrongForm, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {
@@ -40,6 +44,11 @@ export function parseConfig(text: string, { file, env }: ParseOptions): StackCon
     schemes: builtSchemes,
     warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
   });
+}
+
+function unbuiltStore({ store }: Environment): Fault[] {
+  if (store === null || builtStores.includes(store.kind)) return [];
+  return [environmentFault(`the environment names a ${store.kind} store, which this build does not have`, storeHint)];
 }
 
 /** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */

@@ -14,7 +14,7 @@ import { override } from '../schemes/override/index.ts';
 import { adminAccess, secretCheck, type AdminAccess } from './admin-access.ts';
 import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
 import type { ServiceConfig, StackConfig } from './config.ts';
-import { readEnvironment, type Env } from './env.ts';
+import { readEnvironment, type Env, type Environment } from './env.ts';
 import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
 import { fileModes } from './file-modes.ts';
@@ -106,7 +106,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
 interface Wiring extends StackOptions {
   readonly store: Store;
   readonly opened: Releases;
-  readonly environment: ReturnType<typeof readEnvironment>['environment'];
+  readonly environment: Environment;
 }
 
 async function wired(wiring: Wiring): Promise<Stack> {
@@ -183,7 +183,9 @@ async function wired(wiring: Wiring): Promise<Stack> {
     upstream.follow(next.services);
   }
   takeUp(config);
-  const enforces = config.services.some((service) => inForce.modeOf(service.name, '*', null) === 'enforce');
+  const enforces = config.services.some(({ name, rules }) =>
+    [{ path: '*', mode: null }, ...rules].some((rule) => inForce.modeOf(name, rule.path, rule.mode) === 'enforce'),
+  );
   if (enforces && keys.size === 0)
     warn(
       'no key is known yet, so every guarded request will be refused; make one with: countersign keys create SERVICE',
