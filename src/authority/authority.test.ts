@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
+import { createKey } from '../keys/create.ts';
 import { isReserved } from './authority.ts';
 
 test('reserved is what the first segment says, in any case of its letters and any encoding', () => {
@@ -279,6 +280,16 @@ test('revocation: unknown is 200, an owner ends its own, a stranger cannot', asy
   const { data } = (await created.json()) as { data: { key: string; id: string } };
   assert.equal(await end(data.key, data.key), 200);
   assert.ok((await stack.store.keys.get(data.id))?.revokedAt);
+
+  // A leaked HMAC secret is no token, but revoking it must not look done when it is not.
+  const secret = await createKey(stack.store, stack.seal, {
+    service: 'aidb',
+    kind: 'hs',
+    expiresAt: null,
+    now: stack.clock(),
+  });
+  assert.equal(await end(secret.key, adminToken), 200);
+  assert.ok((await stack.store.keys.get(secret.record.id))?.revokedAt);
 });
 
 test('no bytes, methods, paths or headers make it fail: 4xx, never 5xx', async (t) => {

@@ -10,6 +10,8 @@ export type BodyValue =
   | { readonly ok: false; readonly reason: 'too_large' | 'bad_request'; readonly words: string };
 
 const bytesMax = 65_536;
+/** The server itself bounds heads only, since services stream. */
+const bodyMillisMax = 30_000;
 const discardedMax = 1_048_576;
 const discardMillisMax = 2000;
 const depthMax = 32;
@@ -21,6 +23,8 @@ export async function bodyText(req: IncomingMessage, res: ServerResponse): Promi
   const bytes = await bodyBytes(req);
   if (bytes === 'broken')
     return { ok: false, reason: 'bad_request', words: 'the request body ended before it was complete' };
+  if (bytes === 'too slow')
+    return { ok: false, reason: 'bad_request', words: 'the request body did not arrive in time' };
   if (bytes === 'too large') return { ok: false, reason: 'too_large', words: `send at most ${bytesMax} bytes` };
   try {
     return { ok: true, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
@@ -29,11 +33,14 @@ export async function bodyText(req: IncomingMessage, res: ServerResponse): Promi
   }
 }
 
-function bodyBytes(req: IncomingMessage): Promise<Buffer | 'broken' | 'too large'> {
+type Fault = 'broken' | 'too large' | 'too slow';
+
+function bodyBytes(req: IncomingMessage): Promise<Buffer | Fault> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const settle = (bytes: Buffer | 'broken' | 'too large'): void => {
+    const settle = (bytes: Buffer | Fault): void => {
+      clearTimeout(timer);
       req.off('data', take).off('end', end).off('error', broken).off('close', broken);
       resolve(bytes);
     };
@@ -44,6 +51,7 @@ function bodyBytes(req: IncomingMessage): Promise<Buffer | 'broken' | 'too large
     };
     const end = (): void => settle(Buffer.concat(chunks));
     const broken = (): void => settle('broken');
+    const timer = setTimeout(settle, bodyMillisMax, 'too slow');
     req.on('data', take).on('end', end).on('error', broken).on('close', broken);
   });
 }

@@ -1,4 +1,4 @@
-import { lifeFault } from '../core/credential.ts';
+import { lifeFault, type KeyRecord } from '../core/credential.ts';
 import { denyPrincipal, type Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Stack } from '../compose/stack.ts';
@@ -101,15 +101,27 @@ async function find(stack: Stack, token: string): Promise<Known | null> {
     };
   }
   const key = stack.keyring.apiKey(digest);
-  if (!key) return null;
   const record = await stack.store.keys.byDigest(digest);
+  if (!key && !record) return null;
   return {
     kind: 'api-key',
-    principal: key.principal,
-    live: lifeFault(key, now) === null,
+    principal: key?.principal ?? signer(record as KeyRecord),
+    // An HMAC secret is never presented, so as a token it is not active; it can be revoked all the same.
+    live: key !== undefined && lifeFault(key, now) === null,
     clientId: null,
     issuedAt: record?.createdAt ?? null,
     // A key that lies in a file is in no record of ours; its digest is revoked all the same.
     revoke: () => (record ? stack.store.keys.revoke(record.id, now) : stack.store.keys.revokeDigest(digest, now)),
+  };
+}
+
+function signer({ id, service, scopes, expiresAt }: KeyRecord): Principal {
+  return {
+    id: `service:${service}`,
+    scheme: 'service-signature',
+    credentialId: id,
+    scopes,
+    expiresAt,
+    addresses: null,
   };
 }

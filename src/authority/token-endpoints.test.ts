@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';
 
 interface Answer {
@@ -278,6 +279,28 @@ test('guessing the admin token is limited per address, and the right one still p
   let right = await list(adminToken);
   while (right.status === 429) right = await list(adminToken);
   assert.equal(right.status, 200);
+});
+
+test('a foreign token that has expired is no guess at the admin token', async (t) => {
+  const { origin, stack, advance } = await startAuthority(t);
+  const foreign = '0b3c7a52-3f0e-4d0c-9a59-5f4b8a3a7c11';
+  const now = stack.clock();
+  await stack.store.tokens.insert({
+    tokenId: '7d0a1c1e-6a07-4a0e-8c39-0d2f1b5f4e21',
+    tokenHash: sha256Hex(foreign),
+    createdAt: now,
+    expiresAt: now + 60,
+    revokedAt: null,
+    scopes: ['admin:tokens'],
+    allowedIps: [],
+    clientId: null,
+    metadata: {},
+    createdBy: 'operator:admin',
+  });
+  assert.equal((await call(`${origin}/auth/tokens`, { token: foreign })).status, 200);
+  advance(61);
+  for (let attempt = 0; attempt < 12; attempt += 1)
+    refusedAs(await call(`${origin}/auth/tokens`, { token: foreign }), 401, 'expired', /^Invalid admin token$/);
 });
 
 test('minting never widens: scopes, time, addresses, and the right to mint', async (t) => {
