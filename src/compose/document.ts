@@ -69,7 +69,7 @@ export function sourceDocument(text: string): SourceDocument {
     });
   let value: unknown = null;
   try {
-    if (faults.length === 0) faults.push(...refusals(document, place));
+    if (faults.length === 0) faults.push(...refusals(document, text, place));
     if (faults.length === 0) value = document.toJS({ maxAliasCount: 0 });
   } catch {
     return tooDeep();
@@ -103,10 +103,10 @@ function broken(line: number, column: number, message: string, hint: string): So
 type Place = (offset: number) => Pick<Fault, 'source' | 'line' | 'column'>;
 
 /** What YAML allows and a configuration does not. */
-function refusals(document: Document, place: Place): Fault[] {
+function refusals(document: Document, text: string, place: Place): Fault[] {
   const faults: Fault[] = [];
   const refuse = (node: Node, message: string, hint: string) =>
-    void faults.push({ ...place(node.range?.[0] ?? 0), message, hint });
+    void faults.push({ ...place(propertiesStart(text, node.range?.[0] ?? 0)), message, hint });
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2')
     faults.push({
       ...place(0),
@@ -129,6 +129,13 @@ function refusals(document: Document, place: Place): Fault[] {
     },
   });
   return faults;
+}
+
+/** A node's place is behind its tag and anchor; the eye looks for those. */
+function propertiesStart(text: string, offset: number): number {
+  const before = text.slice(Math.max(0, offset - 200), offset);
+  const properties = /(?<=^|[\s,[{])[!&]\S*\s+(?:[!&]\S*\s+)?$/.exec(before);
+  return properties ? offset - (before.length - properties.index) : offset;
 }
 
 function keyFaults(keys: readonly unknown[], place: Place): Fault[] {
