@@ -193,6 +193,14 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     decisions.map((row) => [row['service'], row['route'], row['reason']]),
     [['echo', '/embed', 'missing_credentials']],
   );
+  const [row] = decisions;
+  assert.match(String(row?.['time']), /^\d{4}-.*Z$/);
+  assert.equal(row?.['client_address'], '127.0.0.1');
+  const later = (await call('GET', `/decisions?after=${String(row?.['sequence'])}`)).data as { decisions: Data[] };
+  assert.deepEqual(
+    later.decisions.map((each) => each['route']),
+    ['/open'],
+  );
   for (const query of [
     '/report?since=yesterday',
     '/decisions?limit=0',

@@ -64,6 +64,17 @@ test('ready is DOWN with a reason while the store does not answer, and UP again 
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);
 });
 
+test('ready does not wait for a store that never answers', async (t) => {
+  const store = memoryStore();
+  const { origin } = await startAuthority(t, { store });
+  Object.assign(store, { ping: () => new Promise(() => undefined) });
+  const answers = await Promise.all([1, 2, 3].map(() => fetch(`${origin}/health/ready`)));
+  assert.deepEqual(
+    answers.map((answer) => answer.status),
+    [503, 503, 503],
+  );
+});
+
 function gone(): Promise<never> {
   return Promise.reject(new StoreError('store_unavailable', 'connect ECONNREFUSED 10.0.0.9:5432'));
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { logLine } from '../audit/log-line.ts';
+import type { DecisionRow } from '../core/store.ts';
 import type { Exchange } from './exchange.ts';
 import { sinceOf } from './overview.ts';
 import { faultsOf } from './shape.ts';
@@ -25,7 +27,7 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
   const span = since === undefined ? null : sinceOf(stack, since);
   if (span && isRefused(span)) return span;
   await stack.audit.flush();
-  const decisions = await stack.store.decisions.list({
+  const rows = await stack.store.decisions.list({
     limit,
     ...(span ? { since: span.since } : {}),
     ...(after === undefined ? {} : { after }),
@@ -33,5 +35,10 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
     ...(service === undefined ? {} : { service }),
     ...(caller === undefined ? {} : { caller }),
   });
-  return { decisions };
+  return { decisions: rows.map(decisionLine) };
+}
+
+/** The fields of the log line, so that whoever reads one can read the other; the sequence number is what `after` takes. */
+function decisionLine(row: DecisionRow & { readonly sequence: number }): object {
+  return { sequence: row.sequence, ...(JSON.parse(logLine(row)) as object) };
 }
