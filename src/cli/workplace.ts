@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
+import { loadCheckedConfig } from '../compose/checked-config.ts';
 import { loadConfig } from '../compose/load.ts';
 import { openStore } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/stack-seal.ts';
@@ -14,15 +15,25 @@ export interface Workplace {
   readonly store: Store;
 }
 
-/** Throws a ConfigError with every fault, or a Failure when there is no file at all. */
+/** Throws a ConfigError with every fault, or a Failure when there is no file at all. Callers without a key are no fault yet. */
 export async function readConfig(invocation: Pick<Invocation, 'configFile' | 'env'>): Promise<StackConfig> {
+  requireConfig(invocation);
+  return loadConfig(invocation.configFile, invocation.env, { keyHolders: 'unchecked' });
+}
+
+/** As readConfig, and every caller must be known: for `validate` and `serve`. */
+export async function readCheckedConfig(invocation: Pick<Invocation, 'configFile' | 'env'>): Promise<StackConfig> {
+  requireConfig(invocation);
+  return loadCheckedConfig(invocation.configFile, invocation.env);
+}
+
+function requireConfig(invocation: Pick<Invocation, 'configFile'>): void {
   if (!existsSync(invocation.configFile)) {
     throw refused(
       `there is no configuration at ${invocation.configFile}`,
       'Write one with `countersign init`, or name yours with --config FILE.',
     );
   }
-  return loadConfig(invocation.configFile, invocation.env);
 }
 
 /** Opens the store for one piece of work and closes it whatever comes of it. */

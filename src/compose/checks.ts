@@ -13,12 +13,14 @@ export interface CheckOptions {
   readonly schemes: readonly string[];
   /** Kinds of stores that this build has. */
   readonly stores: readonly string[];
+  /** Callers that have a key; 'unchecked' when every caller is to be taken for known. */
+  readonly keyHolders: ReadonlySet<string> | 'unchecked';
 }
 
 /** What depends on more than one key, or on the machine: everything that the schema cannot say. */
 export function findings(root: Place, options: CheckOptions): Findings {
   const found: Findings = { faults: [], warnings: [] };
-  const callers = knownCallers(root);
+  const callers = options.keyHolders === 'unchecked' ? null : knownCallers(root, options.keyHolders);
   const listeners = listenerFindings(root, found);
   for (const cidr of root.get('trustedProxies').items()) {
     checkCidr(cidr, found);
@@ -52,7 +54,7 @@ function isMap(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function knownCallers(root: Place): ReadonlySet<string> {
+function knownCallers(root: Place, keyHolders: ReadonlySet<string>): ReadonlySet<string> {
   const outside = root
     .get('callers')
     .items()
@@ -63,6 +65,7 @@ function knownCallers(root: Place): ReadonlySet<string> {
       .entries()
       .map(([name]) => name),
     ...outside,
+    ...keyHolders,
   ]);
 }
 

@@ -159,7 +159,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'an unknown caller like nobody',
     'services:\n  a:\n    upstream: http://127.0.0.1:9001\n    routes:\n      - { path: /x, callers: [nobody-here] }\n',
     [
-      '5:31: unknown caller "nobody-here" — add it to the services, or name it at the top of the file: callers: [nobody-here]',
+      '5:31: unknown caller "nobody-here" — add it to the services, give it a key (countersign keys create nobody-here), or name it at the top of the file: callers: [nobody-here]',
     ],
   ],
   [
@@ -177,7 +177,9 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
   [
     'an unknown service as principal',
     'services:\n  a:\n    upstream: http://127.0.0.1:9001\n    routes:\n      - { path: /x, callers: ["service:b"] }\n',
-    ['5:31: unknown caller "b" — add it to the services, or name it at the top of the file: callers: [b]'],
+    [
+      '5:31: unknown caller "b" — add it to the services, give it a key (countersign keys create b), or name it at the top of the file: callers: [b]',
+    ],
   ],
   [
     'a token where services only',
@@ -542,7 +544,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
       '1:7: "raport" is not a valid "mode" — did you mean "report"? write off, report or enforce',
       '3:3: the service name "admin" is reserved: its path /admin belongs to Countersign — write another name, for example admin-service',
       '4:15: the upstream has credentials in it — write http://127.0.0.1 and put the key into a file named by upstreamKey: { file: … }',
-      '6:31: unknown caller "nobody" — add it to the services, or name it at the top of the file: callers: [nobody]',
+      '6:31: unknown caller "nobody" — add it to the services, give it a key (countersign keys create nobody), or name it at the top of the file: callers: [nobody]',
       '7:31: "get" is not valid in "methods" — write methods in upper case: [GET, POST]',
       '8:3: "upstream" is missing in service "b" — write the address of the service: upstream: http://127.0.0.1:8081',
       '9:5: unknown key "upstrem" in service "b" — did you mean "upstream"?',

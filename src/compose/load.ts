@@ -20,10 +20,12 @@ export interface ParseOptions {
   /** The file's path, for messages and relative paths; null for a text from elsewhere (paths then begin at the working folder). */
   readonly file: string | null;
   readonly env: Env;
+  /** Callers known by a key, besides services and `callers`; 'unchecked' takes every caller for known. Nobody unless given. */
+  readonly keyHolders?: ReadonlySet<string> | 'unchecked';
 }
 
 /** Reads a configuration. Throws a ConfigError with every fault at once; never anything else. */
-export function parseConfig(text: string, { file, env }: ParseOptions): StackConfig {
+export function parseConfig(text: string, { file, env, keyHolders = new Set() }: ParseOptions): StackConfig {
   const absolute = file === null ? null : resolve(file);
   const folder = absolute === null ? process.cwd() : dirname(absolute);
   const { environment, faults: fromEnvironment, storeFaults } = readEnvironment(env);
@@ -34,7 +36,7 @@ export function parseConfig(text: string, { file, env }: ParseOptions): StackCon
   const environmentFaults = [...fromEnvironment];
   if (root.get('store').value === undefined) environmentFaults.push(...storeFaults, ...unbuiltStore(environment));
   const wrongForm = schemaFaults(source);
-  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores });
+  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores, keyHolders });
   const faults = [...environmentFaults, ...wrongForm, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {
@@ -52,8 +54,8 @@ function unbuiltStore({ store }: Environment): Fault[] {
 }
 
 /** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */
-export function loadConfig(file: string, env: Env): StackConfig {
-  return parseConfig(readText(file), { file, env });
+export function loadConfig(file: string, env: Env, options: Pick<ParseOptions, 'keyHolders'> = {}): StackConfig {
+  return parseConfig(readText(file), { file, env, ...options });
 }
 
 function readText(file: string): string {

@@ -4,7 +4,7 @@ import { checkCidr } from './findings.ts';
 import type { Place } from './place.ts';
 
 /** What is wrong with the rules of one service beyond their form. */
-export function routeFaults(service: Place, callers: ReadonlySet<string>): Fault[] {
+export function routeFaults(service: Place, callers: ReadonlySet<string> | null): Fault[] {
   const faults: Fault[] = [];
   const taken = new Map<string, string>();
   for (const route of service.get('routes').items()) {
@@ -48,7 +48,7 @@ function duplicates(route: Place, path: Place, text: string, taken: Map<string, 
   return faults;
 }
 
-function callerFaults(caller: Place, route: Place, known: ReadonlySet<string>): Fault[] {
+function callerFaults(caller: Place, route: Place, known: ReadonlySet<string> | null): Fault[] {
   const name = caller.text;
   if (name === null) return [];
   const access = route.get('access').value;
@@ -72,11 +72,11 @@ function callerFaults(caller: Place, route: Place, known: ReadonlySet<string>): 
     return [caller.fault(`access: operator shuts out the service ${name}`, 'leave out access, or this caller')];
   }
   const service = name.startsWith('service:') ? name.slice('service:'.length) : name;
-  if (known.has(service)) return [];
+  if (known === null || known.has(service)) return [];
   const meant = nearest(service, known);
   const hint =
     meant === null
-      ? `add it to the services, or name it at the top of the file: callers: [${service}]`
+      ? `add it to the services, give it a key (countersign keys create ${service}), or name it at the top of the file: callers: [${service}]`
       : `did you mean "${meant}"? A caller that is no service is named at the top of the file: callers: [${service}]`;
   return [caller.fault(`unknown caller "${service}"`, hint)];
 }

@@ -6,14 +6,14 @@ import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { openDoors, type Doors } from '../serve/doors.ts';
 import { followConfig } from '../serve/reload.ts';
-import { readConfig } from '../workplace.ts';
+import { readCheckedConfig } from '../workplace.ts';
 
 /** Resolves when the server has ended. */
 export async function serve(invocation: Invocation): Promise<number> {
   const { out, env } = invocation;
   const devMode = invocation.flag('allow-unauthenticated');
   const drainMillis = drainSeconds(invocation) * 1000;
-  const config = await readConfig(invocation);
+  const config = await readCheckedConfig(invocation);
 
   const decisions = lineWriter(process.stdout);
   const logLine = (line: string): void => decisions.line(line);
@@ -36,7 +36,7 @@ export async function serve(invocation: Invocation): Promise<number> {
   }
   const stopFollowing = followConfig({
     file: invocation.configFile,
-    load: () => readConfig(invocation),
+    load: () => readCheckedConfig(invocation),
     apply: (next) => {
       stack.reload(next);
       for (const warning of next.warnings) out.warn(warning);

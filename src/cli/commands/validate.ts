@@ -1,14 +1,14 @@
 import type { StackConfig } from '../../compose/config.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT } from '../failure.ts';
-import { readConfig } from '../workplace.ts';
+import { readCheckedConfig } from '../workplace.ts';
 
 /** The faults go to standard output: they are what was asked for. */
 export async function validate(invocation: Invocation): Promise<number> {
   const { out, configFile } = invocation;
   let config: StackConfig;
   try {
-    config = await readConfig(invocation);
+    config = await readCheckedConfig(invocation);
   } catch (error) {
     if (codeOf(error) !== 'config_invalid') throw error;
     const { faults, format } = error as { faults?: unknown; format?: () => string };

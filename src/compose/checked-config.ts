@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { hasCode } from '../core/store.ts';
+import { envFiles } from '../keys/sources/index.ts';
+import type { StackConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { loadConfig } from './load.ts';
+import { openStore } from './open-store.ts';
+
+/**
+ * loadConfig for those who are about to rely on every rule: a caller is known when it is a service, is named under `callers`,
+ * or has a key. Other commands read the file unchecked in this one respect, since it is they who give a caller its key.
+ */
+export async function loadCheckedConfig(file: string, env: Env): Promise<StackConfig> {
+  let config: StackConfig;
+  try {
+    config = loadConfig(file, env, { keyHolders: 'unchecked' });
+  } catch (error) {
+    if (!hasCode(error, 'config_invalid')) throw error;
+    // Other faults stand in the way of asking the store: say them all, unknown callers among them.
+    return loadConfig(file, env);
+  }
+  return loadConfig(file, env, { keyHolders: await keyHolders(config, env) });
+}
+
+/** The services that some key proves. A store that cannot be asked says so where it is needed, not here. */
+async function keyHolders(config: StackConfig, env: Env): Promise<ReadonlySet<string> | 'unchecked'> {
+  const holders = new Set<string>();
+  for (const source of config.keys) {
+    if (source.kind !== 'envFiles') continue;
+    const files = envFiles({ pattern: source.pattern, onWarning: () => undefined });
+    await files.start(() => undefined);
+    for (const key of files.keys()) holders.add(key.service);
+    files.close();
+  }
+  if (config.store.kind === 'memory') return holders;
+  if (config.store.kind === 'sqlite' && !existsSync(config.store.file)) return holders;
+  const store = await openStore(config.store, env);
+  try {
+    for (const key of await store.keys.list()) holders.add(key.service);
+    return holders;
+  } catch {
+    return 'unchecked';
+  } finally {
+    await store.close();
+  }
+}
