@@ -85,7 +85,7 @@ const slips: readonly [args: string[], meant: RegExp][] = [
   [['keys', 'import', 'aidb'], /--kind is needed/],
   [['keys', 'create', 'aidb', '--expires', '90'], /"90" is not\n {2}Units: s, m, h, d, w/],
   [['keys', 'create', 'aidb', '--expires', '0d'], /--expires is a number and a unit/],
-  [['keys', 'create', 'aidb', '--allowed-ip', '10.0.0.0\/33'], /prefix length from 0 to 32/],
+  [['keys', 'create', 'aidb', '--allowed-ip', '10.0.0.0/33'], /prefix length from 0 to 32/],
   [['mode', 'set', 'enfroce'], /the mode is off, report, enforce/],
   [['mode', 'set', 'report', 'embeddings', '--all'], /--all means everything/],
   [['audit', 'tail', '--outcome', 'denied'], /--outcome is allow, deny, would_deny, public/],
