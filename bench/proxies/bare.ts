@@ -9,7 +9,15 @@ import { announce } from './child.ts';
 const pool = new Pool(process.argv[2] ?? '', { pipelining: 1, bodyTimeout: 0 });
 
 const hopByHop: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'expect',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'expect',
 ]);
 
 class Passing implements Dispatcher.DispatchHandler {

@@ -29,7 +29,12 @@ services:
 );
 const lines = lineWriter(createWriteStream(full ? `${folder}/bench-${process.pid}.log` : '/dev/null'));
 const stack = await createStack({ config, env, logLine: (line) => lines.line(line) });
-const { key } = await createKey(stack.store, stack.seal, { service: 'caller', kind: 'sk', expiresAt: null, now: stack.clock() });
+const { key } = await createKey(stack.store, stack.seal, {
+  service: 'caller',
+  kind: 'sk',
+  expiresAt: null,
+  now: stack.clock(),
+});
 const gateway = createGateway(stack);
 const server = frontServer(
   (req, res) => gateway.handle(req, res),

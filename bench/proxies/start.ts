@@ -13,7 +13,11 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-export async function start(script: string, args: readonly string[], execArgv: readonly string[] = []): Promise<Started> {
+export async function start(
+  script: string,
+  args: readonly string[],
+  execArgv: readonly string[] = [],
+): Promise<Started> {
   const file = fileURLToPath(new URL(script, import.meta.url));
   const child = fork(file, args, { execArgv: [...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const [{ port, key }] = (await Promise.race([once(child, 'message'), failed(child, script)])) as [Announcement];
@@ -28,7 +32,9 @@ export async function startNginx(upstream: string, folder: string): Promise<Star
   const prefix = `${folder}/nginx`;
   await mkdir(prefix, { recursive: true });
   await writeFile(`${prefix}/nginx.conf`, nginxConfig(port, new URL(upstream).host, prefix));
-  const child = spawn(binary, ['-e', `${prefix}/error.log`, '-p', prefix, '-c', `${prefix}/nginx.conf`], { stdio: 'ignore' });
+  const child = spawn(binary, ['-e', `${prefix}/error.log`, '-p', prefix, '-c', `${prefix}/nginx.conf`], {
+    stdio: 'ignore',
+  });
   await Promise.race([reachable(port), failed(child, 'nginx')]);
   return { url: `http://127.0.0.1:${port}`, key: null, child, stop: () => stop(child) };
 }

@@ -53,6 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #options: Dispatcher.DispatchOptions | null = null;
   #decision: Decision | null = null;
   #abort: ((error?: Error) => void) | null = null;
+  #resume: (() => void) | null = null;
   #unwatch: (() => void) | null = null;
   #endTunnel: (() => void) | null = null;
   #headSent = false;
@@ -79,14 +80,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.#res.destroyed || !this.#req.socket.writable) return;
       this.#decision = decision;
       if (decision.outcome === 'deny' && decision.verdict?.allowed === false) this.#refuse(decision.verdict);
-      else await this.#forward(decision);
+      else this.#forward(decision, this.#request.heldBody === null ? null : await this.#request.heldBody);
     } catch (error) {
       // A fault of ours must not take the other requests along, nor leave this one hanging.
       this.#fail(deny('unavailable', `the gateway failed: ${error instanceof Error ? error.message : String(error)}`));
     }
   }
 
-  async #forward(decision: Decision): Promise<void> {
+  #forward(decision: Decision, held: Buffer | null): void {
     const { stack, open } = this.#context;
     const upstream = this.#upstream;
     let key: string | null = null;
@@ -99,7 +100,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return this.#fail(
         deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }),
       );
-    const held = this.#request.heldBody === null ? null : await this.#request.heldBody;
     const options: Dispatcher.DispatchOptions = {
       path: this.#target,
       method: this.#request.method,
@@ -133,13 +133,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const headers = clientHeaders(raw, this.#context.stack.devMode);
     this.#res.writeHead(status, headers);
     this.#headSent = true;
-    this.#res.on('drain', resume);
+    this.#resume = resume;
     process.nextTick(flushHead, this.#res);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    return this.#res.write(chunk);
+    if (this.#res.write(chunk)) return true;
+    if (this.#resume !== null) this.#res.once('drain', this.#resume);
+    return false;
   }
 
   onComplete(): void {

@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { afterEach, describe, it } from 'node:test';
+import { door, testUpstream, type Door, type Seen, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
+import { rule, type FixtureOptions } from '../../test/fixtures/gateway-stack.ts';
+
+describe('headers on their way upstream', () => {
+  let upstream: TestUpstream | undefined;
+  let gate: Door | undefined;
+
+  afterEach(async () => {
+    await gate?.close();
+    await upstream?.close();
+  });
+
+  async function opened(
+    options: Partial<FixtureOptions> & { service?: FixtureOptions['services'][number] } = {},
+  ): Promise<Door> {
+    upstream = await testUpstream((req, res) => req.resume().on('end', () => res.end('ok')));
+    const { service, ...rest } = options;
+    gate = await door({ services: [{ name: 'echo', upstream: upstream.url, ...service }], ...rest });
+    return gate;
+  }
+
+  async function sent(
+    lines: readonly string[],
+    path = '/echo/x',
+    method = 'GET',
+  ): Promise<{ seen: Seen | undefined; response: IncomingMessage }> {
+    const call = httpRequest({
+      host: '127.0.0.1',
+      port: gate?.port,
+      path,
+      method,
+      headers: ['Host', 'gate.example', ...lines] as never,
+    });
+    call.end();
+    const [response] = (await once(call, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return { seen: upstream?.seen.at(-1), response };
+  }
+
+  const good = ['Authorization', 'Bearer good'];
+
+  it('replaces identity headers in every spelling by ours', async () => {
+    await opened();
+    const forged = [
+      'X-Auth-Principal',
+      'x_auth_principal',
+      'X.Auth.User',
+      'X-AUTH-Request_User',
+      'x-auth-mode',
+      'X-Auth-Scopes',
+      'X-Auth-Anything',
+    ];
+    const { seen } = await sent([...good, ...forged.flatMap((name) => [name, 'forged']), 'X-Auth-Token', 'theirs']);
+    assert.ok(!seen?.rawHeaders.includes('forged'));
+    assert.equal(seen?.headers['x-auth-request-user'], 'aidb');
+    assert.equal(seen?.headers['x-auth-principal'], 'service:aidb');
+    assert.equal(seen?.headers['x-auth-scopes'], 'embed:read embed:write');
+    assert.equal(seen?.headers['x-auth-mode'], 'enforce');
+    assert.equal(seen?.headers['x-auth-token'], 'theirs');
+  });
+
+  it('cannot be talked out of the stamp by a Connection header', async () => {
+    await opened();
+    const { seen } = await sent([
+      ...good,
+      'Connection',
+      'close, X-Auth-Principal, X-Forwarded-For, X-Custom',
+      'X-Custom',
+      '1',
+      'X-Kept',
+      '2',
+    ]);
+    assert.equal(seen?.headers['x-auth-principal'], 'service:aidb');
+    assert.equal(seen?.headers['x-forwarded-for'], '127.0.0.1');
+    assert.equal(seen?.headers['x-custom'], undefined);
+    assert.equal(seen?.headers['x-kept'], '2');
+  });
+
+  it('drops what belongs to one connection', async () => {
+    await opened();
+    const { seen } = await sent([
+      ...good,
+      'Keep-Alive',
+      '1',
+      'Proxy-Connection',
+      'x',
+      'Proxy-Authorization',
+      'Basic x',
+      'TE',
+      'trailers',
+    ]);
+    for (const name of ['keep-alive', 'proxy-connection', 'proxy-authorization', 'te'])
+      assert.equal(seen?.headers[name], undefined, name);
+  });
+
+  const credentials = [
+    'x-api-key',
+    'k',
+    'X-Service-ID',
+    's',
+    'X-Service-Signature',
+    's',
+    'X-Service-Timestamp',
+    '1',
+    'Signature',
+    's',
+    'Signature-Input',
+    's',
+  ];
+
+  it('keeps the credential from the upstream when it enforces', async () => {
+    await opened();
+    const { seen } = await sent([...good, ...credentials, 'X-Override-Token', 'o', 'X_Override_Token', 'o']);
+    const names = seen?.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()) ?? [];
+    for (const name of [
+      'authorization',
+      'x-api-key',
+      'x-service-id',
+      'x-service-signature',
+      'x-service-timestamp',
+      'signature',
+      'signature-input',
+      'x-override-token',
+      'x_override_token',
+    ])
+      assert.ok(!names.includes(name), name);
+  });
+
+  it('passes the credential on where the service says so, but never the override token', async () => {
+    await opened({ service: { passCredential: true } });
+    const { seen } = await sent([...good, ...credentials, 'X-Override-Token', 'o']);
+    assert.equal(seen?.headers.authorization, 'Bearer good');
+    assert.equal(seen?.headers['x-api-key'], 'k');
+    assert.equal(seen?.headers['x-override-token'], undefined);
+  });
+
+  it('leaves an Authorization that is the upstream’s alone', async () => {
+    await opened({ service: { authorization: 'upstream' } });
+    const { seen } = await sent([...good, 'x-api-key', 'k']);
+    assert.equal(seen?.headers.authorization, 'Bearer good');
+    assert.equal(seen?.headers['x-api-key'], undefined);
+  });
+
+  it('changes no credential in report mode and stamps an empty identity on what would be denied', async () => {
+    await opened({ mode: 'report' });
+    const { seen } = await sent(['Authorization', 'Bearer wrong', 'x-api-key', 'k', 'X-Auth-Principal', 'forged']);
+    assert.equal(seen?.headers.authorization, 'Bearer wrong');
+    assert.equal(seen?.headers['x-api-key'], 'k');
+    assert.equal(seen?.headers['x-auth-principal'], '');
+    assert.equal(seen?.headers['x-auth-mode'], 'report');
+    const allowed = await sent(good);
+    assert.equal(allowed.seen?.headers['x-auth-principal'], 'service:aidb');
+    assert.equal(allowed.seen?.headers.authorization, 'Bearer good');
+  });
+
+  it('strips identity headers in off mode too and stamps none', async () => {
+    await opened({ mode: 'off' });
+    const { seen } = await sent([...good, 'X-Auth-Principal', 'forged']);
+    assert.equal(seen?.headers.authorization, 'Bearer good');
+    assert.deepEqual(
+      Object.keys(seen?.headers ?? {}).filter((name) => name.startsWith('x-auth')),
+      [],
+    );
+  });
+
+  it('puts the upstream’s key in on an allowed verdict only', async () => {
+    const service = {
+      upstreamKey: { file: '/run/secrets/key', header: 'authorization' },
+      rules: [rule('/open', { access: 'public' })],
+    } as const;
+    await opened({ service, mode: 'report', upstreamKeys: { echo: 'theirs' } });
+    assert.equal((await sent(good)).seen?.headers.authorization, 'Bearer theirs');
+    assert.equal((await sent(['Authorization', 'Bearer wrong'])).seen?.headers.authorization, 'Bearer wrong');
+    assert.equal((await sent([], '/echo/open')).seen?.headers.authorization, undefined);
+  });
+
+  it('answers 503 when the upstream’s key cannot be read', async () => {
+    await opened({ service: { upstreamKey: { file: '/run/secrets/key', header: 'x-api-key' } } });
+    const { response, seen } = await sent(good);
+    assert.equal(response.statusCode, 503);
+    assert.equal(seen, undefined);
+  });
+
+  it('believes forwarding headers of trusted proxies only', async () => {
+    const claims = [
+      ...good,
+      'X-Forwarded-For',
+      '203.0.113.7',
+      'X-Forwarded-Host',
+      'evil',
+      'X-Forwarded-Proto',
+      'https',
+      'Forwarded',
+      'for=203.0.113.7',
+      'X-Real-IP',
+      '203.0.113.7',
+      'X_Forwarded_For',
+      '1.1.1.1',
+    ];
+    await opened();
+    const plain = (await sent(claims)).seen?.headers;
+    assert.equal(plain?.['x-forwarded-for'], '127.0.0.1');
+    assert.equal(plain?.['x-forwarded-host'], 'gate.example');
+    assert.equal(plain?.['x-forwarded-proto'], 'http');
+    for (const name of ['forwarded', 'x-real-ip', 'x_forwarded_for']) assert.equal(plain?.[name], undefined, name);
+    await gate?.close();
+    await upstream?.close();
+    await opened({ trustedProxies: ['127.0.0.1/32'] });
+    const trusted = (await sent(claims)).seen?.headers;
+    assert.equal(trusted?.['x-forwarded-for'], '203.0.113.7, 127.0.0.1');
+    assert.equal(trusted?.['x-forwarded-host'], 'evil');
+    assert.equal(trusted?.['x-forwarded-proto'], 'https');
+    assert.equal(trusted?.forwarded, 'for=203.0.113.7, for=127.0.0.1');
+  });
+
+  it('names the upstream’s host and never passes our session cookie', async () => {
+    await opened();
+    const { seen } = await sent([
+      ...good,
+      'Cookie',
+      'a=1; countersign_session=secret; b=2',
+      'Cookie',
+      'countersign_session=secret',
+    ]);
+    assert.equal(seen?.headers.host, new URL(upstream?.url ?? '').host);
+    assert.equal(seen?.headers.cookie, 'a=1; b=2');
+  });
+
+  it('says in dev mode that nobody is asked, and answers loopback names only', async () => {
+    await opened({ mode: 'off', devMode: true });
+    assert.equal((await sent([])).response.statusCode, 400);
+    const response = await fetch(`http://localhost:${gate?.port}/echo/x`).catch(() =>
+      fetch(`http://127.0.0.1:${gate?.port}/echo/x`),
+    );
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('x-countersign-dev'), 'unauthenticated');
+  });
+
+  it('follows a reload at the next request', async () => {
+    await opened();
+    await sent(good);
+    gate?.reload([{ name: 'other', upstream: upstream?.url ?? '' }]);
+    assert.equal((await sent(good)).response.statusCode, 404);
+    assert.equal((await sent(good, '/other/x')).response.statusCode, 200);
+  });
+});
