@@ -55,13 +55,14 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
 }
 
 /**
- * Hosts of services first, for there reserved paths do not apply; then admin hosts, where no service is to be had: the
+ * A trusted proxy's question first, since it may carry the host of the service that it is about; then hosts of services, for there reserved paths do not apply; then admin hosts, where no service is to be had: the
  * dashboard's origin is never a service's origin; then reserved paths; then services.
  */
 function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Server {
   let hosts = serviceHosts(stack.config);
 
   function belongs(req: IncomingMessage): 'gateway' | 'authority' {
+    if (authority.asksForVerdict(req)) return 'authority';
     if (hosts.config !== stack.config) hosts = serviceHosts(stack.config);
     const host = authorityOf(req, stack.config.trustedProxies);
     if (hosts.services.size > 0 && (hosts.services.has(host) || hosts.services.has(hostName(host)))) return 'gateway';
@@ -78,7 +79,7 @@ function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Serve
 
   return frontServer(handle, (req, socket, head) => {
     if (belongs(req) === 'gateway') gateway.upgrade(req, socket, head);
-    else refuseUpgrade(socket);
+    else authority.upgrade(req, socket);
   });
 }
 
