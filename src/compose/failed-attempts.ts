@@ -3,7 +3,7 @@ import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { LimitStore } from '../core/store.ts';
 import type { Denied } from '../core/verdict.ts';
-import { failedAttempts, isWrongOverride } from '../policies/failed-attempts.ts';
+import { failedAttempts } from '../policies/failed-attempts.ts';
 import type { StackConfig } from './config.ts';
 
 export interface RefusedAttemptsOptions {
@@ -12,18 +12,14 @@ export interface RefusedAttemptsOptions {
   readonly config: () => StackConfig;
 }
 
-/**
- * Limits on guessing at service routes: always for the override token, for other credentials as the configuration in force
- * says.
- */
+/** Limits on guessing at service routes, as the configuration in force says. */
 export function refusedAttempts(
   options: RefusedAttemptsOptions,
 ): (denied: Denied, request: AuthRequest) => MaybePromise<Denied> {
   const { limits, clock, config } = options;
-  const overrides = failedAttempts({ limits, clock, limit: 10, windowSeconds: 300, counts: isWrongOverride });
-  let made: { readonly from: StackConfig['failedAttempts']; readonly count: typeof overrides } | null = null;
+  let made: { readonly from: StackConfig['failedAttempts']; readonly count: ReturnType<typeof failedAttempts> } | null =
+    null;
   return (denied, request) => {
-    if (isWrongOverride(denied)) return overrides(denied, request);
     const wanted = config().failedAttempts;
     if (wanted === null) return denied;
     if (made?.from !== wanted) made = { from: wanted, count: failedAttempts({ limits, clock, ...wanted }) };

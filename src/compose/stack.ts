@@ -8,10 +8,9 @@ import type { Seal } from '../crypto/seal.ts';
 import { keyring, type LiveKeyring } from '../keys/keyring.ts';
 import { liveness, type Liveness } from '../keys/liveness.ts';
 import { tokens, type Tokens } from '../keys/tokens.ts';
-import { attemptGate } from '../policies/attempts.ts';
 import { modes, type Modes } from '../rollout/modes.ts';
 import { override } from '../schemes/override/index.ts';
-import { adminAccess, secretCheck, type AdminAccess } from './admin-access.ts';
+import { adminAccess, overrideAccess, type AdminAccess } from './admin-access.ts';
 import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
 import type { ServiceConfig, StackConfig } from './config.ts';
 import { readEnvironment, type Env, type Environment } from './env.ts';
@@ -168,8 +167,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     service: (name) => guarded.get(name) ?? null,
     policies: policies(limits),
     modes: inForce,
-    override:
-      environment.overrideToken === null ? null : override({ isOverrideToken: secretCheck(environment.overrideToken) }),
+    override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
     onRefused: refusedAttempts({ ...limits, config: current }),
     observe: (decision, request) => evidence.decision(decision, request),
   });
@@ -204,7 +202,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     liveness: lives,
     modes: inForce,
     audit: evidence,
-    admin: adminAccess(environment.adminToken, attemptGate({ ...limits, limit: 10, windowSeconds: 300 })),
+    admin: adminAccess(environment.adminToken, limits),
     seal,
     version,
     devMode,

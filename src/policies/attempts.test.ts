@@ -40,6 +40,7 @@ function gateWith(options: Partial<AttemptGateOptions> = {}) {
     wait: time.wait,
     limit: 10,
     windowSeconds: 300,
+    secret: 'admin',
     ...options,
   });
   return { gate, time };
@@ -175,7 +176,7 @@ test('other addresses are not slowed; one IPv6 network is one address', async ()
 test('what the store counted before a restart still holds', async () => {
   const { limits } = memoryStore();
   const time = standingTime();
-  const options = { limits, clock: time.clock, wait: time.wait, limit: 10, windowSeconds: 300 };
+  const options = { limits, clock: time.clock, wait: time.wait, limit: 10, windowSeconds: 300, secret: 'admin' };
   const before = attemptGate(options);
   for (let count = 0; count < 10; count += 1) await before.attempt(address, wrong);
   const after = attemptGate(options);

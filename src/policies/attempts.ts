@@ -23,6 +23,8 @@ export interface AttemptGateOptions {
   /** Wrong secrets per window and address before the slow lane begins. */
   readonly limit: number;
   readonly windowSeconds: number;
+  /** Sets the counts of one secret apart from those of others: 'admin', 'override'. */
+  readonly secret: string;
   /** Resolves after so many seconds; handed in, so that tests can move time. */
   readonly wait?: (seconds: number) => Promise<void>;
   /** Addresses remembered in this process at once. */
@@ -49,7 +51,7 @@ const RIGHT: AttemptResult = { result: 'right' };
 const WRONG: AttemptResult = { result: 'wrong' };
 
 export function attemptGate(options: AttemptGateOptions): AttemptGate {
-  const { limits, clock, limit, windowSeconds, wait = realWait, addressesMax = 10_000 } = options;
+  const { limits, clock, limit, windowSeconds, secret, wait = realWait, addressesMax = 10_000 } = options;
   const lanes = new Map<string, Lane>();
   // Where more addresses are busy at once than we remember, they share one lane: bounded, and never unguarded.
   const crowd = newLane();
@@ -76,7 +78,7 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
   async function learn(lane: Lane, group: string): Promise<void> {
     try {
       const now = clock();
-      const state = await limits.peek(keyOf(group), limit, now);
+      const state = await limits.peek(keyOf(secret, group), limit, now);
       see(lane, state.count, now + state.retryAfter);
     } catch {
       return;
@@ -87,7 +89,7 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
     const now = clock();
     lane.counting += 1;
     try {
-      const state = await limits.take(keyOf(group), limit, windowSeconds, now);
+      const state = await limits.take(keyOf(secret, group), limit, windowSeconds, now);
       see(lane, state.count, now + state.retryAfter);
       return state.allowed ? WRONG : { result: 'limited', retryAfter: state.retryAfter };
     } catch {
@@ -152,8 +154,8 @@ function newLane(): Lane {
   return { wrong: 0, windowEnds: 0, present: 0, counting: 0, queued: 0, nextTurn: 0 };
 }
 
-function keyOf(group: string): string {
-  return `attempts:${group}`;
+function keyOf(secret: string, group: string): string {
+  return `attempts:${secret}:${group}`;
 }
 
 function realWait(seconds: number): Promise<void> {

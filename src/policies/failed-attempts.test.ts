@@ -3,17 +3,16 @@ import { test } from 'node:test';
 import { StoreError, type LimitStore } from '../core/store.ts';
 import { deny, type Reason } from '../core/verdict.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { failedAttempts, isWrongOverride } from './failed-attempts.ts';
+import { failedAttempts } from './failed-attempts.ts';
 import { requestTo } from './policy-fixtures.test.ts';
 
-function counting(counts?: (denied: ReturnType<typeof deny>) => boolean) {
+function counting() {
   let now = 1_000_000;
   const onRefused = failedAttempts({
     limits: memoryStore().limits,
     clock: () => now,
     limit: 3,
     windowSeconds: 300,
-    ...(counts ? { counts } : {}),
   });
   return {
     pass(seconds: number) {
@@ -67,22 +66,13 @@ test('one address does not use up the limit of another', async () => {
   assert.equal((await refuse('invalid_credentials', '10.0.0.8')).reason, 'invalid_credentials');
 });
 
-test('guesses at the override token can be counted alone', async () => {
-  const { refuse, onRefused } = counting(isWrongOverride);
-  for (let time = 0; time < 9; time += 1)
-    assert.equal((await refuse('invalid_credentials')).reason, 'invalid_credentials');
-  const wrong = deny('invalid_credentials', 'a note', { presentedAs: 'override' });
-  for (let time = 0; time < 3; time += 1)
-    assert.equal((await onRefused(wrong, requestTo({}))).reason, 'invalid_credentials');
-  assert.equal((await onRefused(wrong, requestTo({}))).reason, 'rate_limited');
-});
-
-test('guesses at services do not use up the limit of the override token', async () => {
-  const { refuse, onRefused } = counting();
-  for (let time = 0; time < 4; time += 1) await refuse('invalid_credentials');
-  const wrong = deny('invalid_credentials', 'a note', { presentedAs: 'override' });
-  assert.equal((await onRefused(wrong, requestTo({}))).reason, 'invalid_credentials');
-  assert.equal((await refuse('invalid_credentials')).reason, 'rate_limited');
+test('what has a gate of its own, or is a right secret in the wrong place, is no guess here', async () => {
+  const { onRefused } = counting();
+  const elsewhere = { caller: { id: 'holder:embeddings', proven: true } };
+  for (const details of [{ presentedAs: 'override' as const }, elsewhere]) {
+    const denied = deny('invalid_credentials', 'a note', details);
+    for (let time = 0; time < 5; time += 1) assert.equal(await onRefused(denied, requestTo({})), denied);
+  }
 });
 
 test('a store that is away leaves the refusal as it was decided', async () => {

@@ -10,14 +10,12 @@ const WRONG_SECRETS: ReadonlySet<Reason> = new Set<Reason>([
   'unknown_service',
 ]);
 
-/** A guess: something was presented and its secret is wrong. Missing, malformed, expired or revoked ones are not guesses. */
-export function isWrongSecret(denied: Denied): boolean {
-  return WRONG_SECRETS.has(denied.reason);
-}
-
-/** A guess at the override token, which is guarded even where service routes count nothing. */
-export function isWrongOverride(denied: Denied): boolean {
-  return denied.presentedAs === 'override' && denied.reason === 'invalid_credentials';
+/**
+ * A guess: something was presented and its secret is wrong. Missing, malformed, expired or revoked ones are not guesses, nor
+ * is a right secret in the wrong place. Guesses at the override token have a gate of their own.
+ */
+function isWrongSecret(denied: Denied): boolean {
+  return WRONG_SECRETS.has(denied.reason) && denied.caller?.proven !== true && denied.presentedAs !== 'override';
 }
 
 export interface FailedAttemptsOptions {
@@ -25,8 +23,6 @@ export interface FailedAttemptsOptions {
   readonly clock: Clock;
   readonly limit: number;
   readonly windowSeconds: number;
-  /** Which refusals count; wrong secrets unless said otherwise. */
-  readonly counts?: (denied: Denied) => boolean;
 }
 
 /**
@@ -36,12 +32,12 @@ export interface FailedAttemptsOptions {
 export function failedAttempts(
   options: FailedAttemptsOptions,
 ): (denied: Denied, request: AuthRequest) => Denied | Promise<Denied> {
-  const { limits, clock, limit, windowSeconds, counts = isWrongSecret } = options;
+  const { limits, clock, limit, windowSeconds } = options;
 
   async function count(denied: Denied, request: AuthRequest): Promise<Denied> {
     const group = addressGroup(request.remoteAddress);
     try {
-      const state = await limits.take(keyOf(denied, group), limit, windowSeconds, clock());
+      const state = await limits.take(`failed:${group}`, limit, windowSeconds, clock());
       if (state.allowed) return denied;
       const note = `more than ${limit} wrong credentials from ${group} in ${windowSeconds} s; the last: ${denied.note}`;
       return deny('rate_limited', note, { ...detailsOf(denied), retryAfter: state.retryAfter });
@@ -51,12 +47,7 @@ export function failedAttempts(
     }
   }
 
-  return (denied, request) => (counts(denied) ? count(denied, request) : denied);
-}
-
-/** Guesses at the override token count apart: the limits and windows of the two differ. */
-function keyOf(denied: Denied, group: string): string {
-  return isWrongOverride(denied) ? `failed:override:${group}` : `failed:${group}`;
+  return (denied, request) => (isWrongSecret(denied) ? count(denied, request) : denied);
 }
 
 function detailsOf(denied: Denied) {

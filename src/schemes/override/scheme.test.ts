@@ -6,7 +6,9 @@ import { away, exampleRequest, schemeContract } from '../scheme.contract.ts';
 import { override } from './index.ts';
 
 const token = 'break the glass';
-const scheme = override({ isOverrideToken: (presented) => equalSecrets(presented, token) });
+const attempt = (_address: string, presented: string) =>
+  ({ result: equalSecrets(presented, token) ? 'right' : 'wrong' }) as const;
+const scheme = override({ attempt });
 const withToken = (value: string) => exampleRequest({ headers: { 'x-override-token': value } });
 
 schemeContract('override', () => ({
@@ -25,9 +27,16 @@ schemeContract('override', () => ({
   foreign: [exampleRequest({ headers: { authorization: `Bearer ${token}`, 'x-api-key': token } })],
   secrets: [token, 'break the window'],
   fields: ['x-override-token'],
-  outage: { scheme: override({ isOverrideToken: away }), request: withToken(token) },
+  outage: { scheme: override({ attempt: away }), request: withToken(token) },
 }));
 
 test('does not advertise itself', () => {
   assert.equal(scheme.challenge(deny('missing_credentials', '')), null);
+});
+
+test('a guess beyond the limit is answered as such, with the time to wait', async () => {
+  const limited = override({ attempt: async () => ({ result: 'limited', retryAfter: 7 }) });
+  const verdict = await limited.authenticate(withToken('a guess'));
+  assert.ok(verdict && !verdict.allowed);
+  assert.deepEqual([verdict.reason, verdict.retryAfter], ['rate_limited', 7]);
 });
