@@ -15,10 +15,10 @@ export function durationSeconds(text: string, option: string): number {
   return seconds;
 }
 
-/** Seconds in the two largest units: '3d 4h', '12m', '45s'. */
+/** Seconds, rounded up, in the two largest units: '3d 4h', '12m', '45s'. */
 export function inWords(seconds: number): string {
   const parts: string[] = [];
-  let rest = Math.max(0, Math.floor(seconds));
+  let rest = Math.max(0, Math.ceil(seconds));
   for (const unit of ['d', 'h', 'm', 's']) {
     const size = unitSeconds[unit] ?? 1;
     const count = Math.floor(rest / size);

@@ -223,6 +223,19 @@ services:
     upstream: http://127.0.0.1:8082
 `;
 
+test('a name that the configuration does not know is questioned', async (t) => {
+  const { cli } = place(t);
+  const made = await cli(['keys', 'create', 'embedings']);
+  assert.equal(made.code, 0);
+  assert.match(made.stderr, /neither a service nor a caller.*did you mean "embeddings"\?/);
+  assert.doesNotMatch((await cli(['keys', 'create', 'embeddings'])).stderr, /neither/);
+  const mode = await cli(['mode', 'get', 'embedings']);
+  assert.equal(mode.code, 1);
+  assert.match(mode.stderr, /Did you mean "embeddings"\?/);
+  assert.equal((await cli(['mode', 'set', 'enforce', 'embeddings/embed', '--dry-run'])).code, 0);
+  assert.equal((await cli(['mode', 'set', 'enforce', 'embedings', '--dry-run'])).code, 1);
+});
+
 test('validate and serve refuse a bad configuration alike, with file, line, column and a remedy', async (t) => {
   const { cli, program, folder } = place(t, faulty);
   const file = join(folder, 'countersign.yaml');

@@ -35,8 +35,8 @@ export async function demo(invocation: Invocation): Promise<number> {
     } else if (failed.length === 0) told.say('Your own stack: countersign init');
     return failed.length === 0 ? EXIT.done : EXIT.refused;
   } finally {
-    interrupted.stop();
     await stage.close();
+    interrupted.stop();
   }
 }
 
@@ -55,7 +55,8 @@ const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 function interruption(): { readonly happened: Promise<'interrupted'>; stop(): void } {
   const { promise, resolve } = Promise.withResolvers<'interrupted'>();
   const onSignal = (): void => resolve('interrupted');
-  for (const signal of endingSignals) process.once(signal, onSignal);
+  // Not once: npm passes Ctrl-C on a second time, which must not cut the clearing up short.
+  for (const signal of endingSignals) process.on(signal, onSignal);
   return {
     happened: promise,
     stop() {

@@ -1,3 +1,5 @@
+import type { StackConfig } from '../../compose/config.ts';
+import { nearest } from '../../compose/faults.ts';
 import { systemClock, rfc3339 } from '../../core/clock.ts';
 import { cidrFault } from '../../core/address.ts';
 import { lifeFault, type KeyRecord } from '../../core/credential.ts';
@@ -34,8 +36,18 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
         ? `The caller sends it as \`Authorization: Bearer …\` or \`x-api-key: …\`. Keep it in a file that only ${service} can read.`
         : `The caller signs with it: see \`countersign sign --help\`. Keep it in a file that only ${service} can read.`,
     );
+    sayWhenStrange(config, service, invocation);
     return EXIT.done;
   });
+}
+
+/** A slip in the name would make a key that no rule lets in. */
+function sayWhenStrange(config: StackConfig, service: string, { out }: Invocation): void {
+  const known = [...config.services.map(({ name }) => name), ...config.outsideCallers];
+  if (known.includes(service)) return;
+  const meant = nearest(service, known);
+  const remedy = meant === null ? `add it to \`callers:\` to name it in rules` : `did you mean "${meant}"?`;
+  out.talk(`"${service}" is neither a service nor a caller of the configuration: ${remedy}`);
 }
 
 export async function keysImport(invocation: Invocation): Promise<number> {

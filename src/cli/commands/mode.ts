@@ -1,7 +1,9 @@
+import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
+import { nearest } from '../../compose/faults.ts';
+import { fileModes } from '../../compose/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
-import { fileModes } from '../../compose/file-modes.ts';
 import { modes, type ModeLine, type Modes } from '../../rollout/modes.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
@@ -41,6 +43,7 @@ export async function modeGet(invocation: Invocation): Promise<number> {
   const scope = scopeOf(invocation.positionals[0]);
   return atWork(invocation, (place) =>
     withModes(place, invocation, async (levels) => {
+      knownOrRefused(place.config, scope);
       const lines = levels.describe().filter((line) => scope === '' || line.scope === '' || covers(scope, line.scope));
       if (invocation.json) {
         out.json(lines.map(shown));
@@ -70,7 +73,7 @@ export async function modeSet(invocation: Invocation): Promise<number> {
       if (!invocation.dryRun) {
         if (all) await levels.setAll(mode, 'operator:cli');
         else await levels.set(scope, mode, 'operator:cli');
-      } else if (scope !== '') knownOrRefused(levels, scope);
+      } else knownOrRefused(place.config, scope);
       if (invocation.json) out.json({ scope, mode, all, dry_run: invocation.dryRun });
       else
         out.line(
@@ -121,9 +124,14 @@ function covers(scope: string, other: string): boolean {
   return scope === '' || other === scope || other.startsWith(`${scope}/`);
 }
 
-function knownOrRefused(levels: Modes, scope: string): void {
-  if (!levels.describe().some((line) => covers(scope, line.scope)))
-    throw refused(`no service or route "${scope}" says a mode yet`);
+function knownOrRefused(config: StackConfig, scope: string): void {
+  const scopes = fileModes(() => config).scopes();
+  if (scope === '' || scopes.some((known) => covers(scope, known.scope))) return;
+  const meant = nearest(
+    scope,
+    scopes.map((known) => known.scope),
+  );
+  throw refused(`no service or route "${scope}" is configured`, meant === null ? null : `Did you mean "${meant}"?`);
 }
 
 function whereWords(scope: string): string {

@@ -24,9 +24,11 @@ export async function validate(invocation: Invocation): Promise<number> {
       services: config.services.map(({ name }) => name),
       routes,
       mode: config.mode,
+      warnings: config.warnings,
     });
     return EXIT.done;
   }
+  for (const warning of config.warnings) out.warn(warning);
   out.line(
     `${out.paint('green', 'valid')}  ${configFile}: ${count(config.services.length, 'service')}, ${count(routes, 'route')}, mode ${config.mode}`,
   );
