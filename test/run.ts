@@ -30,7 +30,10 @@ if (named.length === 0) {
   station('lint', tool('oxlint'), ['--deny-warnings']);
   station('types', tool('tsc'), ['-p', 'tsconfig.json']);
 }
-const files = named.length > 0 ? named : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: root }).sort();
+const files =
+  named.length > 0
+    ? named
+    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: root }).sort();
 station('tests', process.execPath, [
   '--test',
   `--test-concurrency=${availableParallelism()}`,

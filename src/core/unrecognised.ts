@@ -9,9 +9,13 @@ export function unrecognised(request: AuthRequest, authorization: 'ours' | 'upst
     case 'malformed':
       return deny('malformed_credentials', found.note);
     case 'bearer':
-      return deny('invalid_credentials', 'the Bearer token is unknown here, or of a kind this service does not accept', {
-        presentedAs: 'bearer',
-      });
+      return deny(
+        'invalid_credentials',
+        'the Bearer token is unknown here, or of a kind this service does not accept',
+        {
+          presentedAs: 'bearer',
+        },
+      );
     case 'x-api-key':
       return deny('invalid_credentials', 'the x-api-key is unknown here, or this service does not accept API keys', {
         presentedAs: 'x-api-key',

@@ -56,7 +56,8 @@ function judge(entry: ApiKeyEntry, request: AuthRequest, presentedAs: 'bearer' |
 function unknown(presentedAs: 'bearer' | 'x-api-key', value: string): Denied | null {
   const minted = mintedKind(value);
   if (minted === 'sk') {
-    if (!wellFormed(value)) return refuse(presentedAs, 'the API key is mistyped or cut off: its check digits do not fit');
+    if (!wellFormed(value))
+      return refuse(presentedAs, 'the API key is mistyped or cut off: its check digits do not fit');
     return refuse(presentedAs, `no key with the id ${idOf(value)} is known here`, idOf(value));
   }
   // A foreign Bearer may be a session token, and other kinds of ours are not API keys; an x-api-key can be nothing else.
