@@ -57,6 +57,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #unwatch: (() => void) | null = null;
   #endTunnel: (() => void) | null = null;
   #headSent = false;
+  /** True once the head is on its way; until then `first` is held back. */
+  #flushed = false;
+  #first: Buffer | null = null;
   #retried = false;
   #closed = false;
   /** Sweeps that this exchange has lived through. */
@@ -134,19 +137,40 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#res.writeHead(status, headers);
     this.#headSent = true;
     this.#resume = resume;
-    process.nextTick(flushHead, this.#res);
+    process.nextTick(flushHead, this);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
+    if (!this.#flushed) {
+      if (this.#first === null) {
+        // A short answer comes whole with its head: held until this read is over, it goes out in one piece.
+        this.#first = chunk;
+        return true;
+      }
+      this.flush();
+    }
     if (this.#res.write(chunk)) return true;
     if (this.#resume !== null) this.#res.once('drain', this.#resume);
     return false;
   }
 
+  /** Sends what is there, the head alone when no byte of the body came with it: an event stream's client waits for it. */
+  flush(): void {
+    if (this.#flushed) return;
+    this.#flushed = true;
+    if (this.#res.writableEnded || this.#res.destroyed) return;
+    if (this.#first === null) this.#res.flushHeaders();
+    else this.#res.write(this.#first);
+    this.#first = null;
+  }
+
   onComplete(): void {
     this.#release();
-    this.#res.end();
+    if (this.#first === null) this.#res.end();
+    else this.#res.end(this.#first);
+    this.#flushed = true;
+    this.#first = null;
     // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
     if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
@@ -248,7 +272,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Sends the head alone when no byte of the body came with it: an event stream's client waits for it. */
-function flushHead(res: ServerResponse): void {
-  if (!res.writableEnded && !res.destroyed) res.flushHeaders();
+function flushHead(exchange: Exchange): void {
+  exchange.flush();
 }
