@@ -44,8 +44,11 @@ test('Ctrl-C ends it and everything that it started', async (t) => {
   assert.match(readFileSync(join(folder, stage, 'countersign.yaml'), 'utf8'), /upstream: http:\/\/127\.0\.0\.1:/);
   assert.equal((await fetch(`${gateway}/health`)).status, 200);
   const ended = once(demo, 'exit');
+  // Twice, as npm does it.
+  demo.kill('SIGINT');
   demo.kill('SIGINT');
   assert.deepEqual(await ended, [130, null]);
   assert.equal(existsSync(join(folder, stage)), false);
   await assert.rejects(fetch(`${gateway}/health`));
+  assert.equal(stdout.includes('✗'), false);
 });

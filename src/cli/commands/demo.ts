@@ -21,7 +21,10 @@ export async function demo(invocation: Invocation): Promise<number> {
     const played = play(stage, told);
     // What is under way ends with the processes that it talks to; its failure is no news then.
     played.catch(() => undefined);
-    if ((await Promise.race([played, interrupted.happened])) === 'interrupted') return interruptedExit;
+    if ((await Promise.race([played, interrupted.happened])) === 'interrupted') {
+      told.end();
+      return interruptedExit;
+    }
     const failed = told.lines.filter((line) => !line.ok);
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
     told.say();

@@ -26,6 +26,8 @@ export interface Story {
   /** Judges one answer and shows it. `note` stands behind what came and is not judged. */
   line(what: string, expected: Answer, got: Answer, note?: string): void;
   refusals(report: Report): void;
+  /** Nothing more is shown: what comes after Ctrl-C is no news. */
+  end(): void;
 }
 
 const patienceMillis = 10_000;
@@ -36,7 +38,8 @@ const expectedWidth = 38;
 export function story(out: Output, quiet: boolean): Story {
   const lines: Shown[] = [];
   let act = '';
-  const print = (text = ''): void => (quiet ? undefined : out.line(text));
+  let silent = quiet;
+  const print = (text = ''): void => (silent ? undefined : out.line(text));
   return {
     lines,
     say: (text = '') => print(text === '' ? '' : `  ${text}`),
@@ -71,6 +74,7 @@ export function story(out: Output, quiet: boolean): Story {
       for (const line of columns(['count', 'caller (?: claims to be)', 'route', 'reason'], rows, out.paint))
         print(`  ${line}`);
     },
+    end: () => void (silent = true),
   };
 }
 
