@@ -83,7 +83,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.#res.destroyed || !this.#req.socket.writable) return;
       this.#decision = decision;
       if (decision.outcome === 'deny' && decision.verdict?.allowed === false) this.#refuse(decision.verdict);
-      else this.#forward(decision, this.#request.heldBody === null ? null : await this.#request.heldBody);
+      // A body too large to be held goes on as a stream where nothing is enforced.
+      else this.#forward(decision, this.#request.heldBody && (await this.#request.heldBody.catch(() => null)));
     } catch (error) {
       // A fault of ours must not take the other requests along, nor leave this one hanging.
       this.#fail(deny('unavailable', `the gateway failed: ${error instanceof Error ? error.message : String(error)}`));
@@ -137,6 +138,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#res.writeHead(status, headers);
     this.#headSent = true;
     this.#resume = resume;
+    if (status === 304) {
+      // Its Content-Length is that of the answer it stands for (RFC 9110 §15.4.5); undici would miss those bytes.
+      this.onComplete();
+      return true;
+    }
     process.nextTick(flushHead, this);
     return true;
   }
@@ -166,6 +172,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onComplete(): void {
+    if (this.#closed) return;
     this.#release();
     if (this.#first === null) this.#res.end();
     else this.#res.end(this.#first);

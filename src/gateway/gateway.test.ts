@@ -64,6 +64,20 @@ describe('the gateway', () => {
     });
   });
 
+  it('passes a signed body over the limit on where nothing is enforced, announced or not', async () => {
+    gate.mode = 'report';
+    try {
+      const body = 'y'.repeat(2000);
+      const announced = await call('/echo/p', { method: 'POST', body }, 'signed');
+      assert.equal(await announced.text(), `POST /base/p ${body}`);
+      const stream = new Blob([body]).stream();
+      const streamed = await call('/echo/p', { method: 'POST', body: stream, duplex: 'half' } as RequestInit, 'signed');
+      assert.equal(await streamed.text(), `POST /base/p ${body}`);
+    } finally {
+      gate.mode = 'enforce';
+    }
+  });
+
   it('refuses with the bytes of the guard', async () => {
     const response = await call('/echo/a', {}, '');
     assert.equal(response.status, 401);

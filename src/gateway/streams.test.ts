@@ -267,6 +267,13 @@ describe('an upstream that misbehaves', () => {
     });
   }
 
+  it('may say how long the answer would be that a 304 stands for', async () => {
+    answers = ['HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n'];
+    const response = await call('/echo/x');
+    assert.equal(response.status, 304);
+    assert.equal(response.headers.get('etag'), '"a"');
+  });
+
   it('may hint before it answers', async () => {
     answers = ['HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'];
     assert.equal(await (await call('/echo/x')).text(), 'ok');

@@ -15,11 +15,12 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limit) {
-        // Whoever answers decides what becomes of the rest; reading on would let one client fill the memory.
-        req.pause();
-        settle(tooLarge(limit));
-      } else chunks.push(chunk);
+      chunks.push(chunk);
+      if (size <= limit) return;
+      // Reading on would let one client fill the memory. What was read is put back: whoever decides may yet pass it on.
+      settle(tooLarge(limit));
+      req.pause();
+      req.unshift(Buffer.concat(chunks));
     };
     const onEnd = (): void => settle(null);
     const onGone = (): void => settle(gone());
@@ -29,10 +30,10 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
   });
 }
 
-function tooLarge(limit: number): BodyError {
+export function tooLarge(limit: number): BodyError {
   return new BodyError('body_too_large', `the body is larger than ${limit} bytes`);
 }
 
-function gone(): BodyError {
+export function gone(): BodyError {
   return new BodyError('body_unavailable', 'the client went away before its body was complete');
 }

@@ -15,6 +15,10 @@ export interface NodeRequestOptions {
   readonly bodyLimit: number;
   /** Called once before the body is first read; a gateway answers `Expect: 100-continue` here. */
   readonly onBody?: () => void;
+  /** What the client put on the request line, where a framework has changed `req.url` since. */
+  readonly target?: string;
+  /** Reads the body; default: readBody, after which it can no longer be streamed. */
+  readonly hold?: typeof readBody;
 }
 
 /** An AuthRequest that also knows what its reader needs for passing the request on. */
@@ -68,13 +72,16 @@ class IncomingRequest implements NodeRequest {
   readonly #req: IncomingMessage;
   readonly #bodyLimit: number;
   readonly #onBody: (() => void) | undefined;
+  readonly #hold: typeof readBody;
 
-  constructor({ req, service, path, trustedProxies, bodyLimit, onBody }: NodeRequestOptions) {
+  constructor(options: NodeRequestOptions) {
+    const { req, service, path, trustedProxies, bodyLimit, onBody, target, hold = readBody } = options;
     this.#req = req;
     this.#bodyLimit = bodyLimit;
     this.#onBody = onBody;
+    this.#hold = hold;
     this.method = req.method ?? 'GET';
-    this.target = req.url ?? '/';
+    this.target = target ?? req.url ?? '/';
     this.path = path;
     this.service = service;
     this.peerAddress = plainAddress(req.socket.remoteAddress ?? '');
@@ -104,7 +111,7 @@ class IncomingRequest implements NodeRequest {
   body(): Promise<Buffer> {
     if (this.heldBody === null) {
       this.#onBody?.();
-      this.heldBody = readBody(this.#req, this.#bodyLimit);
+      this.heldBody = this.#hold(this.#req, this.#bodyLimit);
     }
     return this.heldBody;
   }

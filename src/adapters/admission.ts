@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http';
+import type { Protection } from '../compose/protection.ts';
+import { plainAddress } from '../core/address.ts';
+import type { Decision } from '../core/decision.ts';
+import { isIdentityHeader } from '../core/identity.ts';
+import type { Refusal } from '../core/refusal.ts';
+import { parseTarget } from '../core/target.ts';
+import { deny, type Principal } from '../core/verdict.ts';
+import { leaveBody } from './node/leave-body.ts';
+import { nextRequestId, nodeRequest, type NodeRequest } from './node/request.ts';
+import { hasBody, requestFault } from './node/request-shape.ts';
+
+/** What becomes of a request: `refusal` is to be sent, or, where it is null, the handler's turn has come. */
+export interface Admission {
+  readonly refusal: Refusal | null;
+  /** Who was proven; null where nobody was asked (public, off), and in report mode for a caller who would be refused. */
+  readonly principal: Principal | null;
+  /** True when the body was held for its signature, and put back. */
+  readonly held: boolean;
+}
+
+/**
+ * What every adapter asks: the question of one request as node:http received it. `path` is what the framework routes by,
+ * `target` what the client sent; both with the query. Never rejects.
+ */
+export function admission(
+  protection: Protection,
+  req: IncomingMessage,
+  path: string = req.url ?? '',
+  target: string = path,
+): Promise<Admission> {
+  stripIdentity(req);
+  const parsed = parseTarget(path);
+  const fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
+  if (fault !== null || !parsed.ok) return Promise.resolve(unreadable(protection, req, fault ?? ''));
+  const request = nodeRequest({
+    req,
+    service: protection.service,
+    path: parsed.path,
+    target,
+    trustedProxies: protection.trustedProxies,
+    bodyLimit: protection.maxSignedBody,
+    hold: leaveBody,
+  });
+  return protection.guard.decide(request).then((decision) => admitted(protection, request, decision));
+}
+
+function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {
+  const { verdict, outcome } = decision;
+  const held = request.heldBody !== null;
+  if (verdict === null) return { refusal: null, principal: null, held };
+  if (verdict.allowed) return { refusal: null, principal: verdict.principal, held };
+  const refusal = outcome === 'deny' ? protection.guard.refusal(verdict, protection.service) : null;
+  return { refusal, principal: null, held };
+}
+
+function unreadable({ stack, guard, service }: Protection, req: IncomingMessage, note: string): Admission {
+  const denied = deny('bad_request', note);
+  const [path = ''] = (req.url ?? '').split('?', 1);
+  stack.audit.refused(denied, {
+    method: req.method ?? '',
+    path: path.slice(0, 256),
+    service,
+    remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
+    requestId: nextRequestId(),
+  });
+  return { refusal: guard.refusal(denied, service), principal: null, held: false };
+}
+
+/**
+ * A handler that was written to stand behind the gateway believes X-Auth-*. Here nobody sets them but the client, so they go,
+ * whatever the mode.
+ */
+function stripIdentity(req: IncomingMessage): void {
+  const { rawHeaders } = req;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (!isIdentityHeader(name)) continue;
+    delete req.headers[name.toLowerCase()];
+    delete req.headersDistinct[name.toLowerCase()];
+    rawHeaders.splice(index, 2);
+    index -= 2;
+  }
+}
+
+const drainBytesMax = 1_048_576;
+const drainMillisMax = 2000;
+
+/**
+ * After a refusal: reads and forgets what is left of a body, so that the connection can serve the next request and the client
+ * gets to read the answer; beyond a bound the connection ends instead.
+ */
+export function drainBody(req: IncomingMessage): void {
+  if (req.complete || req.destroyed || !hasBody(req)) return;
+  let size = 0;
+  const finish = (): void => {
+    clearTimeout(timer);
+    req.off('data', onData).off('end', finish).off('close', finish).off('error', finish);
+    if (!req.complete) req.socket.destroy();
+  };
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length;
+    if (size > drainBytesMax) finish();
+  };
+  const timer = setTimeout(finish, drainMillisMax);
+  req.on('data', onData).on('end', finish).on('close', finish).on('error', finish).resume();
+}

@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { admission, drainBody } from '../admission.ts';
+
+export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Principal } from '../../core/verdict.ts';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Who was proven; null on a public route, in mode off, and in report mode for a caller who would be refused. */
+      principal: Principal | null;
+    }
+  }
+}
+
+/** As much of Express's request as is used here. */
+export interface ExpressRequest extends IncomingMessage {
+  url: string;
+  originalUrl: string;
+  baseUrl: string;
+  principal: Principal | null;
+}
+
+export interface ExpressGuard {
+  (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void>;
+  readonly protection: Protection;
+  close(): Promise<void>;
+}
+
+/**
+ * `app.use(await protect({ … }))`, before body parsers: a signed body is verified as it came and parsed afterwards. It may be
+ * mounted anywhere; routes are written from the root of the service.
+ */
+export async function protect(options: ProtectOptions): Promise<ExpressGuard> {
+  const shared = await protection(options);
+  const guard = async (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void> => {
+    const { refusal, principal } = await admission(shared, req, req.baseUrl + req.url, req.originalUrl);
+    if (refusal === null) {
+      req.principal = principal;
+      next();
+    } else {
+      res.writeHead(refusal.status, refusal.headers).end(refusal.body);
+      drainBody(req);
+    }
+  };
+  return Object.assign(guard, { protection: shared, close: () => shared.close() });
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import { gone, tooLarge } from './body.ts';
+
+/**
+ * The whole body of a request, up to `limit` bytes, left in the stream for whoever reads it next. Rejects with a BodyError;
+ * what was read by then is in the stream all the same, since in report mode the request goes on.
+ *
+ * Nothing has seen an 'end' yet when the bytes are put back: node:stream announces it a turn later, and only if nothing is
+ * left to read by then.
+ */
+export function leaveBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  if (req.destroyed && !req.complete) return Promise.reject(gone());
+  if (req.readableDidRead || req.readableEnded) return Promise.reject(alreadyRead());
+  if (Number(req.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (error: Error | null): void => {
+      req.off('readable', onReadable).off('error', onGone).off('close', onGone);
+      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      if (body.length > 0 && !req.destroyed) req.unshift(body);
+      if (error === null) resolve(body);
+      else reject(error);
+    };
+    const onReadable = (): void => {
+      while (req.readableLength > 0 && size <= limit) {
+        const chunk = req.read() as Buffer;
+        size += chunk.length;
+        chunks.push(chunk);
+      }
+      if (size > limit) settle(tooLarge(limit));
+      else if (req.complete && req.readableLength === 0) settle(null);
+    };
+    const onGone = (): void => settle(gone());
+    req.on('readable', onReadable).on('error', onGone).on('close', onGone);
+    // A body that is here already, even an empty one, may have had its event.
+    if (req.complete) onReadable();
+  });
+}
+
+/** Nobody can tell any more what was signed, which is a mistake of the program and not of the caller. */
+function alreadyRead(): Error {
+  return new Error('the body was read before it could be verified: let protect come before what reads bodies');
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+
+const headerLinesMax = 128;
+
+/**
+ * What is wrong with a request's framing and host, in words for the operator's log; null when it can be read in one way
+ * only. node:http refuses most of this by itself; here is the rest (RFC 9112 §3.2, §6.1).
+ */
+export function requestFault(req: IncomingMessage): string | null {
+  const { rawHeaders, headers } = req;
+  if (rawHeaders.length > headerLinesMax * 2) return `the request has more than ${headerLinesMax} header lines`;
+  if (req.method === 'TRACE' || req.method === 'CONNECT') return `${req.method} is not passed on`;
+  if (req.httpVersion !== '1.1' && req.httpVersion !== '1.0') return `HTTP/${req.httpVersion} is not spoken here`;
+  let hosts = 0;
+  let encodings = 0;
+  let lengths = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    // Most names are told apart by their length alone.
+    if (name.length === 4) hosts += name.toLowerCase() === 'host' ? 1 : 0;
+    else if (name.length === 17) encodings += name.toLowerCase() === 'transfer-encoding' ? 1 : 0;
+    else if (name.length === 14) lengths += name.toLowerCase() === 'content-length' ? 1 : 0;
+  }
+  if (hosts > 1) return 'the request has more than one Host line';
+  if (encodings + lengths > 1)
+    return 'the request frames its body twice (Content-Length and Transfer-Encoding, or one of them twice)';
+  if (encodings === 1) {
+    if (req.httpVersion !== '1.1') return 'Transfer-Encoding in a request older than HTTP/1.1';
+    if (headers['transfer-encoding']?.toLowerCase() !== 'chunked') return 'a Transfer-Encoding other than chunked';
+  }
+  if (lengths === 1 && !/^[0-9]{1,15}$/.test(headers['content-length'] ?? ''))
+    return 'the Content-Length is not a number';
+  return null;
+}
+
+export function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return (length !== undefined && Number(length) > 0) || req.headers['transfer-encoding'] !== undefined;
+}
