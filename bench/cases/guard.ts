@@ -58,6 +58,7 @@ const none: readonly MacKeyEntry[] = [];
 const keyring: Keyring = {
   apiKey: (digest) => apiKeys.get(digest),
   macKeys: (service) => macKeys.get(service) ?? none,
+  signatureKeys: () => [],
 };
 const issued = Array.from({ length: 1000 }, issueSessionToken);
 const tokenEntries = new Map<string, TokenEntry>(

@@ -32,7 +32,11 @@ const entry: MacKeyEntry = {
   expiresAt: null,
   revoked: false,
 };
-const keyring: Keyring = { apiKey: () => undefined, macKeys: (id) => (id === 'main-backend' ? [entry] : []) };
+const keyring: Keyring = {
+  apiKey: () => undefined,
+  macKeys: (id) => (id === 'main-backend' ? [entry] : []),
+  signatureKeys: () => [],
+};
 const scheme = serviceSignature({
   keyring,
   clock: systemClock,

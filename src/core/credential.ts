@@ -87,6 +87,8 @@ export interface Keyring {
   apiKey(digest: string): ApiKeyEntry | undefined;
   /** All HMAC secrets of one service, newest first: during rotation there are two. */
   macKeys(serviceId: string): readonly MacKeyEntry[];
+  /** All keys that an HTTP signature's keyid can mean: a key's id, or a service's name for all its keys, newest first. */
+  signatureKeys(keyid: string): readonly SignatureKeyEntry[];
 }
 
 /** Looks up a session token by digest: from memory when it was seen before, else from the store. */

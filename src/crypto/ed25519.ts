@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, sign, verify, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 
 /** Verifies Ed25519 signatures (RFC 8032) off the main thread: on it a verification blocks for ten times as long. */
@@ -38,6 +38,17 @@ export function ed25519PublicKey(pem: string): Ed25519PublicKey {
   };
 }
 
+/**
+ * The one form in which a public key is kept: SubjectPublicKeyInfo as PEM. Throws a TypeError when the text is anything else,
+ * and for a private key too, whose public half OpenSSL would take without a word: it must not be handed around.
+ */
+export function ed25519PublicPem(text: string): string {
+  if (text.includes('PRIVATE KEY')) throw new TypeError('this is a private key, where the public half belongs');
+  return read(() => createPublicKey(text), 'public')
+    .export({ type: 'spki', format: 'pem' })
+    .toString();
+}
+
 /** Throws a TypeError when the PEM is not an Ed25519 private key; the message never holds key material. */
 export function ed25519PrivateKey(pem: string): Ed25519PrivateKey {
   const key = read(() => createPrivateKey(pem), 'private');
@@ -49,8 +60,8 @@ export function ed25519PrivateKey(pem: string): Ed25519PrivateKey {
   };
 }
 
-function read<Key extends { asymmetricKeyType?: string }>(open: () => Key, half: string): Key {
-  let key: Key | null = null;
+function read(open: () => KeyObject, half: string): KeyObject {
+  let key: KeyObject | null = null;
   try {
     key = open();
   } catch {

@@ -1,14 +1,15 @@
 import type { KeyRecord } from '../core/credential.ts';
 import { hasCode, type Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
+import { ed25519PublicPem } from '../crypto/ed25519.ts';
 import { idOf, mintedKind, mintId } from '../crypto/key-format.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { checkOrder, recordOf, type KeyOrder } from './create.ts';
+import { checkOrder, recordOfPublicKey, recordOfSecret, type KeyOrder, type SecretKind } from './create.ts';
 import { KeyError } from './key-error.ts';
 import { mintedFault, secretLengthMin, unpresentable, weakness } from './secret-text.ts';
 
 export interface ImportOrder extends KeyOrder {
-  /** The key as written, without the newline that ended it. */
+  /** The key as written, without the newline that ended it; of a key pair the public half, as PEM. */
   readonly secret: string;
 }
 
@@ -25,6 +26,30 @@ export interface Imported {
 export async function importKey(store: Store, seal: Seal, order: ImportOrder): Promise<Imported> {
   checkOrder(order);
   const { secret, kind } = order;
+  const { digest, recordOf, warning } =
+    kind === 'ed25519' ? publicKey(order, secret) : secretKey(seal, { ...order, kind });
+  const known = await store.keys.byDigest(digest);
+  if (known) throw duplicate(known);
+  if ((await store.keys.revocations()).includes(digest))
+    throw new KeyError('revoked_key', 'this key was revoked and cannot be used again: create a new one');
+  const record = recordOf();
+  try {
+    await store.keys.insert(record);
+  } catch (error) {
+    if (!hasCode(error, 'duplicate')) throw error;
+    throw duplicate((await store.keys.byDigest(digest)) ?? record);
+  }
+  return { record, warning };
+}
+
+interface Candidate {
+  readonly digest: string;
+  readonly recordOf: () => KeyRecord;
+  readonly warning: string | null;
+}
+
+function secretKey(seal: Seal, order: ImportOrder & { readonly kind: SecretKind }): Candidate {
+  const { secret, kind } = order;
   const fault = unpresentable(secret) ?? mintedFault(secret, kind);
   if (fault) throw new KeyError('invalid_key', `the key ${fault}`);
   if (secret.length < secretLengthMin)
@@ -32,24 +57,23 @@ export async function importKey(store: Store, seal: Seal, order: ImportOrder): P
       'invalid_key',
       `the key has ${secret.length} characters; at least ${secretLengthMin} are needed`,
     );
-
-  const digest = sha256Hex(secret);
-  const known = await store.keys.byDigest(digest);
-  if (known) throw duplicate(known);
-  if ((await store.keys.revocations()).includes(digest))
-    throw new KeyError('revoked_key', 'this key was revoked and cannot be used again: create a new one');
-
-  // A key of ours keeps the id that is written in it.
-  const id = mintedKind(secret) === null ? mintId() : idOf(secret);
-  const record = recordOf(seal, order, id, secret, true);
-  try {
-    await store.keys.insert(record);
-  } catch (error) {
-    if (!hasCode(error, 'duplicate')) throw error;
-    throw duplicate((await store.keys.byDigest(digest)) ?? record);
-  }
   const weak = weakness(secret);
-  return { record, warning: weak && `the key ${weak}: replace it soon with one from "keys create"` };
+  return {
+    digest: sha256Hex(secret),
+    // A key of ours keeps the id that is written in it.
+    recordOf: () => recordOfSecret(seal, order, mintedKind(secret) === null ? mintId() : idOf(secret), secret, true),
+    warning: weak && `the key ${weak}: replace it soon with one from "keys create"`,
+  };
+}
+
+function publicKey(order: ImportOrder, text: string): Candidate {
+  try {
+    const pem = ed25519PublicPem(text);
+    return { digest: sha256Hex(pem), recordOf: () => recordOfPublicKey(order, pem, true), warning: null };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new KeyError('invalid_key', `${words}; make it with: openssl pkey -in private.pem -pubout`);
+  }
 }
 
 function duplicate(known: KeyRecord): KeyError {

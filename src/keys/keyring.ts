@@ -10,7 +10,7 @@ import type { KeySource } from './sources/key-source.ts';
 
 /** Every key source in one index. All are read before the keyring is handed out; what changes later is followed. */
 export interface LiveKeyring extends Keyring {
-  /** How many API keys and HMAC secrets are known, revoked and expired ones too. */
+  /** How many keys are known, revoked and expired ones too. */
   readonly size: number;
   /** Whether this credential would still be accepted; by the credentialId of its principal. */
   isLive(credentialId: string): boolean;
@@ -48,7 +48,6 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
   let told: readonly string[] = [];
 
   function changed(): void {
-    index.commit();
     const now = index.warnings();
     for (const text of now) if (!told.includes(text)) onWarning(text);
     told = now;
@@ -74,6 +73,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
   return {
     apiKey: (digest) => index.apiKey(digest),
     macKeys: (serviceId) => index.macKeys(serviceId),
+    signatureKeys: (keyid) => index.signatureKeys(keyid),
     get size() {
       return index.size;
     },

@@ -1,6 +1,8 @@
 import { addressList } from '../core/address.ts';
-import type { ApiKeyEntry, KeyRecord, MacKeyEntry } from '../core/credential.ts';
+import type { ApiKeyEntry, KeyRecord, MacKey, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
+import { equalText } from '../crypto/compare.ts';
+import { ed25519PublicKey } from '../crypto/ed25519.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { FoundKey } from './sources/key-source.ts';
@@ -9,45 +11,87 @@ import type { FoundKey } from './sources/key-source.ts';
 export interface KnownKey {
   readonly service: string;
   readonly digest: string;
-  readonly principal: Principal;
-  readonly live: KeyEntry;
-  /** The same key when it is revoked. */
-  readonly dead: KeyEntry;
+  /** The principal's id: 'service:aidb'. */
+  readonly proves: string;
+  readonly credentialId: string;
+  readonly live: KeyEntries;
+  /** The same key when it is revoked: the same principals. */
+  readonly dead: KeyEntries;
 }
 
-export type KeyEntry = ApiKeyEntry | MacKeyEntry;
+/** What one key can be asked for. An HMAC secret is asked by two schemes, under a principal each. */
+export interface KeyEntries {
+  readonly apiKey?: ApiKeyEntry;
+  readonly mac?: MacKeyEntry;
+  readonly signature?: SignatureKeyEntry;
+}
 
-/** Null for kinds that are verified elsewhere. Throws what the seal or an address list throws; the messages hold no secret. */
-export function knownRecord(record: KeyRecord, seal: Seal): KnownKey | null {
-  if (record.kind === 'ed25519') return null;
-  const { id, service, digest, expiresAt } = record;
+export type KeyEntry = ApiKeyEntry | MacKeyEntry | SignatureKeyEntry;
+
+export function entriesOf({ apiKey, mac, signature }: KeyEntries): readonly KeyEntry[] {
+  return [apiKey, mac, signature].filter((entry) => entry !== undefined);
+}
+
+/** Throws what the seal, an address list or a public key throws; the messages hold no secret. */
+export function knownRecord(record: KeyRecord, seal: Seal): KnownKey {
+  const { id, service, kind, digest, material, expiresAt } = record;
   const scopes = Object.freeze([...record.scopes]);
   const addresses = record.allowedIps.length > 0 ? addressList(record.allowedIps) : null;
-  const rest = { id: `service:${service}`, credentialId: id, scopes, expiresAt, addresses };
-  if (record.kind === 'sk') return knownApiKey(service, digest, { scheme: 'api-key', ...rest }, null);
-  if (record.material === null) throw new TypeError('it has no sealed secret');
-  const secret = Buffer.from(seal.open(record.material, record));
-  return knownMacKey(service, digest, { scheme: 'service-signature', ...rest }, hmacSha256(secret));
+  const common = { id: `service:${service}`, credentialId: id, scopes, expiresAt, addresses };
+  if (kind === 'sk') return known(service, digest, common, apiKeyFor(null));
+  if (material === null) throw new TypeError('the store has no secret and no public key for it');
+  if (kind === 'hs')
+    return known(service, digest, common, macFor(hmacSha256(Buffer.from(seal.open(material, record)))));
+  return known(service, digest, common, publicKeyFor(material));
 }
 
 export function knownFound(found: FoundKey): KnownKey {
   const { service, digest, credentialId } = found;
-  const rest = { credentialId, scopes: Object.freeze([]), expiresAt: null, addresses: null };
+  const common = { credentialId, scopes: Object.freeze([]), expiresAt: null, addresses: null };
   return found.kind === 'sk'
-    ? knownApiKey(service, digest, { id: `holder:${service}`, scheme: 'api-key', ...rest }, found.acceptedAt)
-    : knownMacKey(service, digest, { id: `service:${service}`, scheme: 'service-signature', ...rest }, found.key);
+    ? known(service, digest, { id: `holder:${service}`, ...common }, apiKeyFor(found.acceptedAt))
+    : known(service, digest, { id: `service:${service}`, ...common }, macFor(found.key));
 }
 
-function knownApiKey(service: string, digest: string, principal: Principal, acceptedAt: string | null): KnownKey {
-  Object.freeze(principal);
-  const entry = (revoked: boolean): ApiKeyEntry =>
-    Object.freeze({ principal, acceptedAt, expiresAt: principal.expiresAt, revoked });
-  return { service, digest, principal, live: entry(false), dead: entry(true) };
+type Common = Omit<Principal, 'scheme'>;
+type Life = Pick<KeyEntry, 'expiresAt' | 'revoked'>;
+/** Makes a principal per scheme once, and entries with any life from then on. */
+type EntriesMaker = (principal: (scheme: string) => Principal) => (life: Life) => KeyEntries;
+
+function known(service: string, digest: string, common: Common, make: EntriesMaker): KnownKey {
+  const entries = make((scheme) => Object.freeze({ ...common, scheme }));
+  const { id: proves, credentialId, expiresAt } = common;
+  const live = entries({ expiresAt, revoked: false });
+  return { service, digest, proves, credentialId, live, dead: entries({ expiresAt, revoked: true }) };
 }
 
-function knownMacKey(service: string, digest: string, principal: Principal, key: MacKeyEntry['key']): KnownKey {
-  Object.freeze(principal);
-  const entry = (revoked: boolean): MacKeyEntry =>
-    Object.freeze({ principal, key, expiresAt: principal.expiresAt, revoked });
-  return { service, digest, principal, live: entry(false), dead: entry(true) };
+function apiKeyFor(acceptedAt: string | null): EntriesMaker {
+  return (principalOf) => {
+    const principal = principalOf('api-key');
+    return (life) => ({ apiKey: Object.freeze({ principal, acceptedAt, ...life }) });
+  };
+}
+
+function macFor(key: MacKey): EntriesMaker {
+  // Compared as hex: both sides are short strings by then, and equalText takes its time whatever they hold.
+  const verify = (base: string, signature: Uint8Array): boolean =>
+    equalText(key.hex(base), Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString('hex'));
+  return (principalOf) => {
+    const principal = principalOf('service-signature');
+    const signer = principalOf('http-signature');
+    return (life) => ({
+      mac: Object.freeze({ principal, key, ...life }),
+      signature: Object.freeze({ principal: signer, algorithm: 'hmac-sha256' as const, verify, ...life }),
+    });
+  };
+}
+
+function publicKeyFor(pem: string): EntriesMaker {
+  const key = ed25519PublicKey(pem);
+  const verify = (base: string, signature: Uint8Array): Promise<boolean> =>
+    key.verify(Buffer.from(base, 'latin1'), signature);
+  return (principalOf) => {
+    const principal = principalOf('http-signature');
+    return (life) => ({ signature: Object.freeze({ principal, algorithm: 'ed25519' as const, verify, ...life }) });
+  };
 }

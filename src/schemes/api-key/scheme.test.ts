@@ -31,7 +31,7 @@ const entries = new Map<string, ApiKeyEntry>([
   [sha256Hex(shared), entry('holder:embeddings', 'file:embeddings', { acceptedAt: 'embeddings' })],
   [sha256Hex(sharedElsewhere), entry('holder:reranker', 'file:reranker', { acceptedAt: 'reranker' })],
 ]);
-const keyring: Keyring = { apiKey: (digest) => entries.get(digest), macKeys: () => [] };
+const keyring: Keyring = { apiKey: (digest) => entries.get(digest), macKeys: () => [], signatureKeys: () => [] };
 const scheme = apiKey({ keyring, clock: () => now });
 
 const at = (time: number) => apiKey({ keyring, clock: () => time });

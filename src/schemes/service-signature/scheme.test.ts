@@ -46,7 +46,11 @@ const keys: readonly MacKeyEntry[] = [
   entry(expiredKey, 'expired', { expiresAt: now - 1 }),
   entry(previous, 'previous', { expiresAt: now + 3600 }),
 ];
-const keyring: Keyring = { apiKey: () => undefined, macKeys: (service) => (service === 'main-backend' ? keys : []) };
+const keyring: Keyring = {
+  apiKey: () => undefined,
+  macKeys: (service) => (service === 'main-backend' ? keys : []),
+  signatureKeys: () => [],
+};
 
 /** A replay memory that knows when to forget. */
 function memory(clock: () => number) {
