@@ -13,7 +13,12 @@ export function stackSeal(
   env: Env,
   onNotice: (text: string) => void,
 ): Seal {
-  const ownMachine = config.store.kind === 'sqlite' || config.store.kind === 'memory';
-  const beside = config.file === null ? process.cwd() : dirname(config.file);
-  return masterSeal({ env, folder: ownMachine ? join(beside, '.countersign') : null, onNotice });
+  return masterSeal({ env, folder: folderOf(config), onNotice });
+}
+
+function folderOf({ file, store }: Pick<StackConfig, 'file' | 'store'>): string | null {
+  if (store.kind !== 'sqlite' && store.kind !== 'memory') return null;
+  if (file !== null) return join(dirname(file), '.countersign');
+  // Without a file the store is all that tells where the stack lives.
+  return store.kind === 'sqlite' ? dirname(store.file) : join(process.cwd(), '.countersign');
 }

@@ -7,6 +7,7 @@ import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { keyring, type LiveKeyring } from '../keys/keyring.ts';
 import { liveness, type Liveness } from '../keys/liveness.ts';
+import type { KeySource } from '../keys/sources/index.ts';
 import { tokens, type Tokens } from '../keys/tokens.ts';
 import { modes, type Modes } from '../rollout/modes.ts';
 import { override } from '../schemes/override/index.ts';
@@ -62,6 +63,8 @@ export interface StackOptions {
   /** Opened by the caller, who also closes it; otherwise the configuration's own. */
   readonly store?: Store;
   readonly clock?: Clock;
+  /** Sources of keys besides those of the configuration. */
+  readonly sources?: readonly KeySource[];
   /** --allow-unauthenticated: nobody is asked, on this machine only. */
   readonly devMode?: boolean;
   /** Takes a JSON line per decision where the configuration wants them. */
@@ -126,7 +129,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
 
   const seal = stackSeal(config, env, warn);
   const sources = configuredSources({ config: current, onWarning: warn });
-  const keys = await keyring({ store, seal, sources: [sources], clock, onWarning: warn });
+  const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
   opened.add(() => keys.close());
   const sessions = tokens({ store, clock });
   opened.add(() => sessions.close());

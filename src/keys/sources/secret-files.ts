@@ -8,6 +8,8 @@ import { readSecretFile } from './read-secret.ts';
 export interface SecretFilesOptions extends FileSourceOptions {
   /** Asked at every reading, so that a service that is added finds its file. */
   readonly services: () => readonly KeyedService[];
+  /** Files that match no service: 'warn' unless a service that knows only itself looks into a folder of many. */
+  readonly others?: 'warn' | 'ignore';
 }
 
 /**
@@ -19,15 +21,15 @@ export function secretFiles(options: SecretFilesOptions): KeySource {
   return fileSource('files', options, (paths) => {
     const keys: FoundApiKey[] = [];
     const warnings: string[] = [];
-    for (const path of paths) readKey(path, options.services(), keys, warnings);
+    for (const path of paths) readKey(path, options, keys, warnings);
     return { keys, warnings } satisfies Findings;
   });
 }
 
-function readKey(path: string, services: readonly KeyedService[], keys: FoundApiKey[], warnings: string[]): void {
-  const owner = ownerOf(path, services);
+function readKey(path: string, options: SecretFilesOptions, keys: FoundApiKey[], warnings: string[]): void {
+  const owner = ownerOf(path, options.services());
   if ('fault' in owner) {
-    warnings.push(`${path}: ${owner.fault}`);
+    if (!owner.nobodys || options.others !== 'ignore') warnings.push(`${path}: ${owner.fault}`);
     return;
   }
   const reading = readSecretFile(path);
@@ -47,7 +49,7 @@ function readKey(path: string, services: readonly KeyedService[], keys: FoundApi
   keys.push({ kind: 'sk', credentialId: `file:${basename(path)}`, digest: sha256Hex(reading.text), ...owner });
 }
 
-type Owner = Pick<FoundApiKey, 'service' | 'acceptedAt'> | { readonly fault: string };
+type Owner = Pick<FoundApiKey, 'service' | 'acceptedAt'> | { readonly fault: string; readonly nobodys?: boolean };
 
 function ownerOf(path: string, services: readonly KeyedService[]): Owner {
   const named = services.filter((service) => service.apiKeyFile !== null && resolve(service.apiKeyFile) === path);
@@ -61,6 +63,7 @@ function ownerOf(path: string, services: readonly KeyedService[]): Owner {
   const [match] = usual;
   if (!match)
     return {
+      nobodys: true,
       fault: 'matches no service, so it is not used (the usual name is <service>_api_key, dashes as underscores)',
     };
   if (usual.length > 1) return { fault: `could belong to ${namesOf(usual)}, so it is not used; name it by apiKeyFile` };

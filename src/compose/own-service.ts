@@ -1,0 +1,95 @@
+import type { KeySource } from '../keys/sources/index.ts';
+import { envFiles, secretFiles } from '../keys/sources/index.ts';
+import type { StackConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { ConfigError } from './faults.ts';
+import { parseConfig } from './load.ts';
+import type { RawConfig, RawRoute, RawService } from './schema.ts';
+
+/** As the configuration file has it, of any depth, and not to be changed here. */
+type Fixed<T> = T extends readonly (infer Item)[]
+  ? readonly Fixed<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Fixed<T[Key]> }
+    : T;
+
+/** A rule in the words of countersign.yaml. */
+export type RouteOption = Fixed<RawRoute>;
+
+/** Where keys come from; relative paths begin at the working folder. */
+export type KeyOption =
+  /** Shared keys of called services: of the files that match, <service>_api_key and stack_api_key are used. */
+  | { readonly files: string }
+  /** HMAC secrets of callers, one .env file each. */
+  | { readonly envFiles: string }
+  /** Keys, session tokens, modes and limits of a stack: 'sqlite:FILE'. At most one. */
+  | { readonly store: string }
+  | KeySource;
+
+type ServiceWords = 'accept' | 'authorization' | 'apiKeyFile' | 'mode' | 'rateLimit' | 'maxSignedBody' | 'signature';
+
+/** A service that says itself how it is guarded, in the words that countersign.yaml has for it. */
+export interface OwnService
+  extends Fixed<Pick<RawService, ServiceWords>>, Fixed<Pick<RawConfig, 'trustedProxies' | 'failedAttempts'>> {
+  readonly service: string;
+  readonly keys: readonly KeyOption[];
+  readonly routes?: readonly RouteOption[];
+}
+
+export interface OwnConfig {
+  readonly config: StackConfig;
+  readonly sources: readonly KeySource[];
+}
+
+/** Checked as a file is: what a slip there is, is one here. Throws a ConfigError with all of them. */
+export function ownConfig(options: OwnService, env: Env, onWarning: (text: string) => void): OwnConfig {
+  const { service, keys, routes, trustedProxies, failedAttempts } = options;
+  const { accept, authorization, apiKeyFile, mode, rateLimit, maxSignedBody, signature } = options;
+  const stores = keys.flatMap((key) => ('store' in key ? [key.store] : []));
+  if (stores.length > 1) throw new TypeError('protect: keys can name one store only');
+  const [store] = stores;
+  const words = { accept, authorization, apiKeyFile, mode, rateLimit, maxSignedBody, signature, routes };
+  const raw = {
+    store: store ?? 'memory:',
+    mode,
+    trustedProxies,
+    failedAttempts,
+    callers: namedCallers(routes ?? [], service),
+    keys: keys.filter((key) => !('store' in key) && !('start' in key)),
+    // Rows in memory would be read by nobody.
+    audit: { rows: store !== undefined },
+    // Nothing is forwarded from here, but a service has an upstream.
+    services: { [service]: { ...words, upstream: 'http://127.0.0.1:9' } },
+  };
+  const config = parsed(raw, env);
+  const services = () => config.services;
+  const found = config.keys.map((key): KeySource => {
+    if (key.kind === 'files') return secretFiles({ pattern: key.pattern, services, onWarning, others: 'ignore' });
+    if (key.kind === 'envFiles') return envFiles({ pattern: key.pattern, onWarning });
+    throw new TypeError(`protect: keys cannot come from ${key.kind}`);
+  });
+  const given = keys.filter((key): key is KeySource => 'start' in key);
+  return { config: { ...config, keys: [] }, sources: [...found, ...given] };
+}
+
+function parsed(raw: object, env: Env): StackConfig {
+  try {
+    return parseConfig(JSON.stringify(raw), { file: null, env });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Lines and columns are those of a text that nobody wrote.
+    throw new ConfigError(
+      'protect',
+      error.faults.map((fault) => ({ ...fault, line: 0, column: 0 })),
+    );
+  }
+}
+
+/** A service knows no others, so every caller that it names is taken at its word. */
+function namedCallers(routes: readonly RouteOption[], service: string): string[] | undefined {
+  const names = routes
+    .flatMap(({ callers }) => callers ?? [])
+    .map((caller) => (caller.startsWith('service:') ? caller.slice('service:'.length) : caller))
+    .filter((caller) => !caller.includes(':') && caller !== service);
+  return names.length === 0 ? undefined : [...new Set(names)];
+}

@@ -1,0 +1,144 @@
+import type { AddressList } from '../core/address.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Decision } from '../core/decision.ts';
+import type { Guard } from '../core/guard.ts';
+import type { AuthRequest } from '../core/request.ts';
+import type { Store } from '../core/store.ts';
+import type { StackConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { loadConfig } from './load.ts';
+import { ownConfig, type OwnService } from './own-service.ts';
+import { createStack, type Stack } from './stack.ts';
+import { watchConfig } from './watch-config.ts';
+
+export type { KeyOption, OwnService, RouteOption } from './own-service.ts';
+
+/** A service that guards itself: what every adapter is built on. It judges as the gateway would. */
+export interface Protection {
+  /** The service whose routes count. */
+  readonly service: string;
+  readonly guard: Guard;
+  /** Proxies whose description of the client is believed. */
+  readonly trustedProxies: AddressList;
+  /** Bytes of a signed body that are held until it is verified; over it 413. */
+  readonly maxSignedBody: number;
+  /** All that is behind it: keyring, tokens, modes, audit, liveness, bearerSchemes. */
+  readonly stack: Stack;
+  /** Lets go of files and the store. */
+  close(): Promise<void>;
+}
+
+/** From a stack's file: its routes, keys, modes and store, followed as they change. */
+export interface FromStack {
+  /** One of the services in the file. */
+  readonly service: string;
+  /** The path of countersign.yaml. */
+  readonly config: string;
+}
+
+export interface ProtectionSettings {
+  /** Sees every decision; what it throws is swallowed. */
+  readonly onDecision?: (decision: Decision, request: AuthRequest) => void;
+  /** Takes a JSON line per decision; default: no lines, since standard output is the service's own. */
+  readonly log?: (line: string) => void;
+  /** Takes what the operator should know; default: process.emitWarning. */
+  readonly warn?: (text: string) => void;
+  /** Default: process.env. */
+  readonly env?: Env;
+  /** Opened and closed by the caller; default: what `keys` or the file names, else memory. */
+  readonly store?: Store;
+  readonly clock?: Clock;
+}
+
+export type ProtectOptions = (OwnService | FromStack) & ProtectionSettings;
+
+/**
+ * Resolves when keys and modes have been read. Rejects with a ConfigError (code 'config_invalid') that names every slip at
+ * once, and with the store's own error when it cannot be used.
+ */
+export async function protection(options: ProtectOptions): Promise<Protection> {
+  const { service, onDecision, log, warn = warning, store, clock } = options;
+  const env = serviceEnvironment(options.env ?? process.env);
+  const read = 'config' in options ? () => fromFile(options, env) : () => ownConfig(options, env, warn);
+  const { config, sources } = read();
+  const stack = await createStack({
+    config,
+    env,
+    sources,
+    warn,
+    ...(store && { store }),
+    ...(clock && { clock }),
+    ...(log && { logLine: log }),
+  });
+  const unfollow =
+    config.file === null ? null : watchConfig(config.file, () => reload(stack, () => read().config, warn));
+  const guarded = () => stack.service(service) ?? gone(service);
+  return {
+    service,
+    guard: onDecision ? observed(stack.guard, onDecision) : stack.guard,
+    get trustedProxies() {
+      return stack.config.trustedProxies;
+    },
+    get maxSignedBody() {
+      return guarded().maxSignedBody;
+    },
+    stack,
+    async close() {
+      unfollow?.();
+      await stack.close();
+    },
+  };
+}
+
+function fromFile({ service, config: file }: FromStack, env: Env): { config: StackConfig; sources: [] } {
+  const config = loadConfig(file, env);
+  if (!config.services.some(({ name }) => name === service)) gone(service, config);
+  return { config, sources: [] };
+}
+
+function gone(service: string, config?: StackConfig): never {
+  const known = config ? `; ${config.file} has ${config.services.map(({ name }) => name).join(', ')}` : '';
+  throw new TypeError(`protect: no service "${service}" is configured${known}`);
+}
+
+/** A broken file is refused and the last good one stays in force. */
+function reload(stack: Stack, read: () => StackConfig, warn: (text: string) => void): void {
+  try {
+    stack.reload(read());
+  } catch (error) {
+    warn(`the new configuration is refused: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function observed(guard: Guard, onDecision: NonNullable<ProtectionSettings['onDecision']>): Guard {
+  return {
+    refusal: guard.refusal,
+    async decide(request) {
+      const decision = await guard.decide(request);
+      try {
+        onDecision(decision, request);
+      } catch {
+        // Evidence must not decide.
+      }
+      return decision;
+    },
+  };
+}
+
+const serverOnly: ReadonlySet<string> = new Set(['AUTH_ENABLED', 'AUTH_ADMIN_TOKEN', 'AUTH_ADMIN_TOKEN_FILE']);
+
+/**
+ * The environment as one service among many may use it: it has no admin endpoints, and its start must not take back what was
+ * enforced for the whole stack.
+ */
+function serviceEnvironment(env: Env): Env {
+  const kept = Object.entries(env).filter(([name, value]) => !serverOnly.has(name) || value?.trim() === 'false');
+  const known: Record<string, string | undefined> = Object.fromEntries(kept);
+  const enforcement = known['SERVICE_AUTH_ENFORCEMENT_MODE']?.trim().toLowerCase() ?? '';
+  if (['false', '0', 'no'].includes(enforcement)) known['SERVICE_AUTH_ENFORCEMENT_MODE'] = 'report';
+  return known;
+}
+
+function warning(text: string): void {
+  process.emitWarning(text, { type: 'CountersignWarning' });
+}
