@@ -7,7 +7,7 @@ import type { Stage } from './stage.ts';
 import { perform, type Story } from './story.ts';
 import { openSocket } from './websocket-answer.ts';
 
-const patienceMillis = 5000;
+const patienceMillis = 15_000;
 
 export function introduce(told: Story, stage: Stage): void {
   told.act('Countersign: one authenticated door for a stack of AI services');

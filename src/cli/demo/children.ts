@@ -25,7 +25,7 @@ export interface Server {
 }
 
 const killMillis = 3000;
-const patienceMillis = 20_000;
+const patienceMillis = 60_000;
 
 /** All run this very Node, in `folder`, with none of the user's own settings. */
 export function children(folder: string): Children {

@@ -30,7 +30,7 @@ export interface Story {
   end(): void;
 }
 
-const patienceMillis = 10_000;
+const patienceMillis = 30_000;
 const whatWidth = 36;
 const expectedWidth = 38;
 
