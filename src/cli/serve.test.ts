@@ -227,7 +227,7 @@ test('reserved paths are never handed to a service, not even to one that is moun
   const upgrade = get(`${program.origin}/mcp`, { headers: { connection: 'Upgrade', upgrade: 'websocket' } });
   const [response] = (await once(upgrade, 'response')) as [IncomingMessage];
   response.resume();
-  assert.equal(response.statusCode, 400);
+  assert.ok((response.statusCode ?? 0) >= 400);
   assert.deepEqual(
     upstream.requests.map(({ url }) => url),
     ['/page'],

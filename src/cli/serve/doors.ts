@@ -55,8 +55,9 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
 }
 
 /**
- * A trusted proxy's question first, since it may carry the host of the service that it is about; then hosts of services, for there reserved paths do not apply; then admin hosts, where no service is to be had: the
- * dashboard's origin is never a service's origin; then reserved paths; then services.
+ * A trusted proxy's question first, since it may carry the host of the service that it is about; then hosts of services,
+ * for there reserved paths do not apply; then admin hosts, where no service is to be had: the dashboard's origin is never a
+ * service's origin; then reserved paths; then services.
  */
 function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Server {
   let hosts = serviceHosts(stack.config);
