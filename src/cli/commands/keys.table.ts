@@ -34,7 +34,7 @@ export const keyCommands: readonly Command[] = [
     changes: true,
     examples: [
       'countersign keys create hybrid-coordinator --expires 90d',
-      'countersign keys create aidb --kind hs > aidb.key',
+      '(umask 077 && countersign keys create aidb --kind hs > aidb.key)',
     ],
     load: async () => (await import('./keys.ts')).keysCreate,
   },
