@@ -44,7 +44,7 @@ function groupLines(title: string, groups: readonly RefusalGroup[]): string[] {
     .map((group) => [
       String(group.count),
       callerText(group.caller),
-      `${group.service}${group.route}`,
+      routeText(group.service, group.route),
       group.reason,
       group.last_seen,
       group.client_addresses.join(' '),
@@ -66,6 +66,11 @@ function callerTable(report: Report): string[] {
       ...[caller.requests, caller.allowed, caller.denied, caller.would_deny].map(String),
     ]);
   return table([['caller', 'requests', 'allowed', 'denied', 'would be denied'], ...rows]);
+}
+
+/** As the gateway is asked for it; the unruled paths of a service are '/embeddings/*'. */
+export function routeText(service: string, route: string): string {
+  return `/${service}${route === '*' ? '/*' : route}`;
 }
 
 function callerText(caller: string): string {
