@@ -17,6 +17,8 @@ export interface Admission {
   readonly principal: Principal | null;
   /** True when the body was held for its signature, and put back. */
   readonly held: boolean;
+  /** False in modes report and off: nothing that was let in may be cut off later. */
+  readonly enforced: boolean;
 }
 
 /**
@@ -46,12 +48,13 @@ export function admission(
 }
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {
-  const { verdict, outcome } = decision;
+  const { verdict, outcome, mode } = decision;
   const held = request.heldBody !== null;
-  if (verdict === null) return { refusal: null, principal: null, held };
-  if (verdict.allowed) return { refusal: null, principal: verdict.principal, held };
+  const enforced = mode === 'enforce';
+  if (verdict === null) return { refusal: null, principal: null, held, enforced };
+  if (verdict.allowed) return { refusal: null, principal: verdict.principal, held, enforced };
   const refusal = outcome === 'deny' ? protection.guard.refusal(verdict, protection.service) : null;
-  return { refusal, principal: null, held };
+  return { refusal, principal: null, held, enforced };
 }
 
 function unreadable({ stack, guard, service }: Protection, req: IncomingMessage, note: string): Admission {
@@ -64,7 +67,7 @@ function unreadable({ stack, guard, service }: Protection, req: IncomingMessage,
     remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
     requestId: nextRequestId(),
   });
-  return { refusal: guard.refusal(denied, service), principal: null, held: false };
+  return { refusal: guard.refusal(denied, service), principal: null, held: false, enforced: true };
 }
 
 /**
