@@ -1,0 +1,19 @@
+/** countersign/client: calls other services with the credential added. */
+export { authHeaders, type AuthHeadersOptions } from './auth-headers.ts';
+export { ClientError, type ClientErrorCode } from './client-error.ts';
+export type {
+  ApiKeyCredential,
+  HttpSignatureCredential,
+  ServiceCredential,
+  ServiceSignatureCredential,
+} from './credential.ts';
+export {
+  createClient,
+  createServiceClientFromEnv,
+  stackClients,
+  type EnvironmentOptions,
+  type StackClientOptions,
+} from './env.ts';
+export type { HeaderRequest } from './proven-headers.ts';
+export { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';
+export { signingInterceptor, type SigningInterceptorOptions } from './signing-interceptor.ts';

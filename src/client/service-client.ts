@@ -1,0 +1,164 @@
+import { Agent } from 'undici';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { addressOf, baseOf, targetOf } from './address.ts';
+import { ClientError } from './client-error.ts';
+import { correctedClock } from './corrected-clock.ts';
+import { prover, type ServiceCredential } from './credential.ts';
+import { deadline, type Deadline } from './deadline.ts';
+import { aimOf, prepare, redirected, type FetchInput, type Outgoing, type Redirect } from './outgoing.ts';
+import { provenHeaders, type HeaderRequest } from './proven-headers.ts';
+import { backOff, mayRetryError, pauseAfter } from './retry.ts';
+import { refusalReason, discard } from './response.ts';
+
+/** Calls one service, or one stack of them, as one caller. */
+export interface ServiceClient {
+  /** The standard fetch, with the credential added. See docs/client.md for what it retries. */
+  readonly fetch: typeof globalThis.fetch;
+  /** The fields to add to a request that something else sends, by lower-case name. */
+  headers(request: HeaderRequest): Promise<Record<string, string>>;
+  /** Waits for what is under way and closes the connections. */
+  close(): Promise<void>;
+}
+
+export interface ServiceClientOptions {
+  readonly credential: ServiceCredential;
+  /** Calls may then name a path only, and the credential goes to no other origin. */
+  readonly baseUrl?: string | URL;
+  /** From the call to the response's head, retries included; 30. Infinity for no limit. The body has none. */
+  readonly timeoutSeconds?: number;
+  /** How often what is safe to send again is sent again; 2. */
+  readonly retries?: number;
+  /** Bodies over it are not signed by http-signature, which holds them; 10 MiB, as the gateway. */
+  readonly signedBodyBytesMax?: number;
+  /** How far a verifier's Date may correct our clock; 3,600. */
+  readonly correctionSecondsMax?: number;
+  /** Sends the requests, instead of connections of our own. */
+  readonly fetch?: typeof globalThis.fetch;
+  readonly clock?: Clock;
+}
+
+const redirectsMax = 20;
+
+/** What one attempt went out with, and what the call has tried to mend: each at most once. */
+interface Used {
+  offset: number;
+  generation: number;
+  clockMended: boolean;
+  keyMended: boolean;
+}
+
+/** Throws when the options could never work: a ClientError when the key is missing (naming the file), else a TypeError. */
+export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+  const { timeoutSeconds = 30, retries = 2, signedBodyBytesMax = 10 * 1024 * 1024 } = options;
+  if (!(timeoutSeconds > 0)) throw new TypeError('timeoutSeconds must be more than 0');
+  if (!(Number.isInteger(retries) && retries >= 0)) throw new TypeError('retries must be 0 or more');
+  const base = options.baseUrl === undefined ? null : baseOf(options.baseUrl);
+  const proof = prover(options.credential);
+  const clock = correctedClock(options.clock ?? systemClock, options.correctionSecondsMax ?? 3600);
+  // How long a call may take is the deadline's business, and a stream may be quiet for as long as it likes.
+  const agent = options.fetch ? null : new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const send = options.fetch ?? globalThis.fetch;
+  let closed = false;
+
+  async function attempt(outgoing: Outgoing, timestamp: number, used: Used, signal: AbortSignal): Promise<Response> {
+    const { url, method, body } = outgoing;
+    const headers = new Headers(outgoing.headers);
+    if (outgoing.trusted) {
+      const proving = proof.headers({
+        method,
+        protocol: url.protocol === 'https:' ? 'https' : 'http',
+        authority: headers.get('host') ?? url.host,
+        target: targetOf(url),
+        body: body.kind === 'bytes' ? body.bytes : null,
+        timestamp,
+      });
+      used.generation = proof.key.generation;
+      const proven = await proving;
+      for (const [name, value] of Object.entries(proven)) headers.set(name, value);
+    }
+    const init = { method, headers, signal, redirect: 'manual', ...(agent && { dispatcher: agent }) } as RequestInit;
+    if (body.kind === 'stream') return send(body.request, init);
+    if (body.kind === 'none') return send(url.href, init);
+    return send(url.href, { ...init, body: body.kind === 'bytes' ? body.bytes : body.parts });
+  }
+
+  /** Whether a refusal was about something that is right by now, or that we can set right. What was refused was not carried out. */
+  async function mended(response: Response, used: Used): Promise<boolean> {
+    const reason = await refusalReason(response);
+    if (proof.timed && reason === 'timestamp_outside_window') {
+      if (used.clockMended) return false;
+      used.clockMended = true;
+      clock.correct(response.headers.get('date'));
+      return clock.offset !== used.offset;
+    }
+    if (used.keyMended) return false;
+    used.keyMended = true;
+    proof.key.reread();
+    return proof.key.generation !== used.generation;
+  }
+
+  async function exchange(first: Outgoing, redirect: Redirect, time: Deadline): Promise<Response> {
+    const used: Used = { offset: 0, generation: 0, clockMended: false, keyMended: false };
+    let outgoing = first;
+    let retried = 0;
+    let hops = 0;
+    let timestamp = 0;
+
+    async function again(millis: number | null): Promise<boolean> {
+      if (millis === null || retried >= retries || outgoing.body.kind === 'stream') return false;
+      retried += 1;
+      return time.pause(millis);
+    }
+
+    for (;;) {
+      // Equal calls within a second have equal service signatures, and a verifier may take each of them only once.
+      used.offset = clock.offset;
+      timestamp = Math.max(Math.floor(clock.now()), proof.kind === 'service-signature' ? timestamp + 1 : 0);
+      let response: Response;
+      try {
+        response = await attempt(outgoing, timestamp, used, time.signal);
+      } catch (error) {
+        if (mayRetryError(error, outgoing.method) && (await again(backOff(retried)))) continue;
+        throw error;
+      }
+      const next = redirect === 'manual' ? null : redirected(outgoing, response, base);
+      if (next) {
+        await discard(response);
+        hops += 1;
+        if (redirect === 'error' || hops > redirectsMax)
+          throw new TypeError(redirect === 'error' ? 'the service redirects' : 'the service redirects without end');
+        outgoing = next;
+        continue;
+      }
+      const repeatable = outgoing.trusted && outgoing.body.kind !== 'stream';
+      if (response.status === 401 && repeatable && (await mended(response, used))) timestamp = 0;
+      else if (!(await again(pauseAfter(response, outgoing.method, retried, clock.now())))) {
+        if (hops > 0) Object.defineProperty(response, 'redirected', { value: true });
+        return response;
+      }
+      await discard(response);
+    }
+  }
+
+  async function call(input: FetchInput, init?: RequestInit): Promise<Response> {
+    if (closed) throw new ClientError('closed', 'the client is closed');
+    const { url, signal } = aimOf(input, init, base);
+    const time = deadline(timeoutSeconds, signal, `${url.origin}${url.pathname}`);
+    try {
+      const bytesMax = proof.coversBody ? signedBodyBytesMax : null;
+      const { outgoing, redirect } = await prepare(input, init, { url, signal: time.signal }, bytesMax);
+      return await exchange(outgoing, redirect, time);
+    } finally {
+      time.stop();
+    }
+  }
+
+  return {
+    fetch: call,
+    headers: (request) => provenHeaders(proof, request, addressOf(String(request.url), base), Math.floor(clock.now())),
+    async close() {
+      closed = true;
+      await agent?.close();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { stringify } from 'node:querystring';
+import type { Dispatcher } from 'undici';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { baseOf, isWithin } from './address.ts';
+import { ClientError } from './client-error.ts';
+import { prover, type ServiceCredential } from './credential.ts';
+import { tooLarge } from './outgoing.ts';
+
+export interface SigningInterceptorOptions {
+  /** Requests to anywhere else pass without the credential. Give it where redirects are followed below the interceptor. */
+  readonly baseUrl?: string | URL;
+  /** Bodies over it are not signed by http-signature, which holds them; 10 MiB. */
+  readonly signedBodyBytesMax?: number;
+  readonly clock?: Clock;
+}
+
+type Options = Dispatcher.DispatchOptions;
+
+/**
+ * For `dispatcher.compose(…)` of undici: adds the credential to every request, as the last thing before it is sent. Below a retry
+ * interceptor each attempt is signed anew. It follows a key file, and corrects no clock. Throws as createServiceClient does.
+ */
+export function signingInterceptor(
+  credential: ServiceCredential,
+  { baseUrl, signedBodyBytesMax = 10 * 1024 * 1024, clock = systemClock }: SigningInterceptorOptions = {},
+): Dispatcher.DispatcherComposeInterceptor {
+  const base = baseUrl === undefined ? null : baseOf(baseUrl);
+  const proof = prover(credential);
+
+  async function proven(given: Options): Promise<Options> {
+    const target = targetWithQuery(given);
+    const url = URL.parse(target, String(given.origin));
+    if (!url) throw new TypeError('the request names no origin to sign for');
+    // The parsed one decides where the credential may go; what is signed is the text that goes on the wire.
+    if (base !== null && !isWithin(url, base)) return given;
+    const headers = headerMap(given.headers);
+    const body = proof.coversBody ? await bodyBytes(given.body, signedBodyBytesMax) : null;
+    const fields = await proof.headers({
+      method: String(given.method),
+      protocol: url.protocol === 'https:' ? 'https' : 'http',
+      authority: [...(headers.get('host') ?? [url.host])].join(', ').toLowerCase(),
+      target,
+      body,
+      timestamp: Math.floor(clock()),
+    });
+    for (const [name, value] of Object.entries(fields)) headers.set(name, [value]);
+    const { query: _, ...rest } = given;
+    return { ...rest, path: target, headers: flat(headers), ...(body && { body }) };
+  }
+
+  return (dispatch) => (given, handler) => {
+    void proven(given)
+      .then((options) => void dispatch(options, handler))
+      .catch((error: unknown) => fail(handler, error));
+    return true;
+  };
+}
+
+/** As undici's own interceptors do where no request was begun: there is no controller yet. */
+function fail(handler: Dispatcher.DispatchHandler, error: unknown): void {
+  const words = error instanceof Error ? error : new Error(String(error));
+  handler.onResponseError?.(null as unknown as Dispatcher.DispatchController, words);
+}
+
+function targetWithQuery({ path, query }: Options): string {
+  if (!query || Object.keys(query).length === 0) return path;
+  return `${path}?${stringify(query)}`;
+}
+
+/** Fields by lower-case name, from any of the forms that undici takes. */
+function headerMap(given: Options['headers']): Map<string, string[]> {
+  const headers = new Map<string, string[]>();
+  const add = (name: string, value: unknown): void => {
+    const values = (Array.isArray(value) ? value : [value]).filter((each) => each !== undefined && each !== null);
+    const lower = name.toLowerCase();
+    headers.set(lower, [...(headers.get(lower) ?? []), ...values.map(String)]);
+  };
+  if (!given) return headers;
+  if (Array.isArray(given)) {
+    for (let index = 0; index + 1 < given.length; index += 2) add(String(given[index]), given[index + 1]);
+    return headers;
+  }
+  const entries = Symbol.iterator in given ? (given as Iterable<[string, unknown]>) : Object.entries(given);
+  for (const [name, value] of entries) add(name, value);
+  return headers;
+}
+
+function flat(headers: ReadonlyMap<string, readonly string[]>): string[] {
+  return [...headers].flatMap(([name, values]) => values.flatMap((value) => [name, value]));
+}
+
+/** Null for no body. What is read here is sent from memory afterwards. */
+async function bodyBytes(body: Options['body'], bytesMax: number): Promise<Uint8Array | null> {
+  if (body === null || body === undefined) return null;
+  if (typeof body === 'string') return Buffer.from(body);
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  if (!isIterable(body))
+    throw new ClientError('body_not_signable', 'the signature covers the body: send a string, bytes or a stream');
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    size += bytes.length;
+    if (size > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function isIterable(body: object): body is AsyncIterable<Uint8Array | string> {
+  return Symbol.asyncIterator in body;
+}
