@@ -82,6 +82,8 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
     signature: {
       windowSeconds: secondsOf(raw.signature?.window, environment.signatureWindow),
       replay: raw.signature?.replay ?? 'off',
+      ageSeconds: secondsOf(raw.signature?.age, 60),
+      skewSeconds: secondsOf(raw.signature?.skew, 30),
     },
   };
 }

@@ -8,6 +8,7 @@ import { ratePolicy } from '../policies/rate/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
 import { apiKey } from '../schemes/api-key/index.ts';
+import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signature/index.ts';
 import { serviceSignature } from '../schemes/service-signature/index.ts';
 import { sessionToken } from '../schemes/session-token/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -22,6 +23,8 @@ export interface SchemeParts {
   readonly service: Pick<ServiceConfig, 'authorization' | 'signature'>;
   /** True for exactly one caller per key until `expiresAt`. */
   readonly once: (key: string, expiresAt: number) => Promise<boolean>;
+  /** The same for the nonces of HTTP signatures. */
+  readonly nonceOnce: HttpSignatureOptions['once'];
 }
 
 export interface PolicyParts {
@@ -34,8 +37,22 @@ type StoreMakers = { readonly [K in StoreConfig['kind']]?: (config: Extract<Stor
 
 /** One line per scheme; a name of SCHEMES without one is a scheme that this build does not have. */
 const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
+  'http-signature': ({ keyring, clock, nonceOnce, service }) =>
+    httpSignature({
+      keys: keyring,
+      clock,
+      once: nonceOnce,
+      ageSecondsMax: service.signature.ageSeconds,
+      skewSecondsMax: service.signature.skewSeconds,
+    }),
   'service-signature': ({ keyring, clock, once, service }) =>
-    serviceSignature({ keyring, clock, once, ...service.signature }),
+    serviceSignature({
+      keyring,
+      clock,
+      once,
+      windowSeconds: service.signature.windowSeconds,
+      replay: service.signature.replay,
+    }),
   'api-key': ({ keyring, clock, service }) => apiKey({ keyring, clock, authorization: service.authorization }),
   'session-token': ({ tokens, clock, service }) =>
     sessionToken({ tokens, clock, authorization: service.authorization }),

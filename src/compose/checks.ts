@@ -177,10 +177,7 @@ function checkAccept(service: Place, options: CheckOptions, found: Findings): vo
     const known: readonly string[] = SCHEMES;
     if (options.schemes.includes(place.text ?? '') || !known.includes(place.text ?? '')) continue;
     const hint = `leave it out; this build has ${options.schemes.join(', ')}`;
-    const message = `the scheme ${place.text} is not part of this build`;
-    // To accept fewer schemes than written only refuses more, so a file that is ahead of the build still loads.
-    const others = named.some((other) => options.schemes.includes(other.text ?? ''));
-    (place.text === 'http-signature' && others ? found.warnings : found.faults).push(place.fault(message, hint));
+    found.faults.push(place.fault(`the scheme ${place.text} is not part of this build`, hint));
   }
 }
 

@@ -89,9 +89,13 @@ export interface ServiceConfig {
     readonly responseSeconds: number;
   };
   readonly signature: {
-    /** Accepted distance between the caller's clock and ours, seconds (AUTH_TIMESTAMP_WINDOW, 300). */
+    /** Of service signatures: accepted distance between the caller's clock and ours, seconds (AUTH_TIMESTAMP_WINDOW, 300). */
     readonly windowSeconds: number;
     readonly replay: 'off' | 'unsafe-methods' | 'all';
+    /** How old an HTTP signature may be, seconds. */
+    readonly ageSeconds: number;
+    /** How far the clock of who made an HTTP signature may be ahead of ours, seconds. */
+    readonly skewSeconds: number;
   };
 }
 

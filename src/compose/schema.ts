@@ -86,11 +86,15 @@ const upstreamKey = z.strictObject({
 const signature = z.strictObject({
   window: duration
     .optional()
-    .describe('Accepted distance between the clocks of caller and gateway; default AUTH_TIMESTAMP_WINDOW, else 300s.'),
+    .describe(
+      'Accepted distance between the clocks of caller and gateway, for service signatures; default AUTH_TIMESTAMP_WINDOW, else 300s.',
+    ),
   replay: z
     .enum(['off', 'unsafe-methods', 'all'])
     .optional()
     .describe('Refuse a service signature seen before: off (default), unsafe-methods or all.'),
+  age: duration.optional().describe('How old an HTTP signature may be; default 60s.'),
+  skew: duration.optional().describe('How far the clock of the maker of an HTTP signature may be ahead; default 30s.'),
 });
 
 const timeouts = z.strictObject({
@@ -134,7 +138,7 @@ const serviceEntry = z.strictObject({
   rateLimit: rateLimit.optional().describe('For every route of the service that has none of its own.'),
   maxSignedBody: size.optional().describe('Signed bodies are held until verified; over this size 413. Default 10MiB.'),
   timeouts: timeouts.optional().describe('How long the upstream may take.'),
-  signature: signature.optional().describe('How service signatures are judged.'),
+  signature: signature.optional().describe('How signatures are judged.'),
 });
 
 const keySource = z

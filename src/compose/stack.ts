@@ -20,6 +20,7 @@ import { ConfigError } from './faults.ts';
 import { fileModes } from './file-modes.ts';
 import { guardedServices } from './guarded-services.ts';
 import { configuredSources } from './key-sources.ts';
+import { nonceOnce } from './nonce-once.ts';
 import { openStore } from './open-store.ts';
 import { stackSeal } from './stack-seal.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
@@ -162,6 +163,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     tokens: sessions,
     clock,
     once: (key, expiresAt) => store.limits.once(key, expiresAt, clock()),
+    nonceOnce: nonceOnce({ store, clock, config: current }),
   };
   const limits = { limits: store.limits, clock };
   // In dev mode nobody is asked, whatever was set at run time.
@@ -226,7 +228,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
 /** How credentials are read outside service routes: /auth, /metrics, /mcp. */
 const outsideServices: SchemeParts['service'] = {
   authorization: 'ours',
-  signature: { windowSeconds: 300, replay: 'off' },
+  signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
 };
 
 const version = packageVersion();

@@ -3,47 +3,69 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { nonces } from './nonces.ts';
 
+const lifeSeconds = (): number => 90;
+
 test('a nonce is fresh once, for as long as it could be replayed', () => {
-  const seen = nonces({ lifeSeconds: 90, capacity: 1000 });
-  assert.equal(seen.use(1, 2, 0), 'fresh');
-  for (const now of [0, 45, 89, 90, 179]) assert.equal(seen.use(1, 2, now), 'replayed', `after ${now} s`);
-  assert.equal(seen.use(1, 2, 180), 'fresh');
+  const seen = nonces({ lifeSeconds, capacity: 1000 });
+  assert.equal(seen.use('key', 'n', 0), 'fresh');
+  for (const now of [0, 45, 89, 90, 179]) assert.equal(seen.use('key', 'n', now), 'replayed', `after ${now} s`);
+  assert.equal(seen.use('key', 'n', 180), 'fresh');
+});
+
+test('a nonce belongs to its key', () => {
+  const seen = nonces({ lifeSeconds, capacity: 1000 });
+  assert.equal(seen.use('a', 'bc', 0), 'fresh');
+  assert.equal(seen.use('ab', 'c', 0), 'fresh');
+  assert.equal(seen.use('a', 'bc', 0), 'replayed');
 });
 
 test('two generations of silence forget everything', () => {
-  const seen = nonces({ lifeSeconds: 90, capacity: 1000 });
-  seen.use(1, 2, 0);
-  assert.equal(seen.use(1, 2, 1_000), 'fresh');
+  const seen = nonces({ lifeSeconds, capacity: 1000 });
+  seen.use('key', 'n', 0);
+  assert.equal(seen.use('key', 'n', 1_000), 'fresh');
 });
 
 test('a full generation refuses instead of forgetting', () => {
-  const seen = nonces({ lifeSeconds: 90, capacity: 3 });
-  for (const low of [1, 2, 3]) assert.equal(seen.use(0, low, 0), 'fresh');
-  assert.equal(seen.use(0, 4, 0), 'full');
-  assert.equal(seen.use(0, 1, 0), 'replayed');
-  assert.equal(seen.use(0, 4, 90), 'fresh');
+  const seen = nonces({ lifeSeconds, capacity: 3 });
+  for (const nonce of ['1', '2', '3']) assert.equal(seen.use('key', nonce, 0), 'fresh');
+  assert.equal(seen.use('key', '4', 0), 'full');
+  assert.equal(seen.use('key', '1', 0), 'replayed');
+  assert.equal(seen.use('key', '4', 90), 'fresh');
 });
 
-test('agrees with a plain set over random use, across growth', () => {
+test('a life that grows keeps what is held for longer', () => {
+  let life = 90;
+  const seen = nonces({ lifeSeconds: () => life, capacity: 10 });
+  seen.use('key', 'n', 0);
+  life = 300;
+  for (const now of [91, 299, 301]) assert.equal(seen.use('key', 'n', now), 'replayed', `after ${now} s`);
+});
+
+test('agrees with a plain map of times over random use: never fresh within a life, and always after two', () => {
+  const use = fc.record({ nonce: fc.nat(300), wait: fc.oneof(fc.constant(0), fc.nat(40), fc.nat(400)) });
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(5_000)), { maxLength: 4_000 }), (uses) => {
-      const seen = nonces({ lifeSeconds: 90, capacity: 100_000 });
-      const oracle = new Set<string>();
-      for (const [high, low] of uses) {
-        const name = high === 0 && low === 0 ? '0.1' : `${high}.${low}`;
-        assert.equal(seen.use(high, low, 0), oracle.has(name) ? 'replayed' : 'fresh');
-        oracle.add(name);
+    fc.property(fc.array(use, { maxLength: 3_000 }), (uses) => {
+      const seen = nonces({ lifeSeconds, capacity: 100_000 });
+      const usedAt = new Map<number, number>();
+      let now = 0;
+      for (const { nonce, wait } of uses) {
+        now += wait;
+        const age = now - (usedAt.get(nonce) ?? Number.NEGATIVE_INFINITY);
+        const answer = seen.use('key', String(nonce), now);
+        if (age <= 90) assert.equal(answer, 'replayed', `after ${age} s`);
+        if (age >= 180) assert.equal(answer, 'fresh', `after ${age} s`);
+        if (answer === 'fresh') usedAt.set(nonce, now);
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 50 },
   );
 });
 
-test('a million live nonces take at most 40 MiB', () => {
-  const seen = nonces({ lifeSeconds: 90, capacity: 1_000_000 });
-  let state = 1;
-  const next = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
-  for (let index = 0; index < 1_000_000; index += 1) seen.use(next(), index ^ next(), 0);
+test('a million live nonces take at most 40 MiB, and each of them is known', () => {
+  const seen = nonces({ lifeSeconds, capacity: 1_000_000 });
+  for (let index = 0; index < 1_000_000; index += 1)
+    assert.equal(seen.use('key', `n${index}`, index < 500_000 ? 0 : 90), 'fresh');
   assert.equal(seen.size, 1_000_000);
   assert.ok(seen.bytes <= 40 * 1024 * 1024, `${seen.bytes} bytes`);
+  for (let index = 0; index < 1_000_000; index += 997) assert.equal(seen.use('key', `n${index}`, 90), 'replayed');
 });

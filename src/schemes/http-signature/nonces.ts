@@ -1,86 +1,126 @@
+import { sha256Hex } from '../../crypto/digest.ts';
+import { randomSecret } from '../../crypto/random.ts';
+
+export interface NoncesOptions {
+  /** How long a nonce must be remembered, seconds; asked at every turn, since a configuration may change. */
+  readonly lifeSeconds: () => number;
+  /** How many a generation may take; a generation lasts one life. */
+  readonly capacity: number;
+}
+
 /**
- * Nonces seen, in two generations that rotate: a nonce is remembered for at least one whole generation, is never evicted
- * early, and when a generation is full new ones are refused, since forgetting would open a hole. An entry is 64 bits of the
- * MAC that was just verified (a free fingerprint, spread evenly, which a caller cannot choose), in open addressing over a
- * flat array: a million take 16 MiB a generation at a quarter's slack.
+ * Nonces seen, in two generations that rotate: a nonce is remembered for at least one whole life, is never evicted early, and
+ * when a generation is full new ones are refused, since forgetting would open a hole.
  */
 export interface Nonces {
-  /** 'fresh' exactly once for each fingerprint within the life of a generation. */
-  use(high: number, low: number, now: number): 'fresh' | 'replayed' | 'full';
+  /** 'fresh' exactly once for each key and nonce within a life. */
+  use(credentialId: string, nonce: string, now: number): 'fresh' | 'replayed' | 'full';
+  /** How many are held, those of the generation before included. */
   readonly size: number;
   /** Memory held by the tables. */
   readonly bytes: number;
 }
 
 interface Generation {
+  readonly tables: Table[];
+  count: number;
+}
+
+/** Open addressing over a flat array: two words a slot, the second zero where it is empty. */
+interface Table {
   slots: Uint32Array;
   count: number;
 }
 
-const slotsMin = 1024;
+/** Many small tables instead of one, each growing by itself: growing one of a million entries would hold up every request. */
+const tableBits = 8;
+const slotsMin = 16;
 
-export function nonces(options: { lifeSeconds: number; capacity: number }): Nonces {
-  const { lifeSeconds, capacity } = options;
-  let current = generation(slotsMin);
-  let previous = generation(slotsMin);
+export function nonces({ lifeSeconds, capacity }: NoncesOptions): Nonces {
+  // Unknown outside, so that nobody can choose nonces that crowd together in a table.
+  const salt = randomSecret(8).toString('hex');
+  let current = generation();
+  let previous = generation();
   let began = Number.NEGATIVE_INFINITY;
 
   function rotate(now: number): void {
-    if (now - began < lifeSeconds) return;
-    previous = now - began < 2 * lifeSeconds ? current : generation(slotsMin);
-    current = generation(slotsMin);
+    const life = lifeSeconds();
+    if (now - began < life) return;
+    previous = now - began < 2 * life ? current : generation();
+    current = generation();
     began = now;
   }
 
   return {
-    use(high, low, now) {
+    use(credentialId, nonce, now) {
       rotate(now);
+      // A line break stands in neither, so no two pairs make one text.
+      const digest = sha256Hex(`${salt}${credentialId}\n${nonce}`);
+      const high = Number.parseInt(digest.slice(0, 8), 16);
       // Zero marks an empty slot.
-      const [a, b] = high === 0 && low === 0 ? [0, 1] : [high >>> 0, low >>> 0];
-      if (holds(previous, a, b) || holds(current, a, b)) return 'replayed';
+      const low = Number.parseInt(digest.slice(8, 16), 16) || 1;
+      const table = high >>> (32 - tableBits);
+      if (holds(previous.tables[table], high, low) || holds(current.tables[table], high, low)) return 'replayed';
       if (current.count >= capacity) return 'full';
-      if (current.count * 4 >= (current.slots.length / 2) * 3) current = grown(current);
-      insert(current, a, b);
+      insert(tableOf(current, table), high, low);
+      current.count += 1;
       return 'fresh';
     },
     get size() {
       return current.count + previous.count;
     },
     get bytes() {
-      return current.slots.byteLength + previous.slots.byteLength;
+      return bytesOf(current) + bytesOf(previous);
     },
   };
 }
 
-function generation(slots: number): Generation {
-  return { slots: new Uint32Array(slots * 2), count: 0 };
+function generation(): Generation {
+  return { tables: [], count: 0 };
 }
 
-function holds({ slots }: Generation, high: number, low: number): boolean {
-  const mask = slots.length / 2 - 1;
-  for (let slot = low & mask; ; slot = (slot + 1) & mask) {
-    const a = slots[slot * 2];
-    const b = slots[slot * 2 + 1];
-    if (a === 0 && b === 0) return false;
-    if (a === high && b === low) return true;
+function tableOf(one: Generation, index: number): Table {
+  return (one.tables[index] ??= { slots: new Uint32Array(slotsMin * 2), count: 0 });
+}
+
+function holds(table: Table | undefined, high: number, low: number): boolean {
+  if (!table) return false;
+  const { slots } = table;
+  const slot = slotOf(slots, high, low);
+  return slots[slot] === high && slots[slot + 1] === low;
+}
+
+function insert(table: Table, high: number, low: number): void {
+  // At three quarters, while a look-up still ends after a few steps.
+  if (table.count * 8 >= table.slots.length * 3) grow(table);
+  const slot = slotOf(table.slots, high, low);
+  table.slots[slot] = high;
+  table.slots[slot + 1] = low;
+  table.count += 1;
+}
+
+/** Where the entry stands, or the empty slot where it would; the low word of an entry is never zero. */
+function slotOf(slots: Uint32Array, high: number, low: number): number {
+  const mask = slots.length - 1;
+  let slot = (low * 2) & mask;
+  while (slots[slot + 1] !== 0 && (slots[slot + 1] !== low || slots[slot] !== high)) slot = (slot + 2) & mask;
+  return slot;
+}
+
+function grow(table: Table): void {
+  const { slots } = table;
+  const larger = new Uint32Array(slots.length * 2);
+  for (let index = 0; index < slots.length; index += 2) {
+    const high = slots[index] as number;
+    const low = slots[index + 1] as number;
+    if (low === 0) continue;
+    const slot = slotOf(larger, high, low);
+    larger[slot] = high;
+    larger[slot + 1] = low;
   }
+  table.slots = larger;
 }
 
-function insert(into: Generation, high: number, low: number): void {
-  const { slots } = into;
-  const mask = slots.length / 2 - 1;
-  let slot = low & mask;
-  while (slots[slot * 2] !== 0 || slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
-  slots[slot * 2] = high;
-  slots[slot * 2 + 1] = low;
-  into.count += 1;
-}
-
-function grown(from: Generation): Generation {
-  const larger = generation(from.slots.length);
-  for (let index = 0; index < from.slots.length; index += 2) {
-    const [high, low] = [from.slots[index] as number, from.slots[index + 1] as number];
-    if (high !== 0 || low !== 0) insert(larger, high, low);
-  }
-  return larger;
+function bytesOf({ tables }: Generation): number {
+  return tables.reduce((sum, table) => sum + (table?.slots.byteLength ?? 0), 0);
 }

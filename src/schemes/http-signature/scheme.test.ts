@@ -83,7 +83,7 @@ function bench(entries: readonly SignatureKeyEntry[] = [hmacEntry], clock = now)
   const scheme = httpSignature({
     keys: { signatureKeys: (keyid) => (keyid === 'aidb-key' ? entries : []) },
     clock: () => clock,
-    once: (key) => (used.includes(key) ? false : used.push(key) > 0),
+    once: (id, nonce) => (used.includes(`${id} ${nonce}`) ? false : used.push(`${id} ${nonce}`) > 0),
   });
   return { scheme, used };
 }

@@ -16,8 +16,11 @@ export interface HttpSignatureOptions {
   readonly ageSecondsMax?: number;
   /** How far the caller's clock may be ahead of ours, seconds. */
   readonly skewSecondsMax?: number;
-  /** Resolves to true exactly once per key; asked only after the signature verified. */
-  readonly once: (key: string, expiresAt: number) => boolean | Promise<boolean>;
+  /**
+   * True for exactly one caller per key and nonce until `expiresAt` (epoch seconds); asked only after all else was found
+   * right. Throws or rejects when it cannot tell.
+   */
+  readonly once: (credentialId: string, nonce: string, expiresAt: number) => MaybePromise<boolean>;
 }
 
 interface Signed extends ProfiledInput {
@@ -58,8 +61,9 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
     const body = bodyFault(request, signed.coversDigest);
     const bodyNote = isPromise(body) ? await body : body;
     if (bodyNote) return refuse('invalid_signature', bodyNote, { skewSeconds, caller, credentialId });
-    const taken = once(`${signed.keyid}\n${signed.nonce}`, now + ageSecondsMax + skewSecondsMax);
-    if (!(isPromise(taken) ? await taken : taken))
+    // From the caller's time, not ours: a clock that is ahead makes the signature good for longer. The last second counts.
+    const fresh = once(credentialId, signed.nonce, signed.created + ageSecondsMax + 1);
+    if (!(isPromise(fresh) ? await fresh : fresh))
       return refuse('replayed', 'the nonce was used before', { skewSeconds, caller, credentialId });
     return allow(entry.principal, skewSeconds);
   }
