@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import type { Refusal } from '../../core/refusal.ts';
+import { deny } from '../../core/verdict.ts';
+import { admission, drainBody } from '../admission.ts';
+import { authInfoOf } from './auth-info.ts';
+
+/** As much of a request of node:http or Express as is used here. */
+export interface McpRequest extends IncomingMessage {
+  /** Set for a proven caller, an AuthInfo; both SDKs' transports hand it to the handlers. */
+  auth?: object | undefined;
+  /** Express: the path up to where the guard is mounted. */
+  baseUrl?: string;
+  /** Express: what the client sent. */
+  originalUrl?: string;
+}
+
+/** Express's middleware, and for node:http `createServer((req, res) => guard(req, res, () => handler(req, res)))`. */
+export interface McpGuard {
+  (req: McpRequest, res: ServerResponse, next: () => void): Promise<void>;
+  readonly protection: Protection;
+  close(): Promise<void>;
+}
+
+/**
+ * Guards an MCP endpoint with everything the gateway has: every scheme, routes, policies, modes, report. It stands before
+ * whatever reads bodies. A stream that is open when its credential is revoked or expires is closed within a second.
+ */
+export async function protect(options: ProtectOptions): Promise<McpGuard> {
+  return mcpGuard(await protection(options));
+}
+
+/** The same on a protection that others in this process share. */
+export function mcpGuard(shared: Protection): McpGuard {
+  const { guard, service, stack } = shared;
+
+  async function guarded(req: McpRequest, res: ServerResponse, next: () => void): Promise<void> {
+    const path = (req.baseUrl ?? '') + (req.url ?? '');
+    const { refusal, principal, enforced } = await admission(shared, req, path, req.originalUrl);
+    if (refusal !== null) {
+      const { status, headers, body } = isDiscovery(path, refusal) ? notFound() : refusal;
+      res.writeHead(status, headers).end(body);
+      drainBody(req);
+      return;
+    }
+    // Whatever stood here was not put there by this guard.
+    delete req.auth;
+    if (principal !== null) {
+      req.auth = authInfoOf(principal, { now: stack.clock() });
+      // Where nothing is refused, nothing is cut off either.
+      if (enforced)
+        res.on(
+          'close',
+          stack.liveness.track(principal, () => void res.destroy()),
+        );
+    }
+    next();
+  }
+
+  /**
+   * A client asks these paths whether there is an OAuth server. Asked for a credential there, it fails or begins to log in
+   * although it has a key; told that there is none, it uses its key. Who serves such documents mounts them before the guard.
+   */
+  function notFound(): Refusal {
+    return guard.refusal(deny('not_found', 'no OAuth metadata here'), service);
+  }
+
+  return Object.assign(guarded, { protection: shared, close: () => shared.close() });
+}
+
+function isDiscovery(path: string, refusal: Refusal): boolean {
+  return refusal.status === 401 && path.includes('/.well-known/');
+}

@@ -1,0 +1,41 @@
+import type { AnyAuthInfo } from './auth-info.ts';
+
+/** Sessions of the stateful protocol (until 2025-11-25), each found by its own principal only. */
+export interface Sessions<Session> {
+  keep(id: string, session: Session, authInfo: AnyAuthInfo | undefined): void;
+  /** Null for an unknown session and for another principal's: answer both with sessionNotFound, so that neither is told apart. */
+  find(id: string | readonly string[] | undefined, authInfo: AnyAuthInfo | undefined): Session | null;
+  drop(id: string): void;
+  readonly size: number;
+}
+
+/** The SDK's own answer to a stale session; a client of the protocol then begins a new one. */
+export const sessionNotFound = Object.freeze({
+  status: 404,
+  body: Object.freeze({
+    jsonrpc: '2.0',
+    error: Object.freeze({ code: -32001, message: 'Session not found' }),
+    id: null,
+  }),
+});
+
+/**
+ * Neither major version of the SDK binds a session to who began it: whoever learns its id could speak in it with a credential
+ * of their own. Bound to the principal and not to the token, which changes when it is renewed.
+ */
+export function principalSessions<Session>(): Sessions<Session> {
+  const held = new Map<string, { readonly session: Session; readonly owner: string | null }>();
+  return {
+    keep(id, session, authInfo) {
+      held.set(id, { session, owner: authInfo?.clientId ?? null });
+    },
+    find(id, authInfo) {
+      const found = typeof id === 'string' ? held.get(id) : undefined;
+      return found && found.owner === (authInfo?.clientId ?? null) ? found.session : null;
+    },
+    drop: (id) => void held.delete(id),
+    get size() {
+      return held.size;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { firstAnswer } from '../../core/maybe-promise.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import { deny, type Verdict } from '../../core/verdict.ts';
+import { authInfoOf, type AuthInfo } from './auth-info.ts';
+import { oauthError, type ErrorClasses } from './oauth-error.ts';
+
+export type VerifierOptions = ProtectOptions & {
+  /** The endpoint's path: its rules are the ones that count. '/mcp' unless said. */
+  readonly path?: string;
+  /** Reported as AuthInfo.resource: what `requireBearerAuth` is given as `expectedResource`. */
+  readonly resource?: URL;
+  /** For the SDK's first major version only: the whole module '@modelcontextprotocol/sdk/server/auth/errors.js'. */
+  readonly errors?: ErrorClasses;
+};
+
+/** An OAuthTokenVerifier of both major versions of the SDK. */
+export interface TokenVerifier {
+  /** Rejects with an error that `requireBearerAuth` answers with 401, 403 or 500. */
+  verifyAccessToken(token: string): Promise<AuthInfo>;
+  readonly protection: Protection;
+  close(): Promise<void>;
+}
+
+/**
+ * API keys and session tokens behind `requireBearerAuth({ verifier })`. The SDK shows a verifier the token and nothing else of
+ * the request, so the client's address is unknown here: a credential that is bound to addresses is refused, as is everyone on
+ * a route that is. Where that is too little (x-api-key, signatures, report mode) there is `protect`.
+ */
+export async function tokenVerifier(options: VerifierOptions): Promise<TokenVerifier> {
+  const { path = '/mcp', resource, errors } = options;
+  const shared = await protection(options);
+  const { guard, service, stack } = shared;
+
+  async function judge(request: AuthRequest): Promise<Verdict> {
+    const { verdict, outcome } = await guard.decide(request);
+    if (verdict !== null && (verdict.allowed || outcome === 'deny')) return verdict;
+    // The route lets everybody pass (public, off, report), but whoever asks a verifier wants to know who it is: a token that
+    // proves nobody is refused in every mode.
+    const proven = await firstAnswer(stack.bearerSchemes, (scheme) => scheme.authenticate(request));
+    return proven ?? deny('invalid_credentials', 'the token is unknown here', { presentedAs: 'bearer' });
+  }
+
+  return {
+    protection: shared,
+    async verifyAccessToken(token) {
+      const verdict = await judge(bearerRequest(service, path, token)).catch((error: unknown) =>
+        deny('unavailable', `could not decide: ${error instanceof Error ? error.message : String(error)}`),
+      );
+      if (!verdict.allowed) throw oauthError(verdict, errors);
+      return authInfoOf(verdict.principal, { now: stack.clock(), token, ...(resource && { resource }) });
+    },
+    close: () => shared.close(),
+  };
+}
+
+/** What can be said of a request of which only the token is known. */
+function bearerRequest(service: string, path: string, token: string): AuthRequest {
+  const authorization = [`Bearer ${token}`];
+  return {
+    method: 'POST',
+    target: path,
+    path,
+    service,
+    authority: '',
+    protocol: 'http',
+    remoteAddress: '',
+    requestId: globalThis.crypto.randomUUID(),
+    fields: (name) => (name === 'authorization' ? authorization : []),
+    bodyPresence: 'unseen',
+    body: () => Promise.reject(new Error('a token verifier sees no body')),
+  };
+}
