@@ -34,7 +34,11 @@ export interface ExpressGuard {
  * mounted anywhere; routes are written from the root of the service.
  */
 export async function protect(options: ProtectOptions): Promise<ExpressGuard> {
-  const shared = await protection(options);
+  return expressGuard(await protection(options));
+}
+
+/** The same on a protection that others in this process share. */
+export function expressGuard(shared: Protection): ExpressGuard {
   const guard = async (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void> => {
     const { refusal, principal } = await admission(shared, req, req.baseUrl + req.url, req.originalUrl);
     if (refusal === null) {

@@ -21,7 +21,11 @@ export interface NodeGuard {
 
 /** Guards a handler of node:http. Call it before anything reads the body; a signed body can be read again afterwards. */
 export async function protect(options: ProtectOptions): Promise<NodeGuard> {
-  const shared = await protection(options);
+  return nodeGuard(await protection(options));
+}
+
+/** The same on a protection that others in this process share. */
+export function nodeGuard(shared: Protection): NodeGuard {
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
     const admitted = await admission(shared, req);
     if (admitted.refusal === null) return admitted;

@@ -32,9 +32,13 @@ export function leaveBody(req: IncomingMessage, limit: number): Promise<Buffer> 
       else if (req.complete && req.readableLength === 0) settle(null);
     };
     const onGone = (): void => settle(gone());
+    if (req.complete) {
+      onReadable();
+      return;
+    }
+    // Begins to read, or else the listener would do so a turn later and could run into the end of an empty body.
+    req.read(0);
     req.on('readable', onReadable).on('error', onGone).on('close', onGone);
-    // A body that is here already, even an empty one, may have had its event.
-    if (req.complete) onReadable();
   });
 }
 

@@ -1,0 +1,81 @@
+// Makes the module known whose types are added to below; nothing of it is imported.
+/// <reference types="fastify" />
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { admission, drainBody } from '../admission.ts';
+
+export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Principal } from '../../core/verdict.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who was proven; null on a public route, in mode off, and in report mode for a caller who would be refused. */
+    principal: Principal | null;
+  }
+}
+
+/** As much of Fastify's request, reply and instance as is used here. */
+interface RequestPart {
+  readonly raw: IncomingMessage;
+  readonly originalUrl: string;
+  principal: Principal | null;
+}
+
+interface ReplyPart {
+  readonly raw: ServerResponse;
+  code(status: number): unknown;
+  headers(values: Record<string, string>): unknown;
+  send(body: Buffer): unknown;
+}
+
+interface InstancePart {
+  decorateRequest(name: 'principal', value: null): unknown;
+  addHook(name: 'onRequest', hook: (request: RequestPart, reply: ReplyPart, done: () => void) => void): unknown;
+  addHook(name: 'onClose', hook: () => Promise<void>): unknown;
+}
+
+export interface FastifyGuard {
+  (instance: InstancePart): Promise<void>;
+  readonly protection: Protection;
+  close(): Promise<void>;
+}
+
+/**
+ * `await app.register(await protect({ … }))`: a plug-in whose hook runs before bodies are parsed, for every route of the
+ * instance that it is registered with and those below. It is closed with the instance.
+ */
+export async function protect(options: ProtectOptions): Promise<FastifyGuard> {
+  return fastifyGuard(await protection(options));
+}
+
+/** The same on a protection that others in this process share. */
+export function fastifyGuard(shared: Protection): FastifyGuard {
+  const plugin = async (instance: InstancePart): Promise<void> => {
+    instance.decorateRequest('principal', null);
+    instance.addHook('onRequest', (request, reply, done) => void admit(shared, request, reply, done));
+    instance.addHook('onClose', () => shared.close());
+  };
+  return Object.assign(plugin, {
+    protection: shared,
+    close: () => shared.close(),
+    // What fastify-plugin sets: the hook is meant for whoever registers it, not for an instance of its own.
+    [Symbol.for('skip-override')]: true,
+    [Symbol.for('fastify.display-name')]: 'countersign',
+  });
+}
+
+async function admit(shared: Protection, request: RequestPart, reply: ReplyPart, done: () => void): Promise<void> {
+  const { raw, originalUrl } = request;
+  const { refusal, principal } = await admission(shared, raw, raw.url, originalUrl);
+  if (refusal === null) {
+    request.principal = principal;
+    done();
+    return;
+  }
+  reply.code(refusal.status);
+  reply.headers({ ...refusal.headers });
+  // As bytes, to which Fastify adds no charset.
+  reply.send(Buffer.from(refusal.body));
+  drainBody(raw);
+}

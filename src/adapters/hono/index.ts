@@ -1,0 +1,57 @@
+// Makes the module known whose types are added to below; nothing of it is imported.
+/// <reference types="hono" />
+import type { IncomingMessage } from 'node:http';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { admission } from '../admission.ts';
+
+export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Principal } from '../../core/verdict.ts';
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** Who was proven; null on a public route, in mode off, and in report mode for a caller who would be refused. */
+    principal: Principal | null;
+  }
+}
+
+/** As much of Hono's context as is used here. */
+interface ContextPart {
+  readonly env: unknown;
+  readonly req: { readonly raw: Request };
+  set(name: 'principal', value: Principal | null): void;
+}
+
+export interface HonoGuard {
+  (context: ContextPart, next: () => Promise<void>): Promise<Response | void>;
+  readonly protection: Protection;
+  close(): Promise<void>;
+}
+
+/**
+ * `app.use(await protect({ … }))`, on @hono/node-server: a Request alone has joined the header lines and rewritten the path
+ * that signatures cover, so node:http's own request is asked.
+ */
+export async function protect(options: ProtectOptions): Promise<HonoGuard> {
+  return honoGuard(await protection(options));
+}
+
+/** The same on a protection that others in this process share. */
+export function honoGuard(shared: Protection): HonoGuard {
+  const guard = async (context: ContextPart, next: () => Promise<void>): Promise<Response | void> => {
+    const { refusal, principal, held } = await admission(shared, incoming(context.env));
+    if (refusal !== null) return new Response(refusal.body, refusal);
+    // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
+    if (held) void context.req.raw.body;
+    context.set('principal', principal);
+    return next();
+  };
+  return Object.assign(guard, { protection: shared, close: () => shared.close() });
+}
+
+function incoming(env: unknown): IncomingMessage {
+  const found = (env as { incoming?: IncomingMessage } | null)?.incoming;
+  if (!found?.rawHeaders)
+    throw new TypeError('countersign/hono needs @hono/node-server, which hands on node:http requests');
+  return found;
+}
