@@ -23,6 +23,8 @@ export interface Dialect {
   readonly epochSeconds: string;
   /** Type of a primary key that counts up and is never given out twice. */
   readonly sequence: string;
+  /** Makes the database itself tell of tokens that anybody writes, other programs too: they know nothing of our feed. */
+  readonly tellOfTokens: readonly string[];
 }
 
 export const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS countersign_migrations (
@@ -34,6 +36,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 2, name: 'keys, revocations and modes', statements: keysAndModes(dialect) },
     { version: 3, name: 'limits, one-time values and decisions', statements: limitsAndDecisions(dialect) },
     { version: 4, name: 'changes', statements: changes(dialect) },
+    { version: 5, name: 'changes of tokens by anybody', statements: dialect.tellOfTokens },
   ];
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Change, Store } from '../../core/store.ts';
+import { tokenRecord } from '../store.contract.ts';
 import { sqliteStore } from './store.ts';
 
 let folder: string;
@@ -54,6 +55,43 @@ test('a listener may write, and each change is told once', async () => {
   await store.keys.revokeDigest('a', 1);
   await store.keys.revokeDigest('c', 1);
   assert.deepEqual(heard, ['a', 'b', 'c']);
+});
+
+for (const [what, sql] of [
+  ['revokes', `UPDATE auth_tokens SET revoked_at = '2027-01-15T09:00:00Z' WHERE token_hash = 'hash-of-1'`],
+  ['deletes', `DELETE FROM auth_tokens WHERE token_hash = 'hash-of-1'`],
+  [
+    'replaces',
+    `INSERT OR REPLACE INTO auth_tokens (token_id, token_hash, created_at, expires_at)
+      SELECT token_id, token_hash, created_at, '2027-01-15T09:00:00Z' FROM auth_tokens WHERE token_hash = 'hash-of-1'`,
+  ],
+] as const) {
+  test(`a token that another program ${what} by plain SQL is told of`, async () => {
+    await store.migrate();
+    await store.tokens.insert(tokenRecord(1));
+    await store.tokens.insert(tokenRecord(2));
+    const heard = nextChange();
+    raw(sql);
+    assert.deepEqual(await heard, { topic: 'tokens', id: tokenRecord(1).tokenId });
+  });
+}
+
+test('what we write to tokens ourselves is told once, and sweeping out expired ones not at all', async () => {
+  await store.migrate();
+  const heard: string[] = [];
+  store.watch(({ topic, id }) => heard.push(`${topic} ${id}`));
+  const { tokenId } = tokenRecord(1);
+  await store.tokens.insert(tokenRecord(1));
+  await store.tokens.insert(tokenRecord(2, { expiresAt: 1_600_000_000 }));
+  await store.tokens.revoke(tokenId, 1_800_000_000);
+  assert.equal(await store.tokens.deleteExpired(1_700_000_000), 1);
+  await store.keys.revokeDigest('a', 1);
+  assert.deepEqual(heard, [
+    `tokens ${tokenId}`,
+    `tokens ${tokenRecord(2).tokenId}`,
+    `tokens ${tokenId}`,
+    'revocations a',
+  ]);
 });
 
 test('old changes are thrown away', async () => {

@@ -9,14 +9,33 @@ import type { Database } from './database.ts';
 export interface Changes {
   /** One write: done in one transaction that takes the write lock at once, then told to the listeners. */
   write<T>(work: () => T): T;
-  /** Within a write: what was changed. */
-  note(topic: Exclude<Change['topic'], 'resync'>, id: string): void;
+  /** Within a write: what was changed. Tokens are noted by triggers. */
+  note(topic: Exclude<Change['topic'], 'resync' | 'tokens'>, id: string): void;
   watch(listener: (change: Change) => void): () => void;
   close(): void;
 }
 
 /** Behind this many changes a reader is told to read everything anew. */
 const changesKept = 10_000;
+const forget = `DELETE FROM countersign_changes
+  WHERE sequence <= (SELECT MAX(sequence) FROM countersign_changes) - ${changesKept}`;
+
+/**
+ * Triggers, so that a token is told of whoever wrote it: other programs update and delete in auth_tokens as well. The end of
+ * an expired token is no news, so sweeping them out tells nothing. Nothing in here needs a new SQLite: the programs bring theirs.
+ */
+export const tellOfTokens: readonly string[] = [
+  tokenTrigger('INSERT', 'NEW.token_id'),
+  tokenTrigger('UPDATE', 'OLD.token_id'),
+  tokenTrigger('DELETE', 'OLD.token_id', `WHEN julianday(OLD.expires_at) > julianday('now')`),
+];
+
+function tokenTrigger(event: string, id: string, when = ''): string {
+  return `CREATE TRIGGER countersign_tokens_${event.toLowerCase()} AFTER ${event} ON auth_tokens ${when} BEGIN
+    INSERT INTO countersign_changes (topic, id) VALUES ('tokens', ${id});
+    ${forget};
+  END`;
+}
 
 export function changeFeed(database: Database, pollMillis: number): Changes {
   const watching = listeners();
@@ -100,10 +119,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
     },
     note(topic, id) {
       database.durable.run('INSERT INTO countersign_changes (topic, id) VALUES (?, ?)', topic, id);
-      database.durable.run(
-        'DELETE FROM countersign_changes WHERE sequence <= (SELECT MAX(sequence) FROM countersign_changes) - ?',
-        changesKept,
-      );
+      database.durable.run(forget);
     },
     watch(listener) {
       if (!timer && !closed) start();

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { StoreError } from '../../core/store.ts';
 import { migrations, MIGRATIONS_TABLE, type Dialect, type Migration, type Statement } from '../migrations.ts';
+import { tellOfTokens } from './changes.ts';
 import type { Connection } from './connection.ts';
 import type { Database } from './database.ts';
 import { epochOf, timeText } from './time.ts';
@@ -13,6 +14,7 @@ const sqlite: Dialect = {
   comparable: (column) => `unixepoch(${column}, 'subsec')`,
   epochSeconds: 'REAL',
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
+  tellOfTokens,
 };
 
 const timeColumns = ['created_at', 'expires_at', 'revoked_at'];

@@ -36,7 +36,7 @@ const insert = `INSERT INTO auth_tokens
 /** Rows deleted at a time, so that neither the event loop nor other processes wait long. */
 const deleteStep = 1000;
 
-export function sqliteTokens(database: Database, { write, note }: Changes): TokenStore {
+export function sqliteTokens(database: Database, { write }: Changes): TokenStore {
   const { step } = database;
 
   function find(sql: string, value: string): TokenRecord | null {
@@ -62,7 +62,6 @@ export function sqliteTokens(database: Database, { write, note }: Changes): Toke
             clientId,
             createdBy,
           );
-          note('tokens', tokenId);
         }),
       ),
     byHash: (tokenHash) => step(() => find(tokenByHash, tokenHash)),
@@ -75,7 +74,6 @@ export function sqliteTokens(database: Database, { write, note }: Changes): Toke
           const record = find(tokenById, tokenId);
           if (!record || record.revokedAt !== null) return record;
           database.durable.run('UPDATE auth_tokens SET revoked_at = ? WHERE token_id = ?', timeText(at), tokenId);
-          note('tokens', tokenId);
           return find(tokenById, tokenId);
         }),
       ),
