@@ -81,7 +81,7 @@ const slips: readonly [args: string[], meant: RegExp][] = [
   [['serve', '--allow-unauthenticated=yes'], /--allow-unauthenticated takes no value/],
   [['validate', '-c', 'a', '-c', 'b'], /-c is given twice/],
   [['keys', 'create', 'a:b'], /a service id is 1 to 128 characters/],
-  [['keys', 'create', 'aidb', '--kind', 'ed25519'], /--kind is sk or hs/],
+  [['keys', 'create', 'aidb', '--kind', 'rsa'], /--kind is sk, hs or ed25519/],
   [['keys', 'import', 'aidb'], /--kind is needed/],
   [['keys', 'create', 'aidb', '--expires', '90'], /"90" is not\n {2}Units: s, m, h, d, w/],
   [['keys', 'create', 'aidb', '--expires', '0d'], /--expires is a number and a unit/],

@@ -4,10 +4,15 @@ import { codeOf, refused, usage } from './failure.ts';
 
 /** A secret from standard input. A trailing newline is not part of it. */
 export async function secretFromStdin(invocation: Invocation, what: string): Promise<string> {
+  return oneLine(await textFromStdin(invocation, what), what);
+}
+
+/** The same of several lines: a key in PEM form. */
+export async function textFromStdin(invocation: Invocation, what: string): Promise<string> {
   if (invocation.stdin.isTerminal) invocation.out.talk(`Paste ${what}, then Enter and Ctrl-D:`);
-  const secret = withoutNewline(await invocation.stdin.read());
-  if (secret === '') throw usage(`${what} is read from standard input, and that is empty`);
-  return oneLine(secret, what);
+  const text = withoutNewline(await invocation.stdin.read());
+  if (text === '') throw usage(`${what} is read from standard input, and that is empty`);
+  return text;
 }
 
 /** A secret from a file; a .env file holds it as NAME=. */

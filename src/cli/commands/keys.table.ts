@@ -13,10 +13,13 @@ export const keyCommands: readonly Command[] = [
     name: 'keys create',
     summary: 'make a key for a calling service, shown once',
     about:
-      'The key proves that the caller is SERVICE. It goes to standard output once and is kept only as a digest (sk) or sealed (hs), so it cannot be shown again. A running server takes it at once.',
+      'The key proves that the caller is SERVICE. It goes to standard output once and is kept only as a digest (sk), sealed (hs) or as its public half (ed25519), so it cannot be shown again. A running server takes it at once.',
     positionals: [{ name: 'SERVICE', required: true, summary: 'the service that will call with it' }],
     options: {
-      kind: { ...kindOption, summary: 'sk: API key (default); hs: HMAC secret, for service signatures' },
+      kind: {
+        ...kindOption,
+        summary: 'sk: API key (default); hs: HMAC secret, for signatures; ed25519: key pair, for HTTP signatures',
+      },
       expires,
       scope: {
         type: 'text',
@@ -72,7 +75,11 @@ export const keyCommands: readonly Command[] = [
       'For keys that were made elsewhere (64 hex characters, say): callers keep theirs. The key is read from standard input; a newline at its end is not part of it.',
     positionals: [{ name: 'SERVICE', required: true, summary: 'the service that calls with it' }],
     options: {
-      kind: { ...kindOption, summary: 'sk: API key; hs: HMAC secret. Required, for the key does not tell' },
+      kind: {
+        ...kindOption,
+        summary:
+          'sk: API key; hs: HMAC secret; ed25519: public half of a key pair, as PEM. Required, for the key does not tell',
+      },
       expires,
     },
     changes: true,

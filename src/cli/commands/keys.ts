@@ -2,7 +2,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { nearest } from '../../compose/faults.ts';
 import { systemClock, rfc3339 } from '../../core/clock.ts';
 import { cidrFault } from '../../core/address.ts';
-import { lifeFault, type KeyRecord } from '../../core/credential.ts';
+import { lifeFault, type KeyKind, type KeyRecord } from '../../core/credential.ts';
 import { createKey } from '../../keys/create.ts';
 import { importKey } from '../../keys/import.ts';
 import { revokeKey } from '../../keys/revoke.ts';
@@ -11,7 +11,7 @@ import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns, type Cell } from '../output.ts';
-import { secretFromStdin } from '../secret-input.ts';
+import { secretFromStdin, textFromStdin } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
@@ -29,13 +29,9 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
       invocation.out.json({ ...shown(record), key });
       return EXIT.done;
     }
-    invocation.out.line(key);
+    invocation.out.line(key.trimEnd());
     invocation.out.talk(`Made for ${service}: key ${record.id}, ${endWords(record, now)}. It is shown this once.`);
-    invocation.out.talk(
-      kind === 'sk'
-        ? `The caller sends it as \`Authorization: Bearer …\` or \`x-api-key: …\`. Keep it in a file that only ${service} can read.`
-        : `The caller signs with it: see \`countersign sign --help\`. Keep it in a file that only ${service} can read.`,
-    );
+    invocation.out.talk(`${USE[kind](record.id)} Keep it in a file that only ${service} can read.`);
     sayWhenStrange(config, service, invocation);
     return EXIT.done;
   });
@@ -50,6 +46,12 @@ function sayWhenStrange(config: StackConfig, service: string, { out }: Invocatio
   out.talk(`"${service}" is neither a service nor a caller of the configuration: ${remedy}`);
 }
 
+const USE: Readonly<Record<KeyKind, (id: string) => string>> = {
+  sk: () => 'The caller sends it as `Authorization: Bearer …` or `x-api-key: …`.',
+  hs: () => 'The caller signs with it: see `countersign sign --help`.',
+  ed25519: (id) => `Only its public half is kept here. The caller signs HTTP messages with it, under keyid "${id}".`,
+};
+
 export async function keysImport(invocation: Invocation): Promise<number> {
   const service = serviceName(invocation);
   const kind = kindOption(invocation, null);
@@ -57,7 +59,10 @@ export async function keysImport(invocation: Invocation): Promise<number> {
   const expiresAt = expiry(invocation, now);
   return atWork(invocation, async ({ config, store }) => {
     if (invocation.dryRun) return wouldMake(invocation, 'import', service, kind, expiresAt);
-    const secret = await secretFromStdin(invocation, `the key of ${service}`);
+    const secret =
+      kind === 'ed25519'
+        ? await textFromStdin(invocation, `the public key of ${service}`)
+        : await secretFromStdin(invocation, `the key of ${service}`);
     const { record, warning } = await importKey(store, sealOf(config, invocation), {
       service,
       kind,
@@ -144,15 +149,15 @@ function serviceName(invocation: Invocation): string {
   return service;
 }
 
-function kindOption(invocation: Invocation, otherwise: 'sk' | null): 'sk' | 'hs' {
+function kindOption(invocation: Invocation, otherwise: 'sk' | null): KeyKind {
   const kind = invocation.text('kind') ?? otherwise;
-  if (kind === 'sk' || kind === 'hs') return kind;
+  if (kind === 'sk' || kind === 'hs' || kind === 'ed25519') return kind;
   if (kind === null)
     throw usage(
       '--kind is needed, for the key does not tell',
-      'sk: an API key. hs: an HMAC secret, for service signatures.',
+      'sk: an API key. hs: an HMAC secret, for signatures. ed25519: the public half of a key pair.',
     );
-  throw usage(`--kind is sk or hs, not "${kind}"`);
+  throw usage(`--kind is sk, hs or ed25519, not "${kind}"`);
 }
 
 function expiry(invocation: Invocation, now: number): number | null {
