@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import express from 'express';
+import { signServiceRequest } from '../../schemes/service-signature/index.ts';
+import { createKey } from '../../keys/create.ts';
+import { revokeKey } from '../../keys/revoke.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { mcpGuard, principalSessions, protect, sessionNotFound, type AuthInfo, type McpGuard } from './index.ts';
+import {
+  bearer,
+  guards,
+  keyOf,
+  post,
+  serverV1,
+  start,
+  talkFor,
+  tokenOf,
+  type Seen,
+  type Talker,
+} from './mcp-fixtures.test.ts';
+
+const seenBy = async (talker: Talker): Promise<Seen> => JSON.parse((await talker.call('whoami')).text) as Seen;
+
+for (const [name, guarding] of Object.entries(guards)) {
+  const talk = talkFor(name);
+
+  describe(`the guard of an MCP endpoint (${name})`, () => {
+    it('takes a key as x-api-key', async (t) => {
+      const host = await start(t, guarding);
+      const { key } = await keyOf(host);
+      assert.equal((await seenBy(await talk(t, host.url, { 'x-api-key': key }))).clientId, 'service:agent');
+      assert.match(await (await post(host.url, { 'x-api-key': 'nonsense' })).text(), /"Invalid API key"/);
+    });
+
+    it('takes a signature, and reports the id of its key as the token', async (t) => {
+      const host = await start(t, guarding);
+      const { store, seal, clock } = host.stack;
+      const wishes = { service: 'agent', kind: 'hs', expiresAt: null, now: clock() } as const;
+      const { record, key: secret } = await createKey(store, seal, wishes);
+      const call = { serviceId: 'agent', secret, method: 'POST', target: '/mcp', timestamp: clock() };
+      const { headers } = signServiceRequest(call);
+      const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } };
+      const response = await post(host.url, headers, message);
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      const data = /^data: (\{.*\})$/m.exec(text)?.[1] ?? text;
+      const { result } = JSON.parse(data) as { result: { content: [{ text: string }] } };
+      const seen = JSON.parse(result.content[0].text) as Seen;
+      assert.deepEqual([seen.principal, seen.token], ['service:agent', record.id]);
+    });
+
+    it('lets everyone pass in report mode, and names only who was proven', async (t) => {
+      const host = await start(t, guarding, { mode: 'report' });
+      const { key } = await keyOf(host);
+      assert.equal((await seenBy(await talk(t, host.url, bearer(key)))).clientId, 'service:agent');
+      for (const headers of [{}, bearer('nonsense')]) {
+        const seen = await seenBy(await talk(t, host.url, headers));
+        assert.deepEqual(seen, { principal: null });
+      }
+    });
+
+    it('says 404 to who looks for an OAuth server, and 401 to the same with a POST to the endpoint', async (t) => {
+      const host = await start(t, guarding);
+      assert.equal((await post(host.url, {})).status, 401);
+      for (const path of [
+        '/.well-known/oauth-protected-resource',
+        '/.well-known/oauth-protected-resource/mcp',
+        '/.well-known/oauth-authorization-server',
+        '/mcp/.well-known/openid-configuration',
+      ])
+        assert.equal((await fetch(new URL(path, host.url))).status, 404, path);
+    });
+
+    it('checks where a credential is used from', async (t) => {
+      const host = await start(t, guarding);
+      const { key: elsewhere } = await keyOf(host, { allowedIps: ['192.0.2.0/24'] });
+      assert.equal((await post(host.url, bearer(elsewhere))).status, 403);
+      const { key: here } = await keyOf(host, { allowedIps: ['127.0.0.0/8'] });
+      assert.equal((await seenBy(await talk(t, host.url, bearer(here)))).clientId, 'service:agent');
+    });
+  });
+}
+
+/** The stateful server of the SDK's first major version: a transport per session, bound to who began it. */
+async function stateful(t: TestContext, guard: McpGuard): Promise<URL> {
+  const sessions = principalSessions<StreamableHTTPServerTransport>();
+  const app = express().use(guard);
+  app.all('/mcp', (req, res) => {
+    const auth = req.auth as AuthInfo | undefined;
+    const id = req.headers['mcp-session-id'];
+    const known = sessions.find(id, auth);
+    if (known) return void known.handleRequest(req, res);
+    if (id !== undefined) return void res.status(sessionNotFound.status).json(sessionNotFound.body);
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (given) => sessions.keep(given, transport, auth),
+      onsessionclosed: (given) => sessions.drop(given),
+    });
+    void serverV1()
+      .connect(transport as Transport)
+      .then(() => transport.handleRequest(req, res));
+  });
+  const server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => void server.close(resolve));
+  });
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
+}
+
+async function guardFor(t: TestContext): Promise<McpGuard> {
+  const store = memoryStore();
+  const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
+  const warn = () => undefined;
+  const guard = await protect({ service: 'tools', keys: [], mode: 'enforce', store, env, warn });
+  t.after(async () => {
+    await guard.close();
+    await store.close();
+  });
+  return guard;
+}
+
+describe('a stateful MCP server', () => {
+  async function opened(t: TestContext) {
+    const guard = await guardFor(t);
+    const url = await stateful(t, guard);
+    const { protection } = guard;
+    const host = { url, protection, stack: protection.stack };
+    const mine = await keyOf(host);
+    const transport = new TransportV1(url, { requestInit: { headers: bearer(mine.key) } });
+    const client = new ClientV1({ name: 'test', version: '1.0.0' });
+    await client.connect(transport as Transport);
+    t.after(() => client.close());
+    return { host, mine, client, sessionId: transport.sessionId as string };
+  }
+
+  const ping = { jsonrpc: '2.0', id: 7, method: 'ping' };
+
+  it('gives a session to who began it, with any of its credentials, and 404 to everyone else', async (t) => {
+    const { host, mine, client, sessionId } = await opened(t);
+    await client.ping();
+    const session = { 'mcp-session-id': sessionId };
+    assert.equal((await post(host.url, { ...bearer(mine.key), ...session }, ping)).status, 200);
+    const renewed = await keyOf(host);
+    assert.equal((await post(host.url, { ...bearer(renewed.key), ...session }, ping)).status, 200);
+    const other = await tokenOf(host);
+    const strange = await post(host.url, { ...bearer(other.token), ...session }, ping);
+    const unknown = await post(host.url, { ...bearer(mine.key), 'mcp-session-id': randomUUID() }, ping);
+    assert.deepEqual([strange.status, unknown.status], [404, 404]);
+    assert.equal(await strange.text(), await unknown.text());
+    assert.equal((await post(host.url, session, ping)).status, 401);
+  });
+
+  it('closes the open stream of a revoked key, and refuses what comes after', async (t) => {
+    const { host, mine } = await opened(t);
+    const { store, clock } = host.stack;
+    // The client holds the one stream that its session may have, so this is a session of its own.
+    const begun = await post(host.url, bearer(mine.key));
+    const session = { ...bearer(mine.key), 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' };
+    const stream = await fetch(host.url, { headers: { ...session, accept: 'text/event-stream' } });
+    assert.equal(stream.status, 200);
+    const ended = assert.rejects(stream.text(), /terminated/);
+    await revokeKey(store, mine.id, clock());
+    await ended;
+    assert.equal((await post(host.url, session, ping)).status, 401);
+  });
+
+  it('can share one protection with others', async (t) => {
+    const guard = await guardFor(t);
+    const url = await stateful(t, mcpGuard(guard.protection));
+    const { key } = await keyOf({ url, protection: guard.protection, stack: guard.protection.stack });
+    assert.equal((await post(url, bearer(key))).status, 200);
+  });
+});
