@@ -37,6 +37,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 3, name: 'limits, one-time values and decisions', statements: limitsAndDecisions(dialect) },
     { version: 4, name: 'changes', statements: changes(dialect) },
     { version: 5, name: 'changes of tokens by anybody', statements: dialect.tellOfTokens },
+    { version: 6, name: 'token expiry, indexed anew', statements: tokenExpiry(dialect) },
   ];
 }
 
@@ -54,6 +55,14 @@ function sessionTokens({ uuid, json, timestamp, now, comparable }: Dialect): Sta
     { table, column: 'created_by', type: `TEXT NOT NULL DEFAULT ''` },
     'CREATE UNIQUE INDEX IF NOT EXISTS countersign_tokens_hash ON auth_tokens (token_hash)',
     `CREATE INDEX IF NOT EXISTS countersign_tokens_expiry ON auth_tokens (${comparable('expires_at')})`,
+  ];
+}
+
+/** Indexed before by what older programs on the same file cannot compute: for them the file was broken. */
+function tokenExpiry({ comparable }: Dialect): Statement[] {
+  return [
+    'DROP INDEX countersign_tokens_expiry',
+    `CREATE INDEX countersign_tokens_expiry ON auth_tokens (${comparable('expires_at')})`,
   ];
 }
 

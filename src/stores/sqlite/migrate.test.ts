@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
+import { promisify } from 'node:util';
+import * as fc from 'fast-check';
 import { hasCode } from '../../core/store.ts';
 import { keyRecord, tokenRecord } from '../store.contract.ts';
 import { sqliteStore } from './store.ts';
+import { comparable, comparableTime, timeText } from './time.ts';
 
 let folder: string;
 let file: string;
@@ -196,9 +199,44 @@ test('several processes that start at once migrate a new file once between them,
     const versions = database.prepare('SELECT version FROM countersign_migrations ORDER BY version').all();
     assert.deepEqual(
       versions.map(({ version }) => version),
-      [1, 2, 3, 4, 5],
+      [1, 2, 3, 4, 5, 6],
     );
     assert.deepEqual({ ...database.prepare('SELECT COUNT(*) AS n FROM countersign_keys').get() }, { n: 6 });
+  });
+});
+
+test('Python, with the SQLite that it brings, goes on writing to the table, and breaks nothing', async () => {
+  const store = sqliteStore({ file });
+  await store.migrate();
+  for (const number of [1, 2, 3]) await store.tokens.insert(tokenRecord(number));
+  const script = `
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("UPDATE auth_tokens SET revoked_at = '2027-01-15T09:00:00Z' WHERE token_hash = 'hash-of-1'")
+database.execute("DELETE FROM auth_tokens WHERE token_hash = 'hash-of-2'")
+database.execute("UPDATE auth_tokens SET expires_at = '2030-01-15 08:00:00+00' WHERE token_hash = 'hash-of-3'")
+database.execute("INSERT INTO auth_tokens (token_id, token_hash, created_at, expires_at) VALUES (?, 'h4', '2027-01-15T08:00:00Z', '2030-01-15T08:00:00Z')", ('${id(4)}',))
+database.commit()
+print(database.execute('PRAGMA integrity_check').fetchone()[0])`;
+  const { stdout } = await promisify(execFile)('python3', ['-c', script, file]);
+  assert.equal(stdout.trim(), 'ok');
+  const active = await store.tokens.listActive(1_850_000_000, 10);
+  assert.deepEqual(active.map(({ tokenHash }) => tokenHash).sort(), ['h4', 'hash-of-3']);
+  await store.close();
+  raw((database) => assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok'));
+});
+
+test('times are compared to the millisecond, and equal ones are equal', () => {
+  raw((database) => {
+    const compared = database.prepare(`SELECT ${comparable('?')} AS time`);
+    const millis = fc.integer({ min: 0, max: 4_102_444_800_000 });
+    fc.assert(
+      fc.property(millis, (time) => {
+        assert.equal(compared.get(timeText(time / 1000))?.time, comparableTime(time / 1000));
+        assert.ok(comparableTime((time + 1) / 1000) > comparableTime(time / 1000));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

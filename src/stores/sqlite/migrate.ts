@@ -4,14 +4,14 @@ import { migrations, MIGRATIONS_TABLE, type Dialect, type Migration, type Statem
 import { tellOfTokens } from './changes.ts';
 import type { Connection } from './connection.ts';
 import type { Database } from './database.ts';
-import { epochOf, timeText } from './time.ts';
+import { comparable, epochOf, timeText } from './time.ts';
 
 const sqlite: Dialect = {
   uuid: 'TEXT',
   json: 'TEXT',
   timestamp: 'TEXT',
   now: `(strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))`,
-  comparable: (column) => `unixepoch(${column}, 'subsec')`,
+  comparable,
   epochSeconds: 'REAL',
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
   tellOfTokens,

@@ -22,3 +22,16 @@ export function epochOf(time: unknown): number | null {
   const millis = Date.parse(`${date}T${clock}${hours ? `${hours}:${minutes}` : 'Z'}`);
   return Number.isNaN(millis) ? null : millis / 1000;
 }
+
+/**
+ * SQL by which written times are compared and indexed. Not unixepoch(…, 'subsec'): SQLite before 3.42 makes null of it, and a
+ * program with such a one that writes to the same table then finds the index broken.
+ */
+export function comparable(column: string): string {
+  return `julianday(${column})`;
+}
+
+/** Epoch seconds in the same measure; computed as SQLite does, from whole milliseconds, so that equal times are equal. */
+export function comparableTime(seconds: number): number {
+  return (Math.round(seconds * 1000) + 210_866_760_000_000) / 86_400_000;
+}

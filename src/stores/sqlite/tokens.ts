@@ -4,7 +4,7 @@ import type { TokenStore } from '../../core/store.ts';
 import type { Changes } from './changes.ts';
 import type { Database } from './database.ts';
 import { jsonObject, stringList } from './json.ts';
-import { epochOf, timeText } from './time.ts';
+import { comparable, comparableTime, epochOf, timeText } from './time.ts';
 
 interface TokenRow {
   readonly tokenId: string;
@@ -24,10 +24,10 @@ const select = `SELECT token_id AS tokenId, token_hash AS tokenHash, created_at 
   FROM auth_tokens`;
 export const tokenByHash = `${select} WHERE token_hash = ?`;
 export const tokenById = `${select} WHERE token_id = ?`;
-export const tokensActive = `${select} WHERE unixepoch(expires_at, 'subsec') > ? AND revoked_at IS NULL
-  ORDER BY unixepoch(created_at, 'subsec') DESC, token_id LIMIT ?`;
+export const tokensActive = `${select} WHERE ${comparable('expires_at')} > ? AND revoked_at IS NULL
+  ORDER BY ${comparable('created_at')} DESC, token_id LIMIT ?`;
 export const tokensDelete = `DELETE FROM auth_tokens WHERE token_id IN
-  (SELECT token_id FROM auth_tokens WHERE unixepoch(expires_at, 'subsec') < ? LIMIT ?)`;
+  (SELECT token_id FROM auth_tokens WHERE ${comparable('expires_at')} < ? LIMIT ?)`;
 
 const insert = `INSERT INTO auth_tokens
   (token_id, token_hash, created_at, expires_at, revoked_at, metadata, scopes, allowed_ips, client_id, created_by)
@@ -67,7 +67,7 @@ export function sqliteTokens(database: Database, { write }: Changes): TokenStore
     byHash: (tokenHash) => step(() => find(tokenByHash, tokenHash)),
     get: (tokenId) => step(() => find(tokenById, tokenId)),
     listActive: (now, limit) =>
-      step(() => database.durable.all<TokenRow>(tokensActive, now, Math.max(0, limit)).map(recordOf)),
+      step(() => database.durable.all<TokenRow>(tokensActive, comparableTime(now), Math.max(0, limit)).map(recordOf)),
     revoke: (tokenId, at) =>
       step(() =>
         write(() => {
@@ -79,7 +79,9 @@ export function sqliteTokens(database: Database, { write }: Changes): TokenStore
       ),
     async deleteExpired(before) {
       for (let deleted = 0; ; await nextTurn()) {
-        const count = await step(() => write(() => database.durable.run(tokensDelete, before, deleteStep)));
+        const count = await step(() =>
+          write(() => database.durable.run(tokensDelete, comparableTime(before), deleteStep)),
+        );
         deleted += count;
         if (count < deleteStep) return deleted;
       }
