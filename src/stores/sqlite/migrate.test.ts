@@ -214,7 +214,7 @@ import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 database.execute("UPDATE auth_tokens SET revoked_at = '2027-01-15T09:00:00Z' WHERE token_hash = 'hash-of-1'")
 database.execute("DELETE FROM auth_tokens WHERE token_hash = 'hash-of-2'")
-database.execute("UPDATE auth_tokens SET expires_at = '2030-01-15 08:00:00+00' WHERE token_hash = 'hash-of-3'")
+database.execute("UPDATE auth_tokens SET expires_at = '2030-01-15 08:00:00+00:00' WHERE token_hash = 'hash-of-3'")
 database.execute("INSERT INTO auth_tokens (token_id, token_hash, created_at, expires_at) VALUES (?, 'h4', '2027-01-15T08:00:00Z', '2030-01-15T08:00:00Z')", ('${id(4)}',))
 database.commit()
 print(database.execute('PRAGMA integrity_check').fetchone()[0])`;
