@@ -48,7 +48,17 @@ export function authInfoOf(principal: Principal, { now, token, resource }: AuthI
   });
 }
 
-/** As much as both SDKs' own types promise. */
+/** The SDKs' own type, the same in both major versions. */
+export interface SdkAuthInfo {
+  token: string;
+  clientId: string;
+  scopes: string[];
+  expiresAt?: number;
+  resource?: URL;
+  extra?: Record<string, unknown>;
+}
+
+/** As much of it as is read here, whoever made it. */
 export interface AnyAuthInfo {
   readonly clientId: string;
   readonly scopes: readonly string[];

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { adapterContract, type Serve } from '../adapter.contract.ts';
-import { mcpGuard, principalOf, type AuthInfo } from './index.ts';
+import { mcpGuard, principalOf } from './index.ts';
 
-const who = (req: express.Request): string | null => principalOf(req.auth as AuthInfo | undefined)?.id ?? null;
+const who = (req: express.Request): string | null => principalOf(req.auth)?.id ?? null;
 
 const serve: Serve = async (protection) => {
   // The contract makes up callers whom no keyring knows; here they are not cut off for that.

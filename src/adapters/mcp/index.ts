@@ -1,7 +1,14 @@
 /** `countersign/mcp`: an MCP server that knows its callers, with either major version of the official SDK. */
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
-export { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo, type AuthInfoOptions } from './auth-info.ts';
+export {
+  authInfoOf,
+  principalOf,
+  type AnyAuthInfo,
+  type AuthInfo,
+  type AuthInfoOptions,
+  type SdkAuthInfo,
+} from './auth-info.ts';
 export type { ErrorClasses } from './oauth-error.ts';
 export { mcpGuard, protect, type McpGuard, type McpRequest } from './protect.ts';
 export { principalSessions, sessionNotFound, type Sessions } from './sessions.ts';

@@ -13,7 +13,7 @@ import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { mcpGuard, principalSessions, protect, sessionNotFound, type AuthInfo, type McpGuard } from './index.ts';
+import { mcpGuard, principalSessions, protect, sessionNotFound, type McpGuard } from './index.ts';
 import {
   bearer,
   guards,
@@ -94,7 +94,7 @@ async function stateful(t: TestContext, guard: McpGuard): Promise<URL> {
   const sessions = principalSessions<StreamableHTTPServerTransport>();
   const app = express().use(guard);
   app.all('/mcp', (req, res) => {
-    const auth = req.auth as AuthInfo | undefined;
+    const auth = req.auth;
     const id = req.headers['mcp-session-id'];
     const known = sessions.find(id, auth);
     if (known) return void known.handleRequest(req, res);

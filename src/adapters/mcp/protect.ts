@@ -3,12 +3,21 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
-import { authInfoOf } from './auth-info.ts';
+import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Who was proven, as both SDKs' transports look for it; none where nobody was. */
+      auth?: SdkAuthInfo;
+    }
+  }
+}
 
 /** As much of a request of node:http or Express as is used here. */
 export interface McpRequest extends IncomingMessage {
-  /** Set for a proven caller, an AuthInfo; both SDKs' transports hand it to the handlers. */
-  auth?: object | undefined;
+  /** Set for a proven caller; both SDKs' transports hand it to the handlers. */
+  auth?: SdkAuthInfo;
   /** Express: the path up to where the guard is mounted. */
   baseUrl?: string;
   /** Express: what the client sent. */
