@@ -61,13 +61,16 @@ interface Question {
 }
 
 async function question(exchange: Exchange): Promise<Question | Refused> {
-  const caller = await callerOf(exchange);
-  if (isRefused(caller)) return caller;
+  const asker = await callerOf(exchange);
+  if (isRefused(asker)) return asker;
   const [type = ''] = exchange.request.fields('content-type');
   if (type !== '' && !/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type))
     return refused('bad_request', 'send the token as application/x-www-form-urlencoded');
   const body = await bodyText(exchange.req, exchange.res);
   if (!body.ok) return refused(body.reason, body.words);
+  // Judged anew: the body may have taken its time, and the asker may have been revoked meanwhile.
+  const caller = await callerOf(exchange);
+  if (isRefused(caller)) return caller;
   const tokens = new URLSearchParams(body.text).getAll('token');
   const [token = ''] = tokens;
   if (tokens.length !== 1 || token === '') return refused('bad_request', 'send exactly one form field "token"');

@@ -47,10 +47,13 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
     async handle(exchange) {
       const fault = mcpHostFault(exchange);
       if (fault) return refusalReply(fault);
-      const caller = await callerWith(exchange, ADMIN_TOKENS);
-      if (isRefused(caller)) return refusalReply(caller);
+      const asker = await callerWith(exchange, ADMIN_TOKENS);
+      if (isRefused(asker)) return refusalReply(asker);
       const body = await bodyJson(exchange.req, exchange.res);
       if (!body.ok) return refusalReply(refused(body.reason, body.words));
+      // Judged anew: the body may have taken its time, and whoever was revoked meanwhile calls nothing more.
+      const caller = await callerWith(exchange, ADMIN_TOKENS);
+      if (isRefused(caller)) return refusalReply(caller);
       // Batches left the protocol in 2025; one would put many calls behind one judgement.
       if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value))
         return refusalReply(

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
@@ -386,4 +388,40 @@ test('a revoked token is dead at once; an unknown one is 404', async (t) => {
   refusedAs(await remove('00000000-0000-4000-8000-000000000000'), 404, 'not_found', /^Not found/);
   refusedAs(await remove('nonsense'), 404, 'not_found', /^Not found/);
   refusedAs(await remove(data.token_id, 'wrong'), 401, 'invalid_credentials', /^Invalid admin token$/);
+});
+
+test('who is revoked while its body is under way mints, asks and revokes nothing more', async (t) => {
+  const { origin, port, stack } = await startAuthority(t);
+  const { data: kept } = await mint(origin);
+  const form = `token=${kept.token}`;
+  for (const [path, body] of [
+    ['/auth/token', '{}'],
+    ['/auth/introspect', form],
+    ['/auth/revoke', form],
+    ['/mcp', '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'],
+  ] as const) {
+    const { token, record } = await stack.tokens.mint({
+      ttlSeconds: 60,
+      scopes: ['admin:tokens'],
+      allowedIps: [],
+      clientId: null,
+      metadata: {},
+      createdBy: 'operator:admin',
+    });
+    const socket = connect(port, '127.0.0.1');
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n`;
+    // 100 Continue is said when the caller was judged and the body is awaited.
+    socket.write(`${head}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`);
+    const [early] = (await once(socket, 'data')) as [Buffer];
+    assert.match(early.toString(), /^HTTP\/1\.1 100 /);
+    await stack.tokens.revoke(record.tokenId);
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    socket.write(body);
+    await once(socket, 'close');
+    assert.match(answer, /^HTTP\/1\.1 401 /, path);
+    assert.match(answer, /"reason":"revoked"/, path);
+  }
+  const list = (await stack.tokens.listActive(10)).map((record) => record.tokenId);
+  assert.deepEqual(list, [kept.token_id]);
 });

@@ -13,10 +13,13 @@ const listMax = 1000;
 
 /** POST /auth/token. Who is asking comes before what is asked: a stranger's body is never read. */
 export async function createToken(exchange: Exchange): Promise<Reply> {
-  const caller = await administrator(exchange);
-  if (isRefused(caller)) return refusalReply(caller);
+  const asker = await administrator(exchange);
+  if (isRefused(asker)) return refusalReply(asker);
   const body = await bodyJson(exchange.req, exchange.res);
   if (!body.ok) return refusalReply(refused(body.reason, body.words));
+  // Judged anew: the body may have taken its time, and whoever was revoked meanwhile mints nothing more.
+  const caller = await administrator(exchange);
+  if (isRefused(caller)) return refusalReply(caller);
   const input = mintInput(body.value);
   if (isRefused(input)) return refusalReply(input);
   const minted = await mint(exchange.stack, caller, exchange.request.remoteAddress, input);
