@@ -442,3 +442,18 @@ test('every decision is recorded under the service that was asked for, and stran
     ).includes('invented-name'),
   );
 });
+
+test('a host with the final dot of DNS is the same host, since proxies take it for the same', async (t) => {
+  const { port, key } = await start(t);
+  // Read as nobody's host, these paths would be judged as those of another service, whose /open is public.
+  for (const host of ['echo.example.org.', 'Echo.Example.Org.:8443']) {
+    refused(await forward(port, '/echo/open', [], host), 401, 'missing_credentials');
+    allowed(await forward(port, '/open', [], host), ['', '', '', 'enforce']);
+    allowed(await forward(port, '/echo/open', [auth(key)], host), [
+      'main-backend',
+      'service:main-backend',
+      '',
+      'enforce',
+    ]);
+  }
+});

@@ -72,8 +72,9 @@ function originalRequest(exchange: Exchange, described: Described): AuthRequest 
  */
 function addressed(stack: Stack, described: Described, path: string): { service: string; path: string } | null {
   if (described.service !== null) return stack.service(described.service) && { service: described.service, path };
-  const host = hostName(described.authority);
-  const byHost = stack.config.services.find((service) => host !== null && service.hosts.includes(host));
+  // Proxies take a name with the final dot of DNS for the same one; read as another, the path would choose the service.
+  const host = hostName(described.authority)?.replace(/\.$/, '');
+  const byHost = stack.config.services.find((service) => host !== undefined && service.hosts.includes(host));
   if (byHost) return { service: byHost.name, path };
   const slash = path.indexOf('/', 1);
   const segment = path.slice(1, slash === -1 ? path.length : slash);
