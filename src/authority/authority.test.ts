@@ -165,7 +165,7 @@ test('ambiguous targets and two Host lines are 400', async (t) => {
 });
 
 test('metrics are open to a loopback peer that nobody stands behind, else to metrics:read', async (t) => {
-  const { origin } = await startAuthority(t);
+  const { origin, port } = await startAuthority(t);
   const open = await fetch(`${origin}/metrics`);
   assert.equal(open.status, 200);
   assert.match(open.headers.get('content-type') ?? '', /^text\/plain/);
@@ -179,6 +179,12 @@ test('metrics are open to a loopback peer that nobody stands behind, else to met
     assert.equal((await fetch(`${origin}/metrics`, { headers })).status, 401);
     assert.equal((await fetch(`${origin}/metrics`, { headers: { ...headers, ...bearer('wrong') } })).status, 401);
     assert.equal((await fetch(`${origin}/metrics`, { headers: { ...headers, ...bearer(adminToken) } })).status, 200);
+  }
+  // A page whose name was made to mean 127.0.0.1 cannot send another Host than its own.
+  for (const host of ['evil.example', 'evil.example:8700', '127.0.0.1.evil.example']) {
+    const lines = ['GET /metrics HTTP/1.1', `Host: ${host}`];
+    assert.equal((await rawRequest(port, lines)).status, 401, host);
+    assert.equal((await rawRequest(port, [...lines, `Authorization: Bearer ${adminToken}`])).status, 200, host);
   }
   const mint = async (scopes: string[]): Promise<string> => {
     const answer = await fetch(`${origin}/auth/token`, {

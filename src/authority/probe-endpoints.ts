@@ -1,5 +1,5 @@
 import type { Stack } from '../compose/stack.ts';
-import { isLoopback } from './host-check.ts';
+import { hostFault, isLoopback } from './host-check.ts';
 import { callerWith, METRICS_READ } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { COMMON_HEADERS, json, refusalReply, type Reply } from './reply.ts';
@@ -65,9 +65,12 @@ async function answers(stack: Stack): Promise<boolean> {
   }
 }
 
-/** Open to a scraper on the same machine. A forwarding header means that a proxy there stands in for somebody else. */
+/**
+ * Open to a scraper on the same machine. A forwarding header means that a proxy there stands in for somebody else, and a
+ * foreign Host that a browser there does (DNS rebinding) or a proxy that adds nothing.
+ */
 async function metrics(exchange: Exchange): Promise<Reply> {
-  if (!isLoopback(exchange.peerAddress) || wasForwarded(exchange)) {
+  if (!isLoopback(exchange.peerAddress) || wasForwarded(exchange) || hostFault(exchange)) {
     const caller = await callerWith(exchange, METRICS_READ);
     if (isRefused(caller)) return refusalReply(caller);
   }
