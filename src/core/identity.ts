@@ -18,14 +18,14 @@ function userOf(principal: Principal): string {
 }
 
 /**
- * True for a header that an upstream could take for one of ours. CGI and WSGI turn '-', '_' and '.' into one character, so
- * X_Auth_User and X.Auth.User count too. X-Auth-Token is a credential by wide custom, not an identity, and passes.
+ * True for a header that an upstream could take for one of ours. CGI and WSGI turn '-' into '_', and some servers do so with
+ * everything but letters and digits, so X_Auth_User, X.Auth.User and X!Auth!User count too. X-Auth-Token is a credential by wide custom, not an identity, and passes.
  */
 export function isIdentityHeader(name: string): boolean {
   // Cheap first: all but a few names fail on length or the first letter.
   if (name.length < 7) return false;
   const first = name.charCodeAt(0) | 0x20;
   if (first !== 0x78) return false;
-  const plain = name.toLowerCase().replace(/[_.]/g, '-');
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   return plain.startsWith('x-auth-') && plain !== 'x-auth-token';
 }
