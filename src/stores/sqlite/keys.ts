@@ -2,7 +2,7 @@ import type { KeyKind, KeyRecord } from '../../core/credential.ts';
 import type { KeyStore } from '../../core/store.ts';
 import type { Changes } from './changes.ts';
 import type { Database } from './database.ts';
-import { stringList } from './json.ts';
+import { stringList } from '../json.ts';
 
 interface KeyRow {
   readonly id: string;

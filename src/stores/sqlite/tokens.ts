@@ -3,7 +3,7 @@ import type { TokenRecord } from '../../core/credential.ts';
 import type { TokenStore } from '../../core/store.ts';
 import type { Changes } from './changes.ts';
 import type { Database } from './database.ts';
-import { jsonObject, stringList } from './json.ts';
+import { jsonObject, stringList } from '../json.ts';
 import { comparable, comparableTime, epochOf, timeText } from './time.ts';
 
 interface TokenRow {

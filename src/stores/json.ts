@@ -1,4 +1,4 @@
-import { StoreError } from '../../core/store.ts';
+import { StoreError } from '../core/store.ts';
 
 /**
  * A JSON list of strings. Throws on anything else: scopes and addresses bound what a credential may do, and an empty list
