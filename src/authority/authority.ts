@@ -10,6 +10,7 @@ import { introspect, revoke } from './credential-endpoints.ts';
 import { readExchange, type Exchange, type Handler } from './exchange.ts';
 import { dialectOf, isReservedSegment, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
+import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
 import { mcpEndpoint } from './mcp.ts';
 import { probes } from './probe-endpoints.ts';
 import { refusalReply, send, type Reply } from './reply.ts';
@@ -42,7 +43,8 @@ export function isReserved(path: string): boolean {
 
 export function createAuthority(stack: Stack): Authority {
   const mcp = mcpEndpoint(stack);
-  const open = router(endpoints(stack, (exchange) => mcp.handle(exchange)));
+  const keys = keyEndpoints(stack);
+  const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
   const operators = router(adminEndpoints(stack));
 
   async function answer(exchange: Exchange): Promise<Reply | null> {
@@ -94,7 +96,10 @@ export function createAuthority(stack: Stack): Authority {
       return target.ok && dialectOf(target.path) !== null && isTrusted(stack.config.trustedProxies, peer);
     },
     isReserved,
-    close: () => mcp.close(),
+    async close() {
+      keys.close();
+      await mcp.close();
+    },
   };
 }
 
@@ -102,12 +107,14 @@ function isAdminPath(path: string): boolean {
   return /^\/(?:admin|dashboard|oauth)(?:\/|$)/.test(path);
 }
 
-function endpoints(stack: Stack, mcp: Handler): Endpoints {
+function endpoints(stack: Stack, keys: KeyEndpoints, mcp: Handler): Endpoints {
   const probe = probes(stack);
   return {
     '/auth/token': { POST: createToken },
     '/auth/tokens': { GET: listTokens },
     '/auth/tokens/:token_id': { DELETE: deleteToken },
+    '/auth/keys/snapshot': { GET: keys.snapshot },
+    '/auth/keys/tokens/:token': { GET: keys.token },
     '/auth/introspect': { POST: introspect },
     '/auth/revoke': { POST: revoke },
     '/health': { GET: probe.health },

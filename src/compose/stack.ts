@@ -132,7 +132,8 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const sources = configuredSources({ config: current, onWarning: warn });
   const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
   opened.add(() => keys.close());
-  const sessions = tokens({ store, clock });
+  const elsewhere = wiring.sources?.find((source) => source.sessions !== undefined)?.sessions;
+  const sessions = tokens({ store: elsewhere ?? store, clock });
   opened.add(() => sessions.close());
   const lives = liveness({ keyring: keys, tokens: sessions, clock });
   opened.add(() => lives.close());

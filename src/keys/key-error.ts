@@ -4,7 +4,9 @@ export type KeyErrorCode =
   | 'invalid_option'
   | 'duplicate_key'
   | 'revoked_key'
-  | 'unknown_key';
+  | 'unknown_key'
+  /** A source that must be heard from has been silent for too long. */
+  | 'keys_unavailable';
 
 /** An order about a key that cannot be carried out. The message is for people and never holds a secret. */
 export class KeyError extends Error {

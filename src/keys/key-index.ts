@@ -132,5 +132,7 @@ function textOfRecord(record: KeyRecord): string {
 }
 
 function textOfFound({ proves, credentialId, digest, service, live }: KnownKey): string {
-  return JSON.stringify([proves, credentialId, digest, service, live.apiKey ? live.apiKey.acceptedAt : true]);
+  const { scopes, expiresAt, addresses } = entriesOf(live)[0]?.principal ?? {};
+  const accepted = live.apiKey ? live.apiKey.acceptedAt : true;
+  return JSON.stringify([proves, credentialId, digest, service, accepted, scopes, expiresAt, addresses?.cidrs]);
 }

@@ -5,8 +5,9 @@ import type { Principal } from '../core/verdict.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { audience } from './audience.ts';
 import { followKeys } from './follow-keys.ts';
-import { keyIndex, type KeyExpiry } from './key-index.ts';
-import type { KeySource } from './sources/key-source.ts';
+import { KeyError } from './key-error.ts';
+import { keyIndex, type KeyExpiry, type KeyIndex } from './key-index.ts';
+import type { FoundKey, KeySource } from './sources/key-source.ts';
 
 /** Every key source in one index. All are read before the keyring is handed out; what changes later is followed. */
 export interface LiveKeyring extends Keyring {
@@ -22,6 +23,8 @@ export interface LiveKeyring extends Keyring {
   expiries(): KeyExpiry[];
   /** What the operator should know: a file with wrong permissions, one that matches no service. */
   readonly warnings: readonly string[];
+  /** What the sources besides the store have found, in their order. */
+  found(): readonly FoundKey[];
   /** Reads every file anew at once: after the configuration changed. */
   refresh(): Promise<void>;
   close(): void;
@@ -54,8 +57,23 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     listeners.tell();
   }
 
+  function found(): readonly FoundKey[] {
+    return sources.flatMap((source) => source.keys());
+  }
+
+  /** Throws while what a source said cannot be relied on: a revocation may have been missed, which beats every other source. */
+  const fallible = sources.filter((source) => source.fault !== undefined);
+  function trusted(): KeyIndex {
+    for (const source of fallible) {
+      const fault = source.fault?.() ?? null;
+      if (fault !== null) throw new KeyError('keys_unavailable', `${source.name}: ${fault}`);
+    }
+    return index;
+  }
+
   function sourcesChanged(): void {
-    index.putFound(sources.flatMap((source) => source.keys()));
+    for (const source of sources) for (const digest of source.revoked?.() ?? []) index.putRevoked(digest);
+    index.putFound(found());
     changed();
   }
 
@@ -71,9 +89,10 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
   sourcesChanged();
 
   return {
-    apiKey: (digest) => index.apiKey(digest),
-    macKeys: (serviceId) => index.macKeys(serviceId),
-    signatureKeys: (keyid) => index.signatureKeys(keyid),
+    apiKey: (digest) => trusted().apiKey(digest),
+    macKeys: (serviceId) => trusted().macKeys(serviceId),
+    signatureKeys: (keyid) => trusted().signatureKeys(keyid),
+    found,
     get size() {
       return index.size;
     },

@@ -34,18 +34,24 @@ export function entriesOf({ apiKey, mac, signature }: KeyEntries): readonly KeyE
 
 /** Throws what the seal, an address list or a public key throws; the messages hold no secret. */
 export function knownRecord(record: KeyRecord, seal: Seal): KnownKey {
+  const { kind, material } = record;
+  const mac = kind === 'hs' && material !== null ? hmacSha256(Buffer.from(seal.open(material, record))) : null;
+  return knownCaller(record, mac);
+}
+
+function knownCaller(record: KeyRecord, mac: MacKey | null): KnownKey {
   const { id, service, kind, digest, material, expiresAt } = record;
   const scopes = Object.freeze([...record.scopes]);
   const addresses = record.allowedIps.length > 0 ? addressList(record.allowedIps) : null;
   const common = { id: `service:${service}`, credentialId: id, scopes, expiresAt, addresses };
   if (kind === 'sk') return known(service, digest, common, apiKeyFor(null));
-  if (material === null) throw new TypeError('the store has no secret and no public key for it');
-  if (kind === 'hs')
-    return known(service, digest, common, macFor(hmacSha256(Buffer.from(seal.open(material, record)))));
+  if (kind === 'hs' && mac !== null) return known(service, digest, common, macFor(mac));
+  if (kind === 'hs' || material === null) throw new TypeError('the store has no secret and no public key for it');
   return known(service, digest, common, publicKeyFor(material));
 }
 
 export function knownFound(found: FoundKey): KnownKey {
+  if (found.kind === 'record') return knownCaller(found.record, found.key);
   const { service, digest, credentialId } = found;
   const common = { credentialId, scopes: Object.freeze([]), expiresAt: null, addresses: null };
   return found.kind === 'sk'

@@ -1,12 +1,12 @@
 import { addressList } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
 import type { TokenEntry, TokenLookup, TokenRecord } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
 import type { Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';
 import { uuid } from '../crypto/random.ts';
 import { audience } from './audience.ts';
+import type { SessionStore } from './sources/key-source.ts';
 import { tokenMemory } from './token-memory.ts';
 
 export interface MintRequest {
@@ -36,7 +36,7 @@ export interface Tokens extends TokenLookup {
 }
 
 export interface TokensOptions {
-  readonly store: Store;
+  readonly store: SessionStore;
   readonly clock: Clock;
   /** How many tokens are held in memory; 10,000. */
   readonly remembered?: number;

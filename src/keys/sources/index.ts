@@ -1,4 +1,5 @@
-export type { FoundKey, KeyedService, KeySource } from './key-source.ts';
+export type { FoundKey, KeyedService, KeySource, SessionStore } from './key-source.ts';
 export { envFiles } from './env-files.ts';
 export { secretFiles } from './secret-files.ts';
 export { masterSeal, MasterKeyError } from './master-key.ts';
+export { authoritySource, type AuthoritySource, type AuthoritySourceOptions } from './authority.ts';

@@ -1,4 +1,5 @@
-import type { MacKey } from '../../core/credential.ts';
+import type { KeyRecord, MacKey } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
 
 /** A place outside the store where keys are found: a folder of files, say. */
 export interface KeySource {
@@ -11,10 +12,32 @@ export interface KeySource {
   keys(): readonly FoundKey[];
   /** What is wrong now; paths and modes, never a secret. */
   warnings(): readonly string[];
+  /** Digests that were revoked at the place where the keys come from: they are dead in every source. */
+  revoked?(): readonly string[];
+  /** Why nothing that this source said may be relied on any more; null while it may. Asked at every look-up. */
+  fault?(): string | null;
+  /** Session tokens that are known there, in place of those of the store. */
+  readonly sessions?: SessionStore;
   close(): void;
 }
 
-export type FoundKey = FoundApiKey | FoundMacKey;
+/** As much of a store as the life of a session token needs. */
+export type SessionStore = Pick<Store, 'tokens' | 'watch'>;
+
+export type FoundKey = FoundApiKey | FoundMacKey | FoundRecord;
+
+/** A caller's key from somebody else's store, with all that a stored key has. */
+export interface FoundRecord {
+  readonly kind: 'record';
+  /** These three as in the record. */
+  readonly credentialId: string;
+  readonly digest: string;
+  readonly service: string;
+  /** The public half for ed25519 as its `material`, else null. */
+  readonly record: KeyRecord;
+  /** The prepared secret for hs, else null. */
+  readonly key: MacKey | null;
+}
 
 /** A called service's shared key. */
 export interface FoundApiKey {
