@@ -8,7 +8,7 @@ import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
 import { readExchange, type Exchange, type Handler } from './exchange.ts';
-import { dialectOf, isReservedSegment, verify } from './forward-auth.ts';
+import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
 import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
 import { mcpEndpoint } from './mcp.ts';
@@ -71,7 +71,8 @@ export function createAuthority(stack: Stack): Authority {
     let reply: Reply | null;
     try {
       const exchange = readExchange(stack, req, res);
-      reply = isRefused(exchange) ? refusalReply(exchange) : await how(exchange);
+      if (!isRefused(exchange)) reply = await how(exchange);
+      else reply = isEnvoyQuestion(req) ? refuseUnreadable(stack, req, exchange.denied) : refusalReply(exchange);
     } catch (error) {
       const note = error instanceof Error ? error.message : String(error);
       reply = refusalReply(refusedBy(deny('unavailable', note, { retryAfter: 1 }), null));

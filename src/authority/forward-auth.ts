@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { plainAddress } from '../core/address.ts';
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
 import { refusalOf } from '../core/refusal.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
@@ -5,6 +7,7 @@ import { parseTarget, routeKey } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
+import { uuid } from '../crypto/random.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect } from './dialects.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,6 +43,23 @@ export async function verify(exchange: Exchange, dialect: Dialect): Promise<Repl
   const headers: Record<string, string> = { 'content-length': '0', 'cache-control': 'no-store' };
   for (const [index, name] of IDENTITY_HEADERS.entries()) headers[name] = values[index] ?? '';
   return { status: 200, headers, body: '' };
+}
+
+/** A question of Envoy's whose own path holds the ambiguous one: answered and kept as one that could be read. */
+export function refuseUnreadable(stack: Stack, req: IncomingMessage, denied: Denied): Reply {
+  const [path = ''] = (req.url ?? '').slice(envoyPrefix.length).split('?', 1);
+  stack.audit.refused(denied, {
+    method: req.method ?? '',
+    path: path.slice(0, 256),
+    service: '',
+    remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
+    requestId: uuid(),
+  });
+  return stack.guard.refusal(denied, '');
+}
+
+export function isEnvoyQuestion(req: IncomingMessage): boolean {
+  return req.url?.startsWith(`${envoyPrefix}/`) === true;
 }
 
 function originalRequest(exchange: Exchange, described: Described): AuthRequest | Refused {

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { cidrFault } from '../core/address.ts';
+import { scopePattern, scopeRule } from '../core/scope.ts';
 
-/** RFC 6749 §3.3. */
-export const scopeSchema = z.string({ error: 'must be a string' }).regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, {
-  error: 'a scope is 1 to 128 printable ASCII characters without spaces, quotes and backslashes',
-});
+export const scopeSchema = z.string({ error: 'must be a string' }).regex(scopePattern, { error: scopeRule });
 
 export const addressSchema = z
   .string({ error: 'must be a string such as 10.0.0.0/8' })
@@ -20,11 +18,14 @@ export function faultsOf(error: z.ZodError): string {
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {
-  const where = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part))).join('.');
+  const where = issue.path.reduce<string>(
+    (before, part) => (typeof part === 'number' ? `${before}[${part}]` : `${before}${before && '.'}${String(part)}`),
+    '',
+  );
   if (issue.code === 'unrecognized_keys') {
     const names = issue.keys.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 64)));
     return `unknown member ${names.join(', ')}${where ? ` in ${where}` : ''}`;
   }
   if (where === '' && issue.code === 'invalid_type') return 'the body must be a JSON object';
-  return where ? `${where} ${issue.message}` : issue.message;
+  return where ? `${where}${where.endsWith(']') ? ':' : ''} ${issue.message}` : issue.message;
 }
