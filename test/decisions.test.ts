@@ -17,6 +17,7 @@ import { Hono } from 'hono';
 import { protect as expressGuard } from '../src/adapters/express/index.ts';
 import { protect as fastifyGuard } from '../src/adapters/fastify/index.ts';
 import { protect as honoGuard } from '../src/adapters/hono/index.ts';
+import { protect as mcpGuard } from '../src/adapters/mcp/index.ts';
 import { protect as nodeGuard } from '../src/adapters/node/index.ts';
 import { createAuthority } from '../src/authority/authority.ts';
 import { loadConfig } from '../src/compose/load.ts';
@@ -140,6 +141,10 @@ const forms: Readonly<Record<string, Form>> = {
         void guard(req, res).then((admitted) => admitted && res.end('passed'));
       },
     };
+  }),
+  'adapter mcp': adapter(async (options) => {
+    const guard = await mcpGuard(options);
+    return { guard, listener: (req, res) => void guard(req, res, () => void res.end('passed')) };
   }),
   'adapter express': adapter(async (options) => {
     const guard = await expressGuard(options);
