@@ -9,16 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { protection, type OwnService, type Protection, type RouteOption } from '../compose/protection.ts';
-import { addressList } from '../core/address.ts';
-import { systemClock } from '../core/clock.ts';
-import type { SignatureKeyEntry } from '../core/credential.ts';
 import type { Decision } from '../core/decision.ts';
-import { createGuard } from '../core/guard.ts';
 import type { Mode } from '../core/mode.ts';
-import { routeTable } from '../core/route-table.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
-import { httpSignature, signHttpRequest } from '../schemes/http-signature/index.ts';
+import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
 import { connection, exchange, type Answer } from '../../test/fixtures/raw-http.ts';
 
@@ -268,22 +263,8 @@ export function adapterContract(name: string, serve: Serve, deviations: Deviatio
         await signing.close();
       });
 
-      async function bodySigned(mode: Mode): Promise<Protection> {
-        const real = await protectionOf({ maxSignedBody: '6MiB' });
-        const used = new Set<string>();
-        const scheme = httpSignature({
-          keys: { signatureKeys: (keyid) => (keyid === 'aidb' ? [entry] : []) },
-          clock: systemClock,
-          once: (_credentialId, nonce) => !used.has(nonce) && Boolean(used.add(nonce)),
-        });
-        const table = routeTable('embeddings', []);
-        const guard = createGuard({
-          service: () => ({ table, schemes: [scheme], authorization: 'ours' }),
-          policies: [],
-          modes: { modeOf: () => mode },
-          observe: (decision) => void decisions.push(decision),
-        });
-        return { ...real, guard, trustedProxies: addressList([]) };
+      function bodySigned(mode: Mode): Promise<Protection> {
+        return protectionOf({ maxSignedBody: '6MiB', mode });
       }
 
       async function signed(target: string, body: Buffer): Promise<string[]> {
@@ -400,22 +381,6 @@ export function adapterContract(name: string, serve: Serve, deviations: Deviatio
     });
   });
 }
-
-const entry: SignatureKeyEntry = {
-  principal: {
-    id: 'service:aidb',
-    scheme: 'http-signature',
-    credentialId: 'aidb',
-    scopes: [],
-    expiresAt: null,
-    addresses: null,
-  },
-  algorithm: 'hmac-sha256',
-  verify: (base, signature) =>
-    Buffer.compare(hmacSha256(Buffer.from(secret)).bytes(Buffer.from(base)), signature) === 0,
-  expiresAt: null,
-  revoked: false,
-};
 
 function linesOf(headers: Readonly<Record<string, string>>): string[] {
   return Object.entries(headers).map(([field, value]) => `${field}: ${value}`);

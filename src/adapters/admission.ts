@@ -7,6 +7,7 @@ import type { Refusal } from '../core/refusal.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Principal } from '../core/verdict.ts';
 import { leaveBody } from './node/leave-body.ts';
+import type { OtherCase } from './other-case.ts';
 import { nextRequestId, nodeRequest, type NodeRequest } from './node/request.ts';
 import { hasBody, requestFault } from './node/request-shape.ts';
 
@@ -23,17 +24,20 @@ export interface Admission {
 
 /**
  * What every adapter asks: the question of one request as node:http received it. `path` is what the framework routes by,
- * `target` what the client sent; both with the query. Never rejects.
+ * `target` what the client sent; both with the query. `ambiguous`: for frameworks that ignore case. Never rejects.
  */
 export function admission(
   protection: Protection,
   req: IncomingMessage,
   path: string = req.url ?? '',
   target: string = path,
+  ambiguous: OtherCase | null = null,
 ): Promise<Admission> {
   stripIdentity(req);
   const parsed = parseTarget(path);
-  const fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
+  let fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
+  if (fault === null && parsed.ok && ambiguous?.(req.method ?? '', parsed.path) === true)
+    fault = 'a rule names this path in another case, and the framework would take the two for one';
   if (fault !== null || !parsed.ok) return Promise.resolve(unreadable(protection, req, fault ?? ''));
   const request = nodeRequest({
     req,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { otherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -29,18 +30,27 @@ export interface ExpressGuard {
   close(): Promise<void>;
 }
 
+export interface ExpressOptions {
+  /**
+   * True when every router of the application is made with case-sensitive routing. Express ignores case otherwise, so a path
+   * that a rule names in another case is then refused with 400.
+   */
+  readonly caseSensitive?: boolean;
+}
+
 /**
  * `app.use(await protect({ … }))`, before body parsers: a signed body is verified as it came and parsed afterwards. It may be
  * mounted anywhere; routes are written from the root of the service.
  */
-export async function protect(options: ProtectOptions): Promise<ExpressGuard> {
-  return expressGuard(await protection(options));
+export async function protect(options: ProtectOptions & ExpressOptions): Promise<ExpressGuard> {
+  return expressGuard(await protection(options), options);
 }
 
 /** The same on a protection that others in this process share. */
-export function expressGuard(shared: Protection): ExpressGuard {
+export function expressGuard(shared: Protection, { caseSensitive = false }: ExpressOptions = {}): ExpressGuard {
+  const ambiguous = caseSensitive ? null : otherCase(shared);
   const guard = async (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void> => {
-    const { refusal, principal } = await admission(shared, req, req.baseUrl + req.url, req.originalUrl);
+    const { refusal, principal } = await admission(shared, req, req.baseUrl + req.url, req.originalUrl, ambiguous);
     if (refusal === null) {
       req.principal = principal;
       next();

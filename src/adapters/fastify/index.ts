@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { otherCase, type OtherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -30,6 +31,10 @@ interface ReplyPart {
 }
 
 interface InstancePart {
+  readonly initialConfig: {
+    readonly caseSensitive?: boolean;
+    readonly routerOptions?: { readonly caseSensitive?: boolean };
+  };
   decorateRequest(name: 'principal', value: null): unknown;
   addHook(name: 'onRequest', hook: (request: RequestPart, reply: ReplyPart, done: () => void) => void): unknown;
   addHook(name: 'onClose', hook: () => Promise<void>): unknown;
@@ -52,8 +57,10 @@ export async function protect(options: ProtectOptions): Promise<FastifyGuard> {
 /** The same on a protection that others in this process share. */
 export function fastifyGuard(shared: Protection): FastifyGuard {
   const plugin = async (instance: InstancePart): Promise<void> => {
+    const { caseSensitive = true } = instance.initialConfig.routerOptions ?? instance.initialConfig;
+    const ambiguous = caseSensitive ? null : otherCase(shared);
     instance.decorateRequest('principal', null);
-    instance.addHook('onRequest', (request, reply, done) => void admit(shared, request, reply, done));
+    instance.addHook('onRequest', (request, reply, done) => void admit(shared, ambiguous, request, reply, done));
     instance.addHook('onClose', () => shared.close());
   };
   return Object.assign(plugin, {
@@ -65,9 +72,15 @@ export function fastifyGuard(shared: Protection): FastifyGuard {
   });
 }
 
-async function admit(shared: Protection, request: RequestPart, reply: ReplyPart, done: () => void): Promise<void> {
+async function admit(
+  shared: Protection,
+  ambiguous: OtherCase | null,
+  request: RequestPart,
+  reply: ReplyPart,
+  done: () => void,
+): Promise<void> {
   const { raw, originalUrl } = request;
-  const { refusal, principal } = await admission(shared, raw, raw.url, originalUrl);
+  const { refusal, principal } = await admission(shared, raw, raw.url, originalUrl, ambiguous);
   if (refusal === null) {
     request.principal = principal;
     done();

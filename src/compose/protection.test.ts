@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Decision } from '../core/decision.ts';
+import type { AuthRequest } from '../core/request.ts';
+import { createKey } from '../keys/create.ts';
+import type { KeySource } from '../keys/sources/index.ts';
+import { protection, type Protection, type ProtectOptions } from './protection.ts';
+
+const key = '0123456789abcdef'.repeat(4);
+
+function folderFor(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-protection-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+interface Held {
+  readonly shared: Protection;
+  readonly warnings: string[];
+}
+
+async function protectedBy(t: TestContext, options: object): Promise<Held> {
+  const warnings: string[] = [];
+  const all = { service: 'embeddings', env: {}, warn: (text: string) => void warnings.push(text), ...options };
+  const shared = await protection(all as ProtectOptions);
+  t.after(() => shared.close());
+  return { shared, warnings };
+}
+
+function request(path: string, headers: Readonly<Record<string, string>> = {}): AuthRequest {
+  return {
+    method: 'GET',
+    target: path,
+    path,
+    service: 'embeddings',
+    authority: '127.0.0.1',
+    protocol: 'http',
+    remoteAddress: '192.0.2.7',
+    requestId: 'r1',
+    fields: (name) => (headers[name] === undefined ? [] : [headers[name]]),
+    bodyPresence: 'none',
+    body: async () => new Uint8Array(),
+  };
+}
+
+async function said({ guard }: Protection, path: string, headers?: Readonly<Record<string, string>>): Promise<string> {
+  const { verdict, outcome } = await guard.decide(request(path, headers));
+  return `${outcome}: ${verdict === null ? 'nobody asked' : verdict.allowed ? verdict.principal.id : verdict.reason}`;
+}
+
+const withKey = { 'x-api-key': key };
+
+test('takes its own key and that of the stack from a folder of many, and leaves the rest alone', async (t) => {
+  const folder = folderFor(t);
+  for (const [name, value] of [
+    ['embeddings_api_key', key],
+    ['stack_api_key', 'f'.repeat(40) + key],
+    ['qdrant_api_key', 'e'.repeat(40) + key],
+  ] as const)
+    writeFileSync(join(folder, name), value, { mode: 0o600 });
+  const { shared, warnings } = await protectedBy(t, { keys: [{ files: join(folder, '*_api_key') }] });
+  assert.equal(await said(shared, '/x', withKey), 'allow: holder:embeddings');
+  assert.equal(await said(shared, '/x', { 'x-api-key': 'f'.repeat(40) + key }), 'allow: holder:stack');
+  assert.equal(await said(shared, '/x', { 'x-api-key': 'e'.repeat(40) + key }), 'deny: invalid_credentials');
+  assert.deepEqual(
+    warnings.filter((text) => text.includes('qdrant')),
+    [],
+  );
+});
+
+test('without any key everything is refused, and it says so', async (t) => {
+  const { shared, warnings } = await protectedBy(t, { keys: [] });
+  assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
+  assert.equal(await said(shared, '/x', withKey), 'deny: invalid_credentials');
+  assert.match(warnings.join(), /no key is known yet/);
+});
+
+test('takes HMAC secrets of callers from .env files, and from a source of the caller', async (t) => {
+  const folder = folderFor(t);
+  writeFileSync(join(folder, 'aidb.env'), `SERVICE_KEY=${key}\n`, { mode: 0o600 });
+  let closed = false;
+  const given: KeySource = {
+    name: 'given',
+    start: async () => undefined,
+    refresh: async () => undefined,
+    keys: () => [],
+    warnings: () => [],
+    close: () => void (closed = true),
+  };
+  const { shared } = await protectedBy(t, { keys: [{ envFiles: join(folder, '*.env') }, given] });
+  assert.equal(shared.stack.keyring.macKeys('aidb').length, 1);
+  await shared.close();
+  assert.equal(closed, true);
+});
+
+test('shares the keys, modes and decisions of a store', async (t) => {
+  const folder = folderFor(t);
+  const store = `sqlite:${join(folder, '.countersign', 'state.db')}`;
+  const { shared } = await protectedBy(t, { keys: [{ store }] });
+  const { stack } = shared;
+  const order = { service: 'aidb', expiresAt: null, now: stack.clock() } as const;
+  const { key: bearer } = await createKey(stack.store, stack.seal, { ...order, kind: 'sk' });
+  await createKey(stack.store, stack.seal, { ...order, kind: 'hs' });
+  const { shared: second } = await protectedBy(t, { keys: [{ store }] });
+  assert.equal(await said(second, '/x', { authorization: `Bearer ${bearer}` }), 'allow: service:aidb');
+  // The secret was sealed with a key that lies beside the store, where the other finds it.
+  assert.equal(second.stack.keyring.macKeys('aidb').length, 1);
+  await stack.modes.set('embeddings', 'report', 'operator:test');
+  while (second.stack.modes.modeOf('embeddings', '*', null) !== 'report')
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(await said(second, '/x'), 'would_deny: missing_credentials');
+});
+
+test('judges by the routes that it is given, and takes the callers in them at their word', async (t) => {
+  const { shared } = await protectedBy(t, {
+    keys: [],
+    routes: [
+      { path: '/health', access: 'public' },
+      { path: '/embed', methods: ['POST'], callers: ['aidb', 'service:hybrid', 'token:5f0c'], mode: 'report' },
+    ],
+    mode: 'enforce',
+  });
+  assert.equal(await said(shared, '/health'), 'public: nobody asked');
+  assert.equal(await said(shared, '/embed'), 'would_deny: missing_credentials');
+  assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
+});
+
+test('refuses slips as a file is refused, all at once', async () => {
+  const options = {
+    service: 'embeddings',
+    env: {},
+    keys: [{ files: '/run/*/x' }],
+    routes: [{ path: 'health', access: 'pubic' }],
+    maxSignedBody: '10MB',
+  };
+  await assert.rejects(protection(options as unknown as ProtectOptions), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'config_invalid');
+    for (const part of [
+      '"pubic" is not a valid "access"',
+      '"health" must begin with a slash',
+      '10MB',
+      'last component',
+    ])
+      assert.ok(error.message.includes(part), error.message);
+    assert.doesNotMatch(error.message, /:\d+:\d+:/);
+    return true;
+  });
+  await assert.rejects(
+    protection({ service: 'a', keys: [{ store: 'memory:' }, { store: 'memory:' }], env: {} }),
+    /one store/,
+  );
+});
+
+const file = (access: string) => `store: memory:
+services:
+  embeddings:
+    upstream: http://127.0.0.1:9001
+    maxSignedBody: 1KiB
+    routes: [{ path: /health, access: ${access} }]
+`;
+
+test("takes its part of a stack's file, and follows it", async (t) => {
+  const folder = folderFor(t);
+  const config = join(folder, 'countersign.yaml');
+  writeFileSync(config, file('public'));
+  const { shared, warnings } = await protectedBy(t, { config });
+  assert.equal(await said(shared, '/health'), 'public: nobody asked');
+  assert.equal(shared.maxSignedBody, 1024);
+  const rewrite = (text: string) => {
+    writeFileSync(`${config}.new`, text);
+    renameSync(`${config}.new`, config);
+  };
+  rewrite(file('any'));
+  while ((await said(shared, '/health')) !== 'deny: missing_credentials')
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  rewrite(file('public').replace('embeddings:', 'vectors:'));
+  while (!warnings.some((text) => text.includes('is refused'))) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(await said(shared, '/health'), 'deny: missing_credentials');
+  await assert.rejects(protection({ service: 'embeddings', config, env: {} }), /no service "embeddings".*vectors/s);
+});
+
+test('neither needs an admin token nor takes back what was enforced for the stack', async (t) => {
+  const folder = folderFor(t);
+  const store = `sqlite:${join(folder, 'state.db')}`;
+  const { shared } = await protectedBy(t, { keys: [{ store }] });
+  await shared.stack.modes.set('embeddings', 'enforce', 'operator:test');
+  const env = { AUTH_ENABLED: 'true', SERVICE_AUTH_ENFORCEMENT_MODE: 'false' };
+  const { shared: second } = await protectedBy(t, { keys: [{ store }], env });
+  assert.equal(await said(second, '/x'), 'deny: missing_credentials');
+  const { shared: alone } = await protectedBy(t, { keys: [], env });
+  assert.equal(await said(alone, '/x'), 'would_deny: missing_credentials');
+  const open = { service: 'a', keys: [], env: { AUTH_ENABLED: 'false' } };
+  await assert.rejects(protection(open), /would leave every service open/);
+});
+
+test('tells of every decision, and survives who listens', async (t) => {
+  const seen: Decision[] = [];
+  const lines: string[] = [];
+  const { shared } = await protectedBy(t, {
+    keys: [],
+    log: (line: string) => void lines.push(line),
+    onDecision(decision: Decision) {
+      seen.push(decision);
+      throw new Error('a listener that fails');
+    },
+  });
+  assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
+  assert.equal(seen.length, 1);
+  assert.match(lines.join(), /"event":"auth.decision"/);
+});
