@@ -10,4 +10,5 @@ export type { Access, Route, RouteRule } from './core/route.ts';
 export { routeTable, type RouteTable } from './core/route-table.ts';
 export type { Scheme } from './core/scheme.ts';
 export type { Store } from './core/store.ts';
+export { authoritySource, type AuthoritySource, type AuthoritySourceOptions } from './keys/sources/authority.ts';
 export { REASONS, type Allowed, type Denied, type Principal, type Reason, type Verdict } from './core/verdict.ts';
