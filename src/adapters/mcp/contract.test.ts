@@ -8,12 +8,8 @@ import { mcpGuard, principalOf } from './index.ts';
 const who = (req: express.Request): string | null => principalOf(req.auth)?.id ?? null;
 
 const serve: Serve = async (protection) => {
-  // The contract makes up callers whom no keyring knows; here they are not cut off for that.
-  const liveness = { track: () => () => undefined, close: () => undefined };
-  const stack = { ...protection.stack, liveness };
-  const { service, guard, trustedProxies, maxSignedBody } = protection;
   const app = express();
-  app.use(mcpGuard({ service, guard, trustedProxies, maxSignedBody, stack, close: () => protection.close() }));
+  app.use(mcpGuard(protection));
   app.use('/boom', () => {
     throw new Error('boom');
   });

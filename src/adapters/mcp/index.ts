@@ -10,7 +10,7 @@ export {
   type SdkAuthInfo,
 } from './auth-info.ts';
 export type { ErrorClasses } from './oauth-error.ts';
-export { mcpGuard, protect, type McpGuard, type McpRequest } from './protect.ts';
+export { mcpGuard, protect, type McpGuard, type McpOptions, type McpRequest } from './protect.ts';
 export { principalSessions, sessionNotFound, type Sessions } from './sessions.ts';
 export { requireScopes, ScopeError, toolScopes, type ToolRefusal, type ToolScopes } from './tool-scopes.ts';
 export { tokenVerifier, type TokenVerifier, type VerifierOptions } from './verifier.ts';

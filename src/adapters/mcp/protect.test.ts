@@ -4,11 +4,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { createMcpExpressApp as createAppV2 } from '@modelcontextprotocol/express';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { createMcpExpressApp as createAppV1 } from '@modelcontextprotocol/sdk/server/express.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import express from 'express';
+import { hmacSha256 } from '../../crypto/hmac.ts';
+import { signHttpRequest } from '../../schemes/http-signature/index.ts';
 import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
@@ -55,6 +59,38 @@ for (const [name, guarding] of Object.entries(guards)) {
       const { result } = JSON.parse(data) as { result: { content: [{ text: string }] } };
       const seen = JSON.parse(result.content[0].text) as Seen;
       assert.deepEqual([seen.principal, seen.token], ['service:agent', record.id]);
+    });
+
+    it('takes a signature over the body, and leaves the body to the SDK', async (t) => {
+      const host = await start(t, guarding);
+      const { store, seal, clock } = host.stack;
+      const wishes = { service: 'agent', kind: 'hs', expiresAt: null, now: clock() } as const;
+      const { record, key: secret } = await createKey(store, seal, wishes);
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+      const request = {
+        method: 'POST',
+        target: '/mcp',
+        authority: host.url.host,
+        scheme: 'http' as const,
+        body: Buffer.from(body),
+        created: Math.floor(clock()),
+        nonce: randomUUID(),
+      };
+      const mac = hmacSha256(Buffer.from(secret));
+      const signer = { keyid: record.id, sign: (base: string) => mac.bytes(Buffer.from(base)) };
+      const { headers } = await signHttpRequest(request, signer);
+      const response = await post(host.url, headers, JSON.parse(body) as object);
+      assert.match(await response.text(), /"whoami"/);
+      assert.equal(response.status, 200);
+      const replayed = await post(host.url, headers, JSON.parse(body) as object);
+      assert.match(await replayed.text(), /"replayed"/);
+    });
+
+    it('refuses a path that its rules name in another case', async (t) => {
+      const host = await start(t, guarding, { routes: [{ path: '/mcp', scopes: ['mcp:use'] }] });
+      const { key } = await keyOf(host);
+      assert.equal((await post(host.url, bearer(key))).status, 403);
+      assert.equal((await post(new URL('/MCP', host.url), bearer(key))).status, 400);
     });
 
     it('lets everyone pass in report mode, and names only who was proven', async (t) => {
@@ -108,6 +144,10 @@ async function stateful(t: TestContext, guard: McpGuard): Promise<URL> {
       .connect(transport as Transport)
       .then(() => transport.handleRequest(req, res));
   });
+  return served(t, app);
+}
+
+async function served(t: TestContext, app: express.Express): Promise<URL> {
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => {
@@ -128,6 +168,32 @@ async function guardFor(t: TestContext): Promise<McpGuard> {
   });
   return guard;
 }
+
+describe("the SDKs' own Express applications", () => {
+  for (const [name, made] of [
+    ['v1', createAppV1],
+    ['v2', createAppV2],
+  ] as const) {
+    it(`can have the guard before them, or behind their body parser where no body is signed (${name})`, async (t) => {
+      const guard = await guardFor(t);
+      const { protection } = guard;
+      const { key } = await keyOf({ url: new URL('http://127.0.0.1'), protection, stack: protection.stack });
+      const inner = made();
+      inner.post(
+        '/mcp',
+        (req, res) => void res.json({ who: req.auth?.clientId, method: (req.body as { method: string }).method }),
+      );
+      const behind = made();
+      behind.use(guard).use(inner);
+      for (const app of [express().use(guard).use(inner), behind]) {
+        const url = await served(t, app);
+        assert.equal((await post(url, {})).status, 401);
+        const response = await post(url, bearer(key));
+        assert.deepEqual(await response.json(), { who: 'service:agent', method: 'initialize' });
+      }
+    });
+  }
+});
 
 describe('a stateful MCP server', () => {
   async function opened(t: TestContext) {

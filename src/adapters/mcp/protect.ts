@@ -3,6 +3,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
 
 declare global {
@@ -31,21 +32,30 @@ export interface McpGuard {
   close(): Promise<void>;
 }
 
+export interface McpOptions {
+  /**
+   * True when whatever routes behind the guard tells /MCP from /mcp. Express does not, so a path that a rule names in another
+   * case is otherwise refused with 400.
+   */
+  readonly caseSensitive?: boolean;
+}
+
 /**
  * Guards an MCP endpoint with everything the gateway has: every scheme, routes, policies, modes, report. It stands before
  * whatever reads bodies. A stream that is open when its credential is revoked or expires is closed within a second.
  */
-export async function protect(options: ProtectOptions): Promise<McpGuard> {
-  return mcpGuard(await protection(options));
+export async function protect(options: ProtectOptions & McpOptions): Promise<McpGuard> {
+  return mcpGuard(await protection(options), options);
 }
 
 /** The same on a protection that others in this process share. */
-export function mcpGuard(shared: Protection): McpGuard {
+export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptions = {}): McpGuard {
   const { guard, service, stack } = shared;
+  const ambiguous = caseSensitive ? null : otherCase(shared);
 
   async function guarded(req: McpRequest, res: ServerResponse, next: () => void): Promise<void> {
     const path = (req.baseUrl ?? '') + (req.url ?? '');
-    const { refusal, principal, enforced } = await admission(shared, req, path, req.originalUrl);
+    const { refusal, principal, enforced } = await admission(shared, req, path, req.originalUrl, ambiguous);
     if (refusal !== null) {
       const { status, headers, body } = isDiscovery(path, refusal) ? notFound() : refusal;
       res.writeHead(status, headers).end(body);
