@@ -33,6 +33,8 @@ export interface Authority {
   asksForVerdict(req: IncomingMessage): boolean;
   /** Whether a normalised path belongs to the authority, by its first segment in any case of its letters. */
   isReserved(path: string): boolean;
+  /** Answers those who wait for news: before the servers close, which would wait for them. */
+  drain(): void;
   close(): Promise<void>;
 }
 
@@ -97,6 +99,7 @@ export function createAuthority(stack: Stack): Authority {
       return target.ok && dialectOf(target.path) !== null && isTrusted(stack.config.trustedProxies, peer);
     },
     isReserved,
+    drain: () => keys.close(),
     async close() {
       keys.close();
       await mcp.close();

@@ -211,6 +211,16 @@ test('nothing new is said in no words, and the versions of another run mean noth
   }
 });
 
+test('nobody waits for news from a server that is about to end', async (t) => {
+  const { origin, authority } = await startAuthority(t, { yaml });
+  const first = await snapshot(origin, '?service=open', bearer(adminToken));
+  const wait = () => snapshot(origin, '?service=open&wait=50', { ...bearer(adminToken), 'if-none-match': first.etag });
+  const waiting = wait();
+  authority.drain();
+  assert.equal((await waiting).status, 304);
+  assert.equal((await wait()).status, 304);
+});
+
 test('who lost the right to ask while waiting is told nothing more', async (t) => {
   const fixture = await startAuthority(t, { yaml });
   const own = await created(fixture, 'open', 'sk', ['keys:read']);

@@ -24,7 +24,7 @@ export interface KeyEndpoints {
   readonly snapshot: Handler;
   /** GET /auth/keys/tokens/{token_hash or token_id}?service=NAME */
   readonly token: Handler;
-  /** Answers all who wait. */
+  /** Answers all who wait, and lets nobody wait any more. */
   close(): void;
 }
 
@@ -117,6 +117,7 @@ function changeCount(stack: Stack) {
   let changedTokens: { readonly at: number; readonly id: string }[] = [];
   let config = stack.config;
   const waiting = new Set<() => void>();
+  let closed = false;
 
   function wake(): void {
     for (const go of waiting) go();
@@ -154,7 +155,7 @@ function changeCount(stack: Stack) {
     },
     /** Resolves at the next change, after so many seconds, or when the one who waits has gone. */
     next(seconds: number, { res }: Exchange): Promise<void> {
-      if (waiting.size >= waitersMax) return Promise.resolve();
+      if (closed || waiting.size >= waitersMax) return Promise.resolve();
       return new Promise((resolve) => {
         const go = (): void => {
           clearTimeout(timer);
@@ -168,6 +169,7 @@ function changeCount(stack: Stack) {
       });
     },
     close() {
+      closed = true;
       stopKeys();
       stopTokens();
       wake();

@@ -177,7 +177,7 @@ test('an unknown member and every wrong value is refused with words that say wha
     [{ metadata: { a: 'x'.repeat(5000) } }, /metadata must be at most 4096 bytes/],
     [{ metadata: deep(6) }, /metadata must be nested at most 5/],
     [{ scopes: 'embed' }, /scopes must be a list/],
-    [{ scopes: ['a b'] }, /scopes\.\[0\] a scope is/],
+    [{ scopes: ['a b'] }, /scopes\[0\]: a scope is/],
     [{ scopes: ['"'] }, /a scope is/],
     [{ scopes: Array.from({ length: 65 }, (_, index) => `s${index}`) }, /scopes/],
     [{ allowed_ips: ['10.0.0.0/33'] }, /prefix length/],

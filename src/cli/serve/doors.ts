@@ -51,7 +51,13 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
     for (const server of servers) server.close();
     throw error;
   }
-  return { open, close: (drainMillis) => closeAll(servers, drainMillis) };
+  return {
+    open,
+    close(drainMillis) {
+      authority.drain();
+      return closeAll(servers, drainMillis);
+    },
+  };
 }
 
 /**

@@ -62,7 +62,8 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
   let revoked: readonly string[] = [];
   let withheld: readonly string[] = [];
   let trouble: string | null = 'has not been heard from yet';
-  let given = false;
+  let away = false;
+  let staleTold = false;
   let changed: () => void = () => undefined;
   let following: Promise<void> | null = null;
 
@@ -86,8 +87,9 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
     const news = response.status === 200 ? newsShape.parse(await response.json()).data : null;
     if (news) take(news);
     heard = elapsed();
-    given = false;
-    if (trouble !== null && version !== '') onWarning(`${name}: answers, and the keys are up to date`);
+    staleTold = false;
+    if (away) onWarning(`${name}: answers, and the keys are up to date`);
+    away = false;
     trouble = null;
     if (news) tell(news);
     return news !== null;
@@ -99,13 +101,9 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
     const { found: all, faults } = foundIn(keys);
     found = all;
     revoked = keys.revocations;
-    withheld = [
-      ...faults,
-      ...keys.withheld.map(
-        (id) => `the authority does not hand out the secret of ${id}: import it there to have it here`,
-      ),
-    ];
-    for (const text of withheld) onWarning(`${name}: ${text}`);
+    const before = withheld;
+    withheld = [...faults, ...keys.withheld.map(withheldWords)];
+    for (const text of withheld) if (!before.includes(text)) onWarning(`${name}: ${text}`);
   }
 
   function tell({ keys, tokens_changed: ids }: KeysNews): void {
@@ -116,11 +114,12 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
 
   function failed(error: unknown): void {
     const words = error instanceof Error ? plain(error) : String(error);
-    if (trouble === null || version === '') onWarning(`${name}: ${words}; what is known stays in use`);
+    if (!away) onWarning(`${name}: ${words}; what is known stays in use`);
+    away = true;
     trouble = words;
     // What was remembered of tokens may not be relied on any longer either.
-    if (!given && fault() !== null) listeners.tell({ topic: 'resync', id: '' });
-    given ||= fault() !== null;
+    if (!staleTold && fault() !== null) listeners.tell({ topic: 'resync', id: '' });
+    staleTold ||= fault() !== null;
   }
 
   async function follow(): Promise<void> {
@@ -191,6 +190,10 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
       listeners.clear();
     },
   };
+}
+
+function withheldWords(id: string): string {
+  return `the authority has the secret of ${id} in a file and cannot hand it out: import it there to have it here`;
 }
 
 function originOf(url: string | URL): string {
