@@ -1,6 +1,6 @@
 import type { DecisionRow } from '../core/store.ts';
 
-/** One decision as a JSON line (CONTRACT §6), without a line end. Written by hand: it needs no second object. */
+/** One decision as a JSON line, without a line end. Written by hand: it needs no second object. */
 export function logLine(row: DecisionRow): string {
   const skew = row.skewSeconds === null ? 'null' : rounded(row.skewSeconds, 1000);
   const note = row.note === '' ? '' : `,"note":${quoted(row.note)}`;

@@ -13,7 +13,7 @@ export interface KeyExpiry {
   readonly expiresAt: number;
 }
 
-/** The numbers of CONTRACT §6. Counting is plain arithmetic; prom-client is asked only when someone scrapes. */
+/** The numbers that /metrics shows. Counting is plain arithmetic; prom-client is asked only when someone scrapes. */
 export interface DecisionMetrics {
   count(row: DecisionRow): void;
   /** Prometheus text. */

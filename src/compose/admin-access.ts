@@ -6,7 +6,7 @@ import { equalText } from '../crypto/compare.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 
 export interface AdminAccess {
-  /** True when an admin token is configured; without one nothing is an admin. */
+  /** True when an admin token is configured; without one nobody is. */
   readonly configured: boolean;
   /** Compares in constant time. Counting failures is the attempt gate's business. */
   isAdminToken(presented: string): boolean;

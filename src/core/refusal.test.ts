@@ -14,7 +14,7 @@ function after(retryAfter: number | null): string | undefined {
   return refusalOf(deny('rate_limited', 'n', { retryAfter }), []).headers['retry-after'];
 }
 
-/** CONTRACT §2's table: the status of every reason. */
+/** What callers rely on: the status of every reason. */
 const statuses: Partial<Record<Reason, number>> = {
   missing_credentials: 401,
   malformed_credentials: 401,

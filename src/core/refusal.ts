@@ -8,7 +8,7 @@ export interface Refusal {
   readonly body: string;
 }
 
-/** The public words of a denial (CONTRACT's table of reasons). */
+/** The public words of a denial (the table of docs/reasons.md). */
 export function publicWords(denied: Denied): string {
   const row: ReasonRow = REASONS[denied.reason];
   return (denied.presentedAs && row.wordsFor?.[denied.presentedAs]) ?? row.words;

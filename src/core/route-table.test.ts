@@ -148,7 +148,7 @@ test('a rule path that no request can have is refused with what to write instead
     assert.equal(rulePathFault(path), null, path);
 });
 
-/** The rule that a reader of CONTRACT §3 would pick: compare segment by segment, literal before parameter before '/*'. */
+/** The rule that a reader of docs/configuration.md would pick: compare segment by segment, literal before parameter before '/*'. */
 function oracle(rules: readonly string[], path: string): string {
   const wanted = path.split('/').slice(1);
   if (wanted.at(-1) === '') wanted.pop();

@@ -99,7 +99,7 @@ export interface LimitStore {
   once(key: string, expiresAt: number, now: number): Promise<boolean>;
 }
 
-/** One decision as it is kept and logged (CONTRACT §6). Empty strings where there is nothing to say. */
+/** One decision as it is kept and logged. Empty strings where there is nothing to say. */
 export interface DecisionRow {
   /** Epoch seconds with a fraction. */
   readonly time: number;

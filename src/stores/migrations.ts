@@ -41,7 +41,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
   ];
 }
 
-/** The first six columns are a contract with databases in use (CONTRACT §5); a table that is there already is adopted. */
+/** The first six columns are a contract with databases in use; a table that is there already is adopted. */
 function sessionTokens({ uuid, json, timestamp, now, comparable }: Dialect): Statement[] {
   const table = 'auth_tokens';
   return [
