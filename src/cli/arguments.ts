@@ -131,10 +131,22 @@ function countPositionals(command: Command, positionals: readonly string[]): voi
   const missing = required[positionals.length];
   if (missing) throw usage(`"${command.name}" needs ${missing.name}: ${missing.summary}`, helpHint(command));
   if (positionals.length > command.positionals.length) {
-    const count = command.positionals.length === 0 ? 'no argument' : `at most ${command.positionals.length}`;
+    const count =
+      command.positionals.length === 0
+        ? 'no arguments'
+        : `no arguments but ${command.positionals.map(({ name }) => name).join(' and ')}`;
     // What is too much is not repeated: it may be a secret.
-    throw usage(`"${command.name}" takes ${count}, and ${positionals.length} are given`, helpHint(command));
+    throw usage(`"${command.name}" takes ${count}; given: ${positionals.length}`, helpHint(command));
   }
+}
+
+/** For words that name no command: only the options of all commands may stand there. */
+export function refuseUnknownOptions(args: readonly string[]): void {
+  const known = Object.entries(GLOBAL_OPTIONS).flatMap(([name, { short }]) => [`--${name}`, `-${short}`]);
+  const unknown = args
+    .map((arg) => arg.split('=', 1)[0] ?? '')
+    .find((arg) => /^--?\w/.test(arg) && !known.includes(arg));
+  if (unknown !== undefined) throw usage(`there is no option ${unknown}`, 'See: countersign --help');
 }
 
 const secretOptions = /^(?:key|secret|token|password|passphrase|api-key|admin-token|credential)$/;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { nameCommand, readArguments, type Surroundings } from './arguments.ts';
+import { nameCommand, readArguments, refuseUnknownOptions, type Surroundings } from './arguments.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, explain } from './failure.ts';
 import { commandHelp, overview } from './help.ts';
@@ -14,6 +14,7 @@ export async function run(args: readonly string[], around: Surroundings): Promis
     }
     const { command, group, rest } = nameCommand(args[0] === 'help' ? [...args.slice(1), '--help'] : args, COMMANDS);
     if (command === null) {
+      refuseUnknownOptions(rest);
       const asked = args.length === 0 || args[0] === 'help' || rest.includes('--help') || rest.includes('-h');
       if (asked) out.line(overview(COMMANDS, group, out));
       else out.talk(overview(COMMANDS, group, out));

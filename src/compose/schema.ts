@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ACCESS } from '../core/route.ts';
+import { scopePattern } from '../core/scope.ts';
 import { SCHEMES } from './config.ts';
 import { durationPattern, sizePattern } from './quantities.ts';
 
@@ -37,7 +38,7 @@ const service = z.string().regex(servicePattern, {
 });
 const scope = z
   .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, { error: 'a scope has no spaces or quotes: embed:write' });
+  .regex(scopePattern, { error: 'a scope has no spaces or quotes: embed:write' });
 const method = z.string().regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: 'write methods in upper case: [GET, POST]' });
 
 function some<T extends z.ZodType>(item: T, meaningOfNone: string) {

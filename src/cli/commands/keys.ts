@@ -2,6 +2,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { nearest } from '../../compose/faults.ts';
 import { systemClock, rfc3339 } from '../../core/clock.ts';
 import { cidrFault } from '../../core/address.ts';
+import { scopePattern, scopeRule } from '../../core/scope.ts';
 import { lifeFault, type KeyKind, type KeyRecord } from '../../core/credential.ts';
 import { createKey } from '../../keys/create.ts';
 import { importKey } from '../../keys/import.ts';
@@ -19,7 +20,7 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
   const kind = kindOption(invocation, 'sk');
   const now = systemClock();
   const expiresAt = expiry(invocation, now);
-  const scopes = invocation.texts('scope');
+  const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
   return atWork(invocation, async ({ config, store }) => {
     if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
@@ -107,7 +108,7 @@ export async function keysList(invocation: Invocation): Promise<number> {
       stateCell(record, now),
       [...record.scopes, ...record.allowedIps.map((cidr) => `from ${cidr}`)].join(' '),
     ]);
-    for (const line of columns(['ID', 'SERVICE', 'KIND', 'ENDS IN', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint))
+    for (const line of columns(['ID', 'SERVICE', 'KIND', 'LAST 4', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint))
       out.line(line);
     return EXIT.done;
   });
@@ -163,6 +164,14 @@ function kindOption(invocation: Invocation, otherwise: 'sk' | null): KeyKind {
 function expiry(invocation: Invocation, now: number): number | null {
   const text = invocation.text('expires');
   return text === null ? null : now + durationSeconds(text, 'expires');
+}
+
+export function scopesOf(invocation: Invocation): readonly string[] {
+  const scopes = invocation.texts('scope');
+  // Whoever reads X-Auth-Scopes would take a scope with a space for two.
+  if (!scopes.every((scope) => scopePattern.test(scope)))
+    throw usage(`--scope: ${scopeRule}`, 'Several scopes: --scope ONE --scope ANOTHER');
+  return scopes;
 }
 
 export function addresses(invocation: Invocation): readonly string[] {

@@ -9,7 +9,7 @@ import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { secretFromStdin } from '../secret-input.ts';
 import { atWork } from '../workplace.ts';
-import { addresses, time } from './keys.ts';
+import { addresses, scopesOf, time } from './keys.ts';
 
 type Work = (life: Tokens, config: StackConfig) => Promise<number>;
 
@@ -28,8 +28,9 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const ttlText = invocation.text('ttl');
   const ttl = ttlText === null ? null : durationSeconds(ttlText, 'ttl');
-  const scopes = invocation.texts('scope');
+  const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
+  const clientId = clientOption(invocation);
   return withTokens(invocation, async (life, config) => {
     const ttlSeconds = ttl ?? config.tokenTtlSeconds;
     const ttlHours = ttlSeconds / 3600;
@@ -38,7 +39,6 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
       else out.line(`would create  a token for ${inWords(ttlSeconds)}`);
       return EXIT.done;
     }
-    const clientId = invocation.text('client');
     const { token, record } = await life.mint({
       ttlSeconds,
       scopes,
@@ -109,12 +109,20 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
       else out.line(`would revoke  token ${record.tokenId}`);
       return EXIT.done;
     }
+    const already = record.revokedAt !== null;
     const revoked = await life.revoke(record.tokenId);
     if (!revoked) throw refused(`token ${record.tokenId} is gone from the store`);
     if (invocation.json) out.json(shown(revoked));
-    else out.line(`revoked  token ${revoked.tokenId}`);
+    else out.line(`${already ? 'was revoked already' : 'revoked'}  token ${revoked.tokenId}`);
     return EXIT.done;
   });
+}
+
+function clientOption(invocation: Invocation): string | null {
+  const client = invocation.text('client');
+  if (client !== null && !/^[\x21-\x7e]{1,128}$/.test(client))
+    throw usage('--client is 1 to 128 printable ASCII characters without spaces');
+  return client;
 }
 
 /** By the id that was given, else by the token on standard input. */
