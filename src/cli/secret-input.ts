@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseEnvFile } from '../keys/sources/env-file.ts';
 import type { Invocation } from './command.ts';
 import { codeOf, refused, usage } from './failure.ts';
 
@@ -15,18 +16,24 @@ export async function textFromStdin(invocation: Invocation, what: string): Promi
   return text;
 }
 
-/** A secret from a file; a .env file holds it as NAME=. */
-export function secretFromFile(file: string, what: string, name = 'SERVICE_KEY'): string {
+/** A secret from a file, alone in it or as SERVICE_KEY= of a .env file. */
+export function secretFromFile(file: string, what: string): string {
+  return signingKeyFromFile(file, what).secret;
+}
+
+/** The same, and whose key it is where the .env file says so with SERVICE_ID=. */
+export function signingKeyFromFile(file: string, what: string): { secret: string; serviceId: string | null } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw refused(`${what} cannot be read from ${file} (${codeOf(error) ?? 'unreadable'})`);
   }
-  const line = new RegExp(`^(?:export +)?${name}=(.*)$`, 'm').exec(text);
-  const secret = line?.[1] === undefined ? withoutNewline(text) : line[1].trim().replace(/^(["'])(.*)\1$/, '$2');
+  const reading = /^\s*(?:export\s+)?SERVICE_KEY\s*=/m.test(text) ? parseEnvFile(text) : null;
+  if (reading && !reading.ok) throw refused(`${file}:${reading.line}: ${reading.fault}`);
+  const secret = reading?.values.get('SERVICE_KEY') ?? withoutNewline(text);
   if (secret === '') throw refused(`${file} is empty, and ${what} was to be in it`);
-  return oneLine(secret, what);
+  return { secret: oneLine(secret, what), serviceId: reading?.values.get('SERVICE_ID') || null };
 }
 
 function withoutNewline(text: string): string {

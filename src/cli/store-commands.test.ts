@@ -30,7 +30,7 @@ interface Place {
   /** The real program. */
   program(args: readonly string[], stdin?: string): Promise<CliResult>;
   /** The same command in this process. */
-  cli(args: readonly string[], stdin?: string): Promise<CliResult>;
+  cli(args: readonly string[], stdin?: string, env?: Record<string, string>): Promise<CliResult>;
   /** The JSON that the command prints; it must end with 0. */
   json<T>(args: readonly string[], stdin?: string): Promise<T>;
 }
@@ -48,7 +48,7 @@ function place(t: TestContext, config: string | null = yaml): Place {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   if (config !== null) writeFileSync(join(folder, 'countersign.yaml'), config);
-  const cli: Place['cli'] = (args, stdin) => runHere(folder, args, stdin ?? '');
+  const cli: Place['cli'] = (args, stdin, env) => runHere(folder, args, stdin ?? '', env ?? {});
   return {
     folder,
     cli,
@@ -61,7 +61,12 @@ function place(t: TestContext, config: string | null = yaml): Place {
   };
 }
 
-async function runHere(folder: string, args: readonly string[], stdin: string): Promise<CliResult> {
+async function runHere(
+  folder: string,
+  args: readonly string[],
+  stdin: string,
+  env: Record<string, string>,
+): Promise<CliResult> {
   let stdout = '';
   let stderr = '';
   const out: Output = {
@@ -73,7 +78,7 @@ async function runHere(folder: string, args: readonly string[], stdin: string): 
     paintTalk: (_style, text) => text,
     gone: false,
   };
-  const code = await run(args, { cwd: folder, env: {}, out, stdin: { isTerminal: false, read: async () => stdin } });
+  const code = await run(args, { cwd: folder, env, out, stdin: { isTerminal: false, read: async () => stdin } });
   return { code, stdout, stderr };
 }
 
@@ -298,6 +303,61 @@ test('status is 0 when all is in order and 1 when a key ends soon without a succ
   await json(['keys', 'create', 'aidb']);
   assert.equal((await cli(['status'])).code, 0);
 });
+
+test('validate says what stops or worries serve besides the file: the environment and key files', async (t) => {
+  const { cli } = withKeyFile(t, 0o640);
+  const plain = await cli(['validate']);
+  assert.equal(plain.code, 0);
+  assert.match(plain.stderr, /aidb\.env: group or others can read.*chmod 600/);
+  const weak = await cli(['validate'], '', { AUTH_ADMIN_TOKEN: 'admin' });
+  assert.match(weak.stderr, /AUTH_ADMIN_TOKEN has only 5 characters/);
+  const none = await cli(['validate'], '', { AUTH_ENABLED: 'true' });
+  assert.equal(none.code, 1);
+  assert.match(none.stdout, /AUTH_ENABLED=true needs an admin token/);
+});
+
+test('status counts the keys in files, and names a file that is not used', async (t) => {
+  const { cli, file } = withKeyFile(t, 0o640);
+  const unused = await cli(['status']);
+  assert.equal(unused.code, 1);
+  assert.match(unused.stdout, /; 0 in files\n[^]*wanting .*aidb\.env: group or others can read/);
+  chmodSync(file, 0o600);
+  const used = await cli(['status']);
+  assert.equal(used.code, 0, used.stdout);
+  assert.match(used.stdout, /; 1 in files\n/);
+});
+
+test('a captured request is compared with the keys in files too, and a .env says whose key it is', async (t) => {
+  const { cli, file, folder } = withKeyFile(t, 0o600);
+  const signed = await cli(['sign', '--key-file', file, 'GET', '/embeddings/embed']);
+  assert.equal(signed.code, 0, signed.stderr);
+  assert.match(signed.stdout, /^X-Service-ID: aidb$/m);
+  const captured = join(folder, 'captured');
+  writeFileSync(captured, `GET /embeddings/embed HTTP/1.1\n${signed.stdout}`);
+  const right = await cli(['sign', '--received', captured]);
+  assert.match(right.stdout, /The signature is right/);
+  writeFileSync(captured, `GET /embeddings/embed/ HTTP/1.1\n${signed.stdout}`);
+  const wrong = await cli(['sign', '--received', captured]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stdout, /First difference: .*slash/);
+});
+
+test('a signature with an API key is warned of: nobody could verify it', async (t) => {
+  const { cli } = place(t);
+  const { stdout: key } = await cli(['keys', 'create', 'aidb']);
+  const { stderr } = await cli(['sign', '--service', 'aidb', 'GET', '/embeddings/embed'], key);
+  assert.match(stderr, /this is an API key.*--kind hs/);
+});
+
+/** A stack that reads aidb's HMAC secret from a .env file of that mode. */
+function withKeyFile(t: TestContext, mode: number): Place & { readonly file: string } {
+  const made = place(t, `${yaml}keys:\n  - envFiles: keys/*.env\n`);
+  mkdirSync(join(made.folder, 'keys'), { mode: 0o700 });
+  const file = join(made.folder, 'keys/aidb.env');
+  writeFileSync(file, `SERVICE_ID=aidb\nSERVICE_KEY=${'0f1e2d3c4b5a6978'.repeat(4)}\n`);
+  chmodSync(file, mode);
+  return { ...made, file };
+}
 
 test('a store that cannot be reached is 3', async (t) => {
   const { program, folder } = place(t);

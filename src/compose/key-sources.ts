@@ -59,6 +59,18 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
   };
 }
 
+/** What the key files hold now, and what is wrong with them: for those who look once and start nothing. */
+export async function lookAtKeyFiles(config: StackConfig): Promise<Pick<KeySource, 'keys' | 'warnings'>> {
+  const source = configuredSources({ config: () => config, onWarning: () => undefined });
+  try {
+    await source.start(() => undefined);
+    const [keys, warnings] = [source.keys(), source.warnings()];
+    return { keys: () => keys, warnings: () => warnings };
+  } finally {
+    source.close();
+  }
+}
+
 interface Wanted {
   readonly kind: 'files' | 'envFiles';
   readonly pattern: string;

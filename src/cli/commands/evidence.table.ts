@@ -44,13 +44,17 @@ export const evidenceCommands: readonly Command[] = [
     name: 'sign',
     summary: 'the headers of a service signature for one request',
     about:
-      'Prints X-Service-ID, X-Service-Signature and X-Service-Timestamp for METHOD and URL; put them on the request within the window (5 minutes). The key is read from --key-file or standard input. --explain shows the exact string that is signed. --send sends the request, and on a refusal names the first difference between what was signed and what the server saw. --received does so for a request that somebody else signed, with the keys of the store. The path is signed as it stands on the request line, behind the gateway with /<service> before it, without the query.',
+      'Prints X-Service-ID, X-Service-Signature and X-Service-Timestamp for METHOD and URL; put them on the request within the window (5 minutes). The key is read from --key-file or standard input. --explain shows the exact string that is signed. --send sends the request, and on a refusal names the first difference between what was signed and what the server saw. --received does so for a request that somebody else signed, with the keys of the store and of key files. The path is signed as it stands on the request line, behind the gateway with /<service> before it, without the query.',
     positionals: [
       { name: 'METHOD', required: false, summary: 'GET, POST, …' },
       { name: 'URL', required: false, summary: 'the whole URL, or the path alone' },
     ],
     options: {
-      service: { type: 'text', value: 'ID', summary: 'the service id to sign as (default: $SERVICE_ID)' },
+      service: {
+        type: 'text',
+        value: 'ID',
+        summary: 'the service id to sign as (default: $SERVICE_ID, else that of the .env)',
+      },
       'key-file': {
         type: 'text',
         value: 'FILE',

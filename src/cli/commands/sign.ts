@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../../core/clock.ts';
 import { fingerprint } from '../../crypto/digest.ts';
+import { mintedKind } from '../../crypto/key-format.ts';
 import {
   explainSignature,
   signServiceRequest,
@@ -8,7 +9,7 @@ import {
 } from '../../schemes/service-signature/index.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, unreachable, usage } from '../failure.ts';
-import { secretFromFile, secretFromStdin } from '../secret-input.ts';
+import { secretFromFile, secretFromStdin, signingKeyFromFile } from '../secret-input.ts';
 import { readCapturedRequest } from '../sign/captured-request.ts';
 import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
 import { atWork, sealOf } from '../workplace.ts';
@@ -46,11 +47,15 @@ async function readOrder(invocation: Invocation): Promise<Order> {
     );
   const { origin, target } = splitUrl(urlWord);
   if (invocation.flag('send') && origin === null) throw usage('--send needs the whole URL, not the path alone');
-  const serviceId = invocation.text('service') ?? invocation.env['SERVICE_ID'] ?? '';
-  if (serviceId === '') throw usage('--service is needed: the service id to sign as');
   const file = invocation.text('key-file') ?? invocation.env['SERVICE_KEY_FILE'] ?? null;
-  const what = `the key of ${serviceId}`;
-  const secret = file === null ? await secretFromStdin(invocation, what) : secretFromFile(file, what);
+  const held = file === null ? null : signingKeyFromFile(file, 'the key to sign with');
+  const serviceId = invocation.text('service') ?? (invocation.env['SERVICE_ID'] || held?.serviceId) ?? '';
+  if (serviceId === '') throw usage('--service is needed: the service id to sign as');
+  const secret = held?.secret ?? (await secretFromStdin(invocation, `the key of ${serviceId}`));
+  if (mintedKind(secret) === 'sk')
+    invocation.out.warn(
+      'this is an API key, with which nobody verifies signatures; make one: countersign keys create SERVICE --kind hs',
+    );
   return { serviceId, secret, method: methodWord.toUpperCase(), origin, target };
 }
 
@@ -194,10 +199,10 @@ async function whyRefused(
 
 type Question = Omit<Parameters<typeof explainSignature>[0], 'secrets' | 'prefix'>;
 
-/** Against the keys that the store of this configuration holds. */
+/** Against the keys that this configuration knows: those of its store and of its key files. */
 async function compare(invocation: Invocation, question: Question): Promise<string> {
   return atWork(invocation, async ({ config, store }) => {
-    const keys = await heldKeys(store, sealOf(config, invocation), question.serviceId);
+    const keys = await heldKeys(config, store, sealOf(config, invocation), question.serviceId);
     const prefix = prefixOf(config, question.target);
     const { difference } = explainSignature({
       ...question,
@@ -215,7 +220,7 @@ function differenceWords(difference: string | null, { live, dead }: HeldKeys): s
   return `First difference: ${difference}.`;
 }
 
-/** For a request that somebody else signed: from its captured head, with the key of --key-file or those of the store. */
+/** For a request that somebody else signed: from its captured head, with the key of --key-file or those that the verifier has. */
 async function explainReceived(invocation: Invocation, file: string): Promise<number> {
   const { out } = invocation;
   const { method, target, fields } = readCapturedRequest(file);

@@ -67,7 +67,7 @@ export const stackCommands: readonly Command[] = [
     name: 'status',
     summary: 'is everything in order: configuration, store, keys, modes',
     about:
-      'Reads the configuration and the store and says what is wanting: a store that cannot be reached, keys that end soon, services that nobody can call. Exit 1 when something is.',
+      'Reads the configuration and the store and says what is wanting: key files that are not used, keys that end soon and have no successor, enforcing without any key. Exit 1 when something is.',
     positionals: [],
     options: {
       'expiring-within': { type: 'text', value: 'DURATION', summary: 'when an end counts as soon (default: 14d)' },

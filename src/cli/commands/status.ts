@@ -1,4 +1,5 @@
 import type { StackConfig } from '../../compose/config.ts';
+import { lookAtKeyFiles } from '../../compose/key-sources.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
@@ -13,7 +14,13 @@ interface Status {
   readonly store: { readonly kind: string; readonly reachable: boolean };
   readonly modes: readonly { readonly scope: string; readonly mode: string; readonly source: string }[];
   readonly services: number;
-  readonly keys: { readonly active: number; readonly expired: number; readonly revoked: number };
+  readonly keys: {
+    readonly active: number;
+    readonly expired: number;
+    readonly revoked: number;
+    /** In key files, revoked ones included. */
+    readonly in_files: number;
+  };
   readonly tokens: { readonly active: number };
   readonly expiring: readonly { readonly id: string; readonly service: string; readonly expires_at: string }[];
   /** What is wanting; empty when all is in order. */
@@ -48,7 +55,8 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
         `key ${record.id} of ${record.service} ends in ${inWords((record.expiresAt ?? now) - now)} and has no successor`,
     );
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
-  const noKeys = alive.length === 0 && config.keys.length === 0;
+  const files = await lookAtKeyFiles(config);
+  const noKeys = alive.length === 0 && files.keys().length === 0;
   if (noKeys && stackMode === 'enforce')
     wanting.push(
       'no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE',
@@ -62,10 +70,11 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
       active: alive.length,
       expired: records.filter((record) => record.revokedAt === null && !isActive(record, now)).length,
       revoked: records.filter((record) => record.revokedAt !== null).length,
+      in_files: files.keys().length,
     },
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
-    wanting: [...config.warnings, ...wanting],
+    wanting: [...config.warnings, ...files.warnings(), ...wanting],
     notes:
       stackMode === 'enforce'
         ? []
@@ -96,7 +105,7 @@ function statusLines(found: Status, { out }: Invocation): string[] {
     row('config', `${found.config}, ${found.services} service${found.services === 1 ? '' : 's'}`),
     row('store', `${store.kind}, reachable`),
     row('modes', modes.join(', ')),
-    row('keys', `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked`),
+    row('keys', `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked; ${keys.in_files} in files`),
     row('tokens', `${tokens.active} active`),
   ];
   for (const note of found.notes) lines.push(row('note', note));

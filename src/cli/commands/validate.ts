@@ -1,4 +1,8 @@
 import type { StackConfig } from '../../compose/config.ts';
+import { readEnvironment } from '../../compose/env.ts';
+import { ConfigError } from '../../compose/faults.ts';
+import { lookAtKeyFiles } from '../../compose/key-sources.ts';
+import { startFaults, startWarnings } from '../../compose/start-checks.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT } from '../failure.ts';
 import { readCheckedConfig } from '../workplace.ts';
@@ -6,9 +10,12 @@ import { readCheckedConfig } from '../workplace.ts';
 /** The faults go to standard output: they are what was asked for. */
 export async function validate(invocation: Invocation): Promise<number> {
   const { out, configFile } = invocation;
+  const { environment } = readEnvironment(invocation.env);
   let config: StackConfig;
   try {
     config = await readCheckedConfig(invocation);
+    const faults = startFaults(config, environment, false);
+    if (faults.length > 0) throw new ConfigError(configFile, faults);
   } catch (error) {
     if (codeOf(error) !== 'config_invalid') throw error;
     const { faults, format } = error as { faults?: unknown; format?: () => string };
@@ -16,6 +23,7 @@ export async function validate(invocation: Invocation): Promise<number> {
     else out.line(format?.call(error) ?? String(error));
     return EXIT.refused;
   }
+  const warnings = [...config.warnings, ...startWarnings(environment), ...(await lookAtKeyFiles(config)).warnings()];
   const routes = config.services.reduce((sum, service) => sum + service.rules.length, 0);
   if (invocation.json) {
     out.json({
@@ -24,11 +32,11 @@ export async function validate(invocation: Invocation): Promise<number> {
       services: config.services.map(({ name }) => name),
       routes,
       mode: config.mode,
-      warnings: config.warnings,
+      warnings,
     });
     return EXIT.done;
   }
-  for (const warning of config.warnings) out.warn(warning);
+  for (const warning of warnings) out.warn(warning);
   out.line(
     `${out.paint('green', 'valid')}  ${configFile}: ${count(config.services.length, 'service')}, ${count(routes, 'route')}, mode ${config.mode}`,
   );

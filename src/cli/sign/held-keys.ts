@@ -1,8 +1,11 @@
+import { basename, dirname, join } from 'node:path';
 import type { StackConfig } from '../../compose/config.ts';
 import { systemClock } from '../../core/clock.ts';
 import { lifeFault } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import type { Seal } from '../../crypto/seal.ts';
+import { envFiles } from '../../keys/sources/index.ts';
+import { secretFromFile } from '../secret-input.ts';
 
 /** The HMAC secrets of one service as the verifier holds them: to compare with, never to show. */
 export interface HeldKeys {
@@ -11,7 +14,12 @@ export interface HeldKeys {
   readonly dead: readonly string[];
 }
 
-export async function heldKeys(store: Store, seal: Seal, service: string): Promise<HeldKeys> {
+export async function heldKeys(config: StackConfig, store: Store, seal: Seal, service: string): Promise<HeldKeys> {
+  const stored = await storedKeys(store, seal, service);
+  return { live: [...stored.live, ...(await keysInFiles(config, service))], dead: stored.dead };
+}
+
+async function storedKeys(store: Store, seal: Seal, service: string): Promise<HeldKeys> {
   const now = systemClock();
   const records = (await store.keys.list()).filter((record) => record.service === service && record.kind === 'hs');
   const live: string[] = [];
@@ -22,6 +30,22 @@ export async function heldKeys(store: Store, seal: Seal, service: string): Promi
     else if (material !== null) live.push(seal.open(material, { id, service, kind }));
   }
   return { live, dead };
+}
+
+/** The verifier's reading says which files count; it keeps no secret, so theirs are read once more. */
+async function keysInFiles(config: StackConfig, service: string): Promise<string[]> {
+  const secrets: string[] = [];
+  for (const { pattern } of config.keys.filter((source) => source.kind === 'envFiles')) {
+    const source = envFiles({ pattern, onWarning: () => undefined });
+    await source.start(() => undefined);
+    const found = source.keys().filter((key) => key.kind === 'hs' && key.service === service);
+    source.close();
+    for (const { credentialId } of found)
+      secrets.push(
+        secretFromFile(join(dirname(pattern), basename(credentialId.replace(/^env:/, ''))), `a key of ${service}`),
+      );
+  }
+  return secrets;
 }
 
 /** '/embeddings' when the target begins with a configured service: what a gateway puts in front of the path. */
