@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.ts';
 import type { RefusalGroup, Report } from './report.ts';
 
 const groupsShown = 20;
@@ -27,8 +28,10 @@ export function verdictLine(report: Report): string {
   if (report.requests === 0) return 'Nothing can be said about enforcing: no requests were seen in this time.';
   if (report.would_deny > 0) {
     const callers = new Set(report.would_deny_groups.map((group) => group.caller));
+    const unnamed = callers.delete('') ? ['callers without a name'] : [];
+    const named = callers.size > 0 ? [counted(callers.size, 'named caller')] : [];
     return (
-      `Not ready to enforce: ${counted(report.would_deny, 'request')} of ${counted(callers.size, 'caller')} ` +
+      `Not ready to enforce: ${counted(report.would_deny, 'request')} of ${[...named, ...unnamed].join(' and ')} ` +
       'would be refused. Mend the groups below, then look again.'
     );
   }
@@ -90,9 +93,4 @@ function table(rows: readonly (readonly string[])[]): string[] {
       .join('  ')
       .trimEnd(),
   );
-}
-
-/** Callers choose some of these words; a terminal must not obey them. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a1-\u1fff\u3000-\ud7ff]/g, '�');
 }

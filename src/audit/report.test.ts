@@ -112,7 +112,12 @@ test('the verdict says whether to enforce, and never more than was seen', async 
   assert.match(verdictLine(await reportOn({})), /^Ready to enforce/);
   assert.match(
     verdictLine(await reportOn({}, wouldDeny, wouldDeny)),
-    /^Not ready to enforce: 2 requests of 1 caller would be refused/,
+    /^Not ready to enforce: 2 requests of callers without a name would be refused/,
+  );
+  const named = { ...wouldDeny, principal: 'service:aidb' } as const;
+  assert.match(
+    verdictLine(await reportOn(named, wouldDeny, wouldDeny)),
+    /: 3 requests of 1 named caller and callers without a name would be refused/,
   );
   assert.match(
     verdictLine(await reportOn({ mode: 'off', principal: '' })),

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { printable } from '../core/printable.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -39,11 +40,6 @@ export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
       return gone;
     },
   };
-}
-
-/** Callers choose some of the words that we show; a terminal must not obey them. */
-export function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a1-\u1fff\u2010-\u2027\u3000-\ud7ff]/g, '\ufffd');
 }
 
 export interface Cell {

@@ -47,6 +47,8 @@ test('a key is good on the running server as soon as it is made, and dead as soo
   const { key: second } = JSON.parse((await program.cli(['keys', 'create', 'aidb', '--output', 'json'])).stdout) as {
     key: string;
   };
+  const lines = await program.cli(['whoami'], second);
+  assert.match(lines.stdout, /^caller {2}service:aidb\nid {6}\w{10}\nsince {3}20\d\d-\S+Z\nuntil {3}it is revoked\n$/);
   const known = await program.cli(['whoami', '--output', 'json'], `${second}\n`);
   assert.equal(known.code, 0, known.stderr);
   assert.equal((JSON.parse(known.stdout) as { active: boolean }).active, true);

@@ -1,9 +1,11 @@
 import { logLine } from '../../audit/log-line.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
 import type { Outcome } from '../../core/decision.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../../core/store.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
-import { printable, type Style } from '../output.ts';
+import type { Style } from '../output.ts';
 import { atWork } from '../workplace.ts';
 import { countOption } from './tokens.ts';
 
@@ -90,7 +92,7 @@ function show(row: DecisionRow, { out, json }: Invocation): void {
     out.line(logLine(row));
     return;
   }
-  const time = new Date(row.time * 1000).toISOString().replace('T', ' ').slice(0, 19);
+  const time = rfc3339(row.time);
   const who = row.principal || (row.claimed === '' ? '-' : `${row.claimed}?`);
   const why = row.reason === '' ? '' : `${row.reason}: ${row.note}`;
   const words = [out.paint('dim', time), out.paint(OUTCOME_STYLE[row.outcome], row.outcome.padEnd(10))];

@@ -86,7 +86,7 @@ function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
   row('store', config.store.kind === 'sqlite' ? `sqlite:${config.store.file}` : config.store.kind);
   row(
     'keys',
-    `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nothing is an admin'}`,
+    `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nobody is an admin'}`,
   );
   for (const service of config.services) {
     const own = doors.open.find((door) => door.service === service.name);

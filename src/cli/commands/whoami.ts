@@ -1,3 +1,6 @@
+import { rfc3339 } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
+import { mintedKind } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, unreachable } from '../failure.ts';
 import { secretFromFile, secretFromStdin } from '../secret-input.ts';
@@ -25,13 +28,27 @@ export async function whoami(invocation: Invocation): Promise<number> {
     );
   });
   const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>;
-  if (!response.ok) throw refused(`${endpoint.origin} says: ${String(answer['error'] ?? `status ${response.status}`)}`);
+  if (!response.ok) {
+    const sharedPerhaps = response.status === 401 && mintedKind(credential) === null;
+    throw refused(
+      `${endpoint.origin} says: ${String(answer['error'] ?? `status ${response.status}`)}`,
+      sharedPerhaps ? "A service's shared key is accepted at that service only, so nothing is known of it here." : null,
+    );
+  }
   if (invocation.json) out.json(answer);
-  else if (answer['active'] === true) {
-    for (const [name, value] of Object.entries(answer))
-      if (name !== 'active') out.line(`${name.padEnd(12)}  ${String(value)}`);
-  } else out.line('nobody: the server does not accept this credential');
+  else if (answer['active'] === true) for (const line of whoLines(answer)) out.line(line);
+  // Whoever else may ask is told of its own credential; only the admin token asks and is no credential of a caller.
+  else out.line('the admin: this token mints and revokes, and no service accepts it');
   return answer['active'] === true ? EXIT.done : EXIT.refused;
+}
+
+/** Who it is first; what has no value is left out. */
+function whoLines({ sub, scope, client_id: client, iat, exp, jti }: Record<string, unknown>): string[] {
+  const time = (value: unknown): string => (typeof value === 'number' ? rfc3339(value) : '');
+  const rows = { caller: sub, id: jti, client, scopes: scope, since: time(iat), until: time(exp) || 'it is revoked' };
+  return Object.entries(rows).flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [`${name.padEnd(6)}  ${printable(String(value))}`],
+  );
 }
 
 async function listenOrigin(invocation: Invocation): Promise<string> {
