@@ -1,0 +1,4 @@
+/** The README's walk. */
+import { exampleService } from '../../test/fixtures/example-service.ts';
+
+exampleService(import.meta.dirname);
