@@ -30,7 +30,7 @@ const now = 1_800_000_000;
 const clock = () => now;
 const authority = 'gateway.internal:8700';
 const target = '/embeddings/v1/embed?model=small&batch=8';
-const poolSize = 4096;
+const poolSize = 1024;
 const covered = ['@method', '@authority', '@path', '@query'];
 
 interface World {

@@ -5,9 +5,9 @@ export interface SignedMessage {
   readonly method: string;
   /** Path and query as on the request line. */
   readonly target: string;
-  /** Host, lower case, without the scheme's default port. */
+  /** Host, lower case, without the protocol's default port. */
   readonly authority: string;
-  readonly scheme: 'http' | 'https';
+  readonly protocol: 'http' | 'https';
   readonly status?: number;
   /** The request that a response answers, for ';req'. */
   readonly request?: SignedMessage;
@@ -21,10 +21,10 @@ export function signatureBase(
   parameters: string,
 ): string | null {
   let base = '';
-  for (const { name, parameters: extra } of components) {
+  for (const { name, parameters: extra, start } of components) {
     const value = componentValue(message, name, extra);
     if (value === null) return null;
-    base += `"${name}"${extra}: ${value}\n`;
+    base += `${start}${value}\n`;
   }
   return `${base}"@signature-params": ${parameters}`;
 }
@@ -51,11 +51,11 @@ function derived(message: SignedMessage, name: string): string | null {
     case '@query':
       return queryOf(target);
     case '@scheme':
-      return message.scheme;
+      return message.protocol;
     case '@request-target':
       return target;
     case '@target-uri':
-      return `${message.scheme}://${message.authority}${target}`;
+      return `${message.protocol}://${message.authority}${target}`;
     default:
       return null;
   }
@@ -80,8 +80,13 @@ function queryParameter(message: SignedMessage, parameters: string): string | nu
   return values.length === 1 ? encodeURIComponent(values[0] as string) : null;
 }
 
-/** Field lines joined as RFC 9421 §2.1 says: trimmed, obs-fold never arrives, separated by a comma and a space. */
+/**
+ * Field lines joined as RFC 9421 §2.1 says: trimmed, obs-fold never arrives, separated by a comma and a space. Null where a
+ * line is not ASCII: how its bytes were meant is anybody's guess.
+ */
 function fieldValue(lines: readonly string[]): string | null {
-  if (lines.length === 0) return null;
+  if (lines.length === 0 || !lines.every((line) => ascii.test(line))) return null;
   return lines.length === 1 ? (lines[0] as string).trim() : lines.map((line) => line.trim()).join(', ');
 }
+
+const ascii = /^[\t -~]*$/;

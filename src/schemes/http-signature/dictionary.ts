@@ -15,6 +15,8 @@ export interface Component {
   readonly name: string;
   /** Component parameters as received, with their semicolons: ';req', ';name="Pet"'; '' for none. */
   readonly parameters: string;
+  /** What its line in the signature base begins with: '"@method": '. */
+  readonly start: string;
 }
 
 /** RFC 9421 §2.3; null where absent. */
@@ -32,7 +34,6 @@ export class DictionaryFault extends Error {
 }
 
 const bareComponent = /"(@?[a-z0-9!#$%&'*+.^_`|~-]+)"((?:;[a-z*][a-z0-9_.*-]*(?:="(?:[ !#-[\]-~]|\\["\\])*")?)*)/y;
-const bytesValue = /:([A-Za-z0-9+/]*={0,2}):/y;
 const membersMax = 8;
 const componentsMax = 32;
 const integerDigitsMax = 15;
@@ -59,15 +60,15 @@ export function parseSignatureInput(line: string): readonly SignatureInput[] {
 }
 
 /** Signature as a dictionary of byte sequences. */
-export function parseSignatures(line: string): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
+export function parseSignatures(line: string): ReadonlyMap<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
   const reader = new Reader(line);
   do {
     const label = reader.label();
     if (found.has(label)) throw new DictionaryFault(`the label "${label}" stands twice`);
     if (found.size === membersMax) throw new DictionaryFault(`more than ${membersMax} signatures`);
     reader.expect('=');
-    found.set(label, reader.match(bytesValue, 'a byte sequence (:base64:)')[1] as string);
+    found.set(label, reader.bytes());
   } while (reader.more());
   return found;
 }
@@ -93,12 +94,16 @@ function newComponents(reader: Reader): readonly Component[] {
     if (components.length > 0) reader.expect(' ');
     if (components.length === componentsMax) throw new DictionaryFault(`more than ${componentsMax} components`);
     const match = reader.match(bareComponent, 'a component name in quotes');
-    const component = { name: match[1] as string, parameters: match[2] as string };
+    const component = componentOf(match[1] as string, match[2] as string);
     if (components.some((other) => other.name === component.name && other.parameters === component.parameters))
       throw new DictionaryFault(`the component "${component.name}" stands twice`);
     components.push(component);
   }
   return components;
+}
+
+export function componentOf(name: string, parameters = ''): Component {
+  return { name, parameters, start: `"${name}"${parameters}: ` };
 }
 
 function readParameters(reader: Reader): SignatureParameters {
@@ -201,6 +206,19 @@ class Reader {
     const text = this.line.slice(from, this.at);
     this.at += 1;
     return escaped ? text.replace(/\\(.)/g, '$1') : text;
+  }
+
+  /** Byte sequence (RFC 9651 §3.3.5) in canonical base64 (RFC 4648 §3.5): what we decode must encode to what we read. */
+  bytes(): Uint8Array {
+    this.expect(':');
+    const from = this.at;
+    const end = this.line.indexOf(':', from);
+    const text = this.line.slice(from, end);
+    const bytes = Buffer.from(text, 'base64');
+    if (end === -1 || bytes.toString('base64') !== text)
+      throw new DictionaryFault(`expected bytes in canonical base64 at character ${from + 1}`);
+    this.at = end + 1;
+    return bytes;
   }
 
   skip(char: string): boolean {

@@ -1,9 +1,17 @@
 import type { Clock } from '../../core/clock.ts';
 import { lifeFault, type SignatureKeyEntry } from '../../core/credential.ts';
-import { isPromise, type MaybePromise } from '../../core/maybe-promise.ts';
+import { andThen, isPromise, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Scheme } from '../../core/scheme.ts';
-import { allow, deny, type Denied, type DeniedDetails, type Reason, type Verdict } from '../../core/verdict.ts';
+import {
+  allow,
+  deny,
+  denyPrincipal,
+  type Denied,
+  type DeniedDetails,
+  type Reason,
+  type Verdict,
+} from '../../core/verdict.ts';
 import { signatureBase, type SignedMessage } from './base.ts';
 import { digestMatches, parseContentDigest } from './content-digest.ts';
 import { DictionaryFault, parseSignatureInput, parseSignatures } from './dictionary.ts';
@@ -23,7 +31,8 @@ export interface HttpSignatureOptions {
   readonly once: (credentialId: string, nonce: string, expiresAt: number) => MaybePromise<boolean>;
 }
 
-interface Signed extends ProfiledInput {
+interface Signed {
+  readonly profile: ProfiledInput;
   readonly signature: Uint8Array;
 }
 
@@ -37,35 +46,53 @@ const name = 'http-signature';
 export function httpSignature(options: HttpSignatureOptions): Scheme {
   const { keys, clock, once, ageSecondsMax = 60, skewSecondsMax = 30 } = options;
 
-  async function judge(request: AuthRequest, signed: Signed): Promise<Verdict> {
+  // Nothing here awaits what is known already: with an HMAC key and without a body all is judged at once.
+  function judge(request: AuthRequest, signed: Signed): MaybePromise<Verdict> {
     const now = clock();
-    const skewSeconds = signed.created - Math.floor(now);
-    const candidates = keys.signatureKeys(signed.keyid);
-    const base = signatureBase(signedMessage(request), signed.input.components, signed.input.text);
-    if (base === null) return refuse('invalid_signature', 'a covered component is not in the request', { skewSeconds });
-    const verified = verifiedBy(candidates, signed, base);
-    const entry = isPromise(verified) ? await verified : verified;
-    const timeNote = timeFault(signed, now, ageSecondsMax, skewSecondsMax);
-    const caller = entry ? { id: entry.principal.id, proven: true } : null;
-    if (timeNote) {
-      return refuse('timestamp_outside_window', timeNote, {
-        skewSeconds,
-        caller,
-        credentialId: entry?.principal.credentialId,
-      });
-    }
-    if (!entry) return unverified(candidates, signed);
-    const { credentialId } = entry.principal;
+    const { input, keyid, created } = signed.profile;
+    const candidates = keys.signatureKeys(keyid);
+    const base = signatureBase(signedMessage(request), input.components, input.text);
+    if (base === null) return refuse('invalid_signature', 'a covered component is not in the request, or not ASCII');
+    return andThen(verifiedBy(candidates, signed, base), (entry) => {
+      if (entry) return judgeProven(request, signed, entry, now);
+      const note = timeFault(signed.profile, now);
+      if (note) return refuse('timestamp_outside_window', note, { skewSeconds: skewOf(created, now) });
+      return unverified(candidates, signed.profile);
+    });
+  }
+
+  function judgeProven(
+    request: AuthRequest,
+    { profile }: Signed,
+    entry: SignatureKeyEntry,
+    now: number,
+  ): MaybePromise<Verdict> {
+    const { principal } = entry;
+    const skewSeconds = skewOf(profile.created, now);
+    const objection = (reason: Reason, note: string): Denied =>
+      denyPrincipal(principal, reason, note, { presentedAs: 'signature', skewSeconds });
+    const note = timeFault(profile, now);
+    if (note) return objection('timestamp_outside_window', note);
     const fault = lifeFault(entry, now);
-    if (fault) return refuse(fault, `the key ${credentialId} is ${fault}`, { skewSeconds, caller, credentialId });
-    const body = bodyFault(request, signed.coversDigest);
-    const bodyNote = isPromise(body) ? await body : body;
-    if (bodyNote) return refuse('invalid_signature', bodyNote, { skewSeconds, caller, credentialId });
-    // From the caller's time, not ours: a clock that is ahead makes the signature good for longer. The last second counts.
-    const fresh = once(credentialId, signed.nonce, signed.created + ageSecondsMax + 1);
-    if (!(isPromise(fresh) ? await fresh : fresh))
-      return refuse('replayed', 'the nonce was used before', { skewSeconds, caller, credentialId });
-    return allow(entry.principal, skewSeconds);
+    if (fault) return objection(fault, `the key ${principal.credentialId} is ${fault}`);
+    return andThen(bodyFault(request, profile.coversDigest), (bodyNote) => {
+      if (bodyNote) return objection('invalid_signature', bodyNote);
+      // Once more, since the body may have taken its time: nonces are remembered only for as long as signatures are good.
+      const lateNote = timeFault(profile, clock());
+      if (lateNote) return objection('timestamp_outside_window', `${lateNote}, when its body was complete`);
+      // From the caller's time, not ours: a clock that is ahead makes the signature good for longer. The last second counts.
+      const until = profile.created + ageSecondsMax + 1;
+      return andThen(once(principal.credentialId, profile.nonce, until), (fresh) =>
+        fresh ? allow(principal, skewSeconds) : objection('replayed', 'the nonce was used before'),
+      );
+    });
+  }
+
+  function timeFault({ created, expires }: ProfiledInput, now: number): string | null {
+    if (created > now + skewSecondsMax) return `created ${Math.round(created - now)} s in the future`;
+    if (created < now - ageSecondsMax) return `created ${Math.round(now - created)} s ago`;
+    if (expires !== null && expires <= now) return `expired ${Math.round(now - expires)} s ago`;
+    return null;
   }
 
   return {
@@ -101,10 +128,9 @@ function read(inputLines: readonly string[], signatureLines: readonly string[]):
     const [input] = ours;
     if (!input) return null;
     if (ours.length > 1) return refuse('malformed_credentials', `more than one signature has the tag "${tag}"`);
-    const encoded = parseSignatures(signatureLines[0] as string).get(input.label);
-    if (encoded === undefined) return refuse('malformed_credentials', `Signature has no member "${input.label}"`);
-    if (!isCanonicalBase64(encoded)) return refuse('malformed_credentials', 'the signature is not canonical base64');
-    return { ...profiled(input), signature: Buffer.from(encoded, 'base64') };
+    const signature = parseSignatures(signatureLines[0] as string).get(input.label);
+    if (signature === undefined) return refuse('malformed_credentials', `Signature has no member "${input.label}"`);
+    return { profile: profiled(input), signature };
   } catch (error) {
     if (error instanceof DictionaryFault) return refuse('malformed_credentials', error.message);
     throw error;
@@ -118,7 +144,7 @@ function verifiedBy(
   base: string,
   from = 0,
 ): MaybePromise<SignatureKeyEntry | null> {
-  const { alg } = signed.input.parameters;
+  const { alg } = signed.profile.input.parameters;
   for (let index = from; index < candidates.length; index += 1) {
     const entry = candidates[index] as SignatureKeyEntry;
     // The algorithm belongs to the key; what the message says may only agree.
@@ -130,38 +156,22 @@ function verifiedBy(
   return null;
 }
 
-const base64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** One byte sequence has one text: whole groups, and no bits set that padding leaves over (RFC 4648 §3.5). */
-function isCanonicalBase64(text: string): boolean {
-  if (text.length % 4 !== 0) return false;
-  if (!text.endsWith('=')) return true;
-  const two = text.endsWith('==');
-  const last = base64.indexOf(text.charAt(text.length - (two ? 3 : 2)));
-  return (last & (two ? 15 : 3)) === 0;
-}
-
-function unverified(candidates: readonly SignatureKeyEntry[], signed: Signed): Denied {
-  const { alg } = signed.input.parameters;
+function unverified(candidates: readonly SignatureKeyEntry[], { input, keyid }: ProfiledInput): Denied {
+  const { alg } = input.parameters;
   const [first] = candidates;
-  if (!first) return refuse('unknown_service', `no key "${signed.keyid.slice(0, 64)}" is known`);
+  const shown = keyid.slice(0, 64);
+  if (!first) return refuse('unknown_service', `no key "${shown}" is known`);
   const caller = { id: first.principal.id, proven: false };
-  if (alg !== null && alg !== first.algorithm)
+  if (alg !== null && candidates.every(({ algorithm }) => algorithm !== alg))
     return refuse('invalid_signature', `the key is for ${first.algorithm}, the message says ${alg.slice(0, 32)}`, {
       caller,
     });
-  return refuse(
-    'invalid_signature',
-    `the signature is not that of key "${signed.keyid.slice(0, 64)}" over this request`,
-    { caller },
-  );
+  return refuse('invalid_signature', `the signature is not that of key "${shown}" over this request`, { caller });
 }
 
-function timeFault(signed: Signed, now: number, ageMax: number, skewMax: number): string | null {
-  if (signed.created > now + skewMax) return `created ${Math.round(signed.created - now)} s in the future`;
-  if (signed.created < now - ageMax) return `created ${Math.round(now - signed.created)} s ago`;
-  if (signed.expires !== null && signed.expires <= now) return `expired ${Math.round(now - signed.expires)} s ago`;
-  return null;
+/** The caller's clock minus ours, seconds. */
+function skewOf(created: number, now: number): number {
+  return created - Math.floor(now);
 }
 
 function bodyFault(request: AuthRequest, coversDigest: boolean): MaybePromise<string | null> {
@@ -183,14 +193,10 @@ function bodyFault(request: AuthRequest, coversDigest: boolean): MaybePromise<st
 }
 
 function signedMessage(request: AuthRequest): SignedMessage {
-  const { method, target, authority, protocol } = request;
-  return {
-    method,
-    target,
-    authority: withoutDefaultPort(authority, protocol),
-    scheme: protocol,
-    fields: (field) => request.fields(field),
-  };
+  const authority = withoutDefaultPort(request.authority, request.protocol);
+  if (authority === request.authority) return request;
+  const { method, target, protocol } = request;
+  return { method, target, authority, protocol, fields: (field) => request.fields(field) };
 }
 
 /** RFC 9421 §2.2.3: the scheme's default port is left out. */

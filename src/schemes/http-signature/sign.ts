@@ -1,6 +1,7 @@
 import { coveredAlways, tag } from './profile.ts';
 import { signatureBase } from './base.ts';
 import { contentDigest } from './content-digest.ts';
+import { componentOf } from './dictionary.ts';
 
 /** What signs: an HMAC secret or an Ed25519 private key, by the name under which the verifier knows it. */
 export interface SigningKey {
@@ -31,12 +32,12 @@ export async function signHttpRequest(
   const hasBody = request.body !== null && request.body.length > 0;
   const digest = hasBody ? contentDigest(request.body as Uint8Array) : null;
   const names: string[] = digest === null ? [...coveredAlways] : [...coveredAlways, 'content-digest'];
-  const components = names.map((name) => ({ name, parameters: '' }));
+  const components = names.map((name) => componentOf(name));
   const list = `(${names.map((name) => `"${name}"`).join(' ')})`;
   const parameters = `${list};created=${request.created};nonce="${request.nonce}";keyid="${key.keyid}";tag="${tag}"`;
   const { method, target, authority, scheme } = request;
   const fields = (name: string): string[] => (name === 'content-digest' && digest !== null ? [digest] : []);
-  const base = signatureBase({ method, target, authority, scheme, fields }, components, parameters);
+  const base = signatureBase({ method, target, authority, protocol: scheme, fields }, components, parameters);
   if (base === null) throw new Error('the signature base lacks a component that this function itself named');
   const signature = Buffer.from(await key.sign(base)).toString('base64');
   return {
