@@ -65,7 +65,7 @@ export async function secondVersion(): Promise<void> {
   const { expiresAt, extra } = await verifier.verifyAccessToken('token');
   same<Same<typeof expiresAt, number>>();
   same<Same<typeof extra.principal, Principal>>();
-  express().all('/mcp', requireBearerAuthV2({ verifier, requiredScopes: ['mcp'] }), handler);
+  express().all('/mcp', requireBearerAuthV2({ verifier, requiredScopes: ['mcp'] }), verifier.watch, handler);
   requireBearerAuthWeb({ verifier });
   await guard.close();
 }
@@ -99,6 +99,6 @@ export async function firstVersion(): Promise<void> {
 
   const verifier = await tokenVerifier({ ...own, errors });
   const asTheirs: VerifierV1 = verifier;
-  express().all('/mcp', requireBearerAuthV1({ verifier: asTheirs }));
+  express().all('/mcp', requireBearerAuthV1({ verifier: asTheirs }), verifier.watch);
   await guard.close();
 }

@@ -103,11 +103,11 @@ const listenerV2 = () => toNodeHandler(createMcpHandler(() => serverV2()));
 export const verifiers: Readonly<Record<string, Guarding>> = {
   'v1, requireBearerAuth': async (options) => {
     const guard = await tokenVerifier({ ...options, errors });
-    return { guard, listener: express().all('/mcp', bearerV1({ verifier: guard }), listenerV1) };
+    return { guard, listener: express().all('/mcp', bearerV1({ verifier: guard }), guard.watch, listenerV1) };
   },
   'v2, requireBearerAuth of Express': async (options) => {
     const guard = await tokenVerifier(options);
-    return { guard, listener: express().all('/mcp', bearerV2({ verifier: guard }), listenerV2()) };
+    return { guard, listener: express().all('/mcp', bearerV2({ verifier: guard }), guard.watch, listenerV2()) };
   },
   'v2, requireBearerAuth of a fetch handler': async (options) => {
     const guard = await tokenVerifier(options);

@@ -7,6 +7,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { createMcpExpressApp as createAppV2 } from '@modelcontextprotocol/express';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js';
+import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js';
 import { createMcpExpressApp as createAppV1 } from '@modelcontextprotocol/sdk/server/express.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
@@ -17,7 +19,7 @@ import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { mcpGuard, principalSessions, protect, sessionNotFound, type McpGuard } from './index.ts';
+import { mcpGuard, principalSessions, protect, sessionNotFound, tokenVerifier, type McpGuard } from './index.ts';
 import {
   bearer,
   guards,
@@ -126,10 +128,10 @@ for (const [name, guarding] of Object.entries(guards)) {
 }
 
 /** The stateful server of the SDK's first major version: a transport per session, bound to who began it. */
-async function stateful(t: TestContext, guard: McpGuard): Promise<URL> {
+async function stateful(t: TestContext, ...guard: readonly express.RequestHandler[]): Promise<URL> {
   const sessions = principalSessions<StreamableHTTPServerTransport>();
-  const app = express().use(guard);
-  app.all('/mcp', (req, res) => {
+  const app = express();
+  app.all('/mcp', ...guard, (req, res) => {
     const auth = req.auth;
     const id = req.headers['mcp-session-id'];
     const known = sessions.find(id, auth);
@@ -157,16 +159,25 @@ async function served(t: TestContext, app: express.Express): Promise<URL> {
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
 }
 
-async function guardFor(t: TestContext): Promise<McpGuard> {
+function optionsFor(t: TestContext) {
   const store = memoryStore();
+  t.after(() => store.close());
   const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
-  const warn = () => undefined;
-  const guard = await protect({ service: 'tools', keys: [], mode: 'enforce', store, env, warn });
-  t.after(async () => {
-    await guard.close();
-    await store.close();
-  });
+  return { service: 'tools', keys: [], mode: 'enforce' as const, store, env, warn: () => undefined };
+}
+
+async function guardFor(t: TestContext, more: Partial<ProtectOptions> = {}): Promise<McpGuard> {
+  const guard = await protect({ ...optionsFor(t), ...more });
+  t.after(() => guard.close());
   return guard;
+}
+
+const asHandlers = (guard: McpGuard) => ({ protection: guard.protection, handlers: [guard] });
+
+async function verifierFor(t: TestContext) {
+  const verifier = await tokenVerifier({ ...optionsFor(t), errors });
+  t.after(() => verifier.close());
+  return { protection: verifier.protection, handlers: [requireBearerAuth({ verifier }), verifier.watch] };
 }
 
 describe("the SDKs' own Express applications", () => {
@@ -195,11 +206,21 @@ describe("the SDKs' own Express applications", () => {
   }
 });
 
+it('names nobody but whom it has proven, whatever stood on the request', async (t) => {
+  const guard = await guardFor(t, { mode: 'report' });
+  const app = express().use((req, _res, next) => {
+    req.auth = { token: '', clientId: 'operator:root', scopes: ['all'] };
+    next();
+  });
+  app.use(guard, (req, res) => void res.json({ auth: req.auth?.clientId ?? null }));
+  const response = await post(await served(t, app), {});
+  assert.deepEqual(await response.json(), { auth: null });
+});
+
 describe('a stateful MCP server', () => {
-  async function opened(t: TestContext) {
-    const guard = await guardFor(t);
-    const url = await stateful(t, guard);
-    const { protection } = guard;
+  async function opened(t: TestContext, verified = false) {
+    const { protection, handlers } = verified ? await verifierFor(t) : await guardFor(t).then(asHandlers);
+    const url = await stateful(t, ...handlers);
     const host = { url, protection, stack: protection.stack };
     const mine = await keyOf(host);
     const transport = new TransportV1(url, { requestInit: { headers: bearer(mine.key) } });
@@ -226,19 +247,24 @@ describe('a stateful MCP server', () => {
     assert.equal((await post(host.url, session, ping)).status, 401);
   });
 
-  it('closes the open stream of a revoked key, and refuses what comes after', async (t) => {
-    const { host, mine } = await opened(t);
-    const { store, clock } = host.stack;
-    // The client holds the one stream that its session may have, so this is a session of its own.
-    const begun = await post(host.url, bearer(mine.key));
-    const session = { ...bearer(mine.key), 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' };
-    const stream = await fetch(host.url, { headers: { ...session, accept: 'text/event-stream' } });
-    assert.equal(stream.status, 200);
-    const ended = assert.rejects(stream.text(), /terminated/);
-    await revokeKey(store, mine.id, clock());
-    await ended;
-    assert.equal((await post(host.url, session, ping)).status, 401);
-  });
+  for (const [how, verified] of [
+    ['protect', false],
+    ['requireBearerAuth and watch', true],
+  ] as const) {
+    it(`closes the open stream of a revoked key, and refuses what comes after (${how})`, async (t) => {
+      const { host, mine } = await opened(t, verified);
+      const { store, clock } = host.stack;
+      // The client holds the one stream that its session may have, so this is a session of its own.
+      const begun = await post(host.url, bearer(mine.key));
+      const session = { ...bearer(mine.key), 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' };
+      const stream = await fetch(host.url, { headers: { ...session, accept: 'text/event-stream' } });
+      assert.equal(stream.status, 200);
+      const ended = assert.rejects(stream.text(), /terminated/);
+      await revokeKey(store, mine.id, clock());
+      await ended;
+      assert.equal((await post(host.url, session, ping)).status, 401);
+    });
+  }
 
   it('can share one protection with others', async (t) => {
     const guard = await guardFor(t);

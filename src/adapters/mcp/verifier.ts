@@ -1,8 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
-import { authInfoOf, type AuthInfo } from './auth-info.ts';
+import { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo } from './auth-info.ts';
 import { oauthError, type ErrorClasses } from './oauth-error.ts';
 
 export type VerifierOptions = ProtectOptions & {
@@ -18,6 +19,11 @@ export type VerifierOptions = ProtectOptions & {
 export interface TokenVerifier {
   /** Rejects with an error that `requireBearerAuth` answers with 401, 403 or 500. */
   verifyAccessToken(token: string): Promise<AuthInfo>;
+  /**
+   * Middleware to stand behind `requireBearerAuth`: closes a stream that is open when its credential is revoked or expires,
+   * within a second. The SDK asks once, when the stream is opened.
+   */
+  watch(req: { auth?: AnyAuthInfo }, res: ServerResponse, next: () => void): void;
   readonly protection: Protection;
   close(): Promise<void>;
 }
@@ -49,6 +55,15 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
       );
       if (!verdict.allowed) throw oauthError(verdict, errors);
       return authInfoOf(verdict.principal, { now: stack.clock(), token, ...(resource && { resource }) });
+    },
+    watch(req, res, next) {
+      const principal = principalOf(req.auth);
+      if (principal)
+        res.on(
+          'close',
+          stack.liveness.track(principal, () => void res.destroy()),
+        );
+      next();
     },
     close: () => shared.close(),
   };
