@@ -19,7 +19,15 @@ import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { mcpGuard, principalSessions, protect, sessionNotFound, tokenVerifier, type McpGuard } from './index.ts';
+import {
+  mcpGuard,
+  principalSessions,
+  protect,
+  sessionNotFound,
+  tokenVerifier,
+  type McpGuard,
+  type ProtectOptions,
+} from './index.ts';
 import {
   bearer,
   guards,
