@@ -27,7 +27,8 @@ app.post('/embed', (req, res) => {
 });
 app.delete('/models/:name', (req, res) => void res.json({ unloaded: req.params.name }));
 
-const server = app.listen(Number(process.env['PORT'] ?? 8081), '127.0.0.1', () => {
+const server = app.listen(Number(process.env['PORT'] ?? 8081), '127.0.0.1', (error) => {
+  if (error) throw error;
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 process.on('SIGTERM', () => {
