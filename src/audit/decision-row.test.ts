@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deny } from '../core/verdict.ts';
+import { mintKey } from '../crypto/key-format.ts';
 import { aidb, decisionOf, requestTo } from './audit-fixtures.test.ts';
 import { decisionRow, refusedRow } from './decision-row.ts';
 
@@ -72,4 +73,32 @@ test('a refusal without a decision is kept as a denial in enforce, its query cut
     [row.outcome, row.mode, row.reason, row.path, row.route],
     ['deny', 'enforce', 'bad_request', '/a\\b', ''],
   );
+});
+
+test('a key that a caller puts in the wrong place is kept by its id only', () => {
+  for (const kind of ['sk', 'hs', 'st', 'ad'] as const) {
+    const { key, id } = mintKey(kind);
+    const verdict = deny('unknown_service', `no service key of ${key} is known; "${key.slice(0, 30)}…"`, {
+      caller: { id: `service:${key}`, proven: false },
+    });
+    // Behind so many characters a cut could leave half a key.
+    const path = `/${'x'.repeat(2010)}/${key}/${key}`;
+    const rows = [
+      decisionRow(decisionOf({ verdict, outcome: 'deny' }), requestTo({ path }), now),
+      refusedRow(verdict, { ...requestTo(), path, service: '' }, now),
+    ];
+    for (const row of rows) {
+      const text = JSON.stringify(row);
+      assert.ok(!text.includes(key.slice(0, 24)), text);
+      assert.equal(row.claimed, `service:cs_${kind}_${id}_…`);
+      assert.match(row.note, new RegExp(`^no service key of cs_${kind}_${id}_… is known`));
+    }
+  }
+});
+
+test('a name and password in an absolute target are not kept', () => {
+  const refused = deny('bad_request', 'n');
+  for (const path of ['http://me:secret@host/x', 'http://me:se@cret@host/x?y=@'])
+    assert.equal(refusedRow(refused, { ...requestTo(), path, service: '' }, now).path, 'http://…@host/x');
+  assert.equal(refusedRow(refused, { ...requestTo(), path: '/a//b@c/d', service: '' }, now).path, '/a//b@c/d');
 });

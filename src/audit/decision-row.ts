@@ -46,7 +46,9 @@ export function decisionRow(decision: Decision, request: AuthRequest, time: numb
 /** A refusal without a decision, as it is kept: refused outright, whatever the modes say. */
 export function refusedRow(denied: Denied, request: RefusedRequest, time: number): DecisionRow {
   const mark = request.path.indexOf('?');
-  const path = mark === -1 ? request.path : request.path.slice(0, mark);
+  const target = mark === -1 ? request.path : request.path.slice(0, mark);
+  // An absolute target (http://name:password@host/) is refused, and its password with it.
+  const path = target.startsWith('/') ? target : target.replace(/^([^/]*\/\/)[^/]*@/, '$1…@');
   return {
     time,
     outcome: 'deny',
@@ -79,6 +81,11 @@ function claimedOf(denied: Denied | null): string {
   return denied?.caller && !denied.caller.proven ? bounded(denied.caller.id, textMax) : '';
 }
 
+// The beginning of one too: what is cut short elsewhere must not leave half a secret.
+const wholeKey = /(cs_(?:sk|hs|st|ad)_[0-9A-Za-z]{10}_)[0-9A-Za-z]+/g;
+
+/** Of a key that its holder put in the wrong place (a path, a service id) only the public part is kept. */
 function bounded(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+  const shown = text.includes('cs_') ? text.replace(wholeKey, '$1…') : text;
+  return shown.length <= lengthMax ? shown : `${shown.slice(0, lengthMax - 1)}…`;
 }
