@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { sign, verify } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
+import { ed25519Pair } from '../crypto/ed25519.ts';
 import { idOf, mintKey, wellFormed } from '../crypto/key-format.ts';
 import { sealWith } from '../crypto/seal.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -32,6 +34,39 @@ test('seals an HMAC secret to its id, service and kind', async () => {
   assert.ok(!JSON.stringify(record).includes(key.slice(0, -4)));
   assert.equal(seal.open(record.material ?? '', record), key);
   assert.throws(() => seal.open(record.material ?? '', { ...record, service: 'other' }), { code: 'seal_broken' });
+});
+
+test('creates a key pair of which the public half is kept and the private half is in the answer alone', async () => {
+  const store = memoryStore();
+  const { key, record } = await createKey(store, seal, { ...order, kind: 'ed25519' });
+  assert.match(key, /^-----BEGIN PRIVATE KEY-----\n/);
+  assert.match(record.material ?? '', /^-----BEGIN PUBLIC KEY-----\n/);
+  assert.equal(record.digest, sha256Hex(record.material ?? ''));
+  assert.match(record.lastFour, /^[A-Za-z0-9+/]{4}$/);
+  const privateBody = key.split('\n')[1] ?? '';
+  assert.ok(privateBody.length > 20 && !JSON.stringify(await store.keys.list()).includes(privateBody));
+  const signature = sign(null, Buffer.from('base'), key);
+  assert.ok(verify(null, Buffer.from('base'), record.material ?? '', signature));
+});
+
+test('imports a public key however its PEM is laid out, once, and refuses a private one', async () => {
+  const store = memoryStore();
+  const { privatePem, publicPem } = await ed25519Pair();
+  const ed25519 = { ...order, kind: 'ed25519' } as const;
+  const { record } = await importKey(store, seal, { ...ed25519, secret: publicPem.trim().replaceAll('\n', '\r\n') });
+  assert.equal(record.material, publicPem);
+  assert.ok(record.imported);
+  await assert.rejects(importKey(store, seal, { ...ed25519, secret: publicPem }), { code: 'duplicate_key' });
+  for (const secret of [privatePem, foreign, '']) {
+    await assert.rejects(importKey(store, seal, { ...ed25519, secret }), (error) => {
+      assert.ok(hasCode(error, 'invalid_key') && error instanceof Error);
+      assert.match(error.message, /openssl pkey -in private\.pem -pubout/);
+      assert.ok(secret === '' || !error.message.includes(secret.split('\n')[1] ?? secret));
+      return true;
+    });
+  }
+  await revokeKey(store, record.id, now);
+  await assert.rejects(importKey(store, seal, { ...ed25519, secret: publicPem }), { code: 'duplicate_key' });
 });
 
 test('refuses an order that makes no sense before anything is stored', async () => {
