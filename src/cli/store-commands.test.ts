@@ -1,6 +1,6 @@
 /**
  * Commands on the store itself: no server runs. What is about the program as a program (arguments, standard input, exit codes,
- * files) is shown by the real one; the rest runs in this process, since a start costs half a second.
+ * files) is shown by the real one; the rest runs in this process, since a start costs some tenths of a second.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -271,9 +271,12 @@ test('init writes what serve takes, for its owner only, and overwrites nothing',
   const { cli, program, folder } = place(t, null);
   mkdirSync(join(folder, '.git'));
   writeFileSync(join(folder, '.gitignore'), 'node_modules');
-  const first = await program(['init', '--admin-token', '--name', 'lab']);
+  const before = process.umask(0);
+  const first = await program(['init', '--admin-token', '--name', 'lab']).finally(() => process.umask(before));
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stderr, /AUTH_ADMIN_TOKEN_FILE=\.countersign\/admin_token countersign serve/);
+  // Whoever may write it may open every service, so the umask has no say in that.
+  assert.equal(statSync(join(folder, 'countersign.yaml')).mode & 0o022, 0);
   assert.equal(statSync(join(folder, '.countersign')).mode & 0o777, 0o700);
   assert.equal(statSync(join(folder, '.countersign/admin_token')).mode & 0o777, 0o600);
   const token = readFileSync(join(folder, '.countersign/admin_token'), 'utf8').trim();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -758,6 +758,17 @@ test('refuses a file that is absent, a folder, too large or not UTF-8', () => {
   assert.match(message('large.yaml', Buffer.alloc(1_048_577, '#')) ?? '', /^large.yaml: the file is larger than 1 MiB/);
   assert.match(message('latin.yaml', Buffer.from([0x6e, 0xe9])) ?? '', /^latin.yaml: the file is not UTF-8 text/);
   assert.equal(message('bom.yaml', Buffer.from(`\ufeff${minimal}`)), null);
+});
+
+test('warns of a file that everyone can change', () => {
+  const file = join(folder, 'open.yaml');
+  writeFileSync(file, minimal);
+  chmodSync(file, 0o644);
+  assert.deepEqual(loadConfig(file, {}).warnings, []);
+  chmodSync(file, 0o666);
+  const [warning, ...others] = loadConfig(file, {}).warnings;
+  assert.match(warning ?? '', /open\.yaml: everyone on this machine can change it \(mode 0666\).*chmod o-w/);
+  assert.deepEqual(others, []);
 });
 
 test('shows at most a hundred faults, and counts the rest', () => {

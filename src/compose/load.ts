@@ -55,7 +55,11 @@ function unbuiltStore({ store }: Environment): Fault[] {
 
 /** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */
 export function loadConfig(file: string, env: Env, options: Pick<ParseOptions, 'keyHolders'> = {}): StackConfig {
-  return parseConfig(readText(file), { file, env, ...options });
+  const config = parseConfig(readText(file), { file, env, ...options });
+  const mode = statSync(file).mode & 0o777;
+  if ((mode & 0o002) === 0) return config;
+  const warning = `${file}: everyone on this machine can change it (mode 0${mode.toString(8)}), and so open every service; run: chmod o-w ${file}`;
+  return { ...config, warnings: [...config.warnings, warning] };
 }
 
 function readText(file: string): string {

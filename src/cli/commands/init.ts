@@ -29,7 +29,8 @@ export async function init(invocation: Invocation): Promise<number> {
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
-    if (wantsConfig) writeFileSync(configFile, template(invocation.text('name') ?? basename(folder)));
+    // Whoever may write it may open every service: never anybody but its owner, whatever the umask.
+    if (wantsConfig) writeFileSync(configFile, template(invocation.text('name') ?? basename(folder)), { mode: 0o644 });
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
   }
