@@ -1,0 +1,141 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { longMillisMax, type Database, type Statement, type Value } from './database.ts';
+import { storableText } from './text.ts';
+
+type Kept = DecisionRow & { readonly sequence: number };
+type Column = readonly [column: string, field: keyof DecisionRow, type: 'text' | 'float8'];
+
+const columns: readonly Column[] = [
+  ['time', 'time', 'float8'],
+  ['outcome', 'outcome', 'text'],
+  ['reason', 'reason', 'text'],
+  ['note', 'note', 'text'],
+  ['mode', 'mode', 'text'],
+  ['service', 'service', 'text'],
+  ['route', 'route', 'text'],
+  ['method', 'method', 'text'],
+  ['path', 'path', 'text'],
+  ['principal', 'principal', 'text'],
+  ['claimed', 'claimed', 'text'],
+  ['scheme', 'scheme', 'text'],
+  ['credential_id', 'credentialId', 'text'],
+  ['client_address', 'clientAddress', 'text'],
+  ['skew_seconds', 'skewSeconds', 'float8'],
+  ['duration_micros', 'durationMicros', 'float8'],
+  ['request_id', 'requestId', 'text'],
+];
+
+/** Any number that nobody else uses for an advisory lock. */
+const appendLock = 0x636f756f;
+
+/**
+ * Appending takes turns, so that numbers become visible in their order: who follows by number would otherwise step over a
+ * row that was numbered earlier and committed later.
+ */
+const append: Statement = {
+  name: 'countersign-decisions-append',
+  text: `INSERT INTO countersign_decisions (${columns.map(([column]) => column).join(', ')})
+    SELECT given.* FROM (SELECT pg_advisory_xact_lock(${appendLock}) OFFSET 0) AS turn,
+    unnest(${columns.map(([, , type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS given`,
+};
+
+const select = `SELECT sequence::float8 AS sequence,
+  ${columns.map(([column, field]) => `${column} AS "${field}"`).join(', ')} FROM countersign_decisions`;
+
+const caller = `CASE WHEN principal <> '' THEN principal WHEN claimed <> '' THEN claimed || '?' ELSE '' END`;
+
+export const decisionGroups: Statement = {
+  name: 'countersign-decision-groups',
+  text: `SELECT g.service, g.route, g.mode, g.outcome, g.reason, g.caller, g."clientAddress", g.count, g."firstSeen",
+      g."lastSeen", last.request_id AS "requestId"
+    FROM (SELECT service, route, mode, outcome, reason, ${caller} AS caller, client_address AS "clientAddress",
+        COUNT(*)::float8 AS count, MIN(time) AS "firstSeen", MAX(time) AS "lastSeen", MAX(sequence) AS "lastSequence"
+      FROM countersign_decisions WHERE time BETWEEN $1 AND $2 GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
+    JOIN countersign_decisions AS last ON last.sequence = g."lastSequence"
+    ORDER BY g.count DESC, g."lastSeen" DESC`,
+};
+
+export const pruneOld: Statement = {
+  name: 'countersign-decisions-prune-old',
+  text: `WITH gone AS (DELETE FROM countersign_decisions WHERE sequence IN
+      (SELECT sequence FROM countersign_decisions WHERE time < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1)
+    SELECT COUNT(*)::int AS count FROM gone`,
+};
+export const pruneFirst: Statement = {
+  name: 'countersign-decisions-prune-first',
+  text: `WITH gone AS (DELETE FROM countersign_decisions WHERE sequence IN
+      (SELECT sequence FROM countersign_decisions WHERE sequence <= $1 ORDER BY sequence LIMIT $2
+        FOR UPDATE SKIP LOCKED) RETURNING 1)
+    SELECT COUNT(*)::int AS count FROM gone`,
+};
+export const firstBeyond: Statement = {
+  name: 'countersign-decisions-first-beyond',
+  text: 'SELECT sequence::float8 AS sequence FROM countersign_decisions ORDER BY sequence DESC OFFSET $1 LIMIT 1',
+};
+
+/** Rows deleted at a time, so that others never wait long for it. */
+const pruneStep = 5000;
+
+export function postgresDecisions(database: Database): DecisionStore {
+  async function inSteps(statement: Statement, bound: number): Promise<number> {
+    for (let deleted = 0; ; await nextTurn()) {
+      const [row] = await database.query<{ count: number }>(statement, [bound, pruneStep], longMillisMax);
+      deleted += row?.count ?? 0;
+      if (!row || row.count < pruneStep) return deleted;
+    }
+  }
+
+  return {
+    async append(rows) {
+      if (rows.length === 0) return;
+      await database.query(
+        append,
+        columns.map(([, field]) => rows.map((row) => storable(row[field]))),
+        longMillisMax,
+      );
+    },
+    async list(filter) {
+      const { statement, values } = listing(filter);
+      const rows = await database.query<Kept>(statement, values, longMillisMax);
+      return rows.sort((a, b) => a.sequence - b.sequence);
+    },
+    groups: (since, until) => database.query<DecisionGroup>(decisionGroups, [since, until], longMillisMax),
+    async prune(before, keep) {
+      const old = await inSteps(pruneOld, before);
+      const [beyond] = await database.query<{ sequence: number }>(firstBeyond, [Math.max(0, keep)], longMillisMax);
+      return beyond ? old + (await inSteps(pruneFirst, beyond.sequence)) : old;
+    },
+  };
+}
+
+function storable(value: DecisionRow[keyof DecisionRow]): string | number | null {
+  return typeof value === 'string' ? storableText(value) : value;
+}
+
+/** Only the conditions that are given, so that each combination gets the plan that suits it, and a name of its own. */
+export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): {
+  statement: Statement;
+  values: Value[];
+} {
+  const conditions: [string, string | number | undefined][] = [
+    ['time >= ', since],
+    ['time <= ', until],
+    ['outcome = ', outcome],
+    ['service = ', service],
+    [`${caller} = `, who],
+    ['sequence > ', after],
+  ];
+  const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
+  const where = given.map(([sql], index) => `${sql}$${index + 1}`).join(' AND ');
+  // By time, so that a search since a time ends there, however few rows match.
+  const order = after === undefined ? 'time DESC, sequence DESC' : 'sequence';
+  const mask = conditions.map(([, value]) => (value === undefined ? '0' : '1')).join('');
+  return {
+    statement: {
+      name: `countersign-decisions-${mask}`,
+      text: `${select} ${where === '' ? '' : `WHERE ${where}`} ORDER BY ${order} LIMIT $${given.length + 1}`,
+    },
+    values: [...given.map(([, value]) => value), Math.max(0, limit)],
+  };
+}

@@ -1,0 +1,114 @@
+import type { Client } from 'pg';
+import type { Change } from '../../core/store.ts';
+import { uuid } from '../../crypto/random.ts';
+import { backoffMillis } from '../backoff.ts';
+import { listeners, resync } from '../listeners.ts';
+import { ownChanges, readChange, type Told } from '../own-changes.ts';
+import type { Database, Statement, Value } from './database.ts';
+import { channel } from './tell.ts';
+
+/** What changed, told by the database itself (LISTEN) on a connection of its own. */
+export interface Feed {
+  /**
+   * One statement that writes and tells: its first parameter is the mark for countersign_tell, whose results are its rows.
+   * Resolves to whether there was anything to tell.
+   */
+  write(statement: Statement, values: readonly Value[]): Promise<boolean>;
+  watch(listener: (change: Change) => void): () => void;
+  /** Resolves when the first attempt to listen has come to an end, whatever it was. */
+  started(): Promise<void>;
+  close(): void;
+}
+
+/** A connection that has fallen silent looks like one on which nothing happens; so it is asked. */
+const pulseMillis = 2000;
+const pulseMillisMax = 3000;
+const listenNow = { text: `LISTEN ${channel}`, query_timeout: pulseMillisMax };
+const areYouThere = { text: 'SELECT 1', query_timeout: pulseMillisMax };
+
+export function feed(database: Database): Feed {
+  const watching = listeners();
+  let client: Client | null = null;
+  let first: Promise<void> | null = null;
+  let listening = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | undefined;
+  let pulse: NodeJS.Timeout | undefined;
+  let closed = false;
+  const own = ownChanges({ instance: uuid(), tell: (change) => watching.tell(change), running: () => listening });
+
+  async function listen(): Promise<void> {
+    let made: Client | null = null;
+    try {
+      made = client = database.client();
+      const mine = made;
+      mine.on('notification', ({ payload }) => hear(payload ?? ''));
+      mine.once('error', () => lost(mine));
+      mine.once('end', () => lost(mine));
+      await mine.connect();
+      await mine.query(listenNow);
+      listening = true;
+      failures = 0;
+      pulse = setInterval(() => beat(mine), pulseMillis);
+      pulse.unref();
+      // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
+      watching.tell(resync);
+    } catch {
+      // Whoever needs the store hears of the outage from their own verbs.
+      lost(made);
+    }
+  }
+
+  function lost(which: Client | null): void {
+    if (which !== client) return;
+    client = null;
+    listening = false;
+    own.forget();
+    clearInterval(pulse);
+    which?.end().catch(() => {});
+    if (closed) return;
+    clearTimeout(retry);
+    retry = setTimeout(() => void listen(), backoffMillis((failures += 1)));
+    retry.unref();
+  }
+
+  function beat(which: Client): void {
+    which.query(areYouThere).catch(() => lost(which));
+  }
+
+  function hear(payload: string): void {
+    const told = readChange(payload);
+    if (!told) return;
+    const { mark, change } = told;
+    if (change.topic === 'resync') watching.tell(resync);
+    else own.heard(mark, change);
+  }
+
+  function start(): Promise<void> {
+    return (first ??= closed ? Promise.resolve() : listen());
+  }
+
+  return {
+    async write(statement, values) {
+      const mark = own.mark();
+      const rows = await database.query<{ told: string }>(statement, [mark, ...values]);
+      const changes = rows.flatMap(({ told }) => readChange(`${mark} ${told}`)?.change ?? []);
+      own.wrote(
+        mark,
+        changes.filter((change): change is Told => change.topic !== 'resync'),
+      );
+      return rows.length > 0;
+    },
+    watch(listener) {
+      void start();
+      return watching.add(listener);
+    },
+    started: start,
+    close() {
+      closed = true;
+      clearTimeout(retry);
+      clearInterval(pulse);
+      watching.clear();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import type { KeyRecord } from '../../core/credential.ts';
+import { StoreError, type KeyStore } from '../../core/store.ts';
+import { stringList } from '../json.ts';
+import type { Database, Statement } from './database.ts';
+import type { Feed } from './feed.ts';
+
+type KeyRow = Omit<KeyRecord, 'scopes' | 'allowedIps'> & { readonly scopes: string; readonly allowedIps: string };
+
+const select = `SELECT id, service, kind, digest, material, last_four AS "lastFour", imported, scopes::text AS scopes,
+  allowed_ips::text AS "allowedIps", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"
+  FROM countersign_keys`;
+
+export const keyByDigest: Statement = { name: 'countersign-key-by-digest', text: `${select} WHERE digest = $1` };
+export const keyById: Statement = { name: 'countersign-key-by-id', text: `${select} WHERE id = $1` };
+export const keysBehind: Statement = {
+  name: 'countersign-keys-behind',
+  text: `${select} WHERE id > $1 ORDER BY id LIMIT $2`,
+};
+export const revocationsBehind: Statement = {
+  name: 'countersign-revocations-behind',
+  text: 'SELECT digest FROM countersign_revocations WHERE digest > $1 ORDER BY digest LIMIT $2',
+};
+
+const insert: Statement = {
+  name: 'countersign-key-insert',
+  text: `WITH done AS (
+      INSERT INTO countersign_keys (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips,
+        created_at, expires_at, revoked_at)
+      VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING id)
+    SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
+};
+
+const revoke: Statement = {
+  name: 'countersign-key-revoke',
+  text: `WITH done AS (
+      UPDATE countersign_keys SET revoked_at = $3 WHERE id = $2 AND revoked_at IS NULL RETURNING id, digest),
+    buried AS (
+      INSERT INTO countersign_revocations (digest, revoked_at) SELECT digest, $3 FROM done
+      ON CONFLICT DO NOTHING RETURNING digest)
+    SELECT countersign_tell($1, 'keys', id) AS told FROM done
+    UNION ALL SELECT countersign_tell($1, 'revocations', digest) FROM buried`,
+};
+
+const bury: Statement = {
+  name: 'countersign-digest-revoke',
+  text: `WITH buried AS (
+      INSERT INTO countersign_revocations (digest, revoked_at) VALUES ($2, $3) ON CONFLICT DO NOTHING RETURNING digest)
+    SELECT countersign_tell($1, 'revocations', digest) AS told FROM buried`,
+};
+
+/** Rows read at a time, so that a list of any length comes in answers of bounded time and the event loop runs on. */
+const pageSize = 5000;
+
+export function postgresKeys(database: Database, feed: Feed): KeyStore {
+  async function find(statement: Statement, value: string): Promise<KeyRecord | null> {
+    const [row] = await database.query<KeyRow>(statement, [value]);
+    return row ? recordOf(row) : null;
+  }
+
+  async function pages<Row extends object>(statement: Statement, keyOf: (row: Row) => string): Promise<Row[]> {
+    const all: Row[] = [];
+    for (let last = ''; ;) {
+      const page = await database.query<Row>(statement, [last, pageSize]);
+      for (const row of page) all.push(row);
+      const end = page.at(-1);
+      if (!end || page.length < pageSize) return all;
+      last = keyOf(end);
+    }
+  }
+
+  return {
+    async insert(record) {
+      const { id, service, kind, digest, material, lastFour, imported, createdAt, expiresAt, revokedAt } = record;
+      const lists = [JSON.stringify(record.scopes), JSON.stringify(record.allowedIps)];
+      const values = [id, service, kind, digest, material, lastFour, imported, ...lists];
+      if (!(await feed.write(insert, [...values, createdAt, expiresAt, revokedAt])))
+        throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already`);
+    },
+    get: (id) => find(keyById, id),
+    byDigest: (digest) => find(keyByDigest, digest),
+    async list() {
+      const rows = await pages<KeyRow>(keysBehind, ({ id }) => id);
+      return rows.map(recordOf).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    },
+    async revoke(id, at) {
+      await feed.write(revoke, [id, at]);
+      return find(keyById, id);
+    },
+    async revocations() {
+      const rows = await pages<{ digest: string }>(revocationsBehind, ({ digest }) => digest);
+      return rows.map(({ digest }) => digest);
+    },
+    async revokeDigest(digest, at) {
+      await feed.write(bury, [digest, at]);
+    },
+  };
+}
+
+function recordOf(row: KeyRow): KeyRecord {
+  return { ...row, scopes: stringList(row.scopes), allowedIps: stringList(row.allowedIps) };
+}

@@ -1,0 +1,47 @@
+import { systemClock, type Clock } from '../../core/clock.ts';
+import type { Store } from '../../core/store.ts';
+import { openDatabase } from './database.ts';
+import { postgresDecisions } from './decisions.ts';
+import { feed } from './feed.ts';
+import { postgresKeys } from './keys.ts';
+import { postgresLimits } from './limits.ts';
+import { migrate } from './migrate.ts';
+import { postgresModes } from './modes.ts';
+import { postgresTokens } from './tokens.ts';
+
+export interface PostgresStoreOptions {
+  /** postgres://USER:PASSWORD@HOST:PORT/DATABASE, with `sslmode` and what else libpq's URLs may say. */
+  readonly url: string;
+  readonly clock?: Clock;
+}
+
+/**
+ * For several machines: all replicas share one database. What is acknowledged is as durable as the database makes it. Nothing
+ * is connected before the first verb; every verb ends in bounded time, also when the server has fallen silent. Changes come
+ * by NOTIFY, so the connection must be to Postgres itself or to a pooler that pools sessions.
+ */
+export function postgresStore({ url, clock = systemClock }: PostgresStoreOptions): Store {
+  const database = openDatabase(url);
+  const changes = feed(database);
+  return {
+    kind: 'postgres',
+    keys: postgresKeys(database, changes),
+    tokens: postgresTokens(database, changes),
+    modes: postgresModes(database, changes),
+    limits: postgresLimits(database),
+    decisions: postgresDecisions(database),
+    async migrate() {
+      await migrate(database, clock());
+      // So that whoever watches from here on misses nothing and need not read everything again.
+      await changes.started();
+    },
+    async ping() {
+      await database.query({ name: 'countersign-ping', text: 'SELECT 1' });
+    },
+    watch: (listener) => changes.watch(listener),
+    async close() {
+      changes.close();
+      await database.close();
+    },
+  };
+}
