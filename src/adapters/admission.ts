@@ -3,6 +3,7 @@ import type { Protection } from '../compose/protection.ts';
 import { plainAddress } from '../core/address.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
+import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Principal } from '../core/verdict.ts';
@@ -24,7 +25,8 @@ export interface Admission {
 
 /**
  * What every adapter asks: the question of one request as node:http received it. `path` is what the framework routes by,
- * `target` what the client sent; both with the query. `ambiguous`: for frameworks that ignore case. Never rejects.
+ * `target` what the client sent; both with the query. `ambiguous`: for frameworks that ignore case. Here at once unless
+ * something had to be awaited; never throws or rejects.
  */
 export function admission(
   protection: Protection,
@@ -32,13 +34,13 @@ export function admission(
   path: string = req.url ?? '',
   target: string = path,
   ambiguous: OtherCase | null = null,
-): Promise<Admission> {
+): MaybePromise<Admission> {
   stripIdentity(req);
   const parsed = parseTarget(path);
   let fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
   if (fault === null && parsed.ok && ambiguous?.(req.method ?? '', parsed.path) === true)
     fault = 'a rule names this path in another case, and the framework would take the two for one';
-  if (fault !== null || !parsed.ok) return Promise.resolve(unreadable(protection, req, fault ?? ''));
+  if (fault !== null || !parsed.ok) return unreadable(protection, req, fault ?? '');
   const request = nodeRequest({
     req,
     service: protection.service,
@@ -48,7 +50,10 @@ export function admission(
     bodyLimit: protection.maxSignedBody,
     hold: leaveBody,
   });
-  return protection.guard.decide(request).then((decision) => admitted(protection, request, decision));
+  const decision = protection.guard.decideNow(request);
+  return isPromise(decision)
+    ? decision.then((late) => admitted(protection, request, late))
+    : admitted(protection, request, decision);
 }
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {

@@ -22,10 +22,11 @@ function userOf(principal: Principal): string {
  * everything but letters and digits, so X_Auth_User, X.Auth.User and X!Auth!User count too. X-Auth-Token is a credential by wide custom, not an identity, and passes.
  */
 export function isIdentityHeader(name: string): boolean {
-  // Cheap first: all but a few names fail on length or the first letter.
+  // Cheap first: all but a few names fail on length or the first letters.
   if (name.length < 7) return false;
-  const first = name.charCodeAt(0) | 0x20;
-  if (first !== 0x78) return false;
+  // 'x', then any character, then 'au', in either case.
+  if ((name.charCodeAt(0) | 0x20) !== 0x78) return false;
+  if ((name.charCodeAt(2) | 0x20) !== 0x61 || (name.charCodeAt(3) | 0x20) !== 0x75) return false;
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   return plain.startsWith('x-auth-') && plain !== 'x-auth-token';
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { otherCase } from '../other-case.ts';
@@ -25,7 +26,7 @@ export interface ExpressRequest extends IncomingMessage {
 }
 
 export interface ExpressGuard {
-  (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void>;
+  (req: ExpressRequest, res: ServerResponse, next: () => void): MaybePromise<void>;
   readonly protection: Protection;
   close(): Promise<void>;
 }
@@ -49,15 +50,17 @@ export async function protect(options: ProtectOptions & ExpressOptions): Promise
 /** The same on a protection that others in this process share. */
 export function expressGuard(shared: Protection, { caseSensitive = false }: ExpressOptions = {}): ExpressGuard {
   const ambiguous = caseSensitive ? null : otherCase(shared);
-  const guard = async (req: ExpressRequest, res: ServerResponse, next: () => void): Promise<void> => {
-    const { refusal, principal } = await admission(shared, req, req.baseUrl + req.url, req.originalUrl, ambiguous);
-    if (refusal === null) {
-      req.principal = principal;
-      next();
-    } else {
-      res.writeHead(refusal.status, refusal.headers).end(refusal.body);
-      drainBody(req);
-    }
+  const guard = (req: ExpressRequest, res: ServerResponse, next: () => void): MaybePromise<void> => {
+    const admitted = admission(shared, req, req.baseUrl + req.url, req.originalUrl, ambiguous);
+    return andThen(admitted, ({ refusal, principal }) => {
+      if (refusal === null) {
+        req.principal = principal;
+        next();
+      } else {
+        res.writeHead(refusal.status, refusal.headers).end(refusal.body);
+        drainBody(req);
+      }
+    });
   };
   return Object.assign(guard, { protection: shared, close: () => shared.close() });
 }

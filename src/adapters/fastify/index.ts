@@ -2,6 +2,7 @@
 /// <reference types="fastify" />
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { otherCase, type OtherCase } from '../other-case.ts';
@@ -72,23 +73,24 @@ export function fastifyGuard(shared: Protection): FastifyGuard {
   });
 }
 
-async function admit(
+function admit(
   shared: Protection,
   ambiguous: OtherCase | null,
   request: RequestPart,
   reply: ReplyPart,
   done: () => void,
-): Promise<void> {
+): MaybePromise<void> {
   const { raw, originalUrl } = request;
-  const { refusal, principal } = await admission(shared, raw, raw.url, originalUrl, ambiguous);
-  if (refusal === null) {
-    request.principal = principal;
-    done();
-    return;
-  }
-  reply.code(refusal.status);
-  reply.headers({ ...refusal.headers });
-  // As bytes, to which Fastify adds no charset.
-  reply.send(Buffer.from(refusal.body));
-  drainBody(raw);
+  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal }) => {
+    if (refusal === null) {
+      request.principal = principal;
+      done();
+      return;
+    }
+    reply.code(refusal.status);
+    reply.headers({ ...refusal.headers });
+    // As bytes, to which Fastify adds no charset.
+    reply.send(Buffer.from(refusal.body));
+    drainBody(raw);
+  });
 }

@@ -2,6 +2,7 @@
 /// <reference types="hono" />
 import type { IncomingMessage } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission } from '../admission.ts';
 
@@ -39,7 +40,8 @@ export async function protect(options: ProtectOptions): Promise<HonoGuard> {
 /** The same on a protection that others in this process share. */
 export function honoGuard(shared: Protection): HonoGuard {
   const guard = async (context: ContextPart, next: () => Promise<void>): Promise<Response | void> => {
-    const { refusal, principal, held } = await admission(shared, incoming(context.env));
+    const admitted = admission(shared, incoming(context.env));
+    const { refusal, principal, held } = isPromise(admitted) ? await admitted : admitted;
     if (refusal !== null) return new Response(refusal.body, refusal);
     // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
     if (held) void context.req.raw.body;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 
@@ -27,7 +28,8 @@ export async function protect(options: ProtectOptions): Promise<NodeGuard> {
 /** The same on a protection that others in this process share. */
 export function nodeGuard(shared: Protection): NodeGuard {
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
-    const admitted = await admission(shared, req);
+    const asked = admission(shared, req);
+    const admitted = isPromise(asked) ? await asked : asked;
     if (admitted.refusal === null) return admitted;
     const { status, headers, body } = admitted.refusal;
     res.writeHead(status, headers).end(body);
