@@ -2,6 +2,7 @@ import type { AddressList } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Guard } from '../core/guard.ts';
+import { andThen } from '../core/maybe-promise.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Store } from '../core/store.ts';
 import type { StackConfig } from './config.ts';
@@ -111,17 +112,18 @@ function reload(stack: Stack, read: () => StackConfig, warn: (text: string) => v
 }
 
 function observed(guard: Guard, onDecision: NonNullable<ProtectionSettings['onDecision']>): Guard {
+  function told(decision: Decision, request: AuthRequest): Decision {
+    try {
+      onDecision(decision, request);
+    } catch {
+      // Evidence must not decide.
+    }
+    return decision;
+  }
   return {
     refusal: guard.refusal,
-    async decide(request) {
-      const decision = await guard.decide(request);
-      try {
-        onDecision(decision, request);
-      } catch {
-        // Evidence must not decide.
-      }
-      return decision;
-    },
+    decide: (request) => guard.decide(request).then((decision) => told(decision, request)),
+    decideNow: (request) => andThen(guard.decideNow(request), (decision) => told(decision, request)),
   };
 }
 

@@ -13,6 +13,8 @@ import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
 export interface Guard {
   /** Never rejects: what cannot be decided is denied as unavailable. */
   decide(request: AuthRequest): Promise<Decision>;
+  /** The same, but here at once when nothing had to be awaited; never throws. */
+  decideNow(request: AuthRequest): MaybePromise<Decision>;
   /** Byte for byte the same in every form. The service names whose schemes to challenge with. */
   refusal(denied: Denied, service: string): Refusal;
 }
@@ -81,35 +83,46 @@ export function createGuard(options: GuardOptions): Guard {
     return decision;
   }
 
-  return {
-    async decide(request) {
-      const started = performance.now();
-      try {
-        const guarded = options.service(request.service);
-        if (!guarded) {
-          const unknown = deny('no_such_service', `no service "${request.service}" is configured`);
-          return finish(request, refused(unknown, request.service, started));
-        }
-        const route = guarded.table.find(request.method, request.path);
-        const mode = modes.modeOf(request.service, route.label, route.mode);
-        if (mode === 'off' || (route.access === 'public' && route.methodAllowed)) {
-          const outcome = mode === 'off' ? 'allow' : 'public';
-          return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
-        }
-        let verdict: Verdict;
-        try {
-          const pending = judge(request, guarded, route);
-          verdict = isPromise(pending) ? await pending : pending;
-        } catch (error) {
-          verdict = undecidable(error);
-        }
+  function decideNow(request: AuthRequest): MaybePromise<Decision> {
+    const started = performance.now();
+    try {
+      const guarded = options.service(request.service);
+      if (!guarded) {
+        const unknown = deny('no_such_service', `no service "${request.service}" is configured`);
+        return finish(request, refused(unknown, request.service, started));
+      }
+      const route = guarded.table.find(request.method, request.path);
+      const mode = modes.modeOf(request.service, route.label, route.mode);
+      if (mode === 'off' || (route.access === 'public' && route.methodAllowed)) {
+        const outcome = mode === 'off' ? 'allow' : 'public';
+        return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
+      }
+      const judged = (verdict: Verdict): Decision => {
         const outcome = verdict.allowed ? 'allow' : mode === 'enforce' ? 'deny' : 'would_deny';
         return finish(request, { verdict, route, mode, outcome, durationMicros: since(started) });
-      } catch (error) {
-        // Not even the route or its mode could be found: nothing says that this may pass.
-        return finish(request, refused(undecidable(error), request.service, started));
-      }
-    },
+      };
+      const pending = verdictOf(request, guarded, route);
+      return isPromise(pending) ? pending.then(judged) : judged(pending);
+    } catch (error) {
+      // Not even the route or its mode could be found: nothing says that this may pass.
+      return finish(request, refused(undecidable(error), request.service, started));
+    }
+  }
+
+  /** Never throws or rejects: who cannot be judged is denied. */
+  function verdictOf(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
+    try {
+      const pending = judge(request, guarded, route);
+      return isPromise(pending) ? pending.catch(undecidable) : pending;
+    } catch (error) {
+      return undecidable(error);
+    }
+  }
+
+  return {
+    decide: (request) => Promise.resolve(decideNow(request)),
+
+    decideNow,
 
     refusal(denied, service) {
       const challenges: string[] = [];
