@@ -36,6 +36,8 @@ export async function bodyText(req: IncomingMessage, res: ServerResponse): Promi
 type Fault = 'broken' | 'too large' | 'too slow';
 
 function bodyBytes(req: IncomingMessage): Promise<Buffer | Fault> {
+  // Of a request without a body the server announces no end.
+  if (req.readableEnded) return Promise.resolve(Buffer.alloc(0));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;

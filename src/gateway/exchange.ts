@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
-import type { Stack } from '../compose/stack.ts';
 import type { Decision } from '../core/decision.ts';
+import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { answer, discard } from './answer.ts';
+import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
+import { endWith, flushSoon } from './first-write.ts';
 import { RequestBody } from './request-body.ts';
 import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from './request-shape.ts';
@@ -14,26 +16,6 @@ import { clientHeaders } from './response-headers.ts';
 import { openTunnel } from './tunnel.ts';
 import { openPerUpstreamMax, type Upstream } from './upstreams.ts';
 import { upstreamFault } from './upstream-fault.ts';
-
-/** What every exchange of one gateway shares. */
-export interface ExchangeContext {
-  readonly stack: Stack;
-  /** Exchanges under way; the gateway's sweep watches over the credentials of those that last. */
-  readonly open: Set<Exchange>;
-}
-
-export interface ExchangeOptions {
-  readonly context: ExchangeContext;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly request: NodeRequest;
-  readonly service: ServiceConfig;
-  readonly upstream: Upstream;
-  /** Path and query for the upstream. */
-  readonly target: string;
-  /** The client's socket for a WebSocket handshake; null for a plain request. */
-  readonly upgrade: Duplex | null;
-}
 
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -52,6 +34,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #upgrade: Duplex | null;
   #options: Dispatcher.DispatchOptions | null = null;
   #decision: Decision | null = null;
+  #connection: Client | null = null;
   #abort: ((error?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
   #unwatch: (() => void) | null = null;
@@ -62,8 +45,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #first: Buffer | null = null;
   #retried = false;
   #closed = false;
-  /** Sweeps that this exchange has lived through. */
-  age = 0;
+  /** When a sweep first saw that the upstream owes the response's head, in milliseconds; 0: none did. */
+  #waitingSince = 0;
+  #swept = false;
 
   constructor(options: ExchangeOptions) {
     this.#context = options.context;
@@ -76,15 +60,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#upgrade = options.upgrade;
   }
 
-  async run(): Promise<void> {
+  run(): void {
+    const { guard } = this.#context.stack;
+    // Of a request with a body the rest is read first: what came along with its head may turn out to be no HTTP.
+    const pending = hasBody(this.#req) ? guard.decide(this.#request) : guard.decideNow(this.#request);
+    if (isPromise(pending)) void pending.then((decision) => this.#decided(decision));
+    else this.#decided(pending);
+  }
+
+  #decided(decision: Decision): void {
+    // The client may be gone by now, or the rest of what it sent was found to be no HTTP.
+    if (this.#res.destroyed || !this.#req.socket.writable) return;
+    this.#decision = decision;
+    const { heldBody } = this.#request;
+    if (heldBody === null) this.#act(decision, null);
+    // A body too large to be held goes on as a stream where nothing is enforced.
+    else void heldBody.catch(() => null).then((held) => this.#act(decision, held));
+  }
+
+  #act(decision: Decision, held: Buffer | null): void {
     try {
-      const decision = await this.#context.stack.guard.decide(this.#request);
-      // The client may be gone by now, or the rest of what it sent was found to be no HTTP.
-      if (this.#res.destroyed || !this.#req.socket.writable) return;
-      this.#decision = decision;
       if (decision.outcome === 'deny' && decision.verdict?.allowed === false) this.#refuse(decision.verdict);
-      // A body too large to be held goes on as a stream where nothing is enforced.
-      else this.#forward(decision, this.#request.heldBody && (await this.#request.heldBody.catch(() => null)));
+      else this.#forward(decision, held);
     } catch (error) {
       // A fault of ours must not take the other requests along, nor leave this one hanging.
       this.#fail(deny('unavailable', `the gateway failed: ${error instanceof Error ? error.message : String(error)}`));
@@ -104,20 +101,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return this.#fail(
         deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }),
       );
+    const body = held ?? (hasBody(this.#req) ? this.#streamedBody() : null);
     const options: Dispatcher.DispatchOptions = {
       path: this.#target,
       method: this.#request.method,
       headers: upstreamHeaders(this.#req, this.#request, this.#service, decision, key),
-      body: held ?? (hasBody(this.#req) ? this.#streamedBody() : null),
-      headersTimeout: upstream.headersTimeout,
+      body,
+      // Where nothing is uploaded the sweep sees to it: a timer for every request costs more than all of them together.
+      headersTimeout: body === null ? 0 : upstream.headersTimeout,
       bodyTimeout: 0,
       upgrade: this.#upgrade === null ? null : 'websocket',
     };
     this.#options = options;
-    upstream.open += 1;
     open.add(this);
     this.#res.on('close', () => this.#clientClosed());
-    upstream.pool.dispatch(options, this);
+    this.#connection = upstream.take();
+    this.#connection.dispatch(options, this);
   }
 
   #streamedBody(): RequestBody {
@@ -133,7 +132,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
     if (status === 101) throw new Error('the upstream switched protocols unasked');
     // Interim answers (RFC 9110 §15.2) are hints; a client may miss them.
-    if (status < 200) return true;
+    if (status < 200) {
+      this.#waitingSince = 0;
+      return true;
+    }
     const headers = clientHeaders(raw, this.#context.stack.devMode);
     this.#res.writeHead(status, headers);
     this.#headSent = true;
@@ -143,7 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.onComplete();
       return true;
     }
-    process.nextTick(flushHead, this);
+    flushSoon(this);
     return true;
   }
 
@@ -174,8 +176,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onComplete(): void {
     if (this.#closed) return;
     this.#release();
-    if (this.#first === null) this.#res.end();
-    else this.#res.end(this.#first);
+    endWith(this.#res, this.#first);
     this.#flushed = true;
     this.#first = null;
     // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
@@ -211,16 +212,26 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (fault.stale && !this.#retried && this.#options?.body === null && repeatable.has(this.#request.method)) {
       // The upstream closed the idle connection just as it was used again (RFC 9110 §9.2.2 allows the repetition).
       this.#retried = true;
-      this.#upstream.pool.dispatch(this.#options, this);
+      this.#connection?.dispatch(this.#options, this);
       return;
     }
     this.#fail(fault.denied);
   }
 
-  /** Once an exchange lasts, its credential's end must end it too. Called by the sweep. */
-  watch(): void {
+  /** Called every now and then. What lasts is watched: its credential's end must end it too. `now`: milliseconds. */
+  sweep(now: number): void {
+    if (this.#swept && this.#unwatch === null) this.#watch();
+    this.#swept = true;
+    if (this.#closed || this.#headSent || this.#abort === null || this.#options?.headersTimeout !== 0) return;
+    if (this.#waitingSince === 0) this.#waitingSince = now;
+    if (now - this.#waitingSince < this.#upstream.headersTimeout) return;
+    this.#fail(deny('upstream_timeout', `${this.#service.upstream} sent no response head in time`));
+    this.#abort();
+  }
+
+  #watch(): void {
     const principal = this.#enforcedPrincipal();
-    if (this.#unwatch !== null || this.#closed || principal === null) return;
+    if (this.#closed || principal === null) return;
     this.#unwatch = this.#context.stack.liveness.track(principal, () => this.#credentialDied(principal));
   }
 
@@ -275,10 +286,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
-    if (this.#context.open.delete(this)) this.#upstream.open -= 1;
+    this.#context.open.delete(this);
+    if (this.#connection !== null) this.#upstream.give(this.#connection);
   }
-}
-
-function flushHead(exchange: Exchange): void {
-  exchange.flush();
 }

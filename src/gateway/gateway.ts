@@ -6,7 +6,8 @@ import { plainAddress } from '../core/address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { answer } from './answer.ts';
-import { Exchange, type ExchangeContext } from './exchange.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeContext } from './exchange-options.ts';
 import { hasBody, requestFault } from './request-shape.ts';
 import { hostName, topology } from './topology.ts';
 import { upstreams } from './upstreams.ts';
@@ -32,10 +33,8 @@ export function createGateway(stack: Stack): Gateway {
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {
-    for (const exchange of context.open) {
-      if (exchange.age > 0) exchange.watch();
-      exchange.age += 1;
-    }
+    const now = performance.now();
+    for (const exchange of context.open) exchange.sweep(now);
   }, sweepMillis);
   sweep.unref();
 
@@ -78,7 +77,7 @@ export function createGateway(stack: Stack): Gateway {
     });
     const upstream = connections.of(service);
     const upstreamTarget = upstream.basePath + place.path + target.query;
-    void new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();
+    new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();
   }
 
   return {

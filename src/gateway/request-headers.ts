@@ -78,13 +78,14 @@ export function upstreamHeaders(
     if (options !== null && options.has(name.toLowerCase())) continue;
     headers.push(name, value);
   }
-  headers.push('X-Forwarded-For', forwardedFor(rawHeaders, request));
-  if (!hasForwardedHost && req.headers.host !== undefined) headers.push('X-Forwarded-Host', req.headers.host);
-  if (!hasForwardedProto) headers.push('X-Forwarded-Proto', request.protocol);
-  if (!hasRequestId) headers.push('X-Request-Id', request.requestId);
+  // Ours are in lower case: the upstream's client would have to lower each of them to look at it.
+  headers.push('x-forwarded-for', forwardedFor(rawHeaders, request));
+  if (!hasForwardedHost && req.headers.host !== undefined) headers.push('x-forwarded-host', req.headers.host);
+  if (!hasForwardedProto) headers.push('x-forwarded-proto', request.protocol);
+  if (!hasRequestId) headers.push('x-request-id', request.requestId);
   if (decision.mode !== 'off') stamp(headers, decision);
-  if (ownKey === 'authorization') headers.push('Authorization', `Bearer ${upstreamKey}`);
-  else if (ownKey === 'x-api-key') headers.push('X-Api-Key', upstreamKey as string);
+  if (ownKey === 'authorization') headers.push('authorization', `Bearer ${upstreamKey}`);
+  else if (ownKey === 'x-api-key') headers.push('x-api-key', upstreamKey as string);
   return headers;
 }
 
@@ -93,10 +94,11 @@ function dropsCredentials(service: ServiceConfig, decision: Decision): boolean {
   return decision.mode === 'enforce' && !service.passCredential;
 }
 
+const [user = '', principal = '', scopes = '', mode = ''] = IDENTITY_HEADERS.map((name) => name.toLowerCase());
+
 function stamp(headers: string[], decision: Decision): void {
   const values = identityValues(decision);
-  headers.push(IDENTITY_HEADERS[0], values[0], IDENTITY_HEADERS[1], values[1]);
-  headers.push(IDENTITY_HEADERS[2], values[2], IDENTITY_HEADERS[3], values[3]);
+  headers.push(user, values[0], principal, values[1], scopes, values[2], mode, values[3]);
 }
 
 function forwardedFor(rawHeaders: readonly string[], request: NodeRequest): string {

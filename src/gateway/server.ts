@@ -18,6 +18,8 @@ export const serverOptions: ServerOptions = {
   requireHostHeader: true,
   joinDuplicateHeaders: false,
   noDelay: true,
+  // A request without a body needs no stream of one: no 'end', no 'close' on it.
+  optimizeEmptyRequests: true,
   // A client that vanished without a word is noticed on an open stream too.
   keepAlive: true,
   keepAliveInitialDelay: 30_000,

@@ -1,15 +1,17 @@
-import { Pool } from 'undici';
+import { buildConnector, Client } from 'undici';
 import type { ServiceConfig, StackConfig } from '../compose/config.ts';
 
 /** The connections to one upstream. */
 export interface Upstream {
-  readonly pool: Pool;
   /** What stands before every path; '' for none. */
   readonly basePath: string;
   /** Milliseconds until the response's head. */
   readonly headersTimeout: number;
   /** Requests and streams under way. Each has a connection of its own, so this bounds the connections too. */
-  open: number;
+  readonly open: number;
+  /** A connection for one request. It must be given back when the request is over, however it ended. */
+  take(): Client;
+  give(connection: Client): void;
 }
 
 export const openPerUpstreamMax = 4096;
@@ -22,13 +24,13 @@ export interface Upstreams {
 }
 
 export function upstreams(): Upstreams {
-  const pools = new Map<string, Upstream>();
-  let byService = new WeakMap<ServiceConfig, Upstream>();
+  const connections = new Map<string, Connections>();
+  let byService = new WeakMap<ServiceConfig, Connections>();
 
-  function make(service: ServiceConfig): Upstream {
+  function make(service: ServiceConfig): Connections {
     const key = keyOf(service);
-    let upstream = pools.get(key);
-    if (!upstream) pools.set(key, (upstream = open(service)));
+    let upstream = connections.get(key);
+    if (!upstream) connections.set(key, (upstream = new Connections(service)));
     byService.set(service, upstream);
     return upstream;
   }
@@ -38,15 +40,15 @@ export function upstreams(): Upstreams {
     keepOnly(config) {
       const named = new Set(config.services.map(keyOf));
       byService = new WeakMap();
-      for (const [key, upstream] of pools) {
+      for (const [key, upstream] of connections) {
         if (named.has(key)) continue;
-        pools.delete(key);
-        upstream.pool.close().catch(() => undefined);
+        connections.delete(key);
+        upstream.close();
       }
     },
     async close() {
-      const closing = [...pools.values()].map((upstream) => upstream.pool.destroy());
-      pools.clear();
+      const closing = [...connections.values()].map((upstream) => upstream.destroy());
+      connections.clear();
       await Promise.all(closing);
     },
   };
@@ -56,20 +58,56 @@ function keyOf({ upstream, timeouts }: ServiceConfig): string {
   return `${upstream} ${timeouts.connectSeconds} ${timeouts.responseSeconds}`;
 }
 
-function open({ upstream, timeouts }: ServiceConfig): Upstream {
-  const { origin, pathname } = new URL(upstream);
-  const pool = new Pool(origin, {
-    // One request a connection: a pipelined one would wait behind an open stream.
-    pipelining: 1,
-    connect: { timeout: timeouts.connectSeconds * 1000, keepAlive: true },
-    // An open stream may be silent for hours: event streams, long tool calls.
-    bodyTimeout: 0,
-    maxHeaderSize: 32_768,
-  });
-  return {
-    pool,
-    basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''),
-    headersTimeout: timeouts.responseSeconds * 1000,
-    open: 0,
-  };
+/**
+ * One client a request, and the one that was used last is used next, so that few connections carry what is usual and the
+ * others run into their idle time. (A Pool looks for a free client in all of them, and opens one ahead of need.)
+ */
+class Connections implements Upstream {
+  readonly basePath: string;
+  readonly headersTimeout: number;
+  open = 0;
+  readonly #origin: string;
+  readonly #options: Client.Options;
+  readonly #free: Client[] = [];
+  readonly #taken = new Set<Client>();
+  #closed = false;
+
+  constructor({ upstream, timeouts }: ServiceConfig) {
+    const { origin, pathname } = new URL(upstream);
+    this.#origin = origin;
+    this.#options = {
+      // One request a connection: a pipelined one would wait behind an open stream.
+      pipelining: 1,
+      connect: buildConnector({ timeout: timeouts.connectSeconds * 1000, keepAlive: true }),
+      // An open stream may be silent for hours: event streams, long tool calls.
+      bodyTimeout: 0,
+      maxHeaderSize: 32_768,
+    };
+    this.basePath = pathname === '/' ? '' : pathname.replace(/\/$/, '');
+    this.headersTimeout = timeouts.responseSeconds * 1000;
+  }
+
+  take(): Client {
+    const client = this.#free.pop() ?? new Client(this.#origin, this.#options);
+    this.#taken.add(client);
+    this.open += 1;
+    return client;
+  }
+
+  give(client: Client): void {
+    if (!this.#taken.delete(client)) return;
+    this.open -= 1;
+    if (this.#closed) client.close().catch(() => undefined);
+    else this.#free.push(client);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const client of this.#free.splice(0)) client.close().catch(() => undefined);
+  }
+
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#free.splice(0), ...this.#taken].map((client) => client.destroy()));
+  }
 }
