@@ -46,7 +46,7 @@ def service_key():
     """The key from SERVICE_KEY_FILE (the key alone, or a line SERVICE_KEY=...), else from SERVICE_KEY."""
     file = os.environ.get("SERVICE_KEY_FILE")
     if not file:
-        return os.environ["SERVICE_KEY"]
+        return os.environ.get("SERVICE_KEY") or sys.exit("set SERVICE_KEY_FILE to the file of your key, or SERVICE_KEY")
     with open(file, encoding="utf-8") as lines:
         text = lines.read()
     for line in text.splitlines():
@@ -60,7 +60,8 @@ def main():
         sys.exit("usage: countersign_sign.py METHOD URL   (the body, if any, on standard input)")
     method, url = sys.argv[1].upper(), sys.argv[2]
     data = None if sys.stdin.isatty() else sys.stdin.buffer.read() or None
-    status, body = send(os.environ["SERVICE_ID"], service_key(), method, url, data)
+    service_id = os.environ.get("SERVICE_ID") or sys.exit("set SERVICE_ID to the service that you sign as")
+    status, body = send(service_id, service_key(), method, url, data)
     print(f"HTTP {status}", file=sys.stderr)
     sys.stdout.buffer.write(body)
     sys.exit(0 if status < 400 else 1)
