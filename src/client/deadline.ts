@@ -10,13 +10,14 @@ export interface Deadline {
   stop(): void;
 }
 
-const never = 2 ** 31 - 1;
+/** Timers hold no more. */
+export const timerMillisMax = 2 ** 31 - 1;
 
 export function deadline(seconds: number, caller: AbortSignal | null, what: string): Deadline {
   const end = performance.now() + seconds * 1000;
   const controller = new AbortController();
   const timeUp = () => controller.abort(new ClientError('timed_out', `${what}: no response within ${seconds} s`));
-  const timer = seconds * 1000 < never ? setTimeout(timeUp, seconds * 1000) : null;
+  const timer = seconds * 1000 < timerMillisMax ? setTimeout(timeUp, seconds * 1000) : null;
   const signal = caller === null ? controller.signal : AbortSignal.any([caller, controller.signal]);
   return {
     signal,

@@ -465,6 +465,19 @@ test('the secret is nowhere to be seen', async (t) => {
   for (const secret of secrets) assert.ok(!said.join('\n').includes(secret));
 });
 
+test('close ends what will not end by itself', async (t) => {
+  const server = await testServer(t, (_req, res) => void res.write('begun'));
+  const made = createServiceClient({
+    credential: { kind: 'api-key', key: apiKey },
+    baseUrl: server.url,
+    timeoutSeconds: 0.2,
+  });
+  const response = await made.fetch('/stream');
+  const text = assert.rejects(response.text());
+  await made.close();
+  await text;
+});
+
 test('after close nothing is sent', async (t) => {
   const server = await testServer(t, echo);
   const made = createServiceClient({ credential: { kind: 'api-key', key: apiKey }, baseUrl: server.url });

@@ -1,10 +1,10 @@
-import { Agent } from 'undici';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { addressOf, baseOf, targetOf } from './address.ts';
 import { ClientError } from './client-error.ts';
+import { connections } from './connections.ts';
 import { correctedClock } from './corrected-clock.ts';
 import { prover, type ServiceCredential } from './credential.ts';
-import { deadline, type Deadline } from './deadline.ts';
+import { deadline, timerMillisMax, type Deadline } from './deadline.ts';
 import { aimOf, prepare, redirected, type FetchInput, type Outgoing, type Redirect } from './outgoing.ts';
 import { provenHeaders, type HeaderRequest } from './proven-headers.ts';
 import { backOff, mayRetryError, pauseAfter } from './retry.ts';
@@ -16,7 +16,7 @@ export interface ServiceClient {
   readonly fetch: typeof globalThis.fetch;
   /** The fields to add to a request that something else sends, by lower-case name. */
   headers(request: HeaderRequest): Promise<Record<string, string>>;
-  /** Waits for what is under way and closes the connections. */
+  /** Waits for what is under way, for `timeoutSeconds` at most, and closes the connections. */
   close(): Promise<void>;
 }
 
@@ -55,8 +55,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const base = options.baseUrl === undefined ? null : baseOf(options.baseUrl);
   const proof = prover(options.credential);
   const clock = correctedClock(options.clock ?? systemClock, options.correctionSecondsMax ?? 3600);
-  // How long a call may take is the deadline's business, and a stream may be quiet for as long as it likes.
-  const agent = options.fetch ? null : new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const own = options.fetch ? null : connections();
   const send = options.fetch ?? globalThis.fetch;
   let closed = false;
 
@@ -76,7 +75,13 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       const proven = await proving;
       for (const [name, value] of Object.entries(proven)) headers.set(name, value);
     }
-    const init = { method, headers, signal, redirect: 'manual', ...(agent && { dispatcher: agent }) } as RequestInit;
+    const init = {
+      method,
+      headers,
+      signal,
+      redirect: 'manual',
+      ...(own && { dispatcher: own.dispatcher }),
+    } as RequestInit;
     if (body.kind === 'stream') return send(body.request, init);
     if (body.kind === 'none') return send(url.href, init);
     return send(url.href, { ...init, body: body.kind === 'bytes' ? body.bytes : body.parts });
@@ -111,8 +116,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     }
 
     for (;;) {
-      // Equal calls within a second have equal service signatures, and a verifier may take each of them only once.
       used.offset = clock.offset;
+      // Equal calls within a second have equal service signatures, and a verifier may take each of them only once.
       timestamp = Math.max(Math.floor(clock.now()), proof.kind === 'service-signature' ? timestamp + 1 : 0);
       let response: Response;
       try {
@@ -158,7 +163,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     headers: (request) => provenHeaders(proof, request, addressOf(String(request.url), base), Math.floor(clock.now())),
     async close() {
       closed = true;
-      await agent?.close();
+      await own?.close(Math.min(timeoutSeconds * 1000, timerMillisMax));
     },
   };
 }
