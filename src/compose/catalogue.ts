@@ -12,6 +12,7 @@ import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signat
 import { serviceSignature } from '../schemes/service-signature/index.ts';
 import { sessionToken } from '../schemes/session-token/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
+import { postgresStore } from '../stores/postgres/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { SCHEMES, type SchemeName, type ServiceConfig, type StoreConfig } from './config.ts';
 
@@ -62,6 +63,7 @@ const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
 export const stores: StoreMakers = {
   memory: () => memoryStore(),
   sqlite: ({ file }) => sqliteStore({ file }),
+  postgres: ({ url }) => postgresStore({ url }),
 };
 
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */

@@ -38,7 +38,9 @@ export interface ListenAddress {
 export type StoreConfig =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly file: string }
-  | { readonly kind: 'postgres' | 'redis' | 'supabase'; readonly url: string };
+  | { readonly kind: 'postgres'; readonly url: string }
+  | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'supabase'; readonly url: string };
 
 /** Patterns are absolute; '*' stands for any characters within the last component. */
 export type KeySourceConfig =

@@ -462,8 +462,8 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
   ],
   [
     'a store not built',
-    'store: postgres://u:pw@db/x\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
-    ['1:8: this build has no postgres store — write store: sqlite:.countersign/state.db or store: memory'],
+    'store: supabase:https://u:pw@db/x\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
+    ['1:8: this build has no supabase store — write store: sqlite:.countersign/state.db or store: memory'],
   ],
   [
     'a duplicate key',
@@ -728,8 +728,8 @@ test('asks nothing of variables that name a store where the file names one', () 
   assert.deepEqual(faultLines(minimal, others), [
     'environment: DATABASE_URL has a value that is not understood — write postgres://USER@HOST/DATABASE',
   ]);
-  assert.deepEqual(faultLines(minimal, { DATABASE_URL: 'postgres://me:hunter2@db/x' }), [
-    'environment: the environment names a postgres store, which this build does not have — write store: sqlite:.countersign/state.db or store: memory',
+  assert.deepEqual(faultLines(minimal, { AUTH_STORAGE: 'supabase', SUPABASE_URL: 'https://me:hunter2@db/x' }), [
+    'environment: the environment names a supabase store, which this build does not have — write store: sqlite:.countersign/state.db or store: memory',
   ]);
 });
 

@@ -336,9 +336,9 @@ test('lets go of the store it opened when it cannot start, and leaves open what 
 
 test('says plainly that a store is not part of this build', async () => {
   const rejects = assert.rejects(
-    openStore({ kind: 'postgres', url: 'postgres://me:hunter2@db/x' }, {}),
+    openStore({ kind: 'supabase', url: 'https://me:hunter2@db/x' }, {}),
     (error: Error) => {
-      assert.match(error.message, /this build has no postgres store — write store: sqlite/);
+      assert.match(error.message, /this build has no supabase store — write store: sqlite/);
       assert.doesNotMatch(error.message, /hunter2/);
       return true;
     },

@@ -25,21 +25,19 @@ export interface Database {
 }
 
 const connectionsMax = 5;
-// A request waits for a connection and then for the answer, so at the worst for the sum of both.
-const connectMillisMax = 2000;
-const answerMillisMax = 3000;
 /** For work that reads or changes many rows, and that no request waits for. */
 export const longMillisMax = 30_000;
 const migrationMillisMax = 300_000;
 const closeMillisMax = 1000;
 
-export function openDatabase(url: string): Database {
+/** `patienceMillis`: for a connection, and then again for the answer. */
+export function openDatabase(url: string, patienceMillis: number): Database {
   const place = placeOf(url);
   const sockets = new Set<Socket>();
   const settings: ClientConfig = {
     connectionString: url,
     application_name: 'countersign',
-    connectionTimeoutMillis: connectMillisMax,
+    connectionTimeoutMillis: patienceMillis,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     // Made here, so that closing need not wait for a server that has fallen silent.
@@ -86,7 +84,7 @@ export function openDatabase(url: string): Database {
     query: <Row extends object>(
       { name, text }: Statement,
       values: readonly Value[] = [],
-      millisMax = answerMillisMax,
+      millisMax = patienceMillis,
     ): Promise<Row[]> =>
       faultless(async () => {
         const connection = await pool.connect();

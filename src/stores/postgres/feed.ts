@@ -20,13 +20,11 @@ export interface Feed {
   close(): void;
 }
 
-/** A connection that has fallen silent looks like one on which nothing happens; so it is asked. */
-const pulseMillis = 2000;
-const pulseMillisMax = 3000;
-const listenNow = { text: `LISTEN ${channel}`, query_timeout: pulseMillisMax };
-const areYouThere = { text: 'SELECT 1', query_timeout: pulseMillisMax };
+export function feed(database: Database, patienceMillis: number): Feed {
+  const listenNow = { text: `LISTEN ${channel}`, query_timeout: patienceMillis };
+  // A connection that has fallen silent looks like one on which nothing happens; so it is asked.
+  const areYouThere = { text: 'SELECT 1', query_timeout: patienceMillis };
 
-export function feed(database: Database): Feed {
   const watching = listeners();
   let client: Client | null = null;
   let first: Promise<void> | null = null;
@@ -49,7 +47,7 @@ export function feed(database: Database): Feed {
       await mine.query(listenNow);
       listening = true;
       failures = 0;
-      pulse = setInterval(() => beat(mine), pulseMillis);
+      pulse = setInterval(() => beat(mine), patienceMillis);
       pulse.unref();
       // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
       watching.tell(resync);

@@ -13,6 +13,8 @@ export interface PostgresStoreOptions {
   /** postgres://USER:PASSWORD@HOST:PORT/DATABASE, with `sslmode` and what else libpq's URLs may say. */
   readonly url: string;
   readonly clock?: Clock;
+  /** How long a connection, and then again an answer, may take before the store counts as away, milliseconds; 2,500. */
+  readonly patienceMillis?: number;
 }
 
 /**
@@ -20,9 +22,9 @@ export interface PostgresStoreOptions {
  * is connected before the first verb; every verb ends in bounded time, also when the server has fallen silent. Changes come
  * by NOTIFY, so the connection must be to Postgres itself or to a pooler that pools sessions.
  */
-export function postgresStore({ url, clock = systemClock }: PostgresStoreOptions): Store {
-  const database = openDatabase(url);
-  const changes = feed(database);
+export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 }: PostgresStoreOptions): Store {
+  const database = openDatabase(url, patienceMillis);
+  const changes = feed(database, patienceMillis);
   return {
     kind: 'postgres',
     keys: postgresKeys(database, changes),
