@@ -1,5 +1,5 @@
 import type { KeySource } from '../keys/sources/index.ts';
-import { envFiles, secretFiles } from '../keys/sources/index.ts';
+import { authoritySource, envFiles, secretFiles, type AuthoritySourceOptions } from '../keys/sources/index.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { ConfigError } from './faults.ts';
@@ -24,7 +24,18 @@ export type KeyOption =
   | { readonly envFiles: string }
   /** Keys, session tokens, modes and limits of a stack: 'sqlite:FILE'. At most one. */
   | { readonly store: string }
+  /** Keys and session tokens of a stack from its authority, kept fresh. */
+  | AuthorityOption
   | KeySource;
+
+/** `token`, or a file that holds it, needs the scope keys:read. See AuthoritySourceOptions for the rest. */
+export interface AuthorityOption extends Pick<
+  AuthoritySourceOptions,
+  'token' | 'tokenFile' | 'staleSecondsMax' | 'timeoutSeconds'
+> {
+  /** Where the authority answers: https, or http on this machine. */
+  readonly authority: string;
+}
 
 type ServiceWords = 'accept' | 'authorization' | 'apiKeyFile' | 'mode' | 'rateLimit' | 'maxSignedBody' | 'signature';
 
@@ -55,7 +66,7 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
     trustedProxies,
     failedAttempts,
     callers: namedCallers(routes ?? [], service),
-    keys: keys.filter((key) => !('store' in key) && !('start' in key)),
+    keys: keys.filter((key) => !('store' in key || 'authority' in key || 'start' in key)),
     // Rows in memory would be read by nobody.
     audit: { rows: store !== undefined },
     // Nothing is forwarded from here, but a service has an upstream.
@@ -68,7 +79,12 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
     if (key.kind === 'envFiles') return envFiles({ pattern: key.pattern, onWarning });
     throw new TypeError(`protect: keys cannot come from ${key.kind}`);
   });
-  const given = keys.filter((key): key is KeySource => 'start' in key);
+  const given = keys.flatMap((key): KeySource[] => {
+    if ('start' in key) return [key];
+    if (!('authority' in key)) return [];
+    const { authority: url, ...rest } = key;
+    return [authoritySource({ url, service, onWarning, ...rest })];
+  });
   return { config: { ...config, keys: [] }, sources: [...found, ...given] };
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { adminToken, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
 import { createKey } from '../keys/create.ts';
@@ -112,6 +113,20 @@ test('shares the keys, modes and decisions of a store', async (t) => {
   while (second.stack.modes.modeOf('embeddings', '*', null) !== 'report')
     await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(await said(second, '/x'), 'would_deny: missing_credentials');
+});
+
+test("knows callers by their stack's authority, and ends with it once its word is old", async (t) => {
+  const { stack, origin } = await startAuthority(t, {
+    yaml: "callers: [aidb]\nservices: { embeddings: { upstream: 'http://127.0.0.1:1' } }\n",
+  });
+  const order = { service: 'aidb', expiresAt: null, now: stack.clock(), kind: 'sk' } as const;
+  const { key: bearer } = await createKey(stack.store, stack.seal, order);
+  const { shared } = await protectedBy(t, { keys: [{ authority: origin, token: adminToken, staleSecondsMax: 60 }] });
+  assert.equal(await said(shared, '/x', { authorization: `Bearer ${bearer}` }), 'allow: service:aidb');
+  const { shared: unheard } = await protectedBy(t, { keys: [{ authority: 'http://127.0.0.1:1', token: adminToken }] });
+  assert.equal(await said(unheard, '/x', { authorization: `Bearer ${bearer}` }), 'deny: unavailable');
+  const wrong = { service: 'embeddings', env: {}, keys: [{ authority: 'http://stack.example', token: adminToken }] };
+  await assert.rejects(protection(wrong), TypeError);
 });
 
 test('judges by the routes that it is given, and takes the callers in them at their word', async (t) => {

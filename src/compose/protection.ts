@@ -12,7 +12,7 @@ import { ownConfig, type OwnService } from './own-service.ts';
 import { createStack, type Stack } from './stack.ts';
 import { watchConfig } from './watch-config.ts';
 
-export type { KeyOption, OwnService, RouteOption } from './own-service.ts';
+export type { AuthorityOption, KeyOption, OwnService, RouteOption } from './own-service.ts';
 
 /** A service that guards itself: what every adapter is built on. It judges as the gateway would. */
 export interface Protection {
