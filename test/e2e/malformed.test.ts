@@ -72,8 +72,18 @@ const path = fc.oneof(
   word.map((text) => `http://evil.example/${text}`),
 );
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const brokenJson = fc.oneof(
-  junk.map((text) => `{${text}`),
+  // Now and then what is drawn closes the brace, and an empty object is a right request.
+  junk.map((text) => `{${text}`).filter((text) => !isJson(text)),
   fc.constant('['.repeat(5_000)),
   fc.constant('{"metadata":'.repeat(2_000)),
   fc.json({ maxDepth: 2 }).filter((text) => !/^\s*[{n]/.test(text)),
