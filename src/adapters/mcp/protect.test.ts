@@ -13,6 +13,7 @@ import { createMcpExpressApp as createAppV1 } from '@modelcontextprotocol/sdk/se
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import express from 'express';
+import { sha256Hex } from '../../crypto/digest.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
 import { signHttpRequest } from '../../schemes/http-signature/index.ts';
 import { signServiceRequest } from '../../schemes/service-signature/index.ts';
@@ -123,6 +124,7 @@ for (const [name, guarding] of Object.entries(guards)) {
         '/mcp/.well-known/openid-configuration',
       ])
         assert.equal((await fetch(new URL(path, host.url))).status, 404, path);
+      assert.equal((await post(new URL('/mcp?a=/.well-known/oauth', host.url), {})).status, 401);
     });
 
     it('checks where a credential is used from', async (t) => {
@@ -223,6 +225,29 @@ it('names nobody but whom it has proven, whatever stood on the request', async (
   app.use(guard, (req, res) => void res.json({ auth: req.auth?.clientId ?? null }));
   const response = await post(await served(t, app), {});
   assert.deepEqual(await response.json(), { auth: null });
+});
+
+it('leaves the stream of a revoked key open in report mode', async (t) => {
+  const guard = await guardFor(t, { mode: 'report' });
+  const { protection } = guard;
+  const { stack } = protection;
+  const opened = Promise.withResolvers<express.Response>();
+  const app = express().use(guard, (req, res) => {
+    res.write(`${req.auth?.clientId}, `);
+    opened.resolve(res);
+  });
+  const url = await served(t, app);
+  const { id, key } = await keyOf({ url, protection, stack });
+  const stream = await post(url, bearer(key));
+  const dead = Promise.withResolvers<void>();
+  const entry = stack.keyring.apiKey(sha256Hex(key));
+  assert.ok(entry);
+  // Whoever is to be told of the key's end has been told when this is.
+  stack.liveness.track(entry.principal, dead.resolve);
+  await revokeKey(stack.store, id, stack.clock());
+  await dead.promise;
+  (await opened.promise).end('to the end');
+  assert.equal(await stream.text(), 'service:agent, to the end');
 });
 
 describe('a stateful MCP server', () => {

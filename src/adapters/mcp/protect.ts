@@ -5,6 +5,7 @@ import { deny } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
+import { closeWith } from './close-with.ts';
 
 declare global {
   namespace Express {
@@ -67,11 +68,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     if (principal !== null) {
       req.auth = authInfoOf(principal, { now: stack.clock() });
       // Where nothing is refused, nothing is cut off either.
-      if (enforced)
-        res.on(
-          'close',
-          stack.liveness.track(principal, () => void res.destroy()),
-        );
+      if (enforced) closeWith(principal, res, shared);
     }
     next();
   }
@@ -88,5 +85,6 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
 }
 
 function isDiscovery(path: string, refusal: Refusal): boolean {
-  return refusal.status === 401 && path.includes('/.well-known/');
+  const [plain = ''] = path.split('?', 1);
+  return refusal.status === 401 && plain.includes('/.well-known/');
 }

@@ -4,6 +4,7 @@ import { firstAnswer } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
 import { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo } from './auth-info.ts';
+import { closeWith } from './close-with.ts';
 import { oauthError, type ErrorClasses } from './oauth-error.ts';
 
 export type VerifierOptions = ProtectOptions & {
@@ -58,11 +59,7 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
     },
     watch(req, res, next) {
       const principal = principalOf(req.auth);
-      if (principal)
-        res.on(
-          'close',
-          stack.liveness.track(principal, () => void res.destroy()),
-        );
+      if (principal) closeWith(principal, res, shared);
       next();
     },
     close: () => shared.close(),
