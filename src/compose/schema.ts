@@ -36,9 +36,7 @@ const file = z.string().min(1, { error: 'write a path; a relative one starts at 
 const service = z.string().regex(servicePattern, {
   error: 'a name has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
 });
-const scope = z
-  .string()
-  .regex(scopePattern, { error: 'a scope has no spaces or quotes: embed:write' });
+const scope = z.string().regex(scopePattern, { error: 'a scope has no spaces or quotes: embed:write' });
 const method = z.string().regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: 'write methods in upper case: [GET, POST]' });
 
 function some<T extends z.ZodType>(item: T, meaningOfNone: string) {
