@@ -1,13 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { nextRequestId } from '../adapters/node/request.ts';
+import type { Stack } from '../compose/stack.ts';
+import { plainAddress } from '../core/address.ts';
 import { refusalOf } from '../core/refusal.ts';
-import { deny } from '../core/verdict.ts';
+import { deny, type Denied } from '../core/verdict.ts';
+import { slowBodies } from './slow-bodies.ts';
 
 /**
  * For every http.Server that faces clients. Heads are bounded in size and time, which is what stops a slow or endless one;
  * bodies and answers are not bounded in time, since streams may last.
  */
-export const serverOptions: ServerOptions = {
+export const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessage): boolean } = {
+  // HTTP/2 in the clear is not spoken here, and a client that offers it on the side is content without (RFC 9110 §7.8).
+  shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() !== 'h2c',
   maxHeaderSize: 16_384,
   headersTimeout: 15_000,
   connectionsCheckingInterval: 5000,
@@ -25,21 +31,58 @@ export const serverOptions: ServerOptions = {
   keepAliveInitialDelay: 30_000,
 };
 
+/** node:http's own code for it. */
+const tooSlow = 'ERR_HTTP_REQUEST_TIMEOUT';
+
 /** Lines beyond it node:http drops in silence; the gateway refuses from 129 on, long before. */
 const headerLinesKept = 512;
+
+type Refused = Stack['audit']['refused'];
+
+export interface FrontServerOptions {
+  /** Sees what was refused here, before any handler: what came was no HTTP, or too long or too slow. */
+  readonly refused?: Refused;
+  /** How long an unfinished request body may stand still; a minute unless said. */
+  readonly bodyIdleMillis?: number;
+}
 
 /** A server with these options that answers what it cannot read in the form of our refusals. */
 export function frontServer(
   handle: (req: IncomingMessage, res: ServerResponse) => void,
   upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void,
+  { refused = () => undefined, bodyIdleMillis = 60_000 }: FrontServerOptions = {},
 ): Server {
-  const server = createServer(serverOptions, handle);
+  const onClientError = clientError(refused);
+  const bodies = slowBodies(bodyIdleMillis, ({ socket }) => {
+    onClientError(Object.assign(new Error('the request body stopped coming in'), { code: tooSlow }), socket);
+  });
+  const lastRequests = new WeakSet<Duplex>();
+
+  function take(req: IncomingMessage, res: ServerResponse): void {
+    if (lastRequests.has(req.socket)) {
+      req.socket.destroy();
+      return;
+    }
+    if (req.headers.upgrade !== undefined) {
+      // After an upgrade that it was told to ignore node:http loses what follows in the same packet, so that a later body
+      // could be read as a request. Hence nothing may follow.
+      lastRequests.add(req.socket);
+      res.shouldKeepAlive = false;
+    }
+    bodies.watch(req, res);
+    handle(req, res);
+  }
+
+  const server = createServer(serverOptions, take);
   server.maxHeadersCount = headerLinesKept;
-  server.on('clientError', clientError);
+  server.on('clientError', onClientError);
   // Not answered before the verdict: the gateway says 100 when it wants the body.
-  server.on('checkContinue', handle);
-  server.on('connect', (_req: IncomingMessage, socket: Duplex) => refuseSocket(socket, 400, 'CONNECT'));
+  server.on('checkContinue', take);
+  server.on('connect', (_req: IncomingMessage, socket: Duplex) =>
+    refuseSocket(socket, 400, deny('bad_request', 'CONNECT')),
+  );
   server.on('upgrade', upgrade);
+  server.on('close', () => bodies.close());
   return server;
 }
 
@@ -49,10 +92,23 @@ export function continueBody(req: IncomingMessage, res: ServerResponse): void {
 }
 
 /** A server's 'clientError' event: what came is no HTTP, too long or too slow. */
-export function clientError(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (isAnswered(socket)) socket.end(() => socket.destroy());
-  else refuseSocket(socket, statusOf(error.code), error.message);
+function clientError(refused: Refused) {
+  return (error: Error & { code?: string }, socket: Duplex): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else if (isAnswered(socket)) socket.end(() => socket.destroy());
+    else {
+      const denied = deny('bad_request', `${error.code ?? 'unreadable'}: ${error.message}`);
+      refuseSocket(socket, statusOf(error.code), denied);
+      // Browsers open connections ahead of need: one on which nothing ever came is no attempt at anything.
+      if (!('bytesRead' in socket) || socket.bytesRead !== 0) refused(denied, unreadRequest(socket));
+    }
+  };
+}
+
+/** All that is known of a request that could not be read. */
+function unreadRequest(socket: Duplex): Parameters<Refused>[1] {
+  const address = 'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : '';
+  return { method: '', path: '', service: '', remoteAddress: plainAddress(address), requestId: nextRequestId() };
 }
 
 /** node:http keeps the response under way on its socket; a second answer behind it would be read as the next one. */
@@ -64,7 +120,7 @@ function isAnswered(socket: Duplex): boolean {
 
 function statusOf(code: string | undefined): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 431;
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  return code === tooSlow ? 408 : 400;
 }
 
 const PHRASES: Readonly<Record<number, string>> = {
@@ -73,8 +129,8 @@ const PHRASES: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-function refuseSocket(socket: Duplex, status: number, note: string): void {
-  const { headers, body } = refusalOf(deny('bad_request', note), []);
+function refuseSocket(socket: Duplex, status: number, denied: Denied): void {
+  const { headers, body } = refusalOf(denied, []);
   let head = `HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\nConnection: close\r\n`;
   for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
   socket.on('error', () => socket.destroy());

@@ -114,8 +114,8 @@ describe('what could be read in two ways', () => {
     ['two Host lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n${auth}\r\n`],
     ['no Host', `GET /echo/ HTTP/1.1\r\n${auth}\r\n`],
     [
-      'an upgrade to h2c',
-      `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`,
+      'an upgrade to anything but WebSocket',
+      `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}Connection: Upgrade\r\nUpgrade: TLS/1.3\r\n\r\n`,
     ],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     [

@@ -43,9 +43,10 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
 
   try {
     await add({ name: 'gateway', service: '' }, config.listen, 'listen', mainServer(stack, gateway, authority));
-    await add({ name: 'admin', service: '' }, config.adminListen, 'adminListen', adminServer(authority));
+    await add({ name: 'admin', service: '' }, config.adminListen, 'adminListen', adminServer(stack, authority));
     for (const { name, listen: own } of config.services) {
-      if (own) await add({ name: 'service', service: name }, own, `listen of ${name}`, serviceServer(gateway, name));
+      if (own)
+        await add({ name: 'service', service: name }, own, `listen of ${name}`, serviceServer(stack, gateway, name));
     }
   } catch (error) {
     for (const server of servers) server.close();
@@ -84,10 +85,12 @@ function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Serve
     authority.handle(req, res);
   }
 
-  return frontServer(handle, (req, socket, head) => {
+  function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (belongs(req) === 'gateway') gateway.upgrade(req, socket, head);
     else authority.upgrade(req, socket);
-  });
+  }
+
+  return frontServer(handle, upgrade, { refused: stack.audit.refused });
 }
 
 function serviceHosts(config: StackConfig): { config: StackConfig; services: Set<string>; admin: Set<string> } {
@@ -98,17 +101,19 @@ function serviceHosts(config: StackConfig): { config: StackConfig; services: Set
   };
 }
 
-function adminServer(authority: Authority): Server {
+function adminServer(stack: Stack, authority: Authority): Server {
   return frontServer(
     (req, res) => authority.handleAdmin(req, res),
     (_req, socket) => refuseUpgrade(socket),
+    { refused: stack.audit.refused },
   );
 }
 
-function serviceServer(gateway: Gateway, service: string): Server {
+function serviceServer({ audit }: Stack, gateway: Gateway, service: string): Server {
   return frontServer(
     (req, res) => gateway.handle(req, res, service),
     (req, socket, head) => gateway.upgrade(req, socket, head, service),
+    { refused: (denied, request) => audit.refused(denied, { ...request, service }) },
   );
 }
 
