@@ -284,19 +284,23 @@ describe('a stateful MCP server', () => {
     ['protect', false],
     ['requireBearerAuth and watch', true],
   ] as const) {
-    it(`closes the open stream of a revoked key, and refuses what comes after (${how})`, async (t) => {
-      const { host, mine } = await opened(t, verified);
-      const { store, clock } = host.stack;
-      // The client holds the one stream that its session may have, so this is a session of its own.
-      const begun = await post(host.url, bearer(mine.key));
-      const session = { ...bearer(mine.key), 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' };
-      const stream = await fetch(host.url, { headers: { ...session, accept: 'text/event-stream' } });
-      assert.equal(stream.status, 200);
-      const ended = assert.rejects(stream.text(), /terminated/);
-      await revokeKey(store, mine.id, clock());
-      await ended;
-      assert.equal((await post(host.url, session, ping)).status, 401);
-    });
+    it(
+      `closes the open stream of a revoked key, and refuses what comes after (${how})`,
+      { timeout: 30_000 },
+      async (t) => {
+        const { host, mine } = await opened(t, verified);
+        const { store, clock } = host.stack;
+        // The client holds the one stream that its session may have, so this is a session of its own.
+        const begun = await post(host.url, bearer(mine.key));
+        const session = { ...bearer(mine.key), 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' };
+        const stream = await fetch(host.url, { headers: { ...session, accept: 'text/event-stream' } });
+        assert.equal(stream.status, 200);
+        const ended = assert.rejects(stream.text(), /terminated/);
+        await revokeKey(store, mine.id, clock());
+        await ended;
+        assert.equal((await post(host.url, session, ping)).status, 401);
+      },
+    );
   }
 
   it('can share one protection with others', async (t) => {
