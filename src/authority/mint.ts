@@ -3,6 +3,7 @@ import { addressList } from '../core/address.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { deny, denyPrincipal, type Principal } from '../core/verdict.ts';
 import type { Stack } from '../compose/stack.ts';
+import { addressGroup } from '../policies/address-group.ts';
 import { jsonDepth } from './body.ts';
 import { ADMIN_TOKENS, type Caller } from './caller.ts';
 import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
@@ -80,9 +81,10 @@ export async function mint(
 ): Promise<MintedToken | Refused> {
   const bounds = caller.isAdmin ? grant(stack, input) : narrowed(stack, caller.principal, input);
   if (isRefused(bounds)) return bounds;
-  const limit = await stack.store.limits.take(`mint:${clientAddress}`, mintsPerWindow, windowSeconds, stack.clock());
+  const group = addressGroup(clientAddress);
+  const limit = await stack.store.limits.take(`mint:${group}`, mintsPerWindow, windowSeconds, stack.clock());
   if (!limit.allowed) {
-    const note = `${mintsPerWindow} tokens were minted from ${clientAddress} within ${windowSeconds} s`;
+    const note = `${mintsPerWindow} tokens were minted from ${group} within ${windowSeconds} s`;
     const denied = deny('rate_limited', note, {
       caller: { id: caller.principal.id, proven: true },
       retryAfter: limit.retryAfter,

@@ -261,6 +261,20 @@ test('of two hundred at once exactly five mint, and the rest learn when to come 
   assert.equal((await mint(origin)).status, 201);
 });
 
+test('the addresses of one IPv6 network share the five', async (t) => {
+  const yaml = `trustedProxies: [127.0.0.1/32]
+services: { echo: { upstream: 'http://127.0.0.1:1' } }
+`;
+  const { origin } = await startAuthority(t, { yaml });
+  const from = async (address: string) => {
+    const headers = { ...bearer(adminToken), 'x-forwarded-for': address };
+    return (await fetch(`${origin}/auth/token`, { method: 'POST', headers })).status;
+  };
+  for (let host = 1; host <= 5; host += 1) assert.equal(await from(`2001:db8::${host}`), 201);
+  assert.equal(await from('2001:db8::6'), 429);
+  assert.equal(await from('2001:db8:0:1::1'), 201);
+});
+
 test('those who prove nothing use up none of the five', async (t) => {
   const { origin } = await startAuthority(t);
   for (let attempt = 0; attempt < 8; attempt += 1) assert.equal((await mint(origin, {}, 'wrong')).status, 401);
