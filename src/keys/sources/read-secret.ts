@@ -61,13 +61,23 @@ function judge(path: string, file: number): SecretReading {
   const text = withoutNewline(buffer.toString('utf8', 0, length));
   buffer.fill(0);
   if (text === '') return refuse(`${path}: is empty, so no key is taken from it`);
-  return { ok: true, text, warning: open ? `${complaint}; where you can, run: chmod 600 ${path}` : null };
+  return {
+    ok: true,
+    text,
+    warning: open ? `${complaint}; where you can, run: chmod 600 ${path}` : foreign(path, stat.uid),
+  };
 }
 
 /** Exactly one newline, LF or CRLF: what an editor or echo adds is not part of a secret. */
 export function withoutNewline(text: string): string {
   if (text.endsWith('\r\n')) return text.slice(0, -2);
   return text.endsWith('\n') ? text.slice(0, -1) : text;
+}
+
+/** Others can open only what is their own or open to them; root opens anything, and so would take anybody's word for a key. */
+function foreign(path: string, owner: number): string | null {
+  if (process.geteuid?.() !== 0 || owner === 0) return null;
+  return `${path}: belongs to user ${owner}, who can change it; unless that is meant, run: chown root ${path}`;
 }
 
 /** Docker and Kubernetes mount secrets readable by all, in memory or below /run/secrets; there the mode is a warning only. */

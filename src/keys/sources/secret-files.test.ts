@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -124,6 +134,19 @@ test('accepts a key file that others can read below /run/secrets, with a warning
   const { warned, holds } = await started(t, join(folder, '*_api_key'), plain('embeddings'));
   assert.ok(holds(secretA));
   assert.match(warned[0] ?? '', /mode 0444/);
+});
+
+test('warns root of a key file that belongs to somebody else, who could change it', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root may give a file away');
+  const folder = folderFor(t);
+  const path = join(folder, 'embeddings_api_key');
+  put(path, secretA);
+  chownSync(path, 65_534, 65_534);
+  const { warned, holds } = await started(t, join(folder, '*_api_key'), plain('embeddings'));
+  assert.ok(holds(secretA));
+  assert.deepEqual(warned, [
+    `${path}: belongs to user 65534, who can change it; unless that is meant, run: chown root ${path}`,
+  ]);
 });
 
 test('refuses what is not a regular file, too large, empty, or no key that a header can carry, and shows none of it', async (t) => {
