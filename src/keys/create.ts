@@ -1,4 +1,5 @@
 import { cidrFault } from '../core/address.ts';
+import { scopePattern, scopeRule } from '../core/scope.ts';
 import type { KeyKind, KeyRecord } from '../core/credential.ts';
 import type { Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -54,6 +55,7 @@ export function checkOrder(order: KeyOrder): void {
   if (fault) throw new KeyError('invalid_service', fault);
   if (order.expiresAt !== null && !(order.expiresAt > order.now))
     throw new KeyError('invalid_option', 'the key would expire before it is used: choose an end in the future');
+  if ((order.scopes ?? []).some((scope) => !scopePattern.test(scope))) throw new KeyError('invalid_option', scopeRule);
   for (const cidr of order.allowedIps ?? []) {
     const wrong = cidrFault(cidr);
     if (wrong) throw new KeyError('invalid_option', wrong);

@@ -76,6 +76,7 @@ test('refuses an order that makes no sense before anything is stored', async () 
   for (const expiresAt of [now, now - 1, Number.NaN])
     await assert.rejects(createKey(store, seal, { ...order, expiresAt }), { code: 'invalid_option' });
   await assert.rejects(createKey(store, seal, { ...order, allowedIps: ['10.0.0.0/33'] }), { code: 'invalid_option' });
+  await assert.rejects(createKey(store, seal, { ...order, scopes: ['two words'] }), { code: 'invalid_option' });
   assert.deepEqual(await store.keys.list(), []);
 });
 
