@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { plainAddress, type AddressList } from '../../core/address.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { readBody } from './body.ts';
-import { clientAddress, isTrusted } from './client-address.ts';
+import { clientAddress, isTrusted } from '../../core/client-address.ts';
 
 export interface NodeRequestOptions {
   readonly req: IncomingMessage;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { addressList } from '../../core/address.ts';
+import { addressList } from './address.ts';
 import { clientAddress } from './client-address.ts';
 
 const trusted = addressList(['127.0.0.1/32', '10.0.0.0/8', 'fd00::/8']);
