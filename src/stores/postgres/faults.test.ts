@@ -202,6 +202,7 @@ async function retried(work: () => Promise<void>): Promise<void> {
       return await work();
     } catch (error) {
       if (attempt === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 }

@@ -1,0 +1,100 @@
+import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { callerOf, groupMerger } from '../groups.ts';
+import type { ScriptName } from './scripts.ts';
+import { listOf, type Server, type Value } from './server.ts';
+
+type Kept = DecisionRow & { readonly sequence: number };
+
+/** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
+const step = 500;
+
+/** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept. */
+export function redisDecisions(server: Server): DecisionStore {
+  async function rowsOf(script: ScriptName, ...values: Value[]): Promise<Kept[]> {
+    const reply = listOf(await server.run(script, ...values));
+    const rows: Kept[] = [];
+    for (let at = 0; at < reply.length; at += 2)
+      rows.push({ ...(JSON.parse(reply[at + 1] ?? '') as DecisionRow), sequence: Number(reply[at]) });
+    return rows;
+  }
+
+  /** Newest first. */
+  async function* byTime(since: number, until: number): AsyncGenerator<Kept[]> {
+    for (let cursor = ''; ;) {
+      const rows = await rowsOf('decisionsByTime', cursor, bound(since), bound(until), step);
+      yield rows;
+      const end = rows.at(-1);
+      if (!end || rows.length < step) return;
+      cursor = String(end.sequence).padStart(16, '0');
+    }
+  }
+
+  async function* behind(after: number): AsyncGenerator<Kept[]> {
+    for (let from = Math.floor(after) + 1; ;) {
+      const rows = await rowsOf('decisionsFrom', Math.max(0, from), step);
+      yield rows;
+      const end = rows.at(-1);
+      if (!end || rows.length < step) return;
+      from = end.sequence + 1;
+    }
+  }
+
+  async function inSteps(script: ScriptName, value: number): Promise<number> {
+    for (let removed = 0; ;) {
+      const count = Number(await server.run(script, value, step));
+      removed += count;
+      if (count < step) return removed;
+    }
+  }
+
+  return {
+    async append(rows) {
+      for (let start = 0; start < rows.length; start += step) {
+        const some = rows.slice(start, start + step);
+        await server.run('decisionsAppend', ...some.flatMap((row) => [row.time, JSON.stringify(row)]));
+      }
+      if (rows.length === 0) await server.ask((client) => client.ping());
+    },
+    async list(filter) {
+      const { since = -Infinity, until = Infinity, after } = filter;
+      const limit = Math.max(0, filter.limit);
+      const found: Kept[] = [];
+      for await (const page of after === undefined ? byTime(since, until) : behind(after)) {
+        for (const row of page) if (found.length < limit && matches(row, filter)) found.push(row);
+        if (found.length >= limit) break;
+      }
+      return found.sort((a, b) => a.sequence - b.sequence);
+    },
+    async groups(since, until) {
+      const merger = groupMerger();
+      for await (const page of byTime(since, until)) {
+        for (const row of page) {
+          const { service, route, mode, outcome, reason, clientAddress, requestId, time, sequence } = row;
+          const who = { service, route, mode, outcome, reason, caller: callerOf(row), clientAddress };
+          merger.add({ ...who, count: 1, firstSeen: time, lastSeen: time, requestId, lastSequence: sequence });
+        }
+      }
+      return merger.groups();
+    },
+    async prune(before, keep) {
+      const old = await inSteps('decisionsPruneOld', before);
+      return old + (await inSteps('decisionsPruneFirst', Math.max(0, keep)));
+    },
+  };
+}
+
+/** As Redis and Lua both read it. */
+function bound(time: number): string {
+  if (Number.isFinite(time)) return String(time);
+  return time > 0 ? '1e300' : '-1e300';
+}
+
+function matches(row: Kept, { since, until, outcome, service, caller }: DecisionFilter): boolean {
+  return (
+    (since === undefined || row.time >= since) &&
+    (until === undefined || row.time <= until) &&
+    (outcome === undefined || row.outcome === outcome) &&
+    (service === undefined || row.service === service) &&
+    (caller === undefined || callerOf(row) === caller)
+  );
+}

@@ -1,0 +1,35 @@
+import { StoreError } from '../../core/store.ts';
+
+/** The first word of what Redis answers with, in an operator's words. */
+const WORDS: Readonly<Record<string, string>> = {
+  WRONGPASS: 'refuses the user or the password; check both in the URL',
+  NOAUTH: 'wants a password; write it into the URL',
+  NOPERM: 'does not allow the user to do this; allow it all commands on the keys and channels countersign:*',
+  OOM: 'is full (maxmemory); give it more memory',
+  LOADING: 'is reading its data back and not ready yet',
+  READONLY: 'is read only; name the primary',
+  MISCONF: 'cannot save to its disk and takes no writes; make room',
+  BUSY: 'is busy with the script of somebody else',
+  MASTERDOWN: 'has lost its primary',
+};
+
+/**
+ * Whatever was thrown while asking the server, as a StoreError; misuse (a TypeError) stays what it is. What ioredis throws
+ * holds the command with its values, so nothing of it is passed on but its first word or code. `why` is the last fault of
+ * the connection; `place` is host, port and number.
+ */
+export function storeFault(error: unknown, place: string, why: string | null): unknown {
+  if (!(error instanceof Error) || error instanceof StoreError || error instanceof TypeError) return error;
+  const unavailable = (words: string): StoreError => new StoreError('store_unavailable', `Redis at ${place} ${words}`);
+  if (error.name === 'ReplyError') {
+    const word = /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
+    return unavailable(`${WORDS[word] ?? 'cannot do what was asked'} (Redis: ${word})`);
+  }
+  if (error.message === 'Command timed out') return unavailable('does not answer in time');
+  return unavailable(`cannot be reached (${why ?? 'the connection is closed'})`);
+}
+
+export function codeOf(error: Error): string {
+  if (error.name === 'ReplyError') return /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
+  return 'code' in error && typeof error.code === 'string' ? error.code : 'the connection broke';
+}

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { Redis } from 'ioredis';
+import { hasCode, type Change, type Store } from '../../core/store.ts';
+import { databasePassword, forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
+import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
+import { keyRecord, tokenRecord } from '../store.contract.ts';
+import { redisStore } from './store.ts';
+
+const server = await forThisFile('Redis that fails', startRedis);
+const unavailable = (error: unknown): boolean => hasCode(error, 'store_unavailable');
+
+if (server) {
+  const { url } = server;
+
+  test('what was acknowledged survives kill -9 of a server that writes everything down, and the feed says resync', async (t) => {
+    const store = await opened(t, url);
+    for (let number = 0; number < 50; number += 1) await store.keys.insert(keyRecord(`k${number}`));
+    await store.keys.revoke('k7', 1000);
+    const heard = heardOf(store, 'resync');
+    await server.kill();
+    await assert.rejects(store.tokens.byHash('any'), unavailable);
+    await assert.rejects(store.limits.once('n', 2000, 1000), unavailable);
+    await server.restart();
+    await heard;
+    await retried(() => store.ping());
+    assert.equal((await store.keys.list()).length, 50);
+    assert.deepEqual(await store.keys.revocations(), [keyRecord('k7').digest]);
+  });
+
+  test('a server that was restarted empty is a resync, and so is one that is emptied while it runs', async (t) => {
+    const store = await opened(t, url);
+    await store.keys.revokeDigest('before', 1);
+    const restarted = heardOf(store, 'resync');
+    await server.restartEmpty();
+    await restarted;
+    await retried(() => store.ping());
+    assert.deepEqual(await store.keys.revocations(), []);
+    await store.keys.insert(keyRecord('a'));
+    const emptied = heardOf(store, 'resync');
+    const other = new Redis(url);
+    t.after(async () => other.disconnect());
+    await other.flushall();
+    await emptied;
+    assert.deepEqual(await store.keys.list(), []);
+  });
+
+  test('a change that never arrived is noticed', async (t) => {
+    const store = await opened(t, url);
+    const other = new Redis(url);
+    t.after(async () => other.disconnect());
+    const heard = heardOf(store, 'resync');
+    await other.incr('countersign:changes');
+    await heard;
+    const next = heardOf(store, 'revocations');
+    await store.keys.revokeDigest('b', 1);
+    assert.deepEqual(await next, { topic: 'revocations', id: 'b' });
+  });
+
+  test('a server that stands still is unavailable in bounded time, and nothing is missed when it goes on', async (t) => {
+    const store = await opened(t, url);
+    const other = await opened(t, url);
+    server.pause();
+    t.after(async () => server.resume());
+    await Promise.all(Array.from({ length: 20 }, () => assert.rejects(store.keys.get('a'), unavailable)));
+    server.resume();
+    const heard = new Promise((resolve) => store.watch(resolve));
+    await retried(() => other.keys.revokeDigest('c', 1));
+    await heard;
+    await retried(() => store.ping());
+  });
+
+  test('a connection that is cut, and one that falls silent, are given up and made anew', async (t) => {
+    const relay = await tcpRelay(t, server.port);
+    const through = new URL(url);
+    through.port = String(relay.port);
+    const store = await opened(t, through.href);
+    const cut = heardOf(store, 'resync');
+    relay.cut();
+    await cut;
+    await retried(() => store.ping());
+    const silenced = heardOf(store, 'resync');
+    relay.silence();
+    await assert.rejects(store.keys.get('a'), unavailable);
+    await assert.rejects(store.keys.get('a'), unavailable);
+    relay.restore();
+    await silenced;
+    await retried(() => store.ping());
+  });
+
+  test('exactly as many of 200 concurrent uses pass over two instances as there is room for', async (t) => {
+    const stores = [await opened(t, url), await opened(t, url)];
+    const over = <T>(verb: (store: Store) => Promise<T>): Promise<T[]> =>
+      Promise.all(Array.from({ length: 200 }, (_, index) => verb(stores[index % 2] as Store)));
+    assert.equal((await over((store) => store.limits.once('nonce', 2000, 1000))).filter(Boolean).length, 1);
+    const states = await over((store) => store.limits.take('k', 5, 60, 1000));
+    assert.equal(states.filter(({ allowed }) => allowed).length, 5);
+  });
+
+  test('numbered databases are apart, their changes too', async (t) => {
+    const zero = await opened(t, url);
+    const one = await opened(t, `${url}/1`);
+    const heard: Change[] = [];
+    one.watch((change) => heard.push(change));
+    await zero.keys.revokeDigest('zero', 1);
+    await one.keys.revokeDigest('one', 1);
+    assert.deepEqual(heard, [{ topic: 'revocations', id: 'one' }]);
+    assert.deepEqual(await one.keys.revocations(), ['one']);
+  });
+
+  test('everything lies under one prefix, and what ends has an expiry', async (t) => {
+    const store = await opened(t, url);
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    await store.tokens.insert(tokenRecord(1));
+    await store.limits.take('k2', 1, 60, 1000);
+    await store.limits.once('n2', 2000, 1000);
+    for (const key of await client.keys('*')) {
+      assert.ok(key.startsWith('countersign:'), key);
+      const ends = /^countersign:(?:token|token-hash|limit|once):/.test(key);
+      assert.equal((await client.pttl(key)) > 0, ends, key);
+    }
+  });
+
+  test('a policy that throws keys away is warned of', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const warnings: string[] = [];
+    const store = redisStore({ url, onWarning: (text) => warnings.push(text) });
+    t.after(() => store.close());
+    await store.migrate();
+    assert.deepEqual(warnings, []);
+    await client.config('SET', 'maxmemory-policy', 'volatile-lru');
+    await store.migrate();
+    assert.match(warnings.join(), /maxmemory-policy volatile-lru.*set maxmemory-policy noeviction/);
+    await client.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+
+  test('a full server refuses to write and says so', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const store = await opened(t, url);
+    await client.config('SET', 'maxmemory', '1');
+    await assert.rejects(
+      store.keys.insert(keyRecord('full')),
+      (error: Error) => unavailable(error) && /is full/.test(error.message),
+    );
+    await client.config('SET', 'maxmemory', '0');
+  });
+
+  test('no error shows the password or the URL', async (t) => {
+    const wrong = new URL(url);
+    wrong.password = 'another-secret';
+    const unreachable = new URL(url);
+    unreachable.port = '1';
+    for (const [bad, words] of [
+      [wrong, /refuses the user or the password/],
+      [unreachable, /cannot be reached \(ECONNREFUSED\)/],
+    ] as const) {
+      const store = redisStore({ url: bad.href });
+      t.after(() => store.close());
+      await assert.rejects(store.keys.insert(keyRecord('secret-id')), (error: Error) => {
+        assert.ok(unavailable(error));
+        assert.match(error.message, words);
+        const shown = `${error.stack}${JSON.stringify(error)}${String(error.cause)}`;
+        for (const secret of [databasePassword, 'another-secret', 'redis://', 'secret-id'])
+          assert.ok(!shown.includes(secret));
+        return true;
+      });
+    }
+  });
+}
+
+async function opened(t: TestContext, url: string): Promise<Store> {
+  const store = redisStore({ url, patienceMillis: 1000 });
+  t.after(() => store.close());
+  await retried(() => store.migrate());
+  return store;
+}
+
+/** A machine that is busy with other tests may need longer than the short patience of these. */
+async function retried(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function heardOf(store: Store, topic: Change['topic']): Promise<Change> {
+  return new Promise((resolve) => {
+    const stop = store.watch((change) => {
+      if (change.topic !== topic) return;
+      stop();
+      resolve(change);
+    });
+  });
+}

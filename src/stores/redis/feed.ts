@@ -1,0 +1,110 @@
+import type { Redis } from 'ioredis';
+import type { Change } from '../../core/store.ts';
+import { uuid } from '../../crypto/random.ts';
+import { listeners, resync } from '../listeners.ts';
+import { ownChanges, readChange, type Told } from '../own-changes.ts';
+import type { ScriptName } from './scripts.ts';
+import { listOf, type Server, type Value } from './server.ts';
+
+/** What changed, by pub/sub on a connection of its own. Changes are numbered, so that one that is missing is noticed. */
+export interface Feed {
+  /** A script that writes and tells: its first value is the mark. Resolves to whether there was anything to tell. */
+  write(script: ScriptName, ...values: Value[]): Promise<boolean>;
+  watch(listener: (change: Change) => void): () => void;
+  /** Resolves when the first attempt to listen has come to an end, whatever it was. */
+  started(): Promise<void>;
+  close(): void;
+}
+
+export function feed(server: Server, patienceMillis: number): Feed {
+  const watching = listeners();
+  let first: Promise<void> | null = null;
+  let pulse: NodeJS.Timeout | undefined;
+  /** The number of the last change heard; null while it is not known where the feed stands. */
+  let last: number | null = null;
+  let held: string[] = [];
+  const own = ownChanges({
+    instance: uuid(),
+    tell: (change) => watching.tell(change),
+    running: () => last !== null,
+  });
+
+  function start(): Promise<void> {
+    return (first ??= new Promise((resolve) => {
+      const client = server.connection();
+      client.on('message', (_channel, message) => {
+        if (last === null) held.push(message);
+        else hear(message);
+      });
+      client.on('ready', () => void listen(client).then(resolve, () => client.disconnect(true)));
+      client.on('close', () => {
+        lost();
+        resolve();
+      });
+      client.on('end', resolve);
+      client.connect().catch(() => {});
+    }));
+  }
+
+  async function listen(client: Redis): Promise<void> {
+    held = [];
+    await client.subscribe(server.channel);
+    // On the same connection, so its answer has its place among the changes: all before it are counted in it.
+    last = Number((await client.get('countersign:changes')) ?? 0);
+    // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
+    watching.tell(resync);
+    for (const message of held) if (Number.parseInt(message, 10) > last) hear(message);
+    clearInterval(pulse);
+    pulse = setInterval(() => void beat(client).catch(() => client.disconnect(true)), patienceMillis);
+    pulse.unref();
+  }
+
+  /** Notices a connection that has fallen silent, a change that never arrived, and a server that was emptied. */
+  async function beat(client: Redis): Promise<void> {
+    const before = last;
+    const number = Number((await client.get('countersign:changes')) ?? 0);
+    if (last === null || before === null) return;
+    if (number >= before && number <= last) return;
+    last = number;
+    watching.tell(resync);
+  }
+
+  function lost(): void {
+    last = null;
+    held = [];
+    own.forget();
+    clearInterval(pulse);
+  }
+
+  function hear(message: string): void {
+    const space = message.indexOf(' ');
+    const number = Number(message.slice(0, space));
+    const gap = number !== (last ?? 0) + 1;
+    last = number;
+    const told = readChange(message.slice(space + 1));
+    if (gap || !told || told.change.topic === 'resync') watching.tell(resync);
+    else own.heard(told.mark, told.change);
+  }
+
+  return {
+    async write(script, ...values) {
+      const mark = own.mark();
+      const told = listOf(await server.run(script, mark, ...values));
+      const changes = told.flatMap((each) => readChange(`${mark} ${each}`)?.change ?? []);
+      own.wrote(
+        mark,
+        changes.filter((change): change is Told => change.topic !== 'resync'),
+      );
+      return told.length > 0;
+    },
+    watch(listener) {
+      void start();
+      return watching.add(listener);
+    },
+    started: start,
+    close() {
+      lost();
+      watching.clear();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { KeyRecord } from '../../core/credential.ts';
+import { StoreError, type KeyStore } from '../../core/store.ts';
+import type { Feed } from './feed.ts';
+import { pagesOf, recordOf } from './records.ts';
+import { listOf, type Server } from './server.ts';
+
+const pageSize = 5000;
+
+export function redisKeys(server: Server, feed: Feed): KeyStore {
+  const get = async (id: string): Promise<KeyRecord | null> =>
+    recordOf(listOf(await server.ask((client) => client.hmget(`countersign:key:${id}`, 'record', 'revokedAt'))));
+
+  return {
+    async insert(record) {
+      const { id, digest, createdAt, revokedAt, ...rest } = record;
+      const stored = JSON.stringify({ id, digest, createdAt, ...rest });
+      if (!(await feed.write('keyInsert', id, digest, createdAt, stored, revokedAt ?? '')))
+        throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already`);
+    },
+    get,
+    byDigest: async (digest) => recordOf(listOf(await server.run('keyByDigest', digest))),
+    async list() {
+      const byId = new Map<string, KeyRecord>();
+      for await (const page of pagesOf<KeyRecord>(server, 'keysPage'))
+        for (const record of page) byId.set(record.id, record);
+      return [...byId.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    },
+    async revoke(id, at) {
+      await feed.write('keyRevoke', id, at);
+      return get(id);
+    },
+    async revocations() {
+      const all = new Set<string>();
+      for (let start = 0; ; start += pageSize) {
+        const end = start + pageSize - 1;
+        const page = listOf(
+          await server.ask((client) => client.zrange('countersign:revocations', String(start), String(end))),
+        );
+        for (const digest of page) all.add(digest ?? '');
+        if (page.length < pageSize) return [...all];
+      }
+    },
+    async revokeDigest(digest, at) {
+      await feed.write('digestRevoke', digest, at);
+    },
+  };
+}

@@ -1,0 +1,218 @@
+/**
+ * What must happen in one step happens in one script. Names of keys are built inside, from ids: so it is one server and its
+ * replicas, not a cluster. Numbers travel as text, since Lua's would lose their fractions on the way out.
+ */
+export interface Scripts {
+  readonly channel: string;
+  readonly sources: Readonly<Record<ScriptName, string>>;
+}
+
+export type ScriptName = keyof ReturnType<typeof sourcesFor>;
+
+/** Pub/sub knows nothing of Redis' numbered databases, so the channel says which one it tells of. */
+export function scriptsFor(database: number): Scripts {
+  const channel = `countersign:changes:${database}`;
+  return { channel, sources: sourcesFor(channel) };
+}
+
+/** How many decisions are kept at most. */
+export const decisionsMax = 100_000;
+
+function sourcesFor(channel: string) {
+  // The number lets a listener see that it missed one. Every result is what was told.
+  const telling = `
+    local told = {}
+    local function tell(topic, id)
+      local number = redis.call('INCR', 'countersign:changes')
+      redis.call('PUBLISH', '${channel}', number .. ' ' .. ARGV[1] .. ' ' .. topic .. ' ' .. id)
+      table.insert(told, topic .. ' ' .. id)
+    end`;
+  return {
+    // mark, id, digest, createdAt, record, revokedAt or ''
+    keyInsert: `${telling}
+      local key = 'countersign:key:' .. ARGV[2]
+      if redis.call('EXISTS', key) == 1 or redis.call('HEXISTS', 'countersign:key-digests', ARGV[3]) == 1 then return told end
+      redis.call('HSET', key, 'record', ARGV[5], 'digest', ARGV[3])
+      if ARGV[6] ~= '' then redis.call('HSET', key, 'revokedAt', ARGV[6]) end
+      redis.call('HSET', 'countersign:key-digests', ARGV[3], ARGV[2])
+      redis.call('ZADD', 'countersign:keys', ARGV[4], ARGV[2])
+      tell('keys', ARGV[2])
+      return told`,
+    // mark, id, at
+    keyRevoke: `${telling}
+      local key = 'countersign:key:' .. ARGV[2]
+      if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'revokedAt', ARGV[3]) == 0 then return told end
+      tell('keys', ARGV[2])
+      local digest = redis.call('HGET', key, 'digest')
+      if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], digest) == 1 then tell('revocations', digest) end
+      return told`,
+    // mark, digest, at
+    digestRevoke: `${telling}
+      if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], ARGV[2]) == 1 then tell('revocations', ARGV[2]) end
+      return told`,
+    // digest
+    keyByDigest: `
+      local id = redis.call('HGET', 'countersign:key-digests', ARGV[1])
+      if not id then return {} end
+      return redis.call('HMGET', 'countersign:key:' .. id, 'record', 'revokedAt')`,
+    // start, end
+    keysPage: pageOf('countersign:keys', 'countersign:key:'),
+    // mark, id, hash, createdAt negated, expiresAt, record, revokedAt or '', milliseconds to live
+    tokenInsert: `${telling}
+      local key = 'countersign:token:' .. ARGV[2]
+      local index = 'countersign:token-hash:' .. ARGV[3]
+      if redis.call('EXISTS', key) == 1 or redis.call('EXISTS', index) == 1 then return told end
+      redis.call('HSET', key, 'record', ARGV[6], 'hash', ARGV[3])
+      if ARGV[7] ~= '' then redis.call('HSET', key, 'revokedAt', ARGV[7]) end
+      redis.call('PEXPIRE', key, ARGV[8])
+      redis.call('SET', index, ARGV[2], 'PX', ARGV[8])
+      redis.call('ZADD', 'countersign:tokens', ARGV[4], ARGV[2])
+      redis.call('ZADD', 'countersign:tokens-expiry', ARGV[5], ARGV[2])
+      tell('tokens', ARGV[2])
+      return told`,
+    // mark, id, at
+    tokenRevoke: `${telling}
+      local key = 'countersign:token:' .. ARGV[2]
+      if redis.call('EXISTS', key) == 1 and redis.call('HSETNX', key, 'revokedAt', ARGV[3]) == 1 then
+        tell('tokens', ARGV[2])
+      end
+      return told`,
+    // hash
+    tokenByHash: `
+      local id = redis.call('GET', 'countersign:token-hash:' .. ARGV[1])
+      if not id then return {} end
+      return redis.call('HMGET', 'countersign:token:' .. id, 'record', 'revokedAt')`,
+    // start, end
+    tokensPage: pageOf('countersign:tokens', 'countersign:token:'),
+    // before, how many at most
+    tokensDelete: `
+      local ids = redis.call('ZRANGEBYSCORE', 'countersign:tokens-expiry', '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
+      for _, id in ipairs(ids) do
+        local hash = redis.call('HGET', 'countersign:token:' .. id, 'hash')
+        if hash then redis.call('DEL', 'countersign:token-hash:' .. hash) end
+        redis.call('DEL', 'countersign:token:' .. id)
+        redis.call('ZREM', 'countersign:tokens', id)
+        redis.call('ZREM', 'countersign:tokens-expiry', id)
+      end
+      return #ids`,
+    // mark, scope, row, 'all' or 'one'
+    modeSet: `${telling}
+      if ARGV[4] == 'all' then redis.call('DEL', 'countersign:modes') end
+      redis.call('HSET', 'countersign:modes', ARGV[2], ARGV[3])
+      tell('modes', ARGV[2])
+      return told`,
+    // mark, scope, 'all' or 'one', mode or ''
+    modeClear: `${telling}
+      local rows = redis.call('HGETALL', 'countersign:modes')
+      for at = 1, #rows, 2 do
+        local meant = ARGV[3] == 'all' or rows[at] == ARGV[2]
+        if meant and (ARGV[4] == '' or cjson.decode(rows[at + 1]).mode == ARGV[4]) then
+          redis.call('HDEL', 'countersign:modes', rows[at])
+        end
+      end
+      tell('modes', ARGV[3] == 'all' and '*' or ARGV[2])
+      return told`,
+    // key, limit, now, end of a window that would begin now, milliseconds to live
+    limitTake: `
+      local key = 'countersign:limit:' .. ARGV[1]
+      local held = redis.call('HMGET', key, 'count', 'endsAt')
+      if held[2] and tonumber(held[2]) > tonumber(ARGV[3]) then
+        if tonumber(held[1]) >= tonumber(ARGV[2]) then return { 0, held[1], held[2] } end
+        return { 1, redis.call('HINCRBY', key, 'count', 1), held[2] }
+      end
+      redis.call('HSET', key, 'count', 1, 'endsAt', ARGV[4])
+      redis.call('PEXPIRE', key, ARGV[5])
+      return { 1, 1, ARGV[4] }`,
+    // key, expiresAt, now, milliseconds to live
+    once: `
+      local key = 'countersign:once:' .. ARGV[1]
+      local held = redis.call('GET', key)
+      if held and tonumber(held) > tonumber(ARGV[3]) then return 0 end
+      redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
+      return 1`,
+    // time, row, time, row …
+    decisionsAppend: `
+      local count = #ARGV / 2
+      local first = redis.call('INCRBY', 'countersign:decisions-sequence', count) - count
+      for row = 1, count do
+        local sequence = string.format('%.0f', first + row)
+        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[row * 2])
+        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[row * 2 - 1], string.rep('0', 16 - #sequence) .. sequence)
+      end
+      local beyond = redis.call('XLEN', 'countersign:decisions') - ${decisionsMax}
+      ${removing}
+      if beyond > 0 then return removeFirst(math.min(beyond, 5000)) end
+      return 0`,
+    // sequence number of the last one had or '', since, until, how many at most: newest first
+    decisionsByTime: `
+      local start
+      if ARGV[1] == '' then
+        start = redis.call('ZCOUNT', 'countersign:decisions-by-time', '(' .. ARGV[3], '+inf')
+      else
+        local rank = redis.call('ZREVRANK', 'countersign:decisions-by-time', ARGV[1])
+        if not rank then return {} end
+        start = rank + 1
+      end
+      local last = start + tonumber(ARGV[4]) - 1
+      local found = redis.call('ZREVRANGE', 'countersign:decisions-by-time', start, last, 'WITHSCORES')
+      local rows = {}
+      for at = 1, #found, 2 do
+        if tonumber(found[at + 1]) < tonumber(ARGV[2]) then break end
+        local id = string.gsub(found[at], '^0+', '') .. '-0'
+        local entry = redis.call('XRANGE', 'countersign:decisions', id, id)[1]
+        if entry then
+          table.insert(rows, found[at])
+          table.insert(rows, entry[2][2])
+        end
+      end
+      return rows`,
+    // first sequence number, how many at most
+    decisionsFrom: `
+      local rows = {}
+      for _, entry in ipairs(redis.call('XRANGE', 'countersign:decisions', ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])) do
+        table.insert(rows, (string.gsub(entry[1], '%-0$', '')))
+        table.insert(rows, entry[2][2])
+      end
+      return rows`,
+    // before, how many at most
+    decisionsPruneOld: `
+      local found = redis.call('ZRANGEBYSCORE', 'countersign:decisions-by-time', '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
+      for _, member in ipairs(found) do
+        redis.call('XDEL', 'countersign:decisions', string.gsub(member, '^0+', '') .. '-0')
+        redis.call('ZREM', 'countersign:decisions-by-time', member)
+      end
+      return #found`,
+    // how many to keep, how many to remove at most
+    decisionsPruneFirst: `
+      ${removing}
+      local beyond = redis.call('XLEN', 'countersign:decisions') - tonumber(ARGV[1])
+      if beyond <= 0 then return 0 end
+      return removeFirst(math.min(beyond, tonumber(ARGV[2])))`,
+  };
+}
+
+const removing = `
+  local function removeFirst(count)
+    local entries = redis.call('XRANGE', 'countersign:decisions', '-', '+', 'COUNT', count)
+    for _, entry in ipairs(entries) do
+      local sequence = string.gsub(entry[1], '%-0$', '')
+      redis.call('XDEL', 'countersign:decisions', entry[1])
+      redis.call('ZREM', 'countersign:decisions-by-time', string.rep('0', 16 - #sequence) .. sequence)
+    end
+    return #entries
+  end`;
+
+/** Records by their place in an index, as id, record, revokedAt; those that have expired are left out but counted first. */
+function pageOf(index: string, prefix: string): string {
+  return `
+    local ids = redis.call('ZRANGE', '${index}', ARGV[1], ARGV[2])
+    local rows = { #ids }
+    for _, id in ipairs(ids) do
+      local held = redis.call('HMGET', '${prefix}' .. id, 'record', 'revokedAt')
+      if held[1] then
+        table.insert(rows, held[1])
+        table.insert(rows, held[2])
+      end
+    end
+    return rows`;
+}

@@ -1,0 +1,48 @@
+import type { TokenRecord } from '../../core/credential.ts';
+import { StoreError, type TokenStore } from '../../core/store.ts';
+import type { Feed } from './feed.ts';
+import { pagesOf, recordOf } from './records.ts';
+import { listOf, type Server } from './server.ts';
+
+/** How long an expired token is still known as expired, seconds; then Redis forgets it by itself. */
+const keptSeconds = 30 * 86_400;
+const deleteStep = 500;
+
+export function redisTokens(server: Server, feed: Feed): TokenStore {
+  const get = async (tokenId: string): Promise<TokenRecord | null> =>
+    recordOf(listOf(await server.ask((client) => client.hmget(`countersign:token:${tokenId}`, 'record', 'revokedAt'))));
+
+  return {
+    async insert(record) {
+      const { revokedAt, ...stored } = record;
+      const { tokenId, tokenHash, createdAt, expiresAt } = stored;
+      // From now on rather than until a time: the server's clock need not be ours.
+      const millis = Math.round((Math.max(0, expiresAt - createdAt) + keptSeconds) * 1000);
+      const values = [tokenId, tokenHash, -createdAt, expiresAt, JSON.stringify(stored), revokedAt ?? '', millis];
+      if (!(await feed.write('tokenInsert', ...values)))
+        throw new StoreError('duplicate', `the token id ${tokenId} is taken, or this token is stored already`);
+    },
+    byHash: async (tokenHash) => recordOf(listOf(await server.run('tokenByHash', tokenHash))),
+    get,
+    async listActive(now, limit) {
+      const active = new Map<string, TokenRecord>();
+      for await (const page of pagesOf<TokenRecord>(server, 'tokensPage')) {
+        for (const record of page)
+          if (record.revokedAt === null && record.expiresAt > now) active.set(record.tokenId, record);
+        if (active.size >= limit) break;
+      }
+      return [...active.values()].slice(0, Math.max(0, limit));
+    },
+    async revoke(tokenId, at) {
+      await feed.write('tokenRevoke', tokenId, at);
+      return get(tokenId);
+    },
+    async deleteExpired(before) {
+      for (let deleted = 0; ;) {
+        const count = Number(await server.run('tokensDelete', before, deleteStep));
+        deleted += count;
+        if (count < deleteStep) return deleted;
+      }
+    },
+  };
+}
