@@ -2,19 +2,20 @@
  * HTTP signatures beside the two libraries that verify them, what leaving the main thread does for the others, and the room
  * that nonces take. Every request of ours is signed anew with a nonce of its own, and its nonce is remembered as in a server.
  */
-import { createPublicKey, createSecretKey, verify } from 'node:crypto';
+import { createHmac, createPublicKey, createSecretKey, timingSafeEqual, verify } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { verifySignature, type RequestDescriptor, type Verifier } from 'http-message-sig';
 import { createVerifier, httpbis } from 'http-message-signatures';
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { SignatureKeyEntry } from '../../src/core/credential.ts';
+import type { KeyRecord, SignatureKeyEntry } from '../../src/core/credential.ts';
 import type { AuthRequest } from '../../src/core/request.ts';
 import type { Scheme } from '../../src/core/scheme.ts';
+import { sha256Hex } from '../../src/crypto/digest.ts';
 import { ed25519Pair, ed25519PrivateKey, ed25519PublicKey } from '../../src/crypto/ed25519.ts';
 import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { randomSecret } from '../../src/crypto/random.ts';
 import { sealWith } from '../../src/crypto/seal.ts';
 import { createKey } from '../../src/keys/create.ts';
+import { keyIndex } from '../../src/keys/key-index.ts';
 import { keyring } from '../../src/keys/keyring.ts';
 import {
   httpSignature,
@@ -226,11 +227,46 @@ function nonceMemory(bench: Bench): void {
   });
 }
 
+/** One key made known among a hundred thousand, and its service asked for; beside building the index of a hundredth of them. */
+async function keyChange(bench: Bench): Promise<void> {
+  const seal = sealWith('ab'.repeat(32));
+  const recordOf = (number: number): KeyRecord => ({
+    id: `key-${number}`,
+    service: `device-${number % 5000}`,
+    kind: 'sk',
+    digest: sha256Hex(`secret-${number}`),
+    material: null,
+    lastFour: 'abcd',
+    imported: false,
+    scopes: [],
+    allowedIps: [],
+    createdAt: now + number,
+    expiresAt: null,
+    revokedAt: null,
+  });
+  const records = Array.from({ length: 100_000 }, (_, number) => recordOf(number));
+  const index = keyIndex(seal);
+  index.putAll(records, []);
+  const few = records.slice(0, 1000);
+  let next = records.length;
+  await bench.compare('one key change among 100,000', {
+    ours: () => {
+      const record = recordOf(next++);
+      index.putRecord(record.id, record);
+      index.putRecord(record.id, null);
+    },
+    peer: () => keyIndex(seal).putAll(few, []),
+    peerName: 'building an index of 1,000',
+    runs: 25,
+  });
+}
+
 const cases: readonly NamedCase[] = [
   against('http-message-signatures', byMessageSignatures),
   against('http-message-sig', byMessageSig),
   { name: 'ed25519 event loop delay', run: ed25519Delay },
   { name: 'nonces memory', run: nonceMemory },
+  { name: 'one key change among 100,000', run: keyChange },
 ];
 
 export default cases;
