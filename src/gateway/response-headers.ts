@@ -1,21 +1,6 @@
 import { connectionOptions } from './header-kinds.ts';
+import { responseName } from './response-names.ts';
 import { setsSessionCookie } from './session-cookie.ts';
-
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Lengths of the names in HOP_BY_HOP, and of set-cookie and content-length: other names are not looked at. */
-const LENGTHS: ReadonlySet<number> = new Set(
-  [...HOP_BY_HOP, 'set-cookie', 'content-length'].map((name) => name.length),
-);
 
 export const devHeader = 'X-Countersign-Dev';
 
@@ -29,16 +14,15 @@ export function clientHeaders(raw: readonly Buffer[], devMode: boolean): string[
   let lengths = 0;
   let encoded = false;
   for (let index = 0; index < raw.length; index += 2) {
-    const name = (raw[index] as Buffer).toString('latin1');
+    const { text, kind } = responseName(raw[index] as Buffer);
+    if (kind === 'hop') continue;
     const value = (raw[index + 1] as Buffer).toString('latin1');
-    if (LENGTHS.has(name.length)) {
-      const lower = name.toLowerCase();
-      if (lower === 'connection') (connections ??= []).push(value);
-      if (lower === 'transfer-encoding') encoded = true;
-      if (HOP_BY_HOP.has(lower) || (lower === 'set-cookie' && setsSessionCookie(value))) continue;
-      if (lower === 'content-length') lengths += 1;
+    if (kind === 'connection') (connections ??= []).push(value);
+    else if (kind === 'transfer-encoding') encoded = true;
+    else if (kind !== 'set-cookie' || !setsSessionCookie(value)) {
+      if (kind === 'content-length') lengths += 1;
+      headers.push(text, value);
     }
-    headers.push(name, value);
   }
   if (lengths > 1 || (lengths === 1 && encoded)) throw new AmbiguousResponse();
   const options = connections === null ? null : connectionOptions(connections);
