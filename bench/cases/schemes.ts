@@ -4,6 +4,8 @@
  */
 import { createHmac, createPublicKey, createSecretKey, timingSafeEqual, verify } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { betterAuth, type BetterAuthPlugin } from 'better-auth';
+import { memoryAdapter } from 'better-auth/adapters/memory';
 import { verifySignature, type RequestDescriptor, type Verifier } from 'http-message-sig';
 import { createVerifier, httpbis } from 'http-message-signatures';
 import type { KeyRecord, SignatureKeyEntry } from '../../src/core/credential.ts';
@@ -17,6 +19,7 @@ import { sealWith } from '../../src/crypto/seal.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { keyIndex } from '../../src/keys/key-index.ts';
 import { keyring } from '../../src/keys/keyring.ts';
+import { apiKey } from '../../src/schemes/api-key/index.ts';
 import {
   httpSignature,
   nonces,
@@ -227,6 +230,52 @@ function nonceMemory(bench: Bench): void {
   });
 }
 
+/**
+ * Our API key scheme beside better-auth's plug-in, both in memory. Its package is asked for by name, so that the other cases
+ * run where it is not installed.
+ */
+async function apiKeys(bench: Bench): Promise<void> {
+  const peer = await betterAuthKey().catch((error: unknown) => {
+    bench.say(`left out, since better-auth's API keys are not installed: ${String(error)}`);
+    return null;
+  });
+  if (peer === null) return;
+  const store = memoryStore();
+  const seal = sealWith('ab'.repeat(32));
+  const { key } = await createKey(store, seal, { service: 'aidb', kind: 'sk', expiresAt: null, now });
+  const ring = await keyring({ store, seal, sources: [], clock, onWarning: () => undefined });
+  const scheme = apiKey({ keyring: ring, clock });
+  const request = requestWith({ 'x-api-key': key });
+  await mustAccept('ours', scheme.authenticate(request));
+  await mustAccept('better-auth', ((await peer()) as { valid?: boolean }).valid);
+  const ours = () => scheme.authenticate(request);
+  await bench.compare('api-key verify', { ours, peer, peerName: 'better-auth, API key plug-in in memory', runs: 25 });
+  ring.close();
+}
+
+interface ApiKeyCalls {
+  signUpEmail(call: { body: { email: string; password: string; name: string } }): Promise<{ user: { id: string } }>;
+  createApiKey(call: { body: { name: string; userId: string } }): Promise<{ key: string }>;
+  verifyApiKey(call: { body: { key: string } }): Promise<unknown>;
+}
+
+async function betterAuthKey(): Promise<() => Promise<unknown>> {
+  const plugin: string = '@better-auth/api-key';
+  const { apiKey: keys } = (await import(plugin)) as { apiKey(options: unknown): BetterAuthPlugin };
+  const { api } = betterAuth({
+    secret: randomSecret(32).toString('hex'),
+    baseURL: 'http://127.0.0.1',
+    database: memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] }),
+    emailAndPassword: { enabled: true },
+    plugins: [keys({ rateLimit: { enabled: false } })],
+    logger: { disabled: true },
+    telemetry: { enabled: false },
+  }) as unknown as { api: ApiKeyCalls };
+  const { user } = await api.signUpEmail({ body: { email: 'a@example.org', password: 'password-1234', name: 'a' } });
+  const { key } = await api.createApiKey({ body: { name: 'bench', userId: user.id } });
+  return () => api.verifyApiKey({ body: { key } });
+}
+
 /** One key made known among a hundred thousand, and its service asked for; beside building the index of a hundredth of them. */
 async function keyChange(bench: Bench): Promise<void> {
   const seal = sealWith('ab'.repeat(32));
@@ -266,6 +315,7 @@ const cases: readonly NamedCase[] = [
   against('http-message-sig', byMessageSig),
   { name: 'ed25519 event loop delay', run: ed25519Delay },
   { name: 'nonces memory', run: nonceMemory },
+  { name: 'api-key verify', run: apiKeys },
   { name: 'one key change among 100,000', run: keyChange },
 ];
 
