@@ -13,6 +13,7 @@ import { serviceSignature } from '../schemes/service-signature/index.ts';
 import { sessionToken } from '../schemes/session-token/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
+import { redisStore } from '../stores/redis/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { SCHEMES, type SchemeName, type ServiceConfig, type StoreConfig } from './config.ts';
 
@@ -64,6 +65,7 @@ export const stores: StoreMakers = {
   memory: () => memoryStore(),
   sqlite: ({ file }) => sqliteStore({ file }),
   postgres: ({ url }) => postgresStore({ url }),
+  redis: ({ url }) => redisStore({ url }),
 };
 
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */

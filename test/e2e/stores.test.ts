@@ -2,10 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MissingProgram } from '../fixtures/programs.ts';
-import { databasePassword, startPostgres, type DatabaseServer, type Ending } from '../fixtures/databases.ts';
+import {
+  databasePassword,
+  startPostgres,
+  startRedis,
+  type DatabaseServer,
+  type Ending,
+} from '../fixtures/databases.ts';
 import { startProgram, startUpstream } from './program.ts';
 
-const servers: readonly (readonly [string, (t: Ending) => Promise<DatabaseServer>])[] = [['postgres', startPostgres]];
+const servers: readonly (readonly [string, (t: Ending) => Promise<DatabaseServer>])[] = [
+  ['postgres', startPostgres],
+  ['redis', startRedis],
+];
 
 for (const [kind, start] of servers) {
   test(`on ${kind} a key works as soon as it is made, and is dead as soon as it is revoked, on every server`, async (t) => {
