@@ -1,0 +1,50 @@
+/** The programs in docs/adapters.md compile as they stand, against the sources that their imports stand for. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+
+test('every program in docs/adapters.md compiles', { timeout: 120_000 }, (t) => {
+  const text = readFileSync(join(root, 'docs/adapters.md'), 'utf8');
+  const programs = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+  assert.ok(programs.length >= 2);
+  const folder = mkdtempSync(join(root, 'node_modules/.docs-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [index, program] of programs.entries())
+    writeFileSync(
+      join(folder, `program-${index}.ts`),
+      program.replaceAll("'countersign/node'", "'../../src/adapters/node/index.ts'"),
+    );
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }),
+  );
+  const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+});
+
+test('every document that a document links to is there', () => {
+  const documents = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'docs/adapters.md',
+    'docs/client.md',
+    'docs/mcp.md',
+    'docs/cli.md',
+    'docs/configuration.md',
+    'docs/credentials.md',
+    'docs/http-api.md',
+    'docs/reasons.md',
+  ];
+  const missing = documents.flatMap((document) => {
+    const text = readFileSync(join(root, document), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map((match) => match[1] as string);
+    return links.filter((link) => !existsSync(join(root, document, '..', link))).map((link) => `${document}: ${link}`);
+  });
+  assert.deepEqual(missing, []);
+});
