@@ -47,8 +47,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
       await mine.query(listenNow);
       listening = true;
       failures = 0;
-      pulse = setInterval(() => beat(mine), patienceMillis);
-      pulse.unref();
+      pulse = beatLater(mine);
       // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
       watching.tell(resync);
     } catch {
@@ -62,7 +61,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
     client = null;
     listening = false;
     own.forget();
-    clearInterval(pulse);
+    clearTimeout(pulse);
     which?.end().catch(() => {});
     if (closed) return;
     clearTimeout(retry);
@@ -70,8 +69,16 @@ export function feed(database: Database, patienceMillis: number): Feed {
     retry.unref();
   }
 
+  /** The next question waits for the answer to the last. */
   function beat(which: Client): void {
-    which.query(areYouThere).catch(() => lost(which));
+    which.query(areYouThere).then(
+      () => which === client && (pulse = beatLater(which)),
+      () => lost(which),
+    );
+  }
+
+  function beatLater(which: Client): NodeJS.Timeout {
+    return setTimeout(() => beat(which), patienceMillis).unref();
   }
 
   function hear(payload: string): void {
@@ -105,7 +112,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
     close() {
       closed = true;
       clearTimeout(retry);
-      clearInterval(pulse);
+      clearTimeout(pulse);
       watching.clear();
     },
   };

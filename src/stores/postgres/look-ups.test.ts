@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client } from 'pg';
+import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
+import { decisionGroups, firstBeyond, listing, pruneFirst, pruneOld } from './decisions.ts';
+import { keyByDigest, keyById, keysBehind, revocationsBehind } from './keys.ts';
+import { limitByKey, limitsSweep, onceSweep } from './limits.ts';
+import { postgresStore } from './store.ts';
+import { deleteSome, tokenByHash, tokenById } from './tokens.ts';
+
+const server = await forThisFile('look-ups on Postgres', startPostgres);
+
+const statements = {
+  'token by hash': tokenByHash,
+  'token by id': tokenById,
+  'expired tokens': deleteSome,
+  'key by digest': keyByDigest,
+  'key by id': keyById,
+  'the next keys': keysBehind,
+  'the next revocations': revocationsBehind,
+  'limit by key': limitByKey,
+  'ended limits': limitsSweep,
+  'expired one-time values': onceSweep,
+  'decisions of a time': listing({ since: 1, until: 2, outcome: 'deny', limit: 1 }).statement,
+  'decisions behind a number': listing({ after: 1, limit: 1 }).statement,
+  'newest decisions': listing({ limit: 1 }).statement,
+  'decisions in groups': decisionGroups,
+  'old decisions': pruneOld,
+  'first decisions': pruneFirst,
+  'the first decision beyond': firstBeyond,
+};
+
+if (server) {
+  test('a look-up reads an index and never the whole table', async (t) => {
+    const url = await server.database();
+    const store = postgresStore({ url });
+    await store.migrate();
+    await store.close();
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    // Tables that are nearly empty would be read whole otherwise; now they are only where there is no other way.
+    await client.query('SET enable_seqscan = off; SET enable_sort = on; SET plan_cache_mode = force_generic_plan');
+    for (const [name, { text }] of Object.entries(statements)) {
+      const count = Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number)));
+      await client.query(`PREPARE asked AS ${text}`);
+      const values = Array.from({ length: count }, () => 'NULL').join(', ');
+      const { rows } = await client.query<Record<string, string>>(
+        `EXPLAIN EXECUTE asked${count > 0 ? `(${values})` : ''}`,
+      );
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      await t.test(name, () => {
+        assert.match(plan, /Index/);
+        assert.doesNotMatch(plan, /Seq Scan/);
+      });
+      await client.query('DEALLOCATE asked');
+    }
+    await client.end();
+  });
+}
