@@ -157,7 +157,11 @@ export interface DecisionStore {
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */
   list(filter: DecisionFilter): Promise<(DecisionRow & { readonly sequence: number })[]>;
   groups(since: number, until: number): Promise<DecisionGroup[]>;
-  /** Removes what is older than `before` and beyond the newest `keep` rows; resolves to how many. */
+  /**
+   * Removes what is older than `before`; then of the rows of strangers who were refused (outcome deny or would_deny, principal
+   * '') all but the newest floor(keep / 2), since anybody can make any number of those; then all but the newest `keep` rows.
+   * Resolves to how many.
+   */
   prune(before: number, keep: number): Promise<number>;
 }
 

@@ -38,6 +38,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 4, name: 'changes', statements: changes(dialect) },
     { version: 5, name: 'changes of tokens by anybody', statements: dialect.tellOfTokens },
     { version: 6, name: 'token expiry, indexed anew', statements: tokenExpiry(dialect) },
+    { version: 7, name: 'decisions about strangers', statements: strangers() },
   ];
 }
 
@@ -63,6 +64,16 @@ function tokenExpiry({ comparable }: Dialect): Statement[] {
   return [
     'DROP INDEX countersign_tokens_expiry',
     `CREATE INDEX countersign_tokens_expiry ON auth_tokens (${comparable('expires_at')})`,
+  ];
+}
+
+/** Rows that are counted and removed apart from the others. Look-ups repeat this condition word for word. */
+export const ofStrangers = `principal = '' AND outcome IN ('deny', 'would_deny')`;
+
+function strangers(): Statement[] {
+  // With the columns of the condition, so that counting never goes to the table.
+  return [
+    `CREATE INDEX countersign_decisions_strangers ON countersign_decisions (sequence, outcome, principal) WHERE ${ofStrangers}`,
   ];
 }
 

@@ -392,6 +392,40 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.deepEqual(await store.decisions.groups(t0 + 100, t0 + 200), []);
       });
 
+      test('of strangers who were refused hold at most half when pruned, so that no flood of them pushes out the others', async () => {
+        const stranger = { outcome: 'deny', reason: 'missing_credentials', principal: '' } as const;
+        const known: [number, Partial<DecisionRow>][] = [
+          [1, {}],
+          [2, { outcome: 'deny', reason: 'not_allowed' }],
+          [3, { outcome: 'public', principal: '' }],
+          [4, { outcome: 'would_deny', reason: 'expired' }],
+        ];
+        await store.decisions.append(known.map(([number, details]) => decisionRow(number, details)));
+        const flood = Array.from({ length: 1500 }, (_, index) =>
+          decisionRow(index + 5, {
+            ...stranger,
+            outcome: index % 2 === 0 ? 'deny' : 'would_deny',
+            claimed: index % 3 === 0 ? 'service:aidb' : '',
+          }),
+        );
+        await store.decisions.append(flood);
+        assert.equal(await store.decisions.prune(t0, 10), 1495);
+        const strangers = ['r1500', 'r1501', 'r1502', 'r1503', 'r1504'];
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 100 })), [
+          ...['r1', 'r2', 'r3', 'r4'],
+          ...strangers,
+        ]);
+        // Where there is still too much, the oldest go, whoever they are of.
+        await store.decisions.append(
+          Array.from({ length: 4 }, (_, index) => decisionRow(1505 + index)).concat(decisionRow(1509, stranger)),
+        );
+        assert.equal(await store.decisions.prune(t0, 9), 5);
+        assert.deepEqual(requestsOf(await store.decisions.list({ limit: 100 })), [
+          ...['r4', 'r1502', 'r1503', 'r1504'],
+          ...['r1505', 'r1506', 'r1507', 'r1508', 'r1509'],
+        ]);
+      });
+
       test('are pruned by age and by number, and numbers are never given out twice', async () => {
         await store.decisions.append(Array.from({ length: 2500 }, (_, index) => decisionRow(index + 1)));
         const last = (await store.decisions.list({ limit: 1 }))[0]?.sequence ?? 0;

@@ -13,25 +13,38 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
       step(() => {
         for (const row of added) rows.push({ ...row, sequence: (sequence += 1) });
         // A quarter over before the oldest go, so that not every append moves the whole array.
-        if (rows.length > rowsMax * 1.25) rows = rows.slice(-rowsMax);
+        if (rows.length > rowsMax * 1.25) rows = worthKeeping(rows, rowsMax);
       }),
     list: (filter) =>
       step(() => {
-        const found = rows.slice(-rowsMax).filter((row) => matches(row, filter));
+        const found = worthKeeping(rows, rowsMax).filter((row) => matches(row, filter));
         const limit = Math.max(0, filter.limit);
         const chosen = filter.after === undefined ? newest(found, limit) : found.slice(0, limit);
         return chosen.map((row) => ({ ...row }));
       }),
     groups: (since, until) =>
-      step(() => grouped(rows.slice(-rowsMax).filter((row) => row.time >= since && row.time <= until))),
+      step(() => grouped(worthKeeping(rows, rowsMax).filter((row) => row.time >= since && row.time <= until))),
     prune: (before, keep) =>
       step(() => {
         const had = rows.length;
         const young = rows.filter((row) => row.time >= before);
-        rows = young.slice(Math.max(0, young.length - Math.max(0, keep)));
+        rows = worthKeeping(young, Math.max(0, keep));
         return had - rows.length;
       }),
   };
+}
+
+/** The newest `keep`, of which refused strangers hold at most half: anybody can make any number of their rows. */
+function worthKeeping(rows: readonly Kept[], keep: number): Kept[] {
+  const strangers = rows.filter(isStranger);
+  const excess = strangers.length - Math.floor(keep / 2);
+  const lastToGo = excess > 0 ? (strangers[excess - 1]?.sequence ?? 0) : 0;
+  const left = rows.filter((row) => row.sequence > lastToGo || !isStranger(row));
+  return left.slice(Math.max(0, left.length - keep));
+}
+
+function isStranger({ principal, outcome }: Kept): boolean {
+  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
 }
 
 /** The last `limit` by time, in the order of their numbers. */

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
+import { ofStrangers } from '../migrations.ts';
 import type { Database } from './database.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
@@ -29,6 +30,12 @@ export const pruneOld = `DELETE FROM countersign_decisions WHERE sequence IN
 export const pruneFirst = `DELETE FROM countersign_decisions WHERE sequence IN
   (SELECT sequence FROM countersign_decisions ORDER BY sequence LIMIT ?)`;
 
+// The smallest index is counted: milliseconds for a million rows.
+const allCount = 'SELECT COUNT(*) AS n FROM countersign_decisions';
+export const strangersCount = `SELECT COUNT(*) AS n FROM countersign_decisions WHERE ${ofStrangers}`;
+export const pruneStrangers = `DELETE FROM countersign_decisions WHERE sequence IN
+  (SELECT sequence FROM countersign_decisions WHERE ${ofStrangers} ORDER BY sequence LIMIT ?)`;
+
 /** Rows deleted, and rows grouped, at a time, so that requests never wait long for it. */
 const pruneStep = 500;
 const groupsStep = 5000;
@@ -43,6 +50,10 @@ export function sqliteDecisions(database: Database): DecisionStore {
       deleted += count;
       if (count < pruneStep) return deleted;
     }
+  }
+
+  function counted(sql: string): Promise<number> {
+    return step(() => database.quick.get<{ n: number }>(sql)?.n ?? 0);
   }
 
   /** Groups the rows of the next times; returns where to go on, null at the end. */
@@ -101,12 +112,11 @@ export function sqliteDecisions(database: Database): DecisionStore {
       return merger.groups();
     },
     async prune(before, keep) {
+      const kept = Math.max(0, keep);
       const old = await inSteps(pruneOld, Infinity, before);
-      // The index on time is the smallest thing that can be counted: milliseconds for a million rows.
-      const left = await step(
-        () => database.quick.get<{ n: number }>('SELECT COUNT(*) AS n FROM countersign_decisions')?.n ?? 0,
-      );
-      return old + (await inSteps(pruneFirst, left - Math.max(0, keep)));
+      const strangers = (await counted(strangersCount)) - Math.floor(kept / 2);
+      const anonymous = await inSteps(pruneStrangers, strangers);
+      return old + anonymous + (await inSteps(pruneFirst, (await counted(allCount)) - kept));
     },
   };
 }

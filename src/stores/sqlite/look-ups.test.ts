@@ -11,6 +11,8 @@ import {
   groupsNext,
   listing,
   pruneFirst,
+  pruneStrangers,
+  strangersCount,
   pruneOld,
   sqliteDecisions,
 } from './decisions.ts';
@@ -52,6 +54,7 @@ describe('a look-up reads an index and never the whole table', () => {
     'the next time of groups': groupsNext,
     'old decisions': pruneOld,
     'first decisions': pruneFirst,
+    'first decisions of strangers': pruneStrangers,
   };
   for (const [name, sql] of Object.entries(lookUps)) {
     test(name, () => {
@@ -70,6 +73,15 @@ test('decisions since a time are never looked for among older ones', () => {
   const { sql } = listing({ since: 1, service: 'embeddings', limit: 1 });
   const [plan] = database.durable.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`);
   assert.match(plan?.detail ?? '', /^SEARCH countersign_decisions USING INDEX countersign_decisions_time \(time>\?\)$/);
+});
+
+test('decisions of strangers are counted and found in an index of theirs alone', () => {
+  for (const sql of [strangersCount, pruneStrangers]) {
+    const plan = database.durable.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`);
+    const details = plan.map(({ detail }) => detail).join('\n');
+    assert.match(details, /USING COVERING INDEX countersign_decisions_strangers/);
+    assert.doesNotMatch(details, /TEMP B-TREE/);
+  }
 });
 
 test('ended limits and expired one-time values leave the file as new ones come', async () => {
