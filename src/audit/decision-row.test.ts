@@ -53,10 +53,18 @@ test('where nobody was asked nobody is named', () => {
 test('what a caller chooses is cut to a bounded length', () => {
   const long = 'x'.repeat(100_000);
   const request = requestTo({ method: long, path: `/${long}`, service: long, requestId: long, remoteAddress: long });
-  const verdict = deny('invalid_signature', long, { caller: { id: long, proven: false } });
-  const row = decisionRow(decisionOf({ verdict, outcome: 'deny' }), request, now);
-  assert.equal(row.path.length, 2048);
-  assert.ok(JSON.stringify(row).length < 6000);
+  const rowOf = (proven: boolean) => {
+    const verdict = deny('not_allowed', long, { caller: { id: proven ? 'service:aidb' : long, proven } });
+    return decisionRow(decisionOf({ verdict, outcome: 'deny' }), request, now);
+  };
+  const known = rowOf(true);
+  assert.deepEqual([known.path.length, known.note.length], [2048, 1024]);
+  // A stranger's row is no place to store things in.
+  const stranger = rowOf(false);
+  assert.deepEqual([stranger.path.length, stranger.note.length], [256, 256]);
+  assert.ok(JSON.stringify(stranger).length < 2500);
+  const refused = refusedRow(deny('bad_request', long), request, now);
+  assert.deepEqual([refused.path.length, refused.note.length], [256, 256]);
 });
 
 test('a refusal without a decision is kept as a denial in enforce, its query cut off', () => {
@@ -82,7 +90,7 @@ test('a key that a caller puts in the wrong place is kept by its id only', () =>
       caller: { id: `service:${key}`, proven: false },
     });
     // Behind so many characters a cut could leave half a key.
-    const path = `/${'x'.repeat(2010)}/${key}/${key}`;
+    const path = `/${'x'.repeat(218)}/${key}/${key}`;
     const rows = [
       decisionRow(decisionOf({ verdict, outcome: 'deny' }), requestTo({ path }), now),
       refusedRow(verdict, { ...requestTo(), path, service: '' }, now),

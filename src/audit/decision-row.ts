@@ -16,23 +16,26 @@ export interface RefusedRequest {
 const pathMax = 2048;
 const textMax = 256;
 const noteMax = 1024;
+/** Of a path or a note where nobody is proven: whoever may write without a name is to write little. */
+const strangerMax = 256;
 
 /** One decision as it is kept. `time`: epoch seconds. */
 export function decisionRow(decision: Decision, request: AuthRequest, time: number): DecisionRow {
   const { verdict, route } = decision;
   const allowed = verdict?.allowed ? verdict : null;
   const denied = verdict && !verdict.allowed ? verdict : null;
+  const principal = principalOf(verdict);
   return {
     time,
     outcome: decision.outcome,
     reason: denied ? denied.reason : '',
-    note: denied ? bounded(denied.note, noteMax) : '',
+    note: denied ? bounded(denied.note, maxFor(principal, noteMax)) : '',
     mode: decision.mode,
     service: bounded(request.service, textMax),
     route: route.label,
     method: bounded(request.method, textMax),
-    path: bounded(request.path, pathMax),
-    principal: principalOf(verdict),
+    path: bounded(request.path, maxFor(principal, pathMax)),
+    principal,
     claimed: claimedOf(denied),
     scheme: allowed ? allowed.principal.scheme : (denied?.scheme ?? ''),
     credentialId: allowed ? allowed.principal.credentialId : (denied?.credentialId ?? ''),
@@ -49,17 +52,18 @@ export function refusedRow(denied: Denied, request: RefusedRequest, time: number
   const target = mark === -1 ? request.path : request.path.slice(0, mark);
   // An absolute target (http://name:password@host/) is refused, and its password with it.
   const path = target.startsWith('/') ? target : target.replace(/^([^/]*\/\/)[^/]*@/, '$1…@');
+  const principal = principalOf(denied);
   return {
     time,
     outcome: 'deny',
     reason: denied.reason,
-    note: bounded(denied.note, noteMax),
+    note: bounded(denied.note, maxFor(principal, noteMax)),
     mode: 'enforce',
     service: bounded(request.service, textMax),
     route: '',
     method: bounded(request.method, textMax),
-    path: bounded(path, pathMax),
-    principal: principalOf(denied),
+    path: bounded(path, maxFor(principal, pathMax)),
+    principal,
     claimed: claimedOf(denied),
     scheme: denied.scheme ?? '',
     credentialId: denied.credentialId ?? '',
@@ -68,6 +72,10 @@ export function refusedRow(denied: Denied, request: RefusedRequest, time: number
     durationMicros: 0,
     requestId: bounded(request.requestId, textMax),
   };
+}
+
+function maxFor(principal: string, usual: number): number {
+  return principal === '' ? strangerMax : usual;
 }
 
 function principalOf(verdict: Verdict | null): string {
