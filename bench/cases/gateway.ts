@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,6 +19,8 @@ interface Side {
   readonly started: Started;
   readonly path: string;
   readonly rates: number[];
+  /** Microseconds of CPU time a request, all threads. */
+  readonly cpu: number[];
   readonly p50: number[];
   readonly p99: number[];
 }
@@ -34,7 +36,7 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
   const upstream = await start('upstream.ts', []);
   const sides: Side[] = [];
   const add = (name: string, started: Started, path = '/embed'): Side => {
-    const side: Side = { name, started, path, rates: [], p50: [], p99: [] };
+    const side: Side = { name, started, path, rates: [], cpu: [], p50: [], p99: [] };
     sides.push(side);
     return side;
   };
@@ -57,7 +59,9 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
       // Each round begins with another side, so that no one always follows the same neighbour.
       for (let turn = 0; turn < sides.length; turn += 1) {
         const side = sides[(round + turn) % sides.length] as Side;
-        side.rates.push((await load(side, connections, secondsPerRound)).rate);
+        const busy = await load(side, connections, secondsPerRound);
+        side.rates.push(busy.rate);
+        side.cpu.push(busy.cpu);
         const quiet = await load(side, quietConnections, 1);
         side.p50.push(quiet.p50);
         side.p99.push(quiet.p99);
@@ -76,8 +80,11 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
     for (const peer of [...peers, direct]) rate('gateway, API key and metrics', plain, peer);
     for (const peer of [...peers, direct]) rate('gateway, API key, metrics, log lines and rows', full, peer);
     for (const ours of [plain, full]) {
+      cpu(bench, ours, bare);
       latency(bench, `${ours.name}: latency p50`, ours.p50, direct.p50, direct.name);
       latency(bench, `${ours.name}: latency p99`, ours.p99, direct.p99, direct.name);
+      added(bench, `${ours.name}: added to p50`, ours.p50, bare.p50, direct.p50);
+      added(bench, `${ours.name}: added to p99`, ours.p99, bare.p99, direct.p99);
     }
   } finally {
     for (const { started } of sides) await started.stop();
@@ -86,10 +93,30 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
   }
 }
 
+/** Says on a busy machine too what the requests a second say on a quiet one: a proxy is done when its one thread is. */
+function cpu(bench: Bench, ours: Side, bare: Side): void {
+  const [own, other] = [median(ours.cpu), median(bare.cpu)];
+  if (Number.isNaN(own) || Number.isNaN(other)) return;
+  const name = `${ours.name}: CPU time a request`;
+  bench.report({ case: name, unit: 'us', ours: own, peer: other, peer_name: bare.name, runs: rounds });
+}
+
 function latency(bench: Bench, name: string, ours: readonly number[], peer: readonly number[], peerName: string): void {
-  const [own, other] = [median(ours), median(peer)];
-  bench.report({ case: name, unit: 'us', ours: own, peer: other, peer_name: peerName, runs: rounds });
-  bench.say(`${name}: ${((own - other) / 1000).toFixed(3)} ms added`);
+  bench.report({ case: name, unit: 'us', ours: median(ours), peer: median(peer), peer_name: peerName, runs: rounds });
+}
+
+/** What the gateway adds to the upstream's own latency, beside what the bare proxy adds. */
+function added(
+  bench: Bench,
+  name: string,
+  ours: readonly number[],
+  bare: readonly number[],
+  direct: readonly number[],
+): void {
+  const alone = median(direct);
+  const millis = (through: readonly number[]): number => (median(through) - alone) / 1000;
+  const peer_name = 'added by node:http and undici, nothing else';
+  bench.report({ case: name, unit: 'ms', ours: millis(ours), peer: millis(bare), peer_name, runs: rounds });
 }
 
 async function hasWrk(): Promise<boolean> {
@@ -102,6 +129,8 @@ async function hasWrk(): Promise<boolean> {
 
 interface Load {
   readonly rate: number;
+  /** Microseconds of CPU time a request; NaN where the system does not tell. */
+  readonly cpu: number;
   /** Microseconds. */
   readonly p50: number;
   readonly p99: number;
@@ -112,10 +141,13 @@ async function load(side: Side, open: number, seconds: number): Promise<Load> {
   // Every side gets a request of the same size, whether it looks at the credential or not.
   const credential = ['-H', `Authorization: Bearer ${key ?? 'x'.repeat(67)}`];
   const args = ['-t1', `-c${open}`, `-d${seconds}s`, '--latency', ...credential, `${url}${side.path}`];
+  const before = await cpuMicros(side.started);
   const { stdout } = await run('wrk', args);
+  const spent = (await cpuMicros(side.started)) - before;
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${side.name} failed under load:\n${stdout}`);
   return {
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    cpu: spent / Number(/(\d+) requests in/.exec(stdout)?.[1]),
     p50: micros(stdout, '50%'),
     p99: micros(stdout, '99%'),
   };
@@ -125,4 +157,13 @@ async function load(side: Side, open: number, seconds: number): Promise<Load> {
 function micros(text: string, percentile: string): number {
   const [, figure, unit] = new RegExp(`${percentile}\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
   return Number(figure) * ({ us: 1, ms: 1000, s: 1_000_000 }[unit ?? 'us'] ?? 1);
+}
+
+const microsPerTick = 10_000;
+
+/** CPU time of a process so far (proc(5): utime and stime are fields 14 and 15, after a name that may hold spaces). */
+async function cpuMicros({ child }: Started): Promise<number> {
+  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * microsPerTick;
 }
