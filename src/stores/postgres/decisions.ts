@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { ofStrangers } from '../migrations.ts';
 import { longMillisMax, type Database, type Statement, type Value } from './database.ts';
 import { storableText } from './text.ts';
 
@@ -74,6 +75,19 @@ export const firstBeyond: Statement = {
   text: 'SELECT sequence::float8 AS sequence FROM countersign_decisions ORDER BY sequence DESC OFFSET $1 LIMIT 1',
 };
 
+export const strangersBeyond: Statement = {
+  name: 'countersign-decisions-strangers-beyond',
+  text: `SELECT sequence::float8 AS sequence FROM countersign_decisions WHERE ${ofStrangers}
+    ORDER BY sequence DESC OFFSET $1 LIMIT 1`,
+};
+export const pruneStrangers: Statement = {
+  name: 'countersign-decisions-prune-strangers',
+  text: `WITH gone AS (DELETE FROM countersign_decisions WHERE sequence IN
+      (SELECT sequence FROM countersign_decisions WHERE ${ofStrangers} AND sequence <= $1 ORDER BY sequence LIMIT $2
+        FOR UPDATE SKIP LOCKED) RETURNING 1)
+    SELECT COUNT(*)::int AS count FROM gone`,
+};
+
 /** Rows deleted at a time, so that others never wait long for it. */
 const pruneStep = 5000;
 
@@ -84,6 +98,12 @@ export function postgresDecisions(database: Database): DecisionStore {
       deleted += row?.count ?? 0;
       if (!row || row.count < pruneStep) return deleted;
     }
+  }
+
+  /** Removes the rows behind the newest `kept` of those that `beyond` finds. */
+  async function beyondNewest(beyond: Statement, removal: Statement, kept: number): Promise<number> {
+    const [first] = await database.query<{ sequence: number }>(beyond, [kept], longMillisMax);
+    return first ? inSteps(removal, first.sequence) : 0;
   }
 
   return {
@@ -103,8 +123,9 @@ export function postgresDecisions(database: Database): DecisionStore {
     groups: (since, until) => database.query<DecisionGroup>(decisionGroups, [since, until], longMillisMax),
     async prune(before, keep) {
       const old = await inSteps(pruneOld, before);
-      const [beyond] = await database.query<{ sequence: number }>(firstBeyond, [Math.max(0, keep)], longMillisMax);
-      return beyond ? old + (await inSteps(pruneFirst, beyond.sequence)) : old;
+      const kept = Math.max(0, keep);
+      const strangers = await beyondNewest(strangersBeyond, pruneStrangers, Math.floor(kept / 2));
+      return old + strangers + (await beyondNewest(firstBeyond, pruneFirst, kept));
     },
   };
 }

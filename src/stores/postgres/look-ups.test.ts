@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from 'pg';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
-import { decisionGroups, firstBeyond, listing, pruneFirst, pruneOld } from './decisions.ts';
+import {
+  decisionGroups,
+  firstBeyond,
+  listing,
+  pruneFirst,
+  pruneOld,
+  pruneStrangers,
+  strangersBeyond,
+} from './decisions.ts';
 import { keyByDigest, keyById, keysBehind, revocationsBehind } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep } from './limits.ts';
 import { postgresStore } from './store.ts';
@@ -28,6 +36,8 @@ const statements = {
   'old decisions': pruneOld,
   'first decisions': pruneFirst,
   'the first decision beyond': firstBeyond,
+  'first decisions of strangers': pruneStrangers,
+  'the first decision of a stranger beyond': strangersBeyond,
 };
 
 if (server) {

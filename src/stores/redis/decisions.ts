@@ -8,7 +8,7 @@ type Kept = DecisionRow & { readonly sequence: number };
 /** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
 const step = 500;
 
-/** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept. */
+/** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of refused strangers 50,000. */
 export function redisDecisions(server: Server): DecisionStore {
   async function rowsOf(script: ScriptName, ...values: Value[]): Promise<Kept[]> {
     const reply = listOf(await server.run(script, ...values));
@@ -51,7 +51,10 @@ export function redisDecisions(server: Server): DecisionStore {
     async append(rows) {
       for (let start = 0; start < rows.length; start += step) {
         const some = rows.slice(start, start + step);
-        await server.run('decisionsAppend', ...some.flatMap((row) => [row.time, JSON.stringify(row)]));
+        await server.run(
+          'decisionsAppend',
+          ...some.flatMap((row) => [row.time, JSON.stringify(row), isStranger(row) ? 1 : 0]),
+        );
       }
       if (rows.length === 0) await server.ask((client) => client.ping());
     },
@@ -78,9 +81,15 @@ export function redisDecisions(server: Server): DecisionStore {
     },
     async prune(before, keep) {
       const old = await inSteps('decisionsPruneOld', before);
-      return old + (await inSteps('decisionsPruneFirst', Math.max(0, keep)));
+      const kept = Math.max(0, keep);
+      const strangers = await inSteps('decisionsPruneStrangers', Math.floor(kept / 2));
+      return old + strangers + (await inSteps('decisionsPruneFirst', kept));
     },
   };
+}
+
+function isStranger({ principal, outcome }: DecisionRow): boolean {
+  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
 }
 
 /** As Redis and Lua both read it. */

@@ -130,19 +130,20 @@ function sourcesFor(channel: string) {
       if held and tonumber(held) > tonumber(ARGV[3]) then return 0 end
       redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
       return 1`,
-    // time, row, time, row …
+    // time, row, 1 for a refused stranger's or 0, and so on
     decisionsAppend: `
-      local count = #ARGV / 2
+      local count = #ARGV / 3
       local first = redis.call('INCRBY', 'countersign:decisions-sequence', count) - count
       for row = 1, count do
         local sequence = string.format('%.0f', first + row)
-        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[row * 2])
-        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[row * 2 - 1], string.rep('0', 16 - #sequence) .. sequence)
+        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[row * 3 - 1])
+        local member = string.rep('0', 16 - #sequence) .. sequence
+        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[row * 3 - 2], member)
+        if ARGV[row * 3] == '1' then redis.call('ZADD', 'countersign:decisions-strangers', sequence, member) end
       end
-      local beyond = redis.call('XLEN', 'countersign:decisions') - ${decisionsMax}
       ${removing}
-      if beyond > 0 then return removeFirst(math.min(beyond, 5000)) end
-      return 0`,
+      removeStrangers(${decisionsMax} / 2, 2000)
+      return removeFirst(${decisionsMax}, 2000)`,
     // sequence number of the last one had or '', since, until, how many at most: newest first
     decisionsByTime: `
       local start
@@ -177,27 +178,40 @@ function sourcesFor(channel: string) {
     // before, how many at most
     decisionsPruneOld: `
       local found = redis.call('ZRANGEBYSCORE', 'countersign:decisions-by-time', '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
-      for _, member in ipairs(found) do
-        redis.call('XDEL', 'countersign:decisions', string.gsub(member, '^0+', '') .. '-0')
-        redis.call('ZREM', 'countersign:decisions-by-time', member)
-      end
+      ${removing}
+      for _, member in ipairs(found) do remove(member) end
       return #found`,
+    // how many to keep, how many to remove at most
+    decisionsPruneStrangers: `
+      ${removing}
+      return removeStrangers(tonumber(ARGV[1]), tonumber(ARGV[2]))`,
     // how many to keep, how many to remove at most
     decisionsPruneFirst: `
       ${removing}
-      local beyond = redis.call('XLEN', 'countersign:decisions') - tonumber(ARGV[1])
-      if beyond <= 0 then return 0 end
-      return removeFirst(math.min(beyond, tonumber(ARGV[2])))`,
+      return removeFirst(tonumber(ARGV[1]), tonumber(ARGV[2]))`,
   };
 }
 
 const removing = `
-  local function removeFirst(count)
-    local entries = redis.call('XRANGE', 'countersign:decisions', '-', '+', 'COUNT', count)
+  local function remove(member)
+    redis.call('XDEL', 'countersign:decisions', string.gsub(member, '^0+', '') .. '-0')
+    redis.call('ZREM', 'countersign:decisions-by-time', member)
+    redis.call('ZREM', 'countersign:decisions-strangers', member)
+  end
+  local function removeStrangers(kept, most)
+    local beyond = math.min(redis.call('ZCARD', 'countersign:decisions-strangers') - kept, most)
+    if beyond <= 0 then return 0 end
+    local members = redis.call('ZRANGE', 'countersign:decisions-strangers', 0, beyond - 1)
+    for _, member in ipairs(members) do remove(member) end
+    return #members
+  end
+  local function removeFirst(kept, most)
+    local beyond = math.min(redis.call('XLEN', 'countersign:decisions') - kept, most)
+    if beyond <= 0 then return 0 end
+    local entries = redis.call('XRANGE', 'countersign:decisions', '-', '+', 'COUNT', beyond)
     for _, entry in ipairs(entries) do
       local sequence = string.gsub(entry[1], '%-0$', '')
-      redis.call('XDEL', 'countersign:decisions', entry[1])
-      redis.call('ZREM', 'countersign:decisions-by-time', string.rep('0', 16 - #sequence) .. sequence)
+      remove(string.rep('0', 16 - #sequence) .. sequence)
     end
     return #entries
   end`;
