@@ -76,8 +76,8 @@ test('whoever knows the secret passes above the limit, after waiting its turn', 
   assert.deepEqual(await attempt, { result: 'right' });
 });
 
-test('above the limit attempts are read one a second, in order of arrival', async () => {
-  const { gate, time } = gateWith();
+test('above the limit attempts are read one a second, as the lot falls', async () => {
+  const { gate, time } = gateWith({ random: () => 0.5 });
   for (let count = 0; count < 10; count += 1) await gate.attempt(address, wrong);
   const read: string[] = [];
   const started = time.clock();
@@ -89,10 +89,11 @@ test('above the limit attempts are read one a second, in order of arrival', asyn
   );
   await time.pass(10);
   await Promise.all(attempts);
-  assert.deepEqual(read, ['a at 0', 'b at 1', 'c at 2', 'd at 3']);
+  assert.deepEqual(read, ['a at 0', 'c at 1', 'd at 2', 'b at 3']);
+  assert.equal(time.sleeping, 0);
 });
 
-test('attempts beyond a queue of five are turned away unread', async () => {
+test('whoever is not drawn in twenty seconds is turned away unread, and told to come again', async () => {
   const { gate, time } = gateWith();
   for (let count = 0; count < 10; count += 1) await gate.attempt(address, wrong);
   let read = 0;
@@ -102,11 +103,67 @@ test('attempts beyond a queue of five are turned away unread', async () => {
       return false;
     }),
   );
-  await time.pass(60);
+  await time.pass(20);
   const results = await Promise.all(attempts);
-  // One whose turn it was, and the five behind it.
-  assert.equal(read, 6);
-  assert.ok(results.every(({ result }) => result === 'limited'));
+  assert.equal(read, 21);
+  assert.equal(results.filter((one) => one.result === 'limited' && one.retryAfter === 5).length, 19);
+});
+
+test('of more than may wait at once a newcomer takes the place of another', async () => {
+  const { gate, time } = gateWith({ random: () => 0 });
+  for (let count = 0; count < 11; count += 1) await gate.attempt(address, wrong);
+  let turnedAway = 0;
+  const guesses = Array.from({ length: 300 }, async () => {
+    if ((await gate.attempt(address, wrong)).result === 'limited') turnedAway += 1;
+  });
+  await time.pass(0);
+  assert.equal(turnedAway, 300 - 256);
+  const honest = gate.attempt(address, right);
+  await time.pass(0);
+  assert.equal(turnedAway, 300 - 255);
+  await time.pass(30);
+  await Promise.all(guesses);
+  assert.equal((await honest).result, 'limited', 'these lots never fell on it');
+});
+
+test('thirty who guess without pause do not lock out one who knows the secret and comes again as told', async () => {
+  let tries = 0;
+  let seed = 1;
+  // Park and Miller's generator: the same lots in every run.
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const rounds = 20;
+  for (let round = 0; round < rounds; round += 1) {
+    const { gate, time } = gateWith({ random });
+    let over = false;
+    const guessers = Array.from({ length: 30 }, async () => {
+      while (!over) await gate.attempt(address, wrong);
+    });
+    await time.pass(1);
+    const honest = (async () => {
+      for (;;) {
+        tries += 1;
+        const answer = await gate.attempt(address, right);
+        if (answer.result === 'right') break;
+        await time.wait(answer.result === 'limited' ? answer.retryAfter : 1);
+      }
+      over = true;
+    })();
+    while (!over) await time.pass(1);
+    await time.pass(60);
+    await Promise.all([honest, ...guessers]);
+  }
+  assert.ok(tries <= rounds * 3, `${tries} tries in ${rounds} rounds`);
+});
+
+test('a clock that is set back keeps nobody waiting for longer', async () => {
+  let back = 0;
+  const time = standingTime();
+  const { gate } = gateWith({ clock: () => time.clock() - back, wait: time.wait });
+  for (let count = 0; count < 11; count += 1) await gate.attempt(address, wrong);
+  back = 100;
+  const attempt = gate.attempt(address, right);
+  await time.pass(1);
+  assert.deepEqual(await attempt, { result: 'right' });
 });
 
 test('a burst of guesses is not read whole before the first is counted', async () => {
@@ -118,9 +175,11 @@ test('a burst of guesses is not read whole before the first is counted', async (
       return false;
     }),
   );
+  await time.pass(0);
+  assert.equal(read, 11, 'as many as the limit, and one whose turn it is');
   await time.pass(60);
   await Promise.all(attempts);
-  assert.ok(read <= 16, `${read} guesses were read`);
+  assert.equal(read, 31, 'and one a second');
 });
 
 test('a slow store does not let a burst through', async () => {

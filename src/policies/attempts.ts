@@ -4,7 +4,8 @@ import { addressGroup } from './address-group.ts';
 
 /**
  * Slows down guessing without locking out whoever knows the secret: below the limit a wrong secret is counted; above it
- * every attempt of that address waits its turn, one a second, and those beyond a short queue are turned away unread.
+ * every attempt of that address waits, and one a second is read. Who is drawn by lot, so that a flood of guesses does not
+ * keep out whoever knows the secret and asks again: of so many who wait at once, each has an equal chance every second.
  */
 export interface AttemptGate {
   /** Judges one attempt; `check` says whether the secret is right and is called at most once. */
@@ -14,7 +15,7 @@ export interface AttemptGate {
 export type AttemptResult =
   | { readonly result: 'right' }
   | { readonly result: 'wrong' }
-  /** Wrong and over the limit, or turned away unread. */
+  /** Wrong and over the limit, or turned away unread: worth another try after so many seconds. */
   | { readonly result: 'limited'; readonly retryAfter: number };
 
 export interface AttemptGateOptions {
@@ -27,6 +28,8 @@ export interface AttemptGateOptions {
   readonly secret: string;
   /** Resolves after so many seconds; handed in, so that tests can move time. */
   readonly wait?: (seconds: number) => Promise<void>;
+  /** A number from 0 up to below 1; handed in, so that tests can draw the lots. */
+  readonly random?: () => number;
   /** Addresses remembered in this process at once. */
   readonly addressesMax?: number;
 }
@@ -40,18 +43,29 @@ interface Lane {
   present: number;
   /** Wrong secrets that are on their way to the store. */
   counting: number;
-  /** Attempts waiting for their turn in the slow lane. */
-  queued: number;
+  /** Those who wait in the slow lane. */
+  waiting: Waiter[];
   nextTurn: number;
 }
 
+interface Waiter {
+  readonly until: number;
+  /** True: it is read now. False: it is turned away. */
+  readonly go: (drawn: boolean) => void;
+}
+
 const turnSeconds = 1;
-const queueMax = 5;
+/** Shorter than HTTP clients wait for an answer. Guessers are held as long, which keeps them from coming again faster. */
+const patienceSeconds = 20;
+/** Each holds a connection. Beyond it a newcomer takes the place of one of them, drawn by lot as well. */
+const waitersMax = 256;
+const againSeconds = 5;
 const RIGHT: AttemptResult = { result: 'right' };
 const WRONG: AttemptResult = { result: 'wrong' };
 
 export function attemptGate(options: AttemptGateOptions): AttemptGate {
-  const { limits, clock, limit, windowSeconds, secret, wait = realWait, addressesMax = 10_000 } = options;
+  const { limits, clock, limit, windowSeconds, secret, wait = realWait } = options;
+  const { random = Math.random, addressesMax = 10_000 } = options;
   const lanes = new Map<string, Lane>();
   // Where more addresses are busy at once than we remember, they share one lane: bounded, and never unguarded.
   const crowd = newLane();
@@ -115,23 +129,41 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
   async function judge(lane: Lane, group: string, check: () => boolean): Promise<AttemptResult> {
     await learn(lane, group);
     // Those on their way count as well, or a burst would be read whole before the first one is written down.
-    if (wrongOf(lane) + lane.counting >= limit) {
-      if (lane.queued >= queueMax) return { result: 'limited', retryAfter: queueMax * turnSeconds };
-      await turn(lane);
-    }
+    const slow = wrongOf(lane) + lane.counting >= limit;
+    if (slow && !(await turn(lane))) return { result: 'limited', retryAfter: againSeconds };
     return check() ? RIGHT : countWrong(lane, group);
   }
 
-  async function turn(lane: Lane): Promise<void> {
+  /** Resolves to false when the lot did not fall on this attempt for as long as it may wait. */
+  function turn(lane: Lane): boolean | Promise<boolean> {
     const now = clock();
-    const at = Math.max(now, lane.nextTurn);
-    lane.nextTurn = at + turnSeconds;
-    lane.queued += 1;
-    try {
-      if (at > now) await wait(at - now);
-    } finally {
-      lane.queued -= 1;
+    if (lane.waiting.length === 0 && now >= lane.nextTurn) {
+      lane.nextTurn = now + turnSeconds;
+      return true;
     }
+    return new Promise((go) => {
+      if (lane.waiting.length >= waitersMax) draw(lane)?.go(false);
+      lane.waiting.push({ until: now + patienceSeconds, go });
+      if (lane.waiting.length === 1) void serve(lane);
+    });
+  }
+
+  /** Reads one a second for as long as anybody waits. */
+  async function serve(lane: Lane): Promise<void> {
+    while (lane.waiting.length > 0) {
+      // A clock that was set back keeps nobody waiting for longer.
+      await wait(Math.min(turnSeconds, Math.max(0, lane.nextTurn - clock())));
+      const now = clock();
+      lane.nextTurn = now + turnSeconds;
+      draw(lane)?.go(true);
+      const tired = lane.waiting.filter(({ until }) => until <= now);
+      lane.waiting = lane.waiting.filter(({ until }) => until > now);
+      for (const { go } of tired) go(false);
+    }
+  }
+
+  function draw(lane: Lane): Waiter | undefined {
+    return lane.waiting.splice(Math.floor(random() * lane.waiting.length), 1)[0];
   }
 
   return {
@@ -151,7 +183,7 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
 }
 
 function newLane(): Lane {
-  return { wrong: 0, windowEnds: 0, present: 0, counting: 0, queued: 0, nextTurn: 0 };
+  return { wrong: 0, windowEnds: 0, present: 0, counting: 0, waiting: [], nextTurn: 0 };
 }
 
 function keyOf(secret: string, group: string): string {
