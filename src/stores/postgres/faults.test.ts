@@ -27,7 +27,7 @@ if (server) {
       }
     };
     const writing = Promise.all(['a', 'b', 'c', 'd'].map(writer));
-    while (acknowledged.length < 100) await store.ping();
+    while (acknowledged.length < 100) await retried(() => store.ping());
     const heard = heardOf(store, 'resync');
     await server.kill();
     killing.abort();
@@ -36,6 +36,7 @@ if (server) {
     await assert.rejects(store.ping(), unavailable);
     await server.restart();
     await heard;
+    await retried(() => store.ping());
     const kept = new Set((await store.keys.list()).map(({ id }) => id));
     assert.deepEqual(
       acknowledged.filter((id) => !kept.has(id)),
@@ -47,7 +48,7 @@ if (server) {
 
   test('a server that stands still is unavailable in bounded time, and nothing is missed when it goes on', async (t) => {
     const url = await server.database();
-    const store = await opened(t, url);
+    const store = await opened(t, url, 1000);
     const other = await opened(t, url);
     server.pause();
     t.after(async () => server.resume());
@@ -57,12 +58,13 @@ if (server) {
     const heard = new Promise((resolve) => store.watch(resolve));
     await retried(() => other.keys.revokeDigest('a', 1));
     await heard;
+    await retried(() => store.ping());
     assert.equal(await store.keys.get('a'), null);
   });
 
   test('a write whose answer was lost is heard of all the same', async (t) => {
     const url = await server.database();
-    const store = await opened(t, url);
+    const store = await opened(t, url, 1000);
     const lock = new Client({ connectionString: url });
     await lock.connect();
     await lock.query('BEGIN');
@@ -78,10 +80,11 @@ if (server) {
     const url = new URL(await server.database());
     const relay = await tcpRelay(t, server.port);
     url.port = String(relay.port);
-    const store = await opened(t, url.href);
+    const store = await opened(t, url.href, 1000);
     const cut = heardOf(store, 'resync');
     relay.cut();
     await cut;
+    await retried(() => store.ping());
     await store.keys.insert(keyRecord('a'));
     const silenced = heardOf(store, 'resync');
     relay.silence();
@@ -89,6 +92,7 @@ if (server) {
     await assert.rejects(store.keys.get('a'), unavailable);
     relay.restore();
     await silenced;
+    await retried(() => store.ping());
     assert.deepEqual(await store.keys.get('a'), keyRecord('a'));
   });
 
@@ -96,8 +100,8 @@ if (server) {
     const url = new URL(await server.database());
     const relay = await tcpRelay(t, server.port);
     url.port = String(relay.port);
-    const store = postgresStore({ url: url.href });
-    await store.migrate();
+    const store = postgresStore({ url: url.href, patienceMillis: 1000 });
+    await retried(() => store.migrate());
     relay.silence();
     const asked = assert.rejects(store.ping(), unavailable);
     await store.close();
@@ -188,14 +192,15 @@ if (server) {
   });
 }
 
-async function opened(t: TestContext, url: string): Promise<Store> {
-  const store = postgresStore({ url, patienceMillis: 1000 });
+/** Impatient where the test waits for the patience to end. */
+async function opened(t: TestContext, url: string, patienceMillis = 2500): Promise<Store> {
+  const store = postgresStore({ url, patienceMillis });
   t.after(() => store.close());
   await retried(() => store.migrate());
   return store;
 }
 
-/** A machine that is busy with other tests may need longer than the short patience of these. */
+/** A machine that is busy with other tests may need longer than the patience of these. */
 async function retried(work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -29,7 +29,7 @@ if (server) {
   });
 
   test('a server that was restarted empty is a resync, and so is one that is emptied while it runs', async (t) => {
-    const store = await opened(t, url);
+    const store = await opened(t, url, 1000);
     await store.keys.revokeDigest('before', 1);
     const restarted = heardOf(store, 'resync');
     await server.restartEmpty();
@@ -46,7 +46,7 @@ if (server) {
   });
 
   test('a change that never arrived is noticed', async (t) => {
-    const store = await opened(t, url);
+    const store = await opened(t, url, 1000);
     const other = new Redis(url);
     t.after(async () => other.disconnect());
     const heard = heardOf(store, 'resync');
@@ -58,7 +58,7 @@ if (server) {
   });
 
   test('a server that stands still is unavailable in bounded time, and nothing is missed when it goes on', async (t) => {
-    const store = await opened(t, url);
+    const store = await opened(t, url, 1000);
     const other = await opened(t, url);
     server.pause();
     t.after(async () => server.resume());
@@ -74,7 +74,7 @@ if (server) {
     const relay = await tcpRelay(t, server.port);
     const through = new URL(url);
     through.port = String(relay.port);
-    const store = await opened(t, through.href);
+    const store = await opened(t, through.href, 1000);
     const cut = heardOf(store, 'resync');
     relay.cut();
     await cut;
@@ -171,14 +171,15 @@ if (server) {
   });
 }
 
-async function opened(t: TestContext, url: string): Promise<Store> {
-  const store = redisStore({ url, patienceMillis: 1000 });
+/** Impatient where the test waits for the patience to end. */
+async function opened(t: TestContext, url: string, patienceMillis = 2500): Promise<Store> {
+  const store = redisStore({ url, patienceMillis });
   t.after(() => store.close());
   await retried(() => store.migrate());
   return store;
 }
 
-/** A machine that is busy with other tests may need longer than the short patience of these. */
+/** A machine that is busy with other tests may need longer than the patience of these. */
 async function retried(work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
