@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
+import { responseName } from './response-names.ts';
+
+describe('an answer that is held for a moment', () => {
+  let upstream: TestUpstream;
+  let gate: Door;
+
+  /** Every value that a byte can have, so often that the body has this length. */
+  const bytes = (length: number): Buffer => Buffer.from(Array.from({ length }, (_, index) => index % 256));
+
+  before(async () => {
+    upstream = await testUpstream((req, res) => {
+      const body = bytes(Number((req.url ?? '').slice(1)));
+      if (req.headers['x-chunked'] === undefined) res.setHeader('Content-Length', body.length);
+      // A head that goes out alone leaves node:http no choice but chunks.
+      else res.flushHeaders();
+      res.end(body);
+    });
+    gate = await door({ services: [{ name: 'echo', upstream: upstream.url }] });
+  });
+  after(async () => {
+    await gate.close();
+    await upstream.close();
+  });
+
+  for (const length of [0, 1, 256, 16_384, 16_385, 70_000])
+    for (const framing of ['with its length', 'in chunks'])
+      it(`arrives byte for byte, ${length} bytes ${framing}`, async () => {
+        const response = await fetch(`http://127.0.0.1:${gate.port}/echo/${length}`, {
+          headers: { authorization: 'Bearer good', ...(framing === 'in chunks' && { 'x-chunked': '1' }) },
+        });
+        assert.equal(response.headers.get('content-length'), framing === 'in chunks' ? null : String(length));
+        assert.deepEqual(Buffer.from(await response.arrayBuffer()), bytes(length));
+      });
+});
+
+describe('the name of a response header', () => {
+  for (const text of ['Content-Type', 'content-type', 'CONTENT-TYPE', 'X-Own', 'Dat\u00e9', ''])
+    it(`is read as it was spelled: "${text}"`, () => {
+      assert.equal(responseName(Buffer.from(text, 'latin1')).text, text);
+    });
+
+  for (const [text, kind] of [
+    ['Keep-Alive', 'hop'],
+    ['kEEP-aLIVE', 'hop'],
+    ['Upgrade', 'hop'],
+    ['Connection', 'connection'],
+    ['cONNECTION', 'connection'],
+    ['TRANSFER-ENCODING', 'transfer-encoding'],
+    ['Content-lengtH', 'content-length'],
+    ['set-Cookie', 'set-cookie'],
+    ['Cache-Control', 'pass'],
+  ] as const)
+    it(`is understood however it is spelled: ${text}`, () => {
+      assert.equal(responseName(Buffer.from(text, 'latin1')).kind, kind);
+    });
+});
