@@ -30,6 +30,13 @@ export function hostFault({ stack, request }: Exchange): Refused | null {
   return originFault(request.fields('origin'), ours);
 }
 
+/** Whether a proxy says that it stands in for somebody else. */
+export function wasForwarded({ req }: Exchange): boolean {
+  return Object.keys(req.headersDistinct).some(
+    (name) => name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-'),
+  );
+}
+
 function ownName({ config }: Stack): (name: string | null) => boolean {
   return (name) => name !== null && (isLoopbackName(name) || config.adminHosts.includes(name));
 }

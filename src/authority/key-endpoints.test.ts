@@ -22,6 +22,10 @@ const yaml = `services:
     routes:
       - { path: /public/*, access: public }
       - { path: /*, callers: [aidb] }
+  partly:
+    upstream: 'http://127.0.0.1:1'
+    routes:
+      - { path: /batch, callers: [aidb] }
   keyed: { upstream: 'http://127.0.0.1:1', accept: [api-key] }
 callers: [aidb, other]
 `;
@@ -93,12 +97,28 @@ test('nothing is told to who stands behind a proxy that did not come over TLS', 
   };
   assert.equal(await asks(false, []), 200);
   assert.equal(await asks(false, ['X-Forwarded-Proto: https']), 400);
+  assert.equal(await asks(false, ['Via: 1.1 proxy']), 400);
+  assert.equal(await asks(true, ['Via: 1.1 proxy']), 400);
+  assert.equal(await asks(true, ['Via: 1.1 proxy', 'X-Forwarded-Proto: https']), 200);
   assert.equal(await asks(true, ['X-Forwarded-For: 10.0.0.7']), 400);
   assert.equal(await asks(true, ['X-Forwarded-For: 10.0.0.7', 'X-Forwarded-Proto: http']), 400);
   assert.equal(await asks(true, ['X-Forwarded-For: 10.0.0.7', 'X-Forwarded-Proto: https']), 200);
 });
 
-test('hands out digests of all callers, and secrets only of those the service can have a use for', async (t) => {
+test('nothing is told over plain HTTP under a name that is not ours', async (t) => {
+  const { port } = await startAuthority(t, { yaml: `adminHosts: [ops.internal]\n${yaml}` });
+  const asks = async (path: string, host: string) => {
+    const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, `Authorization: Bearer ${adminToken}`];
+    return (await rawRequest(port, head)).status;
+  };
+  const snapshotPath = '/auth/keys/snapshot?service=open';
+  for (const host of ['127.0.0.1', 'localhost:8700', '[::1]', 'ops.internal'])
+    assert.equal(await asks(snapshotPath, host), 200, host);
+  for (const path of [snapshotPath, `/auth/keys/tokens/${'0'.repeat(64)}?service=open`])
+    assert.equal(await asks(path, 'rebound.example'), 403);
+});
+
+test('hands out digests of all callers, and secrets only of those whom the service names', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-keys-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const shared = 'fedcba9876543210'.repeat(4);
@@ -130,27 +150,37 @@ test('hands out digests of all callers, and secrets only of those the service ca
       secrets: all.callers.flatMap(({ secret }) => secret ?? []).sort(),
       shared: all.shared.map(({ credential_id: id }) => id).sort(),
       withheld: all.withheld,
+      warnings: all.warnings,
     };
   };
   const id = (key: { record: { id: string } }) => key.record.id;
   const common = [id(keys.sk), id(keys.ed), id(keys.otherSk)];
   assert.deepEqual(await told('open'), {
-    ids: [...common, id(keys.hs), id(keys.otherHs)].sort(),
-    secrets: [keys.hs.key, keys.otherHs.key].sort(),
+    ids: common.toSorted(),
+    secrets: [],
     shared: ['file:open_api_key', 'file:stack_api_key'],
-    withheld: ['env:aidb.env'],
+    withheld: [],
+    warnings: [
+      'the HMAC secrets of aidb, other are withheld, so their signatures count for nothing at open: a secret is handed out to services that name its caller; to accept them write callers: [aidb, other] at a route of open',
+    ],
   });
+  const partly = await told('partly');
+  assert.deepEqual(partly.secrets, [keys.hs.key]);
+  assert.deepEqual(partly.withheld, ['env:aidb.env']);
+  assert.match(partly.warnings.join(), /^the HMAC secret of other is withheld.* write callers: \[other\]/);
   assert.deepEqual(await told('closed'), {
     ids: [...common, id(keys.hs)].sort(),
     secrets: [keys.hs.key],
     shared: ['file:closed_api_key', 'file:stack_api_key'],
     withheld: ['env:aidb.env'],
+    warnings: [],
   });
   assert.deepEqual(await told('keyed'), {
     ids: common.toSorted(),
     secrets: [],
     shared: ['file:stack_api_key'],
     withheld: [],
+    warnings: [],
   });
 });
 

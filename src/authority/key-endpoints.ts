@@ -7,7 +7,7 @@ import { denyPrincipal } from '../core/verdict.ts';
 import { randomBase62 } from '../crypto/random.ts';
 import { callerWith, type Caller } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
-import { isLoopback } from './host-check.ts';
+import { hostFault, isLoopback, wasForwarded } from './host-check.ts';
 import { COMMON_HEADERS, refusalReply, success, type Reply } from './reply.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
@@ -63,8 +63,8 @@ interface Asked extends Caller {
 
 /** A service asks for itself; the admin and a token with the scope for any one. */
 async function reader(exchange: Exchange): Promise<Asked | Refused> {
-  if (!isPrivate(exchange))
-    return refused('bad_request', 'keys are handed out over TLS, or to a peer on the same machine');
+  const exposed = exposure(exchange);
+  if (exposed) return exposed;
   const caller = await callerWith(exchange, KEYS_READ);
   if (isRefused(caller)) return caller;
   const { principal } = caller;
@@ -79,16 +79,19 @@ async function reader(exchange: Exchange): Promise<Asked | Refused> {
   return service ? { ...caller, service } : refused('no_such_service', 'the configuration names no such service');
 }
 
-/** Secrets are among the answers. A trusted proxy is believed when it says that its client came over TLS. */
-function isPrivate({ request, req, peerAddress, stack }: Exchange): boolean {
-  if (request.protocol === 'https') return true;
-  if (!isLoopback(peerAddress)) return false;
-  const forwarded = Object.keys(req.headersDistinct).some(
-    (name) => name === 'forwarded' || name.startsWith('x-forwarded-'),
-  );
-  if (!forwarded) return true;
+/**
+ * Secrets are among the answers: over plain HTTP they are for this machine alone, and under its own names. A trusted proxy
+ * is believed when it says that its client came over TLS.
+ */
+function exposure(exchange: Exchange): Refused | null {
+  const { request, peerAddress, stack } = exchange;
+  if (request.protocol === 'https') return null;
+  const words = 'keys are handed out over TLS, or to a peer on the same machine';
+  if (!isLoopback(peerAddress)) return refused('bad_request', words);
+  if (!wasForwarded(exchange)) return hostFault(exchange);
   const protocols = request.fields('x-forwarded-proto');
-  return isTrusted(stack.config.trustedProxies, peerAddress) && protocols.length === 1 && protocols[0] === 'https';
+  const overTls = isTrusted(stack.config.trustedProxies, peerAddress) && protocols.join() === 'https';
+  return overTls ? null : refused('bad_request', words);
 }
 
 function waitOf(text: string | null): number | null {
@@ -181,13 +184,18 @@ async function news(stack: Stack, service: ServiceConfig, { version, keys, token
   return { version, service: service.name, keys: keys ? await keysFor(stack, service) : null, tokens_changed: tokens };
 }
 
-/** Digests and public halves of all callers, so that the verdict is ours; secrets only of those who may call at all. */
+/** Digests and public halves of all callers, so that the verdict is ours; secrets only of those whom the service names. */
 async function keysFor(stack: Stack, service: ServiceConfig) {
   const [records, revocations] = await Promise.all([stack.store.keys.list(), stack.store.keys.revocations()]);
-  const wantsSecret = secretsFor(service);
+  const signers = signersOf(service);
   const withheld: string[] = [];
+  const unnamed = new Set<string>();
+  const mayHave = (caller: string): boolean => {
+    if (signers.admits(caller) && !signers.names(caller)) unnamed.add(caller);
+    return signers.names(caller);
+  };
   const callers = records.flatMap((record) => {
-    if (record.revokedAt !== null || (record.kind === 'hs' && !wantsSecret(record.service))) return [];
+    if (record.revokedAt !== null || (record.kind === 'hs' && !mayHave(record.service))) return [];
     try {
       return [keyOf(stack, record)];
     } catch {
@@ -206,9 +214,10 @@ async function keysFor(stack: Stack, service: ServiceConfig) {
         accepted_at: found.acceptedAt,
       });
     // Of a file's secret nothing is kept that could be handed on.
-    if (found.kind === 'hs' && wantsSecret(found.service)) withheld.push(found.credentialId);
+    if (found.kind === 'hs' && mayHave(found.service)) withheld.push(found.credentialId);
   }
-  return { callers, shared, revocations, withheld };
+  const warnings = unnamed.size > 0 ? [unnamedWords(service.name, [...unnamed].sort())] : [];
+  return { callers, shared, revocations, withheld, warnings };
 }
 
 function keyOf(stack: Stack, record: KeyRecord) {
@@ -227,14 +236,35 @@ function keyOf(stack: Stack, record: KeyRecord) {
   };
 }
 
-/** Which callers' HMAC secrets the service can have any use for: none where no signature counts, else those its routes admit. */
-function secretsFor({ accept, rules }: ServiceConfig): (caller: string) => boolean {
-  if (!accept.includes('service-signature') && !accept.includes('http-signature')) return () => false;
+interface Signers {
+  /** Whether the caller's signature would get through some route. */
+  admits(caller: string): boolean;
+  /** Whether some route says so by the caller's name. */
+  names(caller: string): boolean;
+}
+
+/**
+ * Whoever has an HMAC secret can sign with it everywhere. So a service that admits every caller is given none of them: only
+ * by naming a caller does the operator say that this service may act as that one.
+ */
+function signersOf({ accept, rules }: ServiceConfig): Signers {
+  if (!accept.includes('service-signature') && !accept.includes('http-signature'))
+    return { admits: () => false, names: () => false };
   const asking = rules.filter(({ access }) => access !== 'public' && access !== 'operator');
   // Paths without a rule admit every caller.
-  if (!rules.some(({ path }) => path === '/*') || asking.some(({ callers }) => callers === null)) return () => true;
-  const names = new Set(asking.flatMap(({ callers }) => callers ?? []).map((name) => name.replace(/^service:/, '')));
-  return (caller) => names.has(caller);
+  const anybody = !rules.some(({ path }) => path === '/*') || asking.some(({ callers }) => callers === null);
+  const named = new Set(asking.flatMap(({ callers }) => callers ?? []).map((name) => name.replace(/^service:/, '')));
+  return { admits: (caller) => anybody || named.has(caller), names: (caller) => named.has(caller) };
+}
+
+function unnamedWords(service: string, callers: readonly string[]): string {
+  const names = callers.join(', ');
+  const [what, whose] = callers.length === 1 ? ['secret', 'its'] : ['secrets', 'their'];
+  const are = callers.length === 1 ? 'is' : 'are';
+  return (
+    `the HMAC ${what} of ${names} ${are} withheld, so ${whose} signatures count for nothing at ${service}: a secret is handed ` +
+    `out to services that name its caller; to accept them write callers: [${names}] at a route of ${service}`
+  );
 }
 
 function tokenOf(record: TokenRecord) {

@@ -1,5 +1,5 @@
 import type { Stack } from '../compose/stack.ts';
-import { hostFault, isLoopback } from './host-check.ts';
+import { hostFault, isLoopback, wasForwarded } from './host-check.ts';
 import { callerWith, METRICS_READ } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { COMMON_HEADERS, json, refusalReply, type Reply } from './reply.ts';
@@ -77,10 +77,4 @@ async function metrics(exchange: Exchange): Promise<Reply> {
   const { contentType, text } = await exchange.stack.audit.metrics();
   const headers = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(text)), ...COMMON_HEADERS };
   return { status: 200, headers, body: text };
-}
-
-function wasForwarded({ req }: Exchange): boolean {
-  return Object.keys(req.headersDistinct).some(
-    (name) => name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-'),
-  );
 }

@@ -41,6 +41,8 @@ export const newsShape = z.object({
         shared: z.array(sharedShape),
         revocations: z.array(digest),
         withheld: texts,
+        // An earlier version says none.
+        warnings: texts.default([]),
       })
       .nullable(),
     tokens_changed: texts.nullable(),

@@ -13,7 +13,10 @@ import { createKey } from '../create.ts';
 import { authoritySource, type AuthoritySource, type AuthoritySourceOptions } from './authority.ts';
 
 const yaml = `services:
-  embeddings: { upstream: 'http://127.0.0.1:1' }
+  embeddings:
+    upstream: 'http://127.0.0.1:1'
+    routes:
+      - { path: /batch, callers: [aidb] }
 callers: [aidb]
 `;
 
@@ -107,6 +110,14 @@ async function until(ask: () => Promise<number>, wanted: number): Promise<void> 
   }
   assert.equal(await ask(), wanted);
 }
+
+test('a service that names no caller is given no secret, and warned of what to write', async (t) => {
+  const fixture = await startAuthority(t, { yaml: "services: { embeddings: { upstream: 'http://127.0.0.1:1' } }\n" });
+  await created(fixture, 'hs');
+  const warned: string[] = [];
+  await service(t, source(fixture.origin, { onWarning: (text) => void warned.push(text) }));
+  assert.match(warned.join(), /HMAC secret of aidb is withheld.* write callers: \[aidb\] at a route of embeddings/);
+});
 
 test('a service verifies every kind of credential with what the authority says', async (t) => {
   const fixture = await startAuthority(t, { yaml });

@@ -102,7 +102,7 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
     found = all;
     revoked = keys.revocations;
     const before = withheld;
-    withheld = [...faults, ...keys.withheld.map(withheldWords)];
+    withheld = [...faults, ...keys.withheld.map(withheldWords), ...keys.warnings];
     for (const text of withheld) if (!before.includes(text)) onWarning(`${name}: ${text}`);
   }
 
