@@ -134,9 +134,9 @@ test('thirty who guess without pause do not lock out one who knows the secret an
   const rounds = 20;
   for (let round = 0; round < rounds; round += 1) {
     const { gate, time } = gateWith({ random });
-    let over = false;
+    const flood = { over: false };
     const guessers = Array.from({ length: 30 }, async () => {
-      while (!over) await gate.attempt(address, wrong);
+      while (!flood.over) await gate.attempt(address, wrong);
     });
     await time.pass(1);
     const honest = (async () => {
@@ -146,9 +146,9 @@ test('thirty who guess without pause do not lock out one who knows the secret an
         if (answer.result === 'right') break;
         await time.wait(answer.result === 'limited' ? answer.retryAfter : 1);
       }
-      over = true;
+      flood.over = true;
     })();
-    while (!over) await time.pass(1);
+    while (!flood.over) await time.pass(1);
     await time.pass(60);
     await Promise.all([honest, ...guessers]);
   }
