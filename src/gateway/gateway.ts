@@ -103,10 +103,18 @@ export function createGateway(stack: Stack): Gateway {
   };
 }
 
-/** Dev mode lets everybody in, so a page of another origin must not reach it through a name of its own (DNS rebinding). */
+/**
+ * Dev mode lets everybody in, so a page of another origin must reach it neither through a name of its own (DNS rebinding) nor
+ * by calling this machine from the reader's browser.
+ */
 function hostFault(req: IncomingMessage, devMode: boolean): string | null {
-  if (!devMode || LOOPBACK_NAMES.has(hostName(req.headers.host?.toLowerCase() ?? ''))) return null;
-  return 'in dev mode the Host must be localhost, 127.0.0.1 or [::1]';
+  if (!devMode) return null;
+  if (!LOOPBACK_NAMES.has(hostName(req.headers.host?.toLowerCase() ?? '')))
+    return 'in dev mode the Host must be localhost, 127.0.0.1 or [::1]';
+  const { origin } = req.headers;
+  if (origin === undefined || LOOPBACK_NAMES.has(hostName(origin.toLowerCase().replace(/^https?:\/\//, ''))))
+    return null;
+  return 'in dev mode a page may call only from localhost, 127.0.0.1 or [::1]';
 }
 
 function upgradeFault(req: IncomingMessage): string | null {

@@ -20,7 +20,9 @@ export type HeaderKind =
   /** Never goes upstream, whatever the mode: the break-glass token. */
   | 'secret'
   | 'cookie'
-  | 'request-id';
+  | 'request-id'
+  /** Names another path or method than the one on the request line: a framework that obeys it serves what was not judged. */
+  | 'rewrite';
 
 const KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['connection', 'connection'],
@@ -56,6 +58,13 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-forwarded-proto', 'forwarded-proto'],
   ['x-real-ip', 'proxy-claim'],
   ['x-countersign-dev', 'secret'],
+  ['x-original-url', 'rewrite'],
+  ['x-original-uri', 'rewrite'],
+  ['x-original-method', 'rewrite'],
+  ['x-rewrite-url', 'rewrite'],
+  ['x-http-method-override', 'rewrite'],
+  ['x-http-method', 'rewrite'],
+  ['x-method-override', 'rewrite'],
 ]);
 
 const remembered = new Map<string, HeaderKind>();
@@ -66,8 +75,9 @@ export function headerKind(name: string): HeaderKind {
   const known = remembered.get(name);
   if (known !== undefined) return known;
   const kind = classify(name.toLowerCase());
-  // Bounded, since the client chooses the spelling.
-  if (remembered.size < rememberedMax && name.length <= 64) remembered.set(name, kind);
+  // Bounded, since the client chooses the spelling; made-up names must not keep the usual ones out for good.
+  if (remembered.size >= rememberedMax) remembered.clear();
+  if (name.length <= 64) remembered.set(name, kind);
   return kind;
 }
 
@@ -77,9 +87,11 @@ function classify(name: string): HeaderKind {
   if (isIdentityHeader(name)) return 'identity';
   const plain = name.replace(/[_.]/g, '-');
   const loose = LOOSE_KINDS.get(plain);
-  // A variant spelling of a header that proxies append to is nobody's: it is treated as a claim and not appended to.
-  if (loose !== undefined) return plain === name || loose === 'secret' ? loose : 'proxy-claim';
-  return plain.startsWith('x-forwarded-') ? 'proxy-claim' : 'pass';
+  const claim = loose !== undefined || plain.startsWith('x-forwarded-');
+  if (!claim) return 'pass';
+  // No proxy writes X_Forwarded_For: such a spelling is the client's, and WSGI would merge it with ours.
+  if (plain !== name) return loose === 'rewrite' ? 'rewrite' : 'secret';
+  return loose ?? 'proxy-claim';
 }
 
 /** The names that Connection lists, lower case; null for the everyday values that list none. */

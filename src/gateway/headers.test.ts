@@ -216,6 +216,46 @@ describe('headers on their way upstream', () => {
     assert.equal(trusted?.['x-forwarded-host'], 'evil');
     assert.equal(trusted?.['x-forwarded-proto'], 'https');
     assert.equal(trusted?.forwarded, 'for=203.0.113.7, for=127.0.0.1');
+    // No proxy spells it so; WSGI would merge it with the real one.
+    assert.equal(trusted?.['x_forwarded_for'], undefined);
+  });
+
+  it('passes nothing on that names another path or method than the one judged', async () => {
+    const rewrites = [
+      'X-Original-URL',
+      'X-Rewrite-URL',
+      'X-HTTP-Method-Override',
+      'x_http_method',
+      'X-Method-Override',
+    ];
+    const lines = [...good, ...rewrites.flatMap((name) => [name, '/admin'])];
+    await opened();
+    assert.ok(!(await sent(lines)).seen?.rawHeaders.includes('/admin'));
+    await gate?.close();
+    await upstream?.close();
+    await opened({ mode: 'report' });
+    assert.equal((await sent(lines)).seen?.headers['x-original-url'], '/admin', 'report changes nothing');
+  });
+
+  it('gives the upstream the request id of our log, and believes a trusted proxy’s', async () => {
+    await opened();
+    const { seen } = await sent([...good, 'X-Request-Id', 'of-the-client']);
+    assert.ok(seen?.headers['x-request-id']);
+    assert.notEqual(seen.headers['x-request-id'], 'of-the-client');
+    await gate?.close();
+    await upstream?.close();
+    await opened({ trustedProxies: ['127.0.0.1/32'] });
+    assert.equal((await sent([...good, 'X-Request-Id', 'of-the-proxy'])).seen?.headers['x-request-id'], 'of-the-proxy');
+  });
+
+  it('goes on knowing the usual headers after thousands of made-up ones', async () => {
+    await opened();
+    for (let round = 0; round < 40; round += 1) {
+      const names = Array.from({ length: 40 }, (_, index) => [`X-Made-Up-${round}-${index}`, 'x']).flat();
+      await sent([...good, ...names]);
+    }
+    const { seen } = await sent([...good, 'X-Auth-Principal', 'forged']);
+    assert.equal(seen?.headers['x-auth-principal'], 'service:aidb');
   });
 
   it('names the upstream’s host and never passes our session cookie', async () => {
@@ -226,6 +266,8 @@ describe('headers on their way upstream', () => {
       'a=1; countersign_session=secret; b=2',
       'Cookie',
       'countersign_session=secret',
+      'Cookie',
+      '=countersign_session=secret',
     ]);
     assert.equal(seen?.headers.host, new URL(upstream?.url ?? '').host);
     assert.equal(seen?.headers.cookie, 'a=1; b=2');
@@ -239,6 +281,12 @@ describe('headers on their way upstream', () => {
     );
     assert.equal(response.status, 200);
     assert.equal(response.headers.get('x-countersign-dev'), 'unauthenticated');
+    const from = async (origin: string) =>
+      (await fetch(`http://127.0.0.1:${gate?.port}/echo/x`, { headers: { origin } })).status;
+    assert.deepEqual(
+      [await from('http://evil.example'), await from('null'), await from('http://localhost:3000')],
+      [400, 400, 200],
+    );
   });
 
   it('follows a reload at the next request', async () => {

@@ -70,7 +70,12 @@ export function upstreamHeaders(
         break;
       }
       case 'request-id':
+        // The id in our log is the one that the upstream gets, so that the two can be joined.
+        if (!trusted) continue;
         hasRequestId = true;
+        break;
+      case 'rewrite':
+        if (decision.mode === 'enforce') continue;
         break;
       case 'pass':
         break;

@@ -1,5 +1,6 @@
 const cookieName = 'countersign_session';
-const ours = /^\s*(?:__(?:host|secure)-)?countersign_session\s*(?:=|$)/i;
+// A cookie without a name is stored too, and sent back as its value alone: '=countersign_session=x' would be ours.
+const ours = /^\s*=?\s*(?:__(?:host|secure)-)?countersign_session\s*(?:=|$)/i;
 
 /** A Cookie line without the dashboard's session; null when nothing is left of it. */
 export function withoutSessionCookie(line: string): string | null {

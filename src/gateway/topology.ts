@@ -40,8 +40,9 @@ export function topology(config: StackConfig): Topology {
   };
 }
 
-/** The host without its port; IPv6 literals keep their brackets. */
+/** The host without its port and without the final dot of DNS; IPv6 literals keep their brackets. */
 export function hostName(authority: string): string {
   const colon = authority.lastIndexOf(':');
-  return colon === -1 || authority.endsWith(']') ? authority : authority.slice(0, colon);
+  const host = colon === -1 || authority.endsWith(']') ? authority : authority.slice(0, colon);
+  return host.endsWith('.') ? host.slice(0, -1) : host;
 }
