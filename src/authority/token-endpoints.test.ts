@@ -275,6 +275,25 @@ services: { echo: { upstream: 'http://127.0.0.1:1' } }
   assert.equal(await from('2001:db8:0:1::1'), 201);
 });
 
+test('whoever revokes a token that minted others is told how many of them live on', async (t) => {
+  const { origin } = await startAuthority(t);
+  const minter = (await mint(origin, { scopes: ['admin:tokens'] })).data;
+  const first = (await mint(origin, {}, minter.token)).data;
+  await mint(origin, {}, minter.token);
+  await mint(origin);
+  const revoke = async ({ token_id: id }: Minted) =>
+    (await call(`${origin}/auth/tokens/${id}`, { method: 'DELETE', token: adminToken })).body['data'] as {
+      live_minted?: number;
+      advice?: string;
+    };
+  const told = await revoke(minter);
+  assert.equal(told.live_minted, 2);
+  assert.ok(told.advice?.includes(`created_by token:${minter.token_id}`), told.advice);
+  assert.ok(told.advice?.includes(`countersign tokens revoke --minted-by ${minter.token_id}`));
+  assert.deepEqual(Object.keys(await revoke(first)), ['token_id', 'revoked_at']);
+  assert.equal((await revoke(minter)).live_minted, 1);
+});
+
 test('those who prove nothing use up none of the five', async (t) => {
   const { origin } = await startAuthority(t);
   for (let attempt = 0; attempt < 8; attempt += 1) assert.equal((await mint(origin, {}, 'wrong')).status, 401);

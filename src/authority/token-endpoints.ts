@@ -59,13 +59,24 @@ export async function activeTokens(stack: Stack): Promise<TokenList> {
   return { tokens, count: tokens.length, truncated: records.length > listMax };
 }
 
-export async function revokeToken(
-  stack: Stack,
-  tokenId: string,
-): Promise<{ token_id: string; revoked_at: string } | Refused> {
+export interface RevokedToken {
+  readonly token_id: string;
+  readonly revoked_at: string;
+  /** How many tokens it minted that are still alive, and what to do; left out when there are none. */
+  readonly live_minted?: number;
+  readonly advice?: string;
+}
+
+/** What a token minted does not end with it: others may depend on those by now. But whoever revokes it should know. */
+export async function revokeToken(stack: Stack, tokenId: string): Promise<RevokedToken | Refused> {
   const record = await stack.tokens.revoke(tokenId.toLowerCase());
   if (!record) return refused('not_found', 'no token has this token_id');
-  return { token_id: record.tokenId, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
+  const revoked = { token_id: record.tokenId, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
+  const minter = `token:${record.tokenId}`;
+  const minted = record.scopes.includes(ADMIN_TOKENS) ? await stack.tokens.mintedBy(minter) : [];
+  if (minted.length === 0) return revoked;
+  const advice = `it minted tokens that are still alive (created_by ${minter}); if it leaked, revoke them too: each by its token_id, or all by countersign tokens revoke --minted-by ${record.tokenId}`;
+  return { ...revoked, live_minted: minted.length, advice };
 }
 
 /** Neither the token nor its hash. */

@@ -19,6 +19,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { systemClock } from '../core/clock.ts';
+import { tokens } from '../keys/tokens.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
 import type { Output } from './output.ts';
 import { run } from './run.ts';
 import { cleanEnvironment, runCli, type CliResult } from '../../test/e2e/program.ts';
@@ -181,6 +184,33 @@ test('a token is printed once, in the form that is relied on, shown without it a
   assert.deepEqual(await json(['tokens', 'list']), []);
   const day = await json<TokenView>(['tokens', 'create']);
   assert.equal(day.ttl_hours, 24);
+});
+
+test('what a token minted is told of when it is revoked, and revoked by one command', async (t) => {
+  const { cli, json, folder } = place(t);
+  const minter = await json<TokenView>(['tokens', 'create', '--scope', 'admin:tokens']);
+  const other = await json<TokenView>(['tokens', 'create']);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  const life = tokens({ store, clock: systemClock });
+  const request = { ttlSeconds: 60, scopes: [], allowedIps: [], clientId: null, metadata: {} };
+  for (let count = 0; count < 2; count += 1) await life.mint({ ...request, createdBy: `token:${minter.token_id}` });
+  await life.mint({ ...request, createdBy: 'service:aidb' });
+  life.close();
+  await store.close();
+
+  const revoked = await cli(['tokens', 'revoke', minter.token_id]);
+  const next = `countersign tokens revoke --minted-by ${minter.token_id}`;
+  assert.ok(revoked.stderr.includes(`It minted 2 tokens that are still alive. If it leaked: ${next}`), revoked.stderr);
+  assert.equal((await json<{ live_minted: number }>(['tokens', 'revoke', minter.token_id])).live_minted, 2);
+  const dry = await cli(['tokens', 'revoke', '--minted-by', minter.token_id, '--dry-run']);
+  assert.equal(dry.stdout.match(/^would revoke {2}token /gm)?.length, 2);
+  assert.equal((await json<unknown[]>(['tokens', 'list'])).length, 4);
+  assert.equal((await json<unknown[]>(['tokens', 'revoke', '--minted-by', minter.token_id])).length, 2);
+  assert.equal((await json<unknown[]>(['tokens', 'revoke', '--minted-by', 'service:aidb'])).length, 1);
+  const [left, ...more] = await json<{ token_id: string }[]>(['tokens', 'list']);
+  assert.deepEqual([left?.token_id, more], [other.token_id, []]);
+  assert.match((await cli(['tokens', 'revoke', '--minted-by', minter.token_id])).stderr, /No token that .* is alive/);
+  assert.notEqual((await cli(['tokens', 'revoke', other.token_id, '--minted-by', 'service:aidb'])).code, 0);
 });
 
 test('--dry-run says what would change and changes nothing', async (t) => {

@@ -24,6 +24,8 @@ export interface Tokens extends TokenLookup {
   /** The token itself is in the answer and nowhere else. */
   mint(request: MintRequest): Promise<{ readonly token: string; readonly record: TokenRecord }>;
   listActive(limit: number): Promise<TokenRecord[]>;
+  /** Live ones that this principal minted ('token:<uuid>', 'service:aidb'), newest first, among the newest 100,000 live tokens. */
+  mintedBy(principalId: string): Promise<TokenRecord[]>;
   get(tokenId: string): Promise<TokenRecord | null>;
   byToken(token: string): Promise<TokenRecord | null>;
   /** Null when there is no such token. */
@@ -41,6 +43,8 @@ export interface TokensOptions {
   /** How many tokens are held in memory; 10,000. */
   readonly remembered?: number;
 }
+
+const lookedThroughMax = 100_000;
 
 export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): Tokens {
   const listeners = audience<string | null>();
@@ -82,6 +86,10 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
       return { token, record };
     },
     listActive: (limit) => store.tokens.listActive(clock(), limit),
+    async mintedBy(principalId) {
+      const live = await store.tokens.listActive(clock(), lookedThroughMax);
+      return live.filter(({ createdBy }) => createdBy === principalId);
+    },
     get: (tokenId) => store.tokens.get(tokenId),
     byToken: (token) => store.tokens.byHash(sha256Hex(token)),
     async revoke(tokenId) {

@@ -56,11 +56,20 @@ export const tokenCommands: readonly Command[] = [
     name: 'tokens revoke',
     summary: 'end a session token at once',
     about:
-      'It is refused from now on, and streams that it opened are closed. Without an ID the token is read from standard input.',
+      'It is refused from now on, and streams that it opened are closed. Without an ID the token is read from standard input. Tokens that it minted live on: end them with --minted-by.',
     positionals: [{ name: 'ID', required: false, summary: 'the token_id that `tokens list` shows' }],
-    options: {},
+    options: {
+      'minted-by': {
+        type: 'text',
+        value: 'MINTER',
+        summary: 'instead: all live tokens that it minted; a token_id, or a principal such as service:aidb',
+      },
+    },
     changes: true,
-    examples: ['countersign tokens revoke 8a3c6f9e-3b0c-4f7e-9d53-3f1f6f0a2b11'],
+    examples: [
+      'countersign tokens revoke 8a3c6f9e-3b0c-4f7e-9d53-3f1f6f0a2b11',
+      'countersign tokens revoke --minted-by service:aidb',
+    ],
     load: async () => (await import('./tokens.ts')).tokensRevoke,
   },
 ];
