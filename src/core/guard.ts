@@ -5,7 +5,7 @@ import type { Policy } from './policy.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import type { AuthRequest } from './request.ts';
 import type { Route } from './route.ts';
-import type { RouteTable } from './route-table.ts';
+import { unruledRoute, type RouteTable } from './route-table.ts';
 import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
 import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
@@ -151,25 +151,9 @@ function undecidable(error: unknown): Denied {
 
 /** Refused before a route was known, so whatever the modes say. */
 function refused(verdict: Denied, service: string, started: number): Decision {
-  return { verdict, route: unknownRoute(service), mode: 'enforce', outcome: 'deny', durationMicros: since(started) };
+  return { verdict, route: unruledRoute(service), mode: 'enforce', outcome: 'deny', durationMicros: since(started) };
 }
 
 function since(started: number): number {
   return (performance.now() - started) * 1000;
-}
-
-function unknownRoute(service: string): Route {
-  return {
-    path: '/*',
-    methods: null,
-    access: 'any',
-    callers: null,
-    scopes: [],
-    addresses: null,
-    rateLimit: null,
-    mode: null,
-    service,
-    label: '*',
-    methodAllowed: true,
-  };
 }

@@ -60,18 +60,9 @@ function segmentsOf(path: string): string[] {
   return routeKey(normalised).split('/').slice(1);
 }
 
-/** Throws on a rule path that rulePathFault would complain of, and on two rules for the same path and method. */
-export function routeTable(service: string, rules: readonly RouteRule[]): RouteTable {
-  const root = node();
-  const routes: Route[] = [];
-  for (const rule of rules) {
-    const fault = rulePathFault(rule.path);
-    if (fault) throw new TypeError(fault);
-    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true };
-    routes.push(route);
-    insert(root, route);
-  }
-  const unruled: Route = {
+/** What a path without a rule asks for: any proven caller. */
+export function unruledRoute(service: string): Route {
+  return {
     path: '/*',
     methods: null,
     access: 'any',
@@ -84,6 +75,20 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
     label: '*',
     methodAllowed: true,
   };
+}
+
+/** Throws on a rule path that rulePathFault would complain of, and on two rules for the same path and method. */
+export function routeTable(service: string, rules: readonly RouteRule[]): RouteTable {
+  const root = node();
+  const routes: Route[] = [];
+  for (const rule of rules) {
+    const fault = rulePathFault(rule.path);
+    if (fault) throw new TypeError(fault);
+    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true };
+    routes.push(route);
+    insert(root, route);
+  }
+  const unruled = unruledRoute(service);
   const forbidden = forbiddenRoutes();
   return {
     service,

@@ -1,6 +1,6 @@
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
-import type { Memory } from './store.ts';
+import type { Memory } from './memory.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 

@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
-import type { Memory } from './store.ts';
+import type { Memory } from './memory.ts';
 
 export function memoryKeys({ step, tell }: Memory): KeyStore {
   const byId = new Map<string, KeyRecord>();

@@ -1,6 +1,6 @@
 import { StoreError, type LimitStore } from '../../core/store.ts';
 import { windowState, type Window } from '../window.ts';
-import type { Memory } from './store.ts';
+import type { Memory } from './memory.ts';
 
 export function memoryLimits({ step }: Memory, entriesMax: number): LimitStore {
   const windows = endingEntries();

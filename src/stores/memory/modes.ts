@@ -1,5 +1,5 @@
 import type { ModeRow, ModeStore } from '../../core/store.ts';
-import type { Memory } from './store.ts';
+import type { Memory } from './memory.ts';
 
 export function memoryModes({ step, tell }: Memory): ModeStore {
   const rows = new Map<string, ModeRow>();

@@ -1,8 +1,9 @@
-import { StoreError, type Change, type Store } from '../../core/store.ts';
+import { StoreError, type Store } from '../../core/store.ts';
 import { listeners } from '../listeners.ts';
 import { memoryDecisions } from './decisions.ts';
 import { memoryKeys } from './keys.ts';
 import { memoryLimits } from './limits.ts';
+import type { Memory } from './memory.ts';
 import { memoryModes } from './modes.ts';
 import { memoryTokens } from './tokens.ts';
 
@@ -11,13 +12,6 @@ export interface MemoryStoreOptions {
   readonly decisionsMax?: number;
   /** Counters, and separately one-time values, that are held at the same time; 1,000,000. */
   readonly limitsMax?: number;
-}
-
-/** What the parts of the memory store share: telling of a change, and refusing to work once closed. */
-export interface Memory {
-  tell(change: Change): void;
-  /** Does the work at once and in one step; what it throws becomes a rejection. */
-  step<T>(work: () => T): Promise<T>;
 }
 
 /** For tests and trials: all is lost when the process ends. Every verb is atomic, since none waits midway. */

@@ -1,6 +1,6 @@
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, type TokenStore } from '../../core/store.ts';
-import type { Memory } from './store.ts';
+import type { Memory } from './memory.ts';
 
 export function memoryTokens({ step, tell }: Memory): TokenStore {
   const byId = new Map<string, TokenRecord>();
