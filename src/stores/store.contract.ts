@@ -412,7 +412,10 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.equal(await store.decisions.prune(t0, 10), 1495);
         const strangers = ['r1500', 'r1501', 'r1502', 'r1503', 'r1504'];
         assert.deepEqual(requestsOf(await store.decisions.list({ limit: 100 })), [
-          ...['r1', 'r2', 'r3', 'r4'],
+          'r1',
+          'r2',
+          'r3',
+          'r4',
           ...strangers,
         ]);
         // Where there is still too much, the oldest go, whoever they are of.
@@ -421,8 +424,15 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         );
         assert.equal(await store.decisions.prune(t0, 9), 5);
         assert.deepEqual(requestsOf(await store.decisions.list({ limit: 100 })), [
-          ...['r4', 'r1502', 'r1503', 'r1504'],
-          ...['r1505', 'r1506', 'r1507', 'r1508', 'r1509'],
+          'r4',
+          'r1502',
+          'r1503',
+          'r1504',
+          'r1505',
+          'r1506',
+          'r1507',
+          'r1508',
+          'r1509',
         ]);
       });
 
