@@ -4,13 +4,14 @@ import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Exchange } from './exchange.ts';
+import type { OpenList } from './open-list.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** What every exchange of one gateway shares. */
 export interface ExchangeContext {
   readonly stack: Stack;
   /** Exchanges under way; the gateway's sweep watches over the credentials of those that last. */
-  readonly open: Set<Exchange>;
+  readonly open: OpenList<Exchange>;
 }
 
 export interface ExchangeOptions {

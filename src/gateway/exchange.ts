@@ -48,6 +48,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** When a sweep first saw that the upstream owes the response's head, in milliseconds; 0: none did. */
   #waitingSince = 0;
   #swept = false;
+  /** For the list of those under way. */
+  place = -1;
 
   constructor(options: ExchangeOptions) {
     this.#context = options.context;

@@ -6,6 +6,7 @@ import { plainAddress } from '../core/address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { answer } from './answer.ts';
+import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
 import { hasBody, requestFault } from './request-shape.ts';
@@ -28,13 +29,13 @@ const sweepMillis = 250;
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 export function createGateway(stack: Stack): Gateway {
-  const context: ExchangeContext = { stack, open: new Set() };
+  const context: ExchangeContext = { stack, open: new OpenList() };
   const connections = upstreams();
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {
     const now = performance.now();
-    for (const exchange of context.open) exchange.sweep(now);
+    for (const exchange of context.open.all()) exchange.sweep(now);
   }, sweepMillis);
   sweep.unref();
 
@@ -97,7 +98,7 @@ export function createGateway(stack: Stack): Gateway {
     },
     async close() {
       clearInterval(sweep);
-      for (const exchange of context.open) exchange.destroy();
+      for (const exchange of context.open.all()) exchange.destroy();
       await connections.close();
     },
   };

@@ -69,7 +69,8 @@ class Connections implements Upstream {
   readonly #origin: string;
   readonly #options: Client.Options;
   readonly #free: Client[] = [];
-  readonly #taken = new Set<Client>();
+  /** Free or not; no more than were ever needed at once. */
+  readonly #all: Client[] = [];
   #closed = false;
 
   constructor({ upstream, timeouts }: ServiceConfig) {
@@ -88,14 +89,17 @@ class Connections implements Upstream {
   }
 
   take(): Client {
-    const client = this.#free.pop() ?? new Client(this.#origin, this.#options);
-    this.#taken.add(client);
     this.open += 1;
+    return this.#free.pop() ?? this.#made();
+  }
+
+  #made(): Client {
+    const client = new Client(this.#origin, this.#options);
+    this.#all.push(client);
     return client;
   }
 
   give(client: Client): void {
-    if (!this.#taken.delete(client)) return;
     this.open -= 1;
     if (this.#closed) client.close().catch(() => undefined);
     else this.#free.push(client);
@@ -108,6 +112,6 @@ class Connections implements Upstream {
 
   async destroy(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#free.splice(0), ...this.#taken].map((client) => client.destroy()));
+    await Promise.all(this.#all.map((client) => client.destroy()));
   }
 }
