@@ -169,7 +169,7 @@ function against(peerName: string, peerOf: (world: World) => () => Promise<unkno
       const peer = peerOf(made);
       await mustAccept('ours', ours());
       await mustAccept(peerName, peer());
-      await bench.compare(name, { ours, peer, peerName });
+      await bench.compare(name, { ours, peer, peerName, batchMillis: 20, runs: 41 });
       made.close();
     },
   };
