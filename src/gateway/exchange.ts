@@ -14,7 +14,7 @@ import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from './request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { openTunnel } from './tunnel.ts';
-import { openPerUpstreamMax, type Upstream } from './upstreams.ts';
+import type { Upstream } from './upstreams.ts';
 import { upstreamFault } from './upstream-fault.ts';
 
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -99,10 +99,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (key === null)
         return this.#fail(deny('unavailable', `the upstream key of ${this.#service.name} cannot be read`));
     }
-    if (upstream.open >= openPerUpstreamMax)
-      return this.#fail(
-        deny('unavailable', `${openPerUpstreamMax} requests to ${this.#service.name} are open`, { retryAfter: 1 }),
-      );
+    const connection = upstream.take(isProven(decision));
+    if (connection === null)
+      return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
+    this.#connection = connection;
     const body = held ?? (hasBody(this.#req) ? this.#streamedBody() : null);
     const options: Dispatcher.DispatchOptions = {
       path: this.#target,
@@ -117,8 +117,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options;
     open.add(this);
     this.#res.on('close', () => this.#clientClosed());
-    this.#connection = upstream.take();
-    this.#connection.dispatch(options, this);
+    connection.dispatch(options, this);
   }
 
   #streamedBody(): RequestBody {
@@ -289,6 +288,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#closed = true;
     this.#unwatch?.();
     this.#context.open.delete(this);
-    if (this.#connection !== null) this.#upstream.give(this.#connection);
+    if (this.#connection !== null) this.#upstream.give(this.#connection, isProven(this.#decision));
   }
+}
+
+function isProven(decision: Decision | null): boolean {
+  return decision?.verdict?.allowed === true;
 }

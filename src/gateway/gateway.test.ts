@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
+import { rule } from '../../test/fixtures/gateway-stack.ts';
 
 describe('the gateway', () => {
   let upstream: TestUpstream;
@@ -87,4 +88,37 @@ describe('the gateway', () => {
       '{"error":"Missing Authorization header","reason":"missing_credentials","authenticated":false}',
     );
   });
+});
+
+it('keeps places for proven callers, however many requests of strangers never end', async (t) => {
+  const upstream = await testUpstream((req, res) => {
+    if (req.url !== '/endless') res.end('answered');
+  });
+  const gate = await door({
+    services: [{ name: 'echo', upstream: upstream.url, rules: [rule('/endless', { access: 'public' })] }],
+    places: 8,
+  });
+  const given = new AbortController();
+  t.after(async () => {
+    given.abort();
+    await gate.close();
+    await upstream.close();
+  });
+  const ask = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${gate.port}/echo${path}`, init);
+  const endless = () => ask('/endless', { signal: given.signal });
+
+  const held = Array.from({ length: 4 }, () => endless().catch(() => null));
+  while (upstream.seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  const fifth = await endless();
+  assert.equal(fifth.status, 503);
+  assert.equal(fifth.headers.get('retry-after'), '1');
+  assert.equal((await ask('/a', { headers: { authorization: 'Bearer good' } })).status, 200);
+
+  given.abort();
+  await Promise.all(held);
+  // Their places come back with their connections.
+  let again = 503;
+  while (again === 503)
+    again = (await ask('/endless', { signal: AbortSignal.timeout(500) }).catch(() => ({ status: 0 }))).status;
+  assert.equal(again, 0);
 });

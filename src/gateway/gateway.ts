@@ -28,9 +28,10 @@ const sweepMillis = 250;
 
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-export function createGateway(stack: Stack): Gateway {
+/** `placesPerUpstream`: requests under way to one upstream at the same time, 4096 unless said. */
+export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway {
   const context: ExchangeContext = { stack, open: new OpenList() };
-  const connections = upstreams();
+  const connections = upstreams(placesPerUpstream);
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {

@@ -7,14 +7,17 @@ export interface Upstream {
   readonly basePath: string;
   /** Milliseconds until the response's head. */
   readonly headersTimeout: number;
-  /** Requests and streams under way. Each has a connection of its own, so this bounds the connections too. */
-  readonly open: number;
-  /** A connection for one request. It must be given back when the request is over, however it ended. */
-  take(): Client;
-  give(connection: Client): void;
+  /**
+   * A connection for one request; null when too many are under way. It must be given back when the request is over, however
+   * it ended. Callers of whom nothing is proven get half of the places at most: with requests that never end they could
+   * otherwise keep everybody else out.
+   */
+  take(proven: boolean): Client | null;
+  give(connection: Client, proven: boolean): void;
 }
 
-export const openPerUpstreamMax = 4096;
+/** Requests and streams under way to one upstream. Each has a connection of its own, so this bounds the connections too. */
+const placesUsual = 4096;
 
 export interface Upstreams {
   of(service: ServiceConfig): Upstream;
@@ -23,14 +26,14 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
-export function upstreams(): Upstreams {
+export function upstreams(places = placesUsual): Upstreams {
   const connections = new Map<string, Connections>();
   let byService = new WeakMap<ServiceConfig, Connections>();
 
   function make(service: ServiceConfig): Connections {
     const key = keyOf(service);
     let upstream = connections.get(key);
-    if (!upstream) connections.set(key, (upstream = new Connections(service)));
+    if (!upstream) connections.set(key, (upstream = new Connections(service, places)));
     byService.set(service, upstream);
     return upstream;
   }
@@ -65,7 +68,9 @@ function keyOf({ upstream, timeouts }: ServiceConfig): string {
 class Connections implements Upstream {
   readonly basePath: string;
   readonly headersTimeout: number;
-  open = 0;
+  #open = 0;
+  #strangers = 0;
+  readonly #places: number;
   readonly #origin: string;
   readonly #options: Client.Options;
   readonly #free: Client[] = [];
@@ -73,7 +78,8 @@ class Connections implements Upstream {
   readonly #all: Client[] = [];
   #closed = false;
 
-  constructor({ upstream, timeouts }: ServiceConfig) {
+  constructor({ upstream, timeouts }: ServiceConfig, places: number) {
+    this.#places = places;
     const { origin, pathname } = new URL(upstream);
     this.#origin = origin;
     this.#options = {
@@ -88,8 +94,10 @@ class Connections implements Upstream {
     this.headersTimeout = timeouts.responseSeconds * 1000;
   }
 
-  take(): Client {
-    this.open += 1;
+  take(proven: boolean): Client | null {
+    if (this.#open >= this.#places || (!proven && this.#strangers >= this.#places / 2)) return null;
+    this.#open += 1;
+    if (!proven) this.#strangers += 1;
     return this.#free.pop() ?? this.#made();
   }
 
@@ -99,8 +107,9 @@ class Connections implements Upstream {
     return client;
   }
 
-  give(client: Client): void {
-    this.open -= 1;
+  give(client: Client, proven: boolean): void {
+    this.#open -= 1;
+    if (!proven) this.#strangers -= 1;
     if (this.#closed) client.close().catch(() => undefined);
     else this.#free.push(client);
   }
