@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { OpenList, type Listed } from './open-list.ts';
 
 it('holds what a Set would hold, whatever comes and goes', () => {
