@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -7,9 +7,10 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { signHttpRequest } from '../../src/schemes/http-signature/index.ts';
 import { guardedEcho, type GuardedEcho } from '../../test/fixtures/guarded-echo.ts';
+import { python as python3, skipWithout } from '../../test/fixtures/programs.ts';
 
 const script = fileURLToPath(new URL('http_signature.py', import.meta.url));
-const skip = spawnSync('python3', ['-c', 'import hmac']).status === 0 ? false : 'python3 is not installed';
+const skip = skipWithout(python3);
 
 interface World extends GuardedEcho {
   readonly key: string;

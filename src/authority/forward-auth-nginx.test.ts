@@ -1,6 +1,6 @@
 /** Forward auth as nginx asks for it: the dialect's rules are worth what a real proxy makes of them. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { createKey } from '../keys/create.ts';
+import { nginx, provide, skipWithout } from '../../test/fixtures/programs.ts';
 
 const yaml = `mode: enforce
 trustedProxies: [127.0.0.1/32]
@@ -22,9 +23,7 @@ services:
       - { path: /far, allowedIps: [192.0.2.0/24] }
 `;
 
-const binary = spawnSync('nginx', ['-v']).error === undefined ? 'nginx' : null;
-// In CI a missing proxy is a failure, so that nobody believes that it was tested.
-const skip = binary === null && process.env['CI'] !== 'true' ? 'nginx is not installed' : false;
+const skip = skipWithout(nginx);
 
 async function freePort(): Promise<number> {
   const server = createTcpServer().listen(0, '127.0.0.1');
@@ -104,7 +103,7 @@ async function start(t: TestContext) {
   const port = await freePort();
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, nginxConfig(port, fixture.port, (upstream.address() as AddressInfo).port, folder));
-  const child = spawn('nginx', ['-c', file, '-p', folder], { stdio: 'ignore' });
+  const child = spawn(provide(nginx), ['-c', file, '-p', folder], { stdio: 'ignore' });
   t.after(async () => {
     child.kill('SIGTERM');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');

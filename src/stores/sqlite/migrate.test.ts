@@ -12,6 +12,7 @@ import { hasCode } from '../../core/store.ts';
 import { keyRecord, tokenRecord } from '../store.contract.ts';
 import { sqliteStore } from './store.ts';
 import { comparable, comparableTime, timeText } from './time.ts';
+import { python, skipWithout } from '../../../test/fixtures/programs.ts';
 
 let folder: string;
 let file: string;
@@ -205,11 +206,14 @@ test('several processes that start at once migrate a new file once between them,
   });
 });
 
-test('Python, with the SQLite that it brings, goes on writing to the table, and breaks nothing', async () => {
-  const store = sqliteStore({ file });
-  await store.migrate();
-  for (const number of [1, 2, 3]) await store.tokens.insert(tokenRecord(number));
-  const script = `
+test(
+  'Python, with the SQLite that it brings, goes on writing to the table, and breaks nothing',
+  { skip: skipWithout(python) },
+  async () => {
+    const store = sqliteStore({ file });
+    await store.migrate();
+    for (const number of [1, 2, 3]) await store.tokens.insert(tokenRecord(number));
+    const script = `
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 database.execute("UPDATE auth_tokens SET revoked_at = '2027-01-15T09:00:00Z' WHERE token_hash = 'hash-of-1'")
@@ -218,13 +222,14 @@ database.execute("UPDATE auth_tokens SET expires_at = '2030-01-15 08:00:00+00:00
 database.execute("INSERT INTO auth_tokens (token_id, token_hash, created_at, expires_at) VALUES (?, 'h4', '2027-01-15T08:00:00Z', '2030-01-15T08:00:00Z')", ('${id(4)}',))
 database.commit()
 print(database.execute('PRAGMA integrity_check').fetchone()[0])`;
-  const { stdout } = await promisify(execFile)('python3', ['-c', script, file]);
-  assert.equal(stdout.trim(), 'ok');
-  const active = await store.tokens.listActive(1_850_000_000, 10);
-  assert.deepEqual(active.map(({ tokenHash }) => tokenHash).sort(), ['h4', 'hash-of-3']);
-  await store.close();
-  raw((database) => assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok'));
-});
+    const { stdout } = await promisify(execFile)('python3', ['-c', script, file]);
+    assert.equal(stdout.trim(), 'ok');
+    const active = await store.tokens.listActive(1_850_000_000, 10);
+    assert.deepEqual(active.map(({ tokenHash }) => tokenHash).sort(), ['h4', 'hash-of-3']);
+    await store.close();
+    raw((database) => assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok'));
+  },
+);
 
 test('times are compared to the millisecond, and equal ones are equal', () => {
   raw((database) => {
