@@ -8,7 +8,7 @@ import { postgresStore } from './store.ts';
 
 const server = await forThisFile('the schema of Postgres', startPostgres);
 
-/** As databases in use have it (CONTRACT §5). */
+/** As databases in use have it. */
 const contractTable = `CREATE TABLE auth_tokens (token_id UUID PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(), expires_at TIMESTAMPTZ NOT NULL, revoked_at TIMESTAMPTZ, metadata JSONB)`;
 

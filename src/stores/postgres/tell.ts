@@ -69,7 +69,7 @@ function triggers({ table, topic, column, deleted = 'true' }: Told): string[] {
   ];
 }
 
-/** Part of the contract with databases in use (CONTRACT §5), where it may exist already with a result of its own. */
+/** Part of the contract with databases in use, where it may exist already with a result of its own. */
 const cleanup = `DO $do$ BEGIN
   IF to_regprocedure('cleanup_expired_auth_tokens()') IS NULL THEN
     CREATE FUNCTION cleanup_expired_auth_tokens() RETURNS INTEGER AS $$
