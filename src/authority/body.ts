@@ -84,7 +84,7 @@ export async function bodyJson(req: IncomingMessage, res: ServerResponse): Promi
   return body.text.trim() === '' ? { ok: true, value: undefined } : parseJson(body.text);
 }
 
-export function parseJson(text: string): BodyValue {
+function parseJson(text: string): BodyValue {
   if (jsonDepth(text) > depthMax)
     return { ok: false, reason: 'bad_request', words: `the JSON is nested deeper than ${depthMax} levels` };
   try {

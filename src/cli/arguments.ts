@@ -178,6 +178,6 @@ function refuseSecrets(args: readonly string[]): void {
   }
 }
 
-export function helpHint(command: Command): string {
+function helpHint(command: Command): string {
   return `See: countersign ${command.name} --help`;
 }

@@ -70,7 +70,7 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   help: { type: 'flag', short: 'h', summary: 'show this help' },
 };
 
-export const DRY_RUN: Option = { type: 'flag', summary: 'say what would change, and change nothing' };
+const DRY_RUN: Option = { type: 'flag', summary: 'say what would change, and change nothing' };
 
 export function optionsOf(command: Command): Readonly<Record<string, Option>> {
   return { ...command.options, ...(command.changes ? { 'dry-run': DRY_RUN } : {}), ...GLOBAL_OPTIONS };

@@ -13,7 +13,7 @@ const backOffMillisMax = 5000;
 /** Whoever asks for a longer pause is given its answer instead: the caller knows better what to do meanwhile. */
 const retryAfterMillisMax = 10_000;
 
-export function isIdempotent(method: string): boolean {
+function isIdempotent(method: string): boolean {
   return idempotent.has(method);
 }
 

@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Lower-case hex SHA-256 of the text's UTF-8 bytes. One-shot: half the cost of a hash object. */
 export function sha256Hex(text: string): string {
@@ -13,15 +13,6 @@ export function sha256(bytes: Uint8Array): Buffer {
 /** The first eight characters of a secret's digest: tells two secrets apart in a log without showing either. */
 export function fingerprint(secret: string): string {
   return sha256Hex(secret).slice(0, 8);
-}
-
-/** For bytes that arrive in pieces. */
-export function sha256Stream(): { update(bytes: Uint8Array): void; digest(): Buffer } {
-  const running = createHash('sha256');
-  return {
-    update: (bytes) => void running.update(bytes),
-    digest: () => running.digest(),
-  };
 }
 
 export function sha512(bytes: Uint8Array): Buffer {

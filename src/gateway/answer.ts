@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../core/refusal.ts';
 import { devHeader } from './response-headers.ts';
-import { hasBody } from './request-shape.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 
 const lingerBytesMax = 1_048_576;
 const lingerMillis = 2000;

@@ -11,7 +11,7 @@ import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
 import { endWith, flushSoon } from './first-write.ts';
 import { RequestBody } from './request-body.ts';
 import { upstreamHeaders } from './request-headers.ts';
-import { hasBody } from './request-shape.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { openTunnel } from './tunnel.ts';
 import type { Upstream } from './upstreams.ts';

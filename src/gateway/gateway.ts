@@ -9,7 +9,7 @@ import { answer } from './answer.ts';
 import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
-import { hasBody, requestFault } from './request-shape.ts';
+import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
 import { hostName, topology } from './topology.ts';
 import { upstreams } from './upstreams.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { hasBody } from './request-shape.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 
 /** Watches over requests whose body is still coming in. */
 export interface SlowBodies {

@@ -2,7 +2,7 @@ import { mintedKind, wellFormed, type MintedKind } from '../crypto/key-format.ts
 
 /** Shorter ones are guessed. Not imposed on secret files, whose stacks chose their keys before we came. */
 export const secretLengthMin = 16;
-export const secretLengthMax = 4096;
+const secretLengthMax = 4096;
 
 /** Null when a header can carry the text; otherwise what is wrong, without showing any of it. */
 export function unpresentable(secret: string): string | null {

@@ -1,1 +1,0 @@
-export { hasBody, requestFault } from '../adapters/node/request-shape.ts';
