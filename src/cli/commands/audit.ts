@@ -22,39 +22,38 @@ export async function auditTail(invocation: Invocation): Promise<number> {
   const limit = countOption(invocation, 'lines', 20);
   const filter = filterOf(invocation);
   return atWork(invocation, async ({ store }) => {
-    const rows = await store.decisions.list({ ...filter, limit });
-    for (const row of rows) show(row, invocation);
     if (!invocation.flag('follow')) {
+      const rows = await store.decisions.list({ ...filter, limit });
+      for (const row of rows) show(row, invocation);
       if (rows.length === 0) invocation.out.talk('No decisions are kept that match.');
       return EXIT.done;
     }
-    await follow(store, filter, rows.at(-1)?.sequence ?? (await newest(store)), invocation);
+    await follow(store, { ...filter, limit }, invocation);
     return EXIT.done;
   });
 }
 
 /** Until Ctrl-C. Rows come in batches, so a poll a few times a second loses nothing and costs little. */
-async function follow(
-  store: Store,
-  filter: Partial<DecisionFilter>,
-  from: number,
-  invocation: Invocation,
-): Promise<void> {
+async function follow(store: Store, filter: DecisionFilter, invocation: Invocation): Promise<void> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
+  // Before the first row is shown: whoever has seen one may press Ctrl-C.
   process.once('SIGINT', end).once('SIGTERM', end);
-  let after = from;
-  while (!stop.signal.aborted && !invocation.out.gone) {
-    const rows = await store.decisions.list({ ...filter, after, limit: batch });
+  let rows = await store.decisions.list(filter);
+  let after = rows.at(-1)?.sequence ?? (await newest(store));
+  for (;;) {
     for (const row of rows) show(row, invocation);
     after = rows.at(-1)?.sequence ?? after;
     if (rows.length < batch) await pause(stop.signal);
+    if (stop.signal.aborted || invocation.out.gone) break;
+    rows = await store.decisions.list({ ...filter, after, limit: batch });
   }
   process.removeListener('SIGINT', end).removeListener('SIGTERM', end);
 }
 
 function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const timer = setTimeout(done, pollMillis);
     function done(): void {
       clearTimeout(timer);
