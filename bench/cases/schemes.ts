@@ -292,6 +292,8 @@ async function keyChange(bench: Bench): Promise<void> {
     createdAt: now + number,
     expiresAt: null,
     revokedAt: null,
+    replaces: null,
+    pending: false,
   });
   const records = Array.from({ length: 100_000 }, (_, number) => recordOf(number));
   const index = keyIndex(seal);

@@ -23,6 +23,22 @@ export interface KeyRecord {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
+  /** The id of the key whose place this one takes; null for a first key. */
+  readonly replaces: string | null;
+  /** It counts already, but it is not known yet that its caller has it: a rotation that is under way. */
+  readonly pending: boolean;
+}
+
+/** How one credential was used by one caller from one address. */
+export interface KeyUse {
+  readonly credentialId: string;
+  /** The proven principal: 'service:aidb'. */
+  readonly caller: string;
+  readonly clientAddress: string;
+  /** Epoch seconds. */
+  readonly firstUsed: number;
+  readonly lastUsed: number;
+  readonly count: number;
 }
 
 /** A stored session token. */

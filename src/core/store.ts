@@ -1,4 +1,4 @@
-import type { KeyRecord, TokenRecord } from './credential.ts';
+import type { KeyRecord, KeyUse, TokenRecord } from './credential.ts';
 import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
 
@@ -14,6 +14,7 @@ export interface Store {
   readonly modes: ModeStore;
   readonly limits: LimitStore;
   readonly decisions: DecisionStore;
+  readonly usage: UsageStore;
   /** Brings the schema up to date; safe with several starting at once, and again when nothing is to be done. */
   migrate(): Promise<void>;
   /** Resolves when the store answers. */
@@ -34,7 +35,10 @@ export type Change =
   | { readonly topic: 'resync'; readonly id: '' };
 
 export interface KeyStore {
-  /** Rejects with code 'duplicate' when the id is taken or the digest is stored already. */
+  /**
+   * Rejects with code 'duplicate' when the id is taken or the digest is stored already; and for a pending record when another
+   * key that is pending, and not revoked, takes the place of the same one: there is one rotation at a time.
+   */
   insert(record: KeyRecord): Promise<void>;
   get(id: string): Promise<KeyRecord | null>;
   byDigest(digest: string): Promise<KeyRecord | null>;
@@ -45,6 +49,17 @@ export interface KeyStore {
    * Null when there is no such key.
    */
   revoke(id: string, at: number): Promise<KeyRecord | null>;
+  /**
+   * Makes a pending key the current one, and in the same step gives the key that it replaces an end at `previousEndsAt` unless
+   * that ends earlier; null leaves it as it is. Changes nothing of a key that is not pending or is revoked, and no revoked
+   * predecessor. Null when there is no such key.
+   */
+  promote(id: string, previousEndsAt: number | null): Promise<KeyRecord | null>;
+  /**
+   * Sets a key's end, sooner or later than it was; null takes it away. A revoked key stays as it is: nothing brings it back.
+   * Null when there is no such key.
+   */
+  setExpiry(id: string, expiresAt: number | null): Promise<KeyRecord | null>;
   /** Digests (lower-case hex SHA-256) that are dead in every key source. */
   revocations(): Promise<string[]>;
   /** For a key that is in no record of ours: found in a file, say. Idempotent. */
@@ -156,13 +171,28 @@ export interface DecisionStore {
   append(rows: readonly DecisionRow[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */
   list(filter: DecisionFilter): Promise<(DecisionRow & { readonly sequence: number })[]>;
-  groups(since: number, until: number): Promise<DecisionGroup[]>;
+  /** Who did what within a time, the most frequent first; with a credential's id only what was done with that one. */
+  groups(since: number, until: number, credentialId?: string): Promise<DecisionGroup[]>;
   /**
    * Removes what is older than `before`; then of the rows of strangers who were refused (outcome deny or would_deny, principal
    * '') all but the newest floor(keep / 2), since anybody can make any number of those; then all but the newest `keep` rows.
    * Resolves to how many.
    */
   prune(before: number, keep: number): Promise<number>;
+}
+
+/** Of each credential the uses from so many places are kept, those that were used last. */
+export const usesKeptMax = 100;
+
+/** When keys were last used, by whom and from where. Written in batches behind the requests' backs. */
+export interface UsageStore {
+  /**
+   * Adds to what is known of each credential, caller and address: counts add up, the first use is the earliest, the last the
+   * latest. Of a credential the `usesKeptMax` that were used last are kept.
+   */
+  add(uses: readonly KeyUse[]): Promise<void>;
+  /** The one used last comes first; of all credentials, or of these. */
+  list(credentialIds?: readonly string[]): Promise<KeyUse[]>;
 }
 
 export type StoreErrorCode = 'store_unavailable' | 'duplicate';

@@ -97,5 +97,14 @@ export function recordOfPublicKey(order: KeyOrder, publicPem: string, imported: 
 
 function commonOf(order: KeyOrder) {
   const { service, scopes = [], allowedIps = [], now, expiresAt } = order;
-  return { service, scopes: [...scopes], allowedIps: [...allowedIps], createdAt: now, expiresAt, revokedAt: null };
+  return {
+    service,
+    scopes: [...scopes],
+    allowedIps: [...allowedIps],
+    createdAt: now,
+    expiresAt,
+    revokedAt: null,
+    replaces: null,
+    pending: false,
+  };
 }

@@ -37,6 +37,8 @@ function recordOf(
     createdAt: created,
     expiresAt: created % 2 === 0 ? null : created + 100,
     revokedAt: dead ? now : null,
+    replaces: null,
+    pending: false,
   };
 }
 

@@ -39,6 +39,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 5, name: 'changes of tokens by anybody', statements: dialect.tellOfTokens },
     { version: 6, name: 'token expiry, indexed anew', statements: tokenExpiry(dialect) },
     { version: 7, name: 'decisions about strangers', statements: strangers() },
+    { version: 9, name: 'rotation and use of keys', statements: rotation(dialect) },
   ];
 }
 
@@ -88,6 +89,21 @@ function keysAndModes({ json, epochSeconds }: Dialect): Statement[] {
     `CREATE TABLE countersign_revocations (digest TEXT NOT NULL PRIMARY KEY, revoked_at ${epochSeconds} NOT NULL)`,
     `CREATE TABLE countersign_modes (
       scope TEXT NOT NULL PRIMARY KEY, mode TEXT NOT NULL, set_at ${epochSeconds} NOT NULL, set_by TEXT NOT NULL)`,
+  ];
+}
+
+/** One key at a time may wait to take another's place, whoever else tries; and when each key was used, by whom, from where. */
+function rotation({ epochSeconds }: Dialect): Statement[] {
+  const table = 'countersign_keys';
+  return [
+    { table, column: 'replaces', type: 'TEXT' },
+    { table, column: 'pending', type: 'BOOLEAN NOT NULL DEFAULT FALSE' },
+    `CREATE UNIQUE INDEX countersign_keys_pending ON countersign_keys (replaces) WHERE pending AND revoked_at IS NULL`,
+    `CREATE TABLE countersign_usage (
+      credential_id TEXT NOT NULL, caller TEXT NOT NULL, client_address TEXT NOT NULL,
+      first_used ${epochSeconds} NOT NULL, last_used ${epochSeconds} NOT NULL, count ${epochSeconds} NOT NULL,
+      PRIMARY KEY (credential_id, caller, client_address))`,
+    'CREATE INDEX countersign_usage_last ON countersign_usage (credential_id, last_used)',
   ];
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { KeyRecord, TokenRecord } from '../core/credential.ts';
-import { hasCode, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
+import type { KeyRecord, KeyUse, TokenRecord } from '../core/credential.ts';
+import { hasCode, usesKeptMax, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
 
 /** One store of its own for each test. */
 export interface StoreUnderTest {
@@ -49,6 +49,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           allowedIps: ['10.0.0.0/8'],
           createdAt: t0 + 0.25,
           expiresAt: t0 + 90.5,
+          replaces: 'older',
+          pending: true,
         });
         await store.keys.insert(full);
         await store.keys.insert(keyRecord('bare'));
@@ -105,6 +107,72 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.keys.revokeDigest('from-a-file', t0 + 1);
         assert.deepEqual(await store.keys.revocations(), ['from-a-file']);
         assert.deepEqual(await store.keys.list(), []);
+      });
+
+      test('let one key at a time wait to take the place of another, whoever else tries', async () => {
+        await store.keys.insert(keyRecord('old'));
+        const successor = (id: string) => keyRecord(id, { replaces: 'old', pending: true });
+        const results = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, index) => store.keys.insert(successor(`new-${index}`))),
+        );
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        for (const result of results) if (result.status === 'rejected') assert.ok(hasCode(result.reason, 'duplicate'));
+        const [first] = (await store.keys.list()).filter(({ pending }) => pending);
+        await store.keys.insert(keyRecord('other', { replaces: 'elsewhere', pending: true }));
+        await store.keys.revoke(first?.id ?? '', t0);
+        await store.keys.insert(successor('second'));
+        await assert.rejects(store.keys.insert(successor('third')), coded('duplicate'));
+        await store.keys.promote('second', null);
+        await store.keys.insert(successor('fourth'));
+      });
+
+      test('that wait become current once, and end the key before them together with that', async () => {
+        await store.keys.insert(keyRecord('old'));
+        await store.keys.insert(keyRecord('new', { replaces: 'old', pending: true, expiresAt: t0 + 1000.5 }));
+        const current = keyRecord('new', { replaces: 'old', expiresAt: t0 + 1000.5 });
+        assert.deepEqual(await store.keys.promote('new', t0 + 60.25), current);
+        assert.deepEqual(await store.keys.get('new'), current);
+        assert.deepEqual(await store.keys.get('old'), keyRecord('old', { expiresAt: t0 + 60.25 }));
+        assert.deepEqual(await store.keys.promote('new', t0 + 10), current, 'it was done before');
+        assert.deepEqual(await store.keys.list(), [current, keyRecord('old', { expiresAt: t0 + 60.25 })]);
+        assert.equal(await store.keys.promote('none', t0), null);
+      });
+
+      test('are never given more time by their successor, and none where none is named', async () => {
+        await store.keys.insert(keyRecord('soon', { expiresAt: t0 + 5 }));
+        await store.keys.insert(keyRecord('b', { replaces: 'soon', pending: true }));
+        await store.keys.promote('b', t0 + 60);
+        assert.equal((await store.keys.get('soon'))?.expiresAt, t0 + 5);
+        await store.keys.insert(keyRecord('c', { replaces: 'b', pending: true }));
+        await store.keys.promote('c', null);
+        assert.equal((await store.keys.get('b'))?.expiresAt, null);
+      });
+
+      test('that were revoked stay as they are, whatever becomes of their successors', async () => {
+        await store.keys.insert(keyRecord('old'));
+        await store.keys.insert(keyRecord('new', { replaces: 'old', pending: true }));
+        await store.keys.revoke('old', t0);
+        await store.keys.promote('new', t0 + 60);
+        assert.deepEqual(await store.keys.get('old'), keyRecord('old', { revokedAt: t0 }));
+        await store.keys.insert(keyRecord('lost', { replaces: 'new', pending: true }));
+        await store.keys.revoke('lost', t0 + 1);
+        const lost = keyRecord('lost', { replaces: 'new', pending: true, revokedAt: t0 + 1 });
+        assert.deepEqual(await store.keys.promote('lost', t0 + 60), lost);
+        assert.equal((await store.keys.get('new'))?.expiresAt, null);
+      });
+
+      test('are given an end, another one, and none, but not when they are revoked', async () => {
+        await store.keys.insert(keyRecord('a', { scopes: ['a'], createdAt: t0 + 0.125 }));
+        const a = keyRecord('a', { scopes: ['a'], createdAt: t0 + 0.125 });
+        for (const expiresAt of [t0 + 60.5, t0 + 10, null, t0 + 120]) {
+          assert.deepEqual(await store.keys.setExpiry('a', expiresAt), { ...a, expiresAt });
+          assert.deepEqual(await store.keys.byDigest(a.digest), { ...a, expiresAt });
+        }
+        await store.keys.revoke('a', t0 + 5);
+        const dead = { ...a, expiresAt: t0 + 120, revokedAt: t0 + 5 };
+        assert.deepEqual(await store.keys.setExpiry('a', t0 + 999), dead);
+        assert.deepEqual(await store.keys.list(), [dead]);
+        assert.equal(await store.keys.setExpiry('none', t0), null);
       });
 
       test('that are given out or taken in are copies', async () => {
@@ -392,6 +460,24 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.deepEqual(await store.decisions.groups(t0 + 100, t0 + 200), []);
       });
 
+      test('are grouped for one credential alone', async () => {
+        await store.decisions.append([
+          decisionRow(1),
+          decisionRow(2, { credentialId: 'other' }),
+          decisionRow(3, { route: '/search' }),
+          decisionRow(4),
+        ]);
+        const groups = await store.decisions.groups(t0, t0 + 100, 'abc');
+        assert.deepEqual(
+          groups.map(({ route, count, firstSeen, lastSeen }) => [route, count, firstSeen - t0, lastSeen - t0]),
+          [
+            ['/embed', 2, 1, 4],
+            ['/search', 1, 3, 3],
+          ],
+        );
+        assert.deepEqual(await store.decisions.groups(t0, t0 + 100, ''), []);
+      });
+
       test('of strangers who were refused hold at most half when pruned, so that no flood of them pushes out the others', async () => {
         const stranger = { outcome: 'deny', reason: 'missing_credentials', principal: '' } as const;
         const known: [number, Partial<DecisionRow>][] = [
@@ -449,6 +535,40 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       });
     });
 
+    describe('uses of keys', () => {
+      test('add up by credential, caller and address: first, last and how often', async () => {
+        await store.usage.add([use('a', { lastUsed: t0 + 5.25, count: 2 }), use('b', { clientAddress: '::1' })]);
+        await store.usage.add([
+          use('a', { firstUsed: t0 + 7, lastUsed: t0 + 9, count: 3 }),
+          use('a', { firstUsed: t0 - 1.5, lastUsed: t0 - 1, count: 1 }),
+          use('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
+        ]);
+        await store.usage.add([]);
+        const known = [
+          use('a', { firstUsed: t0 - 1.5, lastUsed: t0 + 9, count: 6 }),
+          use('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
+        ];
+        assert.deepEqual(await store.usage.list(['a']), known);
+        assert.deepEqual(await store.usage.list(['b', 'a', 'a', 'none']), [
+          ...known,
+          use('b', { clientAddress: '::1' }),
+        ]);
+        assert.deepEqual(await store.usage.list(), [...known, use('b', { clientAddress: '::1' })]);
+        assert.deepEqual(await store.usage.list([]), []);
+      });
+
+      test('are kept of the places that were used last, so many for each credential', async () => {
+        const places = Array.from({ length: usesKeptMax + 150 }, (_, number) =>
+          use('leaked', { clientAddress: `10.0.${number >> 8}.${number & 255}`, lastUsed: t0 + number }),
+        );
+        await store.usage.add([use('quiet', { lastUsed: t0 - 1000, firstUsed: t0 - 1000 }), ...places]);
+        const kept = await store.usage.list(['leaked']);
+        assert.equal(kept.length, usesKeptMax);
+        assert.deepEqual(kept, places.slice(-usesKeptMax).reverse());
+        assert.equal((await store.usage.list(['quiet'])).length, 1);
+      });
+    });
+
     describe('watching', () => {
       test('tells of every change made here, in order, by the time its promise resolves', async () => {
         const heard: string[] = [];
@@ -480,6 +600,11 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.keys.revokeDigest(keyRecord('a').digest, t0);
         await store.tokens.revoke('none', t0);
         await assert.rejects(store.keys.insert(keyRecord('a')), coded('duplicate'));
+        await store.keys.promote('a', t0);
+        await store.keys.promote('none', t0);
+        await store.keys.setExpiry('a', t0);
+        await store.keys.setExpiry('none', t0);
+        await store.usage.add([use('a')]);
         await store.limits.take('k', 1, 60, t0);
         await store.decisions.append([decisionRow(1)]);
         assert.deepEqual(heard, []);
@@ -544,6 +669,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.keys.byDigest('a'),
           () => store.keys.list(),
           () => store.keys.revoke('a', t0),
+          () => store.keys.promote('a', t0),
+          () => store.keys.setExpiry('a', t0),
           () => store.keys.revocations(),
           () => store.keys.revokeDigest('a', t0),
           () => store.tokens.insert(tokenRecord(1)),
@@ -563,6 +690,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.decisions.list({ limit: 1 }),
           () => store.decisions.groups(t0, t0),
           () => store.decisions.prune(t0, 1),
+          () => store.usage.add([use('a')]),
+          () => store.usage.list(),
         ];
         for (const verb of verbs) await assert.rejects(verb(), coded('store_unavailable'), String(verb));
       });
@@ -572,6 +701,9 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
 
 async function changeEverything(store: Store): Promise<void> {
   await store.keys.insert(keyRecord('a'));
+  await store.keys.insert(keyRecord('b', { replaces: 'a', pending: true }));
+  await store.keys.promote('b', t0 + 60);
+  await store.keys.setExpiry('b', t0 + 600);
   await store.keys.revoke('a', t0);
   await store.keys.revokeDigest('from-a-file', t0);
   await store.tokens.insert(tokenRecord(1));
@@ -584,6 +716,10 @@ async function changeEverything(store: Store): Promise<void> {
 
 const everyChange = [
   'keys a',
+  'keys b',
+  'keys b',
+  'keys a',
+  'keys b',
   'keys a',
   `revocations ${keyRecord('a').digest}`,
   'revocations from-a-file',
@@ -609,6 +745,8 @@ export function keyRecord(id: string, details: Partial<KeyRecord> = {}): KeyReco
     createdAt: t0,
     expiresAt: null,
     revokedAt: null,
+    replaces: null,
+    pending: false,
     ...details,
   };
 }
@@ -627,6 +765,11 @@ export function tokenRecord(number: number, details: Partial<TokenRecord> = {}):
     createdBy: '',
     ...details,
   };
+}
+
+export function use(credentialId: string, details: Partial<KeyUse> = {}): KeyUse {
+  const base = { caller: 'service:aidb', clientAddress: '10.0.0.7', firstUsed: t0, lastUsed: t0, count: 1 };
+  return { credentialId, ...base, ...details };
 }
 
 function row(scope: string, mode: ModeRow['mode'], setAt = t0): ModeRow {

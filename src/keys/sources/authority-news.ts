@@ -121,6 +121,8 @@ function foundCaller(caller: z.infer<typeof callerShape>): FoundKey {
     createdAt: caller.created_at,
     expiresAt: caller.expires_at,
     revokedAt: null,
+    replaces: null,
+    pending: false,
   };
   const key = caller.secret === undefined ? null : hmacSha256(Buffer.from(caller.secret));
   return { kind: 'record', credentialId: id, digest: caller.digest, service, record, key };

@@ -22,8 +22,12 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
         const chosen = filter.after === undefined ? newest(found, limit) : found.slice(0, limit);
         return chosen.map((row) => ({ ...row }));
       }),
-    groups: (since, until) =>
-      step(() => grouped(worthKeeping(rows, rowsMax).filter((row) => row.time >= since && row.time <= until))),
+    groups: (since, until, credentialId) =>
+      step(() => {
+        const meant = (row: Kept): boolean => credentialId === undefined || row.credentialId === credentialId;
+        const within = (row: Kept): boolean => row.time >= since && row.time <= until;
+        return grouped(worthKeeping(rows, rowsMax).filter((row) => within(row) && meant(row)));
+      }),
     prune: (before, keep) =>
       step(() => {
         const had = rows.length;

@@ -13,12 +13,24 @@ export function memoryKeys({ step, tell }: Memory): KeyStore {
     tell({ topic: 'revocations', id: digest });
   }
 
+  function pendingFor(id: string): boolean {
+    return [...byId.values()].some((one) => one.replaces === id && one.pending && one.revokedAt === null);
+  }
+
+  function change(record: KeyRecord): KeyRecord {
+    byId.set(record.id, record);
+    tell({ topic: 'keys', id: record.id });
+    return structuredClone(record);
+  }
+
   return {
     insert: (record) =>
       step(() => {
         if (byId.has(record.id)) throw new StoreError('duplicate', `the key id ${record.id} is taken`);
         const holder = idByDigest.get(record.digest);
         if (holder) throw new StoreError('duplicate', `this key is stored already, as ${holder}`);
+        if (record.pending && record.replaces !== null && pendingFor(record.replaces))
+          throw new StoreError('duplicate', `another key waits to take the place of ${record.replaces}`);
         byId.set(record.id, structuredClone(record));
         idByDigest.set(record.digest, record.id);
         tell({ topic: 'keys', id: record.id });
@@ -42,9 +54,29 @@ export function memoryKeys({ step, tell }: Memory): KeyStore {
         bury(record.digest, at);
         return structuredClone(dead);
       }),
+    promote: (id, previousEndsAt) =>
+      step(() => {
+        const record = byId.get(id);
+        if (!record || !record.pending || record.revokedAt !== null) return copy(record);
+        const current = change({ ...record, pending: false });
+        const previous = byId.get(record.replaces ?? '');
+        if (previous && previousEndsAt !== null && previous.revokedAt === null && endsAfter(previous, previousEndsAt))
+          change({ ...previous, expiresAt: previousEndsAt });
+        return current;
+      }),
+    setExpiry: (id, expiresAt) =>
+      step(() => {
+        const record = byId.get(id);
+        if (!record || record.revokedAt !== null || record.expiresAt === expiresAt) return copy(record);
+        return change({ ...record, expiresAt });
+      }),
     revocations: () => step(() => [...revoked.keys()]),
     revokeDigest: (digest, at) => step(() => bury(digest, at)),
   };
+}
+
+function endsAfter({ expiresAt }: KeyRecord, time: number): boolean {
+  return expiresAt === null || expiresAt > time;
 }
 
 /** What is given out is a copy: a caller that changes it changes nothing here, as with any other store. */

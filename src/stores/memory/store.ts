@@ -6,6 +6,7 @@ import { memoryLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { memoryModes } from './modes.ts';
 import { memoryTokens } from './tokens.ts';
+import { memoryUsage } from './usage.ts';
 
 export interface MemoryStoreOptions {
   /** The newest decisions that are kept; 50,000. */
@@ -32,6 +33,7 @@ export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: Me
     modes: memoryModes(memory),
     limits: memoryLimits(memory, limitsMax),
     decisions: memoryDecisions(memory, decisionsMax),
+    usage: memoryUsage(memory),
     migrate: () => memory.step(() => {}),
     ping: () => memory.step(() => {}),
     watch: (listener) => watching.add(listener),

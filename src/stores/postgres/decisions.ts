@@ -52,7 +52,7 @@ export const decisionGroups: Statement = {
       g."lastSeen", last.request_id AS "requestId"
     FROM (SELECT service, route, mode, outcome, reason, ${caller} AS caller, client_address AS "clientAddress",
         COUNT(*)::float8 AS count, MIN(time) AS "firstSeen", MAX(time) AS "lastSeen", MAX(sequence) AS "lastSequence"
-      FROM countersign_decisions WHERE time BETWEEN $1 AND $2 GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
+      FROM countersign_decisions WHERE time BETWEEN $1 AND $2 AND ($3::text IS NULL OR credential_id = $3) GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
     JOIN countersign_decisions AS last ON last.sequence = g."lastSequence"
     ORDER BY g.count DESC, g."lastSeen" DESC`,
 };
@@ -120,7 +120,8 @@ export function postgresDecisions(database: Database): DecisionStore {
       const rows = await database.query<Kept>(statement, values, longMillisMax);
       return rows.sort((a, b) => a.sequence - b.sequence);
     },
-    groups: (since, until) => database.query<DecisionGroup>(decisionGroups, [since, until], longMillisMax),
+    groups: (since, until, credentialId) =>
+      database.query<DecisionGroup>(decisionGroups, [since, until, credentialId ?? null], longMillisMax),
     async prune(before, keep) {
       const old = await inSteps(pruneOld, before);
       const kept = Math.max(0, keep);

@@ -7,8 +7,8 @@ import type { Feed } from './feed.ts';
 type KeyRow = Omit<KeyRecord, 'scopes' | 'allowedIps'> & { readonly scopes: string; readonly allowedIps: string };
 
 const select = `SELECT id, service, kind, digest, material, last_four AS "lastFour", imported, scopes::text AS scopes,
-  allowed_ips::text AS "allowedIps", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"
-  FROM countersign_keys`;
+  allowed_ips::text AS "allowedIps", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
+  replaces, pending FROM countersign_keys`;
 
 export const keyByDigest: Statement = { name: 'countersign-key-by-digest', text: `${select} WHERE digest = $1` };
 export const keyById: Statement = { name: 'countersign-key-by-id', text: `${select} WHERE id = $1` };
@@ -25,8 +25,8 @@ const insert: Statement = {
   name: 'countersign-key-insert',
   text: `WITH done AS (
       INSERT INTO countersign_keys (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips,
-        created_at, expires_at, revoked_at)
-      VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING id)
+        created_at, expires_at, revoked_at, replaces, pending)
+      VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id)
     SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
 };
 
@@ -39,6 +39,27 @@ const revoke: Statement = {
       ON CONFLICT DO NOTHING RETURNING digest)
     SELECT countersign_tell($1, 'keys', id) AS told FROM done
     UNION ALL SELECT countersign_tell($1, 'revocations', digest) FROM buried`,
+};
+
+const promote: Statement = {
+  name: 'countersign-key-promote',
+  text: `WITH current AS (
+      UPDATE countersign_keys SET pending = FALSE WHERE id = $2 AND pending AND revoked_at IS NULL
+      RETURNING id, replaces),
+    previous AS (
+      UPDATE countersign_keys SET expires_at = $3::float8 WHERE id = (SELECT replaces FROM current)
+        AND revoked_at IS NULL AND $3::float8 IS NOT NULL AND (expires_at IS NULL OR expires_at > $3::float8)
+      RETURNING id)
+    SELECT countersign_tell($1, 'keys', id) AS told FROM current
+    UNION ALL SELECT countersign_tell($1, 'keys', id) FROM previous`,
+};
+
+const setEnd: Statement = {
+  name: 'countersign-key-end',
+  text: `WITH done AS (
+      UPDATE countersign_keys SET expires_at = $3::float8
+      WHERE id = $2 AND revoked_at IS NULL AND expires_at IS DISTINCT FROM $3::float8 RETURNING id)
+    SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
 };
 
 const bury: Statement = {
@@ -71,10 +92,12 @@ export function postgresKeys(database: Database, feed: Feed): KeyStore {
   return {
     async insert(record) {
       const { id, service, kind, digest, material, lastFour, imported, createdAt, expiresAt, revokedAt } = record;
+      const { replaces, pending } = record;
       const lists = [JSON.stringify(record.scopes), JSON.stringify(record.allowedIps)];
       const values = [id, service, kind, digest, material, lastFour, imported, ...lists];
-      if (!(await feed.write(insert, [...values, createdAt, expiresAt, revokedAt])))
-        throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already`);
+      if (await feed.write(insert, [...values, createdAt, expiresAt, revokedAt, replaces, pending])) return;
+      const words = pending ? `, or another key waits to take the place of ${replaces}` : '';
+      throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already${words}`);
     },
     get: (id) => find(keyById, id),
     byDigest: (digest) => find(keyByDigest, digest),
@@ -84,6 +107,14 @@ export function postgresKeys(database: Database, feed: Feed): KeyStore {
     },
     async revoke(id, at) {
       await feed.write(revoke, [id, at]);
+      return find(keyById, id);
+    },
+    async promote(id, previousEndsAt) {
+      await feed.write(promote, [id, previousEndsAt]);
+      return find(keyById, id);
+    },
+    async setExpiry(id, expiresAt) {
+      await feed.write(setEnd, [id, expiresAt]);
       return find(keyById, id);
     },
     async revocations() {

@@ -15,6 +15,7 @@ import { keyByDigest, keyById, keysBehind, revocationsBehind } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep } from './limits.ts';
 import { postgresStore } from './store.ts';
 import { deleteSome, tokenByHash, tokenById } from './tokens.ts';
+import { usesBeyond, usesOf } from './usage.ts';
 
 const server = await forThisFile('look-ups on Postgres', startPostgres);
 
@@ -38,6 +39,8 @@ const statements = {
   'the first decision beyond': firstBeyond,
   'first decisions of strangers': pruneStrangers,
   'the first decision of a stranger beyond': strangersBeyond,
+  'uses of keys': usesOf,
+  'uses beyond those that are kept': usesBeyond,
 };
 
 if (server) {

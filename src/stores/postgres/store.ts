@@ -8,6 +8,7 @@ import { postgresLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresTokens } from './tokens.ts';
+import { postgresUsage } from './usage.ts';
 
 export interface PostgresStoreOptions {
   /** postgres://USER:PASSWORD@HOST:PORT/DATABASE, with `sslmode` and what else libpq's URLs may say. */
@@ -32,6 +33,7 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     modes: postgresModes(database, changes),
     limits: postgresLimits(database),
     decisions: postgresDecisions(database),
+    usage: postgresUsage(database),
     async migrate() {
       await migrate(database, clock());
       // So that whoever watches from here on misses nothing and need not read everything again.

@@ -68,10 +68,11 @@ export function redisDecisions(server: Server): DecisionStore {
       }
       return found.sort((a, b) => a.sequence - b.sequence);
     },
-    async groups(since, until) {
+    async groups(since, until, credentialId) {
       const merger = groupMerger();
       for await (const page of byTime(since, until)) {
         for (const row of page) {
+          if (credentialId !== undefined && row.credentialId !== credentialId) continue;
           const { service, route, mode, outcome, reason, clientAddress, requestId, time, sequence } = row;
           const who = { service, route, mode, outcome, reason, caller: callerOf(row), clientAddress };
           merger.add({ ...who, count: 1, firstSeen: time, lastSeen: time, requestId, lastSequence: sequence });

@@ -1,6 +1,7 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
+import { recordFields } from './record-fields.ts';
 import { pagesOf, recordOf } from './records.ts';
 import { listOf, type Server } from './server.ts';
 
@@ -8,25 +9,35 @@ const pageSize = 5000;
 
 export function redisKeys(server: Server, feed: Feed): KeyStore {
   const get = async (id: string): Promise<KeyRecord | null> =>
-    recordOf(listOf(await server.ask((client) => client.hmget(`countersign:key:${id}`, 'record', 'revokedAt'))));
+    keyOf(listOf(await server.ask((client) => client.hmget(`countersign:key:${id}`, ...recordFields))));
 
   return {
     async insert(record) {
       const { id, digest, createdAt, revokedAt, ...rest } = record;
       const stored = JSON.stringify({ id, digest, createdAt, ...rest });
-      if (!(await feed.write('keyInsert', id, digest, createdAt, stored, revokedAt ?? '')))
-        throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already`);
+      const waits = [rest.pending ? 'pending' : '', rest.replaces ?? ''];
+      if (await feed.write('keyInsert', id, digest, createdAt, stored, revokedAt ?? '', ...waits)) return;
+      const words = rest.pending ? `, or another key waits to take the place of ${rest.replaces}` : '';
+      throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already${words}`);
     },
     get,
-    byDigest: async (digest) => recordOf(listOf(await server.run('keyByDigest', digest))),
+    byDigest: async (digest) => keyOf(listOf(await server.run('keyByDigest', digest))),
     async list() {
       const byId = new Map<string, KeyRecord>();
       for await (const page of pagesOf<KeyRecord>(server, 'keysPage'))
-        for (const record of page) byId.set(record.id, record);
+        for (const record of page) byId.set(record.id, whole(record));
       return [...byId.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
     async revoke(id, at) {
       await feed.write('keyRevoke', id, at);
+      return get(id);
+    },
+    async promote(id, previousEndsAt) {
+      await feed.write('keyPromote', id, previousEndsAt ?? '');
+      return get(id);
+    },
+    async setExpiry(id, expiresAt) {
+      await feed.write('keyEnd', id, expiresAt ?? '');
       return get(id);
     },
     async revocations() {
@@ -44,4 +55,14 @@ export function redisKeys(server: Server, feed: Feed): KeyStore {
       await feed.write('digestRevoke', digest, at);
     },
   };
+}
+
+function keyOf(fields: readonly (string | null)[]): KeyRecord | null {
+  const record = recordOf<KeyRecord>(fields);
+  return record && whole(record);
+}
+
+/** Keys that were stored before there was rotation say nothing of it. */
+function whole(record: KeyRecord): KeyRecord {
+  return { ...record, replaces: record.replaces ?? null, pending: record.pending ?? false };
 }

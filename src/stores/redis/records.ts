@@ -1,16 +1,22 @@
 import { StoreError } from '../../core/store.ts';
+import { recordFields } from './record-fields.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server } from './server.ts';
 
-/** A record is JSON without the time of its revocation, which stands beside it so that it can be set alone and once. */
-export function recordOf<R extends { readonly revokedAt: number | null }>([record, revokedAt]: readonly (
-  | string
-  | null
-  | undefined
-)[]): R | null {
+/** A record is JSON; what was set beside it later counts in place of what it says. */
+export function recordOf<R extends { readonly revokedAt: number | null }>([
+  record,
+  revokedAt,
+  expiresAt,
+  settled,
+]: readonly (string | null | undefined)[]): R | null {
   if (record === null || record === undefined) return null;
-  const parsed = parse(record);
-  return { ...parsed, revokedAt: revokedAt === null || revokedAt === undefined ? null : Number(revokedAt) } as R;
+  return {
+    ...parse(record),
+    revokedAt: revokedAt === null || revokedAt === undefined ? null : Number(revokedAt),
+    ...(typeof expiresAt === 'string' && { expiresAt: expiresAt === '' ? null : Number(expiresAt) }),
+    ...(settled === '1' && { pending: false }),
+  } as unknown as R;
 }
 
 /** Throws on what is no record of ours: half a record must not become one without bounds. */
@@ -35,8 +41,8 @@ export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
   for (let start = 0; ; start += pageSize) {
     const [count, ...rows] = listOf(await server.run(script, start, start + pageSize - 1));
     const records: R[] = [];
-    for (let at = 0; at < rows.length; at += 2) {
-      const record = recordOf<R>(rows.slice(at, at + 2));
+    for (let at = 0; at < rows.length; at += recordFields.length) {
+      const record = recordOf<R>(rows.slice(at, at + recordFields.length));
       if (record) records.push(record);
     }
     yield records;

@@ -1,3 +1,7 @@
+import { keyScripts } from './key-scripts.ts';
+import { recordFields } from './record-fields.ts';
+import { usageScripts } from './usage-scripts.ts';
+
 /**
  * What must happen in one step happens in one script. Names of keys are built inside, from ids: so it is one server and its
  * replicas, not a cluster. Numbers travel as text, since Lua's would lose their fractions on the way out.
@@ -28,33 +32,8 @@ function sourcesFor(channel: string) {
       table.insert(told, topic .. ' ' .. id)
     end`;
   return {
-    // mark, id, digest, createdAt, record, revokedAt or ''
-    keyInsert: `${telling}
-      local key = 'countersign:key:' .. ARGV[2]
-      if redis.call('EXISTS', key) == 1 or redis.call('HEXISTS', 'countersign:key-digests', ARGV[3]) == 1 then return told end
-      redis.call('HSET', key, 'record', ARGV[5], 'digest', ARGV[3])
-      if ARGV[6] ~= '' then redis.call('HSET', key, 'revokedAt', ARGV[6]) end
-      redis.call('HSET', 'countersign:key-digests', ARGV[3], ARGV[2])
-      redis.call('ZADD', 'countersign:keys', ARGV[4], ARGV[2])
-      tell('keys', ARGV[2])
-      return told`,
-    // mark, id, at
-    keyRevoke: `${telling}
-      local key = 'countersign:key:' .. ARGV[2]
-      if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'revokedAt', ARGV[3]) == 0 then return told end
-      tell('keys', ARGV[2])
-      local digest = redis.call('HGET', key, 'digest')
-      if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], digest) == 1 then tell('revocations', digest) end
-      return told`,
-    // mark, digest, at
-    digestRevoke: `${telling}
-      if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], ARGV[2]) == 1 then tell('revocations', ARGV[2]) end
-      return told`,
-    // digest
-    keyByDigest: `
-      local id = redis.call('HGET', 'countersign:key-digests', ARGV[1])
-      if not id then return {} end
-      return redis.call('HMGET', 'countersign:key:' .. id, 'record', 'revokedAt')`,
+    ...keyScripts(telling),
+    ...usageScripts,
     // start, end
     keysPage: pageOf('countersign:keys', 'countersign:key:'),
     // mark, id, hash, createdAt negated, expiresAt, record, revokedAt or '', milliseconds to live
@@ -216,16 +195,15 @@ const removing = `
     return #entries
   end`;
 
-/** Records by their place in an index, as id, record, revokedAt; those that have expired are left out but counted first. */
+/** Records by their place in an index, each as its fields; those that have expired are left out but counted first. */
 function pageOf(index: string, prefix: string): string {
   return `
     local ids = redis.call('ZRANGE', '${index}', ARGV[1], ARGV[2])
     local rows = { #ids }
     for _, id in ipairs(ids) do
-      local held = redis.call('HMGET', '${prefix}' .. id, 'record', 'revokedAt')
+      local held = redis.call('HMGET', '${prefix}' .. id, ${recordFields.map((field) => `'${field}'`).join(', ')})
       if held[1] then
-        table.insert(rows, held[1])
-        table.insert(rows, held[2])
+        for at = 1, ${recordFields.length} do table.insert(rows, held[at]) end
       end
     end
     return rows`;

@@ -6,6 +6,7 @@ import { redisLimits } from './limits.ts';
 import { redisModes } from './modes.ts';
 import { openServer, type Server } from './server.ts';
 import { redisTokens } from './tokens.ts';
+import { redisUsage } from './usage.ts';
 
 export interface RedisStoreOptions {
   /** redis://USER:PASSWORD@HOST:PORT/NUMBER, or rediss:// for TLS. */
@@ -31,6 +32,7 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
     modes: redisModes(server, changes),
     limits: redisLimits(server),
     decisions: redisDecisions(server),
+    usage: redisUsage(server),
     async migrate() {
       const warning = await evictionWarning(server);
       if (warning !== null) warn(warning);

@@ -19,7 +19,7 @@ const caller = `CASE WHEN principal <> '' THEN principal WHEN claimed <> '' THEN
 export const decisionGroups = `SELECT g.*, last.request_id AS requestId
   FROM (SELECT service, route, mode, outcome, reason, ${caller} AS caller, client_address AS clientAddress,
       COUNT(*) AS count, MIN(time) AS firstSeen, MAX(time) AS lastSeen, MAX(sequence) AS lastSequence
-    FROM countersign_decisions WHERE time BETWEEN ? AND ? GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
+    FROM countersign_decisions WHERE time BETWEEN ? AND ? AND (? IS NULL OR credential_id = ?) GROUP BY 1, 2, 3, 4, 5, 6, 7) AS g
   JOIN countersign_decisions AS last ON last.sequence = g.lastSequence`;
 /** The time up to which a step of grouping goes, and that of the first row behind it. */
 export const groupsBound = `SELECT time FROM countersign_decisions WHERE time BETWEEN ? AND ? ORDER BY time LIMIT 1 OFFSET ?`;
@@ -57,10 +57,10 @@ export function sqliteDecisions(database: Database): DecisionStore {
   }
 
   /** Groups the rows of the next times; returns where to go on, null at the end. */
-  function grouped(merger: GroupMerger, from: number, until: number): number | null {
+  function grouped(merger: GroupMerger, from: number, until: number, of: string | null): number | null {
     const { quick } = database;
     const bound = quick.get<{ time: number }>(groupsBound, from, until, groupsStep)?.time ?? null;
-    for (const part of quick.all<GroupPart>(decisionGroups, from, bound ?? until)) merger.add(part);
+    for (const part of quick.all<GroupPart>(decisionGroups, from, bound ?? until, of, of)) merger.add(part);
     // A bound lies between times, never within one, so no row is counted twice.
     return bound === null ? null : (quick.get<{ time: number }>(groupsNext, bound)?.time ?? null);
   }
@@ -101,12 +101,12 @@ export function sqliteDecisions(database: Database): DecisionStore {
         const rows = database.quick.all<Kept>(sql, ...values).map((row) => ({ ...row }));
         return rows.sort((a, b) => a.sequence - b.sequence);
       }),
-    async groups(since, until) {
+    async groups(since, until, credentialId) {
       const merger = groupMerger();
       let from: number | null = since;
       while (from !== null) {
         const start: number = from;
-        from = await step(() => grouped(merger, start, until));
+        from = await step(() => grouped(merger, start, until, credentialId ?? null));
         await nextTurn();
       }
       return merger.groups();

@@ -17,17 +17,25 @@ interface KeyRow {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
+  readonly replaces: string | null;
+  readonly pending: number;
 }
 
 const select = `SELECT id, service, kind, digest, material, last_four AS lastFour, imported, scopes,
-  allowed_ips AS allowedIps, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt
-  FROM countersign_keys`;
+  allowed_ips AS allowedIps, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt,
+  replaces, pending FROM countersign_keys`;
 export const keyByDigest = `${select} WHERE digest = ?`;
 export const keyById = `${select} WHERE id = ?`;
 
 const insert = `INSERT INTO countersign_keys
-  (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips, created_at, expires_at, revoked_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips, created_at, expires_at, revoked_at,
+    replaces, pending)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const endSooner = `UPDATE countersign_keys SET expires_at = ?
+  WHERE id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`;
+const setEnd = `UPDATE countersign_keys SET expires_at = ?
+  WHERE id = ? AND revoked_at IS NULL AND expires_at IS NOT ?`;
 
 export function sqliteKeys(database: Database, { write, note }: Changes): KeyStore {
   const { step } = database;
@@ -64,6 +72,8 @@ export function sqliteKeys(database: Database, { write, note }: Changes): KeySto
             createdAt,
             expiresAt,
             revokedAt,
+            record.replaces,
+            Number(record.pending),
           );
           note('keys', id);
         }),
@@ -82,6 +92,26 @@ export function sqliteKeys(database: Database, { write, note }: Changes): KeySto
           return { ...record, revokedAt: at };
         }),
       ),
+    promote: (id, previousEndsAt) =>
+      step(() =>
+        write(() => {
+          const record = find(keyById, id);
+          if (!record || !record.pending || record.revokedAt !== null) return record;
+          database.durable.run('UPDATE countersign_keys SET pending = FALSE WHERE id = ?', id);
+          note('keys', id);
+          const { replaces } = record;
+          if (previousEndsAt !== null && database.durable.run(endSooner, previousEndsAt, replaces, previousEndsAt) > 0)
+            note('keys', replaces ?? '');
+          return { ...record, pending: false };
+        }),
+      ),
+    setExpiry: (id, expiresAt) =>
+      step(() =>
+        write(() => {
+          if (database.durable.run(setEnd, expiresAt, id, expiresAt) > 0) note('keys', id);
+          return find(keyById, id);
+        }),
+      ),
     revocations: () =>
       step(() =>
         database.durable
@@ -96,6 +126,7 @@ function recordOf(row: KeyRow): KeyRecord {
   return {
     ...row,
     imported: row.imported === 1,
+    pending: row.pending === 1,
     scopes: stringList(row.scopes),
     allowedIps: stringList(row.allowedIps),
   };

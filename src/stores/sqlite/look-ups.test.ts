@@ -20,6 +20,7 @@ import { keyByDigest, keyById } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { tokenByHash, tokenById, tokensActive, tokensDelete } from './tokens.ts';
+import { usesBeyond, usesOf } from './usage.ts';
 
 let folder: string;
 let database: Database;
@@ -55,6 +56,8 @@ describe('a look-up reads an index and never the whole table', () => {
     'old decisions': pruneOld,
     'first decisions': pruneFirst,
     'first decisions of strangers': pruneStrangers,
+    'uses of a key': usesOf,
+    'uses beyond those that are kept': usesBeyond,
   };
   for (const [name, sql] of Object.entries(lookUps)) {
     test(name, () => {

@@ -8,6 +8,7 @@ import { sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { sqliteModes } from './modes.ts';
 import { sqliteTokens } from './tokens.ts';
+import { sqliteUsage } from './usage.ts';
 
 export interface SqliteStoreOptions {
   readonly file: string;
@@ -31,6 +32,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
     modes: sqliteModes(database, changes),
     limits: sqliteLimits(database),
     decisions: sqliteDecisions(database),
+    usage: sqliteUsage(database),
     migrate: () => step(() => migrate(database, clock())),
     ping: () =>
       step(() => {
