@@ -1,7 +1,7 @@
 import { lifeFault, type KeyRecord, type Keyring } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { entriesOf, knownFound, knownRecord, type KnownKey } from './known-key.ts';
+import { entriesOf, knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
 import { servedKeys } from './served-keys.ts';
 import type { FoundKey } from './sources/key-source.ts';
 
@@ -24,6 +24,8 @@ export interface KeyIndex extends Keyring {
   putRevoked(digest: string): void;
   isLive(credentialId: string, now: number): boolean;
   holds(principal: Principal, now: number): boolean;
+  /** When the key behind a principal ends as things stand now; null for never. */
+  endOf(principal: Principal): number | null;
   expiries(): KeyExpiry[];
   warnings(): readonly string[];
   readonly size: number;
@@ -39,11 +41,21 @@ export function keyIndex(seal: Seal): KeyIndex {
   const served = servedKeys();
   const records = new Map<string, StoredKey>();
   const faults = new Map<string, string>();
-  const issued = new WeakSet<Principal>();
+  /** With what the key of each principal was, but for its end: that may be moved without ending what the key opened. */
+  const issued = new WeakMap<Principal, string>();
   let found: readonly KnownKey[] = [];
 
-  function issue({ live }: KnownKey): void {
-    for (const { principal } of entriesOf(live)) issued.add(principal);
+  function issue({ live }: KnownKey, identity: string): void {
+    for (const { principal } of entriesOf(live)) issued.set(principal, identity);
+  }
+
+  /** The entry of the very key, whose end may have been moved since; undefined when it is gone. */
+  function entryOf(principal: Principal): KeyEntry | undefined {
+    const identity = issued.get(principal);
+    return (
+      served.byPrincipal(principal) ??
+      served.byCredential(principal.credentialId).find((entry) => issued.get(entry.principal) === identity)
+    );
   }
 
   function putRecord(id: string, record: KeyRecord | null): void {
@@ -59,7 +71,7 @@ export function keyIndex(seal: Seal): KeyIndex {
     try {
       const known = knownRecord(record, seal);
       records.set(id, { known, text });
-      issue(known);
+      issue(known, textOfRecord({ ...record, expiresAt: null }));
       served.add(known, { found: false, order: -record.createdAt, id });
     } catch (error) {
       // One key that does not open must not take the others with it.
@@ -93,7 +105,7 @@ export function keyIndex(seal: Seal): KeyIndex {
       for (const known of found) served.remove(known);
       found = after;
       for (const [order, known] of found.entries()) {
-        issue(known);
+        issue(known, textOfFound(known, null));
         served.add(known, { found: true, order, id: '' });
       }
     },
@@ -102,9 +114,10 @@ export function keyIndex(seal: Seal): KeyIndex {
     holds(principal, now) {
       // A replaced file keeps its credentialId; only the principal tells the old key from the new one.
       if (!issued.has(principal)) return isLive(principal.credentialId, now);
-      const entry = served.byPrincipal(principal);
+      const entry = entryOf(principal);
       return entry !== undefined && lifeFault(entry, now) === null;
     },
+    endOf: (principal) => (issued.has(principal) ? entryOf(principal) : principal)?.expiresAt ?? null,
     expiries() {
       const ends: KeyExpiry[] = [];
       for (const { known, entries } of served.all()) {
@@ -131,8 +144,9 @@ function textOfRecord(record: KeyRecord): string {
   return JSON.stringify([service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt]);
 }
 
-function textOfFound({ proves, credentialId, digest, service, live }: KnownKey): string {
-  const { scopes, expiresAt, addresses } = entriesOf(live)[0]?.principal ?? {};
+function textOfFound(known: KnownKey, expiresAt = entriesOf(known.live)[0]?.expiresAt): string {
+  const { proves, credentialId, digest, service, live } = known;
+  const { scopes, addresses } = entriesOf(live)[0]?.principal ?? {};
   const accepted = live.apiKey ? live.apiKey.acceptedAt : true;
   return JSON.stringify([proves, credentialId, digest, service, accepted, scopes, expiresAt, addresses?.cidrs]);
 }

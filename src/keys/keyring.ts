@@ -17,6 +17,8 @@ export interface LiveKeyring extends Keyring {
   isLive(credentialId: string): boolean;
   /** The same of the very key behind a principal: a file whose key was replaced keeps its credentialId. */
   holds(principal: Principal): boolean;
+  /** When the key behind a principal ends as things stand now, epoch seconds; null for never. */
+  endOf(principal: Principal): number | null;
   /** Told after every change, so that open streams can be checked. Returns how to stop. */
   onChange(listener: () => void): () => void;
   /** For metrics: service, credential id and end of every key that ends and is not revoked. */
@@ -98,6 +100,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     },
     isLive: (credentialId) => index.isLive(credentialId, clock()),
     holds: (principal) => index.holds(principal, clock()),
+    endOf: (principal) => index.endOf(principal),
     onChange: (listener) => listeners.add(listener),
     expiries: () => index.expiries(),
     get warnings() {

@@ -109,6 +109,27 @@ test('ends streams when their credential expires', async (t) => {
   await tokenEnd;
 });
 
+test('a key whose end is moved keeps its streams until then, and no longer', async (t) => {
+  const store = memoryStore();
+  const [one, other] = [await createKey(store, seal, order), await createKey(store, seal, order)];
+  const { dead, keyPrincipal, ring, setTime, watch } = await watchOver(t, store);
+  const [byOne, byOther] = [keyPrincipal(one.key), keyPrincipal(other.key)];
+  let ended = false;
+  const end = dead(byOne).then(() => (ended = true));
+  const stop = watch.track(byOther, never);
+  const heard = new Promise<void>((resolve) => ring.onChange(() => ring.endOf(byOther) === now + 60 && resolve()));
+  await store.keys.setExpiry(one.record.id, now + 30);
+  await store.keys.setExpiry(other.record.id, now + 60);
+  await heard;
+  assert.deepEqual([ended, ring.endOf(byOne), ring.holds(byOne)], [false, now + 30, true]);
+  // A stream that is opened by what was judged a moment before the change is no other.
+  const late = dead(byOne);
+  setTime(now + 30);
+  await Promise.all([end, late]);
+  assert.equal(ring.holds(byOne), false);
+  stop();
+});
+
 test('ends the stream of a file key when the file vanishes', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-liveness-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

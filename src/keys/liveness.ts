@@ -55,6 +55,11 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     soonest = Infinity;
   }
 
+  /** The end of a key may have been moved since it opened the stream: a rotation does that. */
+  function endOf(principal: Principal): number {
+    return (isKey(principal) ? keyring.endOf(principal) : principal.expiresAt) ?? Infinity;
+  }
+
   /** Costs a comparison until something is due. */
   function sweep(): void {
     void settleDoubts();
@@ -62,10 +67,9 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     if (now < soonest) return;
     soonest = Infinity;
     for (const tracked of all) {
-      const { expiresAt } = tracked.principal;
-      if (expiresAt === null) continue;
-      if (expiresAt <= now) end(tracked);
-      else soonest = Math.min(soonest, expiresAt);
+      const endsAt = endOf(tracked.principal);
+      if (endsAt <= now) end(tracked);
+      else soonest = Math.min(soonest, endsAt);
     }
   }
 
@@ -100,7 +104,11 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
   }
 
   const stopKeys = keyring.onChange(() => {
-    for (const tracked of all) if (isKey(tracked.principal) && !keyring.holds(tracked.principal)) end(tracked);
+    for (const tracked of all) {
+      if (!isKey(tracked.principal)) continue;
+      if (keyring.holds(tracked.principal)) soonest = Math.min(soonest, endOf(tracked.principal));
+      else end(tracked);
+    }
   });
   const stopTokens = tokens.onChange((tokenId) => {
     for (const id of tokenId === null ? byToken.keys() : [tokenId]) if (byToken.has(id)) doubted.add(id);
@@ -111,7 +119,7 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     track(principal, onDead) {
       const tracked: Tracked = { principal, onDead };
       all.add(tracked);
-      soonest = Math.min(soonest, principal.expiresAt ?? Infinity);
+      soonest = Math.min(soonest, endOf(principal));
       if (!sweeper) {
         sweeper = setInterval(sweep, sweepMillis);
         sweeper.unref();
