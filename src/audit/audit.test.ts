@@ -16,6 +16,7 @@ function auditing(details: Partial<AuditOptions> = {}) {
   const evidence = audit({
     log: (line) => lines.push(line),
     store: store.decisions,
+    usage: store.usage,
     retain: { seconds: 86_400, rows: 1000 },
     clock: () => 1_795_000_000.25,
     knowsService: (name) => name === 'embeddings',
@@ -23,7 +24,7 @@ function auditing(details: Partial<AuditOptions> = {}) {
     ping: () => store.ping(),
     ...details,
   });
-  return { evidence, lines, rows: () => store.decisions.list({ limit: 100 }) };
+  return { evidence, lines, rows: () => store.decisions.list({ limit: 100 }), uses: () => store.usage.list() };
 }
 
 test('a decision becomes one line, one row and one count', async () => {
@@ -42,6 +43,18 @@ test('a decision becomes one line, one row and one count', async () => {
     /^countersign_decisions_total\{service="embeddings",outcome="allow",reason="",mode="enforce",scheme="api-key"\} 1$/m,
   );
   assert.match(text, /^countersign_store_up 1$/m);
+  await evidence.close();
+});
+
+test('the use of a key is kept, on service routes and elsewhere', async () => {
+  const { evidence, uses } = auditing();
+  evidence.decision(decisionOf(), requestTo());
+  const principal = { scheme: 'api-key', scopes: [], expiresAt: null, addresses: null };
+  evidence.used({ ...principal, id: 'service:prometheus', credentialId: 'metrics' }, '10.0.0.9');
+  evidence.used({ ...principal, id: 'operator:admin', credentialId: 'admin' }, '10.0.0.9');
+  await evidence.flush();
+  const seen = (await uses()).map(({ caller, clientAddress }) => `${caller} ${clientAddress}`).sort();
+  assert.deepEqual(seen, [`service:aidb ${requestTo().remoteAddress}`, 'service:prometheus 10.0.0.9']);
   await evidence.close();
 });
 

@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
-import type { DecisionRow, DecisionStore } from '../core/store.ts';
-import type { Denied } from '../core/verdict.ts';
+import type { DecisionRow, DecisionStore, UsageStore } from '../core/store.ts';
+import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
+import { isKeyHolder, keyUsage } from './key-usage.ts';
 import { logLine } from './log-line.ts';
 import { decisionMetrics, type KeyExpiry } from './metrics.ts';
 import { recorder } from './recorder.ts';
@@ -15,6 +16,8 @@ export interface Audit {
   decision(decision: Decision, request: AuthRequest): void;
   /** A refusal that no guard decided on: an unreadable request, an unknown service, an upstream that is away. */
   refused(denied: Denied, request: RefusedRequest): void;
+  /** A credential was right outside service routes: only its use is kept. */
+  used(principal: Principal, clientAddress: string): void;
   /** Prometheus text. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** How many rows were lost because the store could not keep up. */
@@ -29,6 +32,8 @@ export interface AuditOptions {
   readonly log: ((line: string) => void) | null;
   /** Keeps a row per decision; null: no rows. */
   readonly store: DecisionStore | null;
+  /** Keeps when keys were used; null: nothing is kept of it. */
+  readonly usage: UsageStore | null;
   /** Rows older than this, or beyond the newest so many, are removed in the background. */
   readonly retain: { readonly seconds: number; readonly rows: number };
   readonly clock: Clock;
@@ -45,6 +50,7 @@ export interface AuditOptions {
 export function audit(options: AuditOptions): Audit {
   const { log, store, clock, retain, warn = () => undefined } = options;
   const rows = store ? recorder({ store, retain, clock, warn }) : null;
+  const usage = options.usage ? keyUsage(options.usage) : null;
   const metrics = decisionMetrics({
     knowsService: options.knowsService,
     expiries: options.expiries,
@@ -55,21 +61,25 @@ export function audit(options: AuditOptions): Audit {
   function keep(row: DecisionRow): void {
     metrics.count(row);
     rows?.add(row);
+    usage?.decided(row);
     log?.(logLine(row));
   }
 
   return {
     decision: (decision, request) => keep(decisionRow(decision, request, clock())),
     refused: (denied, request) => keep(refusedRow(denied, request, clock())),
+    used({ id, credentialId }, clientAddress) {
+      if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());
+    },
     metrics: () => metrics.text(),
     get dropped() {
       return rows?.dropped ?? 0;
     },
     async flush() {
-      await rows?.flush();
+      await Promise.all([rows?.flush(), usage?.flush()]);
     },
     async close() {
-      await rows?.close();
+      await Promise.all([rows?.close(), usage?.close()]);
     },
   };
 }

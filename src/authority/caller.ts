@@ -34,6 +34,7 @@ export async function callerOf(exchange: Exchange): Promise<Caller | Refused> {
     return refusedBy(
       denyPrincipal(principal, 'address_not_allowed', `${remoteAddress} is outside the credential's addresses`),
     );
+  exchange.stack.audit.used(principal, remoteAddress);
   return { principal, isAdmin: principal === ADMIN };
 }
 

@@ -150,6 +150,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const evidence = audit({
     log: log && logLine ? logLine : null,
     store: rows ? store.decisions : null,
+    usage: store.usage,
     retain: { seconds: retainSeconds, rows: retainRows },
     clock,
     knowsService: (name) => services.has(name),
