@@ -537,34 +537,34 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
 
     describe('uses of keys', () => {
       test('add up by credential, caller and address: first, last and how often', async () => {
-        await store.usage.add([use('a', { lastUsed: t0 + 5.25, count: 2 }), use('b', { clientAddress: '::1' })]);
+        await store.usage.add([useOf('a', { lastUsed: t0 + 5.25, count: 2 }), useOf('b', { clientAddress: '::1' })]);
         await store.usage.add([
-          use('a', { firstUsed: t0 + 7, lastUsed: t0 + 9, count: 3 }),
-          use('a', { firstUsed: t0 - 1.5, lastUsed: t0 - 1, count: 1 }),
-          use('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
+          useOf('a', { firstUsed: t0 + 7, lastUsed: t0 + 9, count: 3 }),
+          useOf('a', { firstUsed: t0 - 1.5, lastUsed: t0 - 1, count: 1 }),
+          useOf('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
         ]);
         await store.usage.add([]);
         const known = [
-          use('a', { firstUsed: t0 - 1.5, lastUsed: t0 + 9, count: 6 }),
-          use('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
+          useOf('a', { firstUsed: t0 - 1.5, lastUsed: t0 + 9, count: 6 }),
+          useOf('a', { caller: 'service:other ä"', lastUsed: t0 + 6 }),
         ];
         assert.deepEqual(await store.usage.list(['a']), known);
         assert.deepEqual(await store.usage.list(['b', 'a', 'a', 'none']), [
           ...known,
-          use('b', { clientAddress: '::1' }),
+          useOf('b', { clientAddress: '::1' }),
         ]);
-        assert.deepEqual(await store.usage.list(), [...known, use('b', { clientAddress: '::1' })]);
+        assert.deepEqual(await store.usage.list(), [...known, useOf('b', { clientAddress: '::1' })]);
         assert.deepEqual(await store.usage.list([]), []);
       });
 
       test('are kept of the places that were used last, so many for each credential', async () => {
         const places = Array.from({ length: usesKeptMax + 150 }, (_, number) =>
-          use('leaked', { clientAddress: `10.0.${number >> 8}.${number & 255}`, lastUsed: t0 + number }),
+          useOf('leaked', { clientAddress: `10.0.${number >> 8}.${number & 255}`, lastUsed: t0 + number }),
         );
-        await store.usage.add([use('quiet', { lastUsed: t0 - 1000, firstUsed: t0 - 1000 }), ...places]);
+        await store.usage.add([useOf('quiet', { lastUsed: t0 - 1000, firstUsed: t0 - 1000 }), ...places]);
         const kept = await store.usage.list(['leaked']);
         assert.equal(kept.length, usesKeptMax);
-        assert.deepEqual(kept, places.slice(-usesKeptMax).reverse());
+        assert.deepEqual(kept, places.slice(-usesKeptMax).toReversed());
         assert.equal((await store.usage.list(['quiet'])).length, 1);
       });
     });
@@ -604,7 +604,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.keys.promote('none', t0);
         await store.keys.setExpiry('a', t0);
         await store.keys.setExpiry('none', t0);
-        await store.usage.add([use('a')]);
+        await store.usage.add([useOf('a')]);
         await store.limits.take('k', 1, 60, t0);
         await store.decisions.append([decisionRow(1)]);
         assert.deepEqual(heard, []);
@@ -690,7 +690,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.decisions.list({ limit: 1 }),
           () => store.decisions.groups(t0, t0),
           () => store.decisions.prune(t0, 1),
-          () => store.usage.add([use('a')]),
+          () => store.usage.add([useOf('a')]),
           () => store.usage.list(),
         ];
         for (const verb of verbs) await assert.rejects(verb(), coded('store_unavailable'), String(verb));
@@ -767,7 +767,7 @@ export function tokenRecord(number: number, details: Partial<TokenRecord> = {}):
   };
 }
 
-export function use(credentialId: string, details: Partial<KeyUse> = {}): KeyUse {
+export function useOf(credentialId: string, details: Partial<KeyUse> = {}): KeyUse {
   const base = { caller: 'service:aidb', clientAddress: '10.0.0.7', firstUsed: t0, lastUsed: t0, count: 1 };
   return { credentialId, ...base, ...details };
 }
