@@ -1,6 +1,7 @@
 import type { KeyRecord, KeyUse, TokenRecord } from './credential.ts';
 import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
+import type { RecordStore } from './record.ts';
 
 /**
  * Where state lives. Verbs that guard against races are single and atomic; none is a read followed by a write. Every verb
@@ -15,6 +16,7 @@ export interface Store {
   readonly limits: LimitStore;
   readonly decisions: DecisionStore;
   readonly usage: UsageStore;
+  readonly records: RecordStore;
   /** Brings the schema up to date; safe with several starting at once, and again when nothing is to be done. */
   migrate(): Promise<void>;
   /** Resolves when the store answers. */
@@ -32,6 +34,8 @@ export type Change =
   | { readonly topic: 'tokens'; readonly id: string }
   | { readonly topic: 'revocations'; readonly id: string }
   | { readonly topic: 'modes'; readonly id: string }
+  /** KIND/ID; a kind has no slash. */
+  | { readonly topic: 'records'; readonly id: string }
   | { readonly topic: 'resync'; readonly id: '' };
 
 export interface KeyStore {

@@ -39,7 +39,8 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 5, name: 'changes of tokens by anybody', statements: dialect.tellOfTokens },
     { version: 6, name: 'token expiry, indexed anew', statements: tokenExpiry(dialect) },
     { version: 7, name: 'decisions about strangers', statements: strangers() },
-    { version: 9, name: 'rotation and use of keys', statements: rotation(dialect) },
+    { version: 8, name: 'rotation and use of keys', statements: rotation(dialect) },
+    { version: 9, name: 'records', statements: records(dialect) },
   ];
 }
 
@@ -104,6 +105,16 @@ function rotation({ epochSeconds }: Dialect): Statement[] {
       first_used ${epochSeconds} NOT NULL, last_used ${epochSeconds} NOT NULL, count ${epochSeconds} NOT NULL,
       PRIMARY KEY (credential_id, caller, client_address))`,
     'CREATE INDEX countersign_usage_last ON countersign_usage (credential_id, last_used)',
+  ];
+}
+
+/** Their values are text: what is read is what was written, to the last digit. */
+function records({ epochSeconds }: Dialect): Statement[] {
+  return [
+    `CREATE TABLE countersign_records (
+      kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, revision TEXT NOT NULL, expires_at ${epochSeconds},
+      PRIMARY KEY (kind, id))`,
+    'CREATE INDEX countersign_records_expiry ON countersign_records (expires_at)',
   ];
 }
 

@@ -57,7 +57,7 @@ function nameOf(mark: string, { topic, id }: Told): string {
   return `${mark} ${topic} ${id}`;
 }
 
-const topics: readonly string[] = ['keys', 'tokens', 'revocations', 'modes'];
+const topics: readonly string[] = ['keys', 'tokens', 'revocations', 'modes', 'records'];
 
 /** Reads `MARK TOPIC ID`, where the id may hold spaces. Null for what is no change of ours. */
 export function readChange(text: string): { readonly mark: string; readonly change: Change } | null {

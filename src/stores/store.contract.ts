@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { KeyRecord, KeyUse, TokenRecord } from '../core/credential.ts';
+import { lease, type Lease } from '../core/lease.ts';
+import type { RecordEntry } from '../core/record.ts';
 import { hasCode, usesKeptMax, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
 
 /** One store of its own for each test. */
@@ -569,6 +571,136 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       });
     });
 
+    describe('records', () => {
+      test('are read as they were written, whatever JSON they hold', async () => {
+        const value = {
+          text: 'ä"\'\u{1f511}\u0000',
+          numbers: [0, -1.5, 1e21, 9007199254740991],
+          nothing: null,
+          deep: { b: 1, a: [[]] },
+        };
+        const written = await store.records.put(recordOf('a', { value, expiresAt: t0 + 0.5 }), null, t0);
+        assert.deepEqual(written && { ...written, revision: '' }, {
+          ...recordOf('a', { value, expiresAt: t0 + 0.5 }),
+          revision: '',
+        });
+        assert.deepEqual(await store.records.get('ramp', 'a', t0), written);
+        assert.equal(await store.records.get('ramp', 'b', t0), null);
+        assert.equal(await store.records.get('other', 'a', t0), null);
+      });
+
+      test('are written only over the revision that their writer has seen', async () => {
+        const first = await store.records.put(recordOf('a'), null, t0);
+        assert.equal(await store.records.put(recordOf('a', { value: 2 }), null, t0), null, 'there is one');
+        const second = await store.records.put(recordOf('a', { value: 2 }), first?.revision ?? '', t0);
+        assert.equal(second?.value, 2);
+        assert.equal(
+          await store.records.put(recordOf('a', { value: 3 }), first?.revision ?? '', t0),
+          null,
+          'it is stale',
+        );
+        assert.equal(await store.records.put(recordOf('none'), first?.revision ?? '', t0), null, 'there is none');
+        assert.deepEqual(await store.records.get('ramp', 'a', t0), second);
+      });
+
+      test('are removed only at the revision that was seen, and what comes after is told from what was', async () => {
+        const first = await store.records.put(recordOf('a'), null, t0);
+        assert.equal(await store.records.remove('ramp', 'a', 'another', t0), false);
+        assert.equal(await store.records.remove('ramp', 'a', first?.revision ?? '', t0), true);
+        assert.equal(await store.records.remove('ramp', 'a', first?.revision ?? '', t0), false);
+        const again = await store.records.put(recordOf('a'), null, t0);
+        assert.notEqual(again?.revision, first?.revision);
+        assert.equal(await store.records.put(recordOf('a'), first?.revision ?? '', t0), null);
+      });
+
+      test('are as if they had never been from their end on', async () => {
+        const first = await store.records.put(recordOf('a', { expiresAt: t0 + 60 }), null, t0);
+        assert.equal(await store.records.get('ramp', 'a', t0 + 60), null);
+        assert.deepEqual(await store.records.list('ramp', t0 + 60), []);
+        assert.equal(await store.records.remove('ramp', 'a', first?.revision ?? '', t0 + 60), false);
+        assert.equal(await store.records.put(recordOf('a'), first?.revision ?? '', t0 + 60), null);
+        const second = await store.records.put(recordOf('a', { value: 'anew' }), null, t0 + 60);
+        assert.deepEqual(await store.records.get('ramp', 'a', t0 + 1e6), second);
+      });
+
+      test('that have ended are swept out, and no others', async () => {
+        await store.records.put(recordOf('ended', { expiresAt: t0 + 1 }), null, t0);
+        await store.records.put(recordOf('alive', { expiresAt: t0 + 9 }), null, t0);
+        await store.records.put(recordOf('endless'), null, t0);
+        assert.equal(await store.records.deleteExpired(t0 + 5), 1);
+        assert.equal(await store.records.deleteExpired(t0 + 5), 0);
+        const ids = (await store.records.list('ramp', t0)).map(({ id }) => id);
+        assert.deepEqual(ids, ['alive', 'endless']);
+      });
+
+      test('are listed by kind and id, page by page', async () => {
+        for (const id of ['b', 'a/2', 'B', 'a', '~', 'c'])
+          await store.records.put(recordOf(id, { expiresAt: id === 'c' ? t0 + 1 : null }), null, t0);
+        await store.records.put({ ...recordOf('a'), kind: 'ramp-other' }, null, t0);
+        const page = async (options?: { after?: string; limit?: number }) =>
+          (await store.records.list('ramp', t0 + 1, options)).map(({ id }) => id);
+        assert.deepEqual(await page(), ['B', 'a', 'a/2', 'b', '~']);
+        assert.deepEqual(await page({ limit: 2 }), ['B', 'a']);
+        assert.deepEqual(await page({ after: 'a', limit: 2 }), ['a/2', 'b']);
+        assert.deepEqual(await page({ after: '~' }), []);
+      });
+
+      test('let exactly one of 50 concurrent writers through, the first time and the next', async () => {
+        const race = async (expected: string | null) => {
+          const writers = Array.from({ length: 50 }, (_, value) =>
+            store.records.put(recordOf('a', { value }), expected, t0),
+          );
+          return (await Promise.all(writers)).filter((written) => written !== null);
+        };
+        const [first, ...others] = await race(null);
+        assert.deepEqual(others, []);
+        assert.equal((await race(first?.revision ?? '')).length, 1);
+      });
+
+      test('refuse what nobody could read again', async () => {
+        const refused = [
+          { ...recordOf('a'), kind: 'Ramp/1' },
+          recordOf(''),
+          recordOf('with space'),
+          recordOf('a'.repeat(513)),
+          recordOf('a', { value: 'x'.repeat(262_144) }),
+          recordOf('a', { value: undefined as never }),
+          recordOf('a', { expiresAt: Number.NaN }),
+        ];
+        for (const entry of refused) await assert.rejects(store.records.put(entry, null, t0), coded('record_invalid'));
+        assert.deepEqual(await store.records.list('ramp', t0), []);
+      });
+    });
+
+    describe('a lease', () => {
+      test('belongs to one of many, who may renew it', async () => {
+        const contenders = Array.from({ length: 10 }, (_, index) => leaseOf(store, `holder-${index}`));
+        const taken = await Promise.all(contenders.map((contender) => contender.take(t0)));
+        assert.equal(taken.filter(Boolean).length, 1);
+        const holder = contenders[taken.indexOf(true)] as Lease;
+        assert.equal(await holder.take(t0 + 9), true);
+        const later = await Promise.all(contenders.map((contender) => contender.take(t0 + 18)));
+        assert.deepEqual(later, taken);
+      });
+
+      test('passes on when it ends or is given up, and is not taken back by who lost it', async () => {
+        const [first, second] = [leaseOf(store, 'first'), leaseOf(store, 'second')];
+        assert.equal(await first.take(t0), true);
+        assert.equal(await second.take(t0 + 9), false);
+        assert.equal(await second.take(t0 + 10), true);
+        assert.equal(await first.take(t0 + 10), false);
+        await first.release(t0 + 10);
+        assert.equal(await first.take(t0 + 11), false, 'who lost it releases nothing');
+        await second.release(t0 + 11);
+        assert.equal(await first.take(t0 + 11), true);
+      });
+
+      test('is recognised by a holder whose answer was lost', async () => {
+        assert.equal(await leaseOf(store, 'first').take(t0), true);
+        assert.equal(await leaseOf(store, 'first').take(t0 + 1), true);
+      });
+    });
+
     describe('watching', () => {
       test('tells of every change made here, in order, by the time its promise resolves', async () => {
         const heard: string[] = [];
@@ -604,6 +736,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.keys.promote('none', t0);
         await store.keys.setExpiry('a', t0);
         await store.keys.setExpiry('none', t0);
+        await store.records.put(recordOf('none'), 'stale', t0);
+        await store.records.remove('ramp', 'none', 'stale', t0);
         await store.usage.add([useOf('a')]);
         await store.limits.take('k', 1, 60, t0);
         await store.decisions.append([decisionRow(1)]);
@@ -692,11 +826,24 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.decisions.prune(t0, 1),
           () => store.usage.add([useOf('a')]),
           () => store.usage.list(),
+          () => store.records.get('ramp', 'a', t0),
+          () => store.records.list('ramp', t0),
+          () => store.records.put(recordOf('a'), null, t0),
+          () => store.records.remove('ramp', 'a', 'x', t0),
+          () => store.records.deleteExpired(t0),
         ];
         for (const verb of verbs) await assert.rejects(verb(), coded('store_unavailable'), String(verb));
       });
     });
   });
+}
+
+function recordOf(id: string, changes: Partial<RecordEntry> = {}): RecordEntry {
+  return { kind: 'ramp', id, value: { step: 1 }, expiresAt: null, ...changes };
+}
+
+function leaseOf({ records }: Store, holder: string): Lease {
+  return lease({ records, name: 'ramp', holder, seconds: 10 });
 }
 
 async function changeEverything(store: Store): Promise<void> {
@@ -712,6 +859,8 @@ async function changeEverything(store: Store): Promise<void> {
   await store.modes.setAll({ scope: '', mode: 'off', setAt: t0, setBy: '' });
   await store.modes.clear('embeddings');
   await store.modes.clear(null);
+  const record = await store.records.put(recordOf('a/b'), null, t0);
+  await store.records.remove('ramp', 'a/b', record?.revision ?? '', t0);
 }
 
 const everyChange = [
@@ -729,6 +878,8 @@ const everyChange = [
   'modes *',
   'modes embeddings',
   'modes *',
+  'records ramp/a/b',
+  'records ramp/a/b',
 ];
 
 export function keyRecord(id: string, details: Partial<KeyRecord> = {}): KeyRecord {

@@ -5,6 +5,7 @@ import { memoryKeys } from './keys.ts';
 import { memoryLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { memoryModes } from './modes.ts';
+import { memoryRecords } from './records.ts';
 import { memoryTokens } from './tokens.ts';
 import { memoryUsage } from './usage.ts';
 
@@ -34,6 +35,7 @@ export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: Me
     limits: memoryLimits(memory, limitsMax),
     decisions: memoryDecisions(memory, decisionsMax),
     usage: memoryUsage(memory),
+    records: memoryRecords(memory),
     migrate: () => memory.step(() => {}),
     ping: () => memory.step(() => {}),
     watch: (listener) => watching.add(listener),

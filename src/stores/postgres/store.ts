@@ -7,6 +7,7 @@ import { postgresKeys } from './keys.ts';
 import { postgresLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { postgresModes } from './modes.ts';
+import { postgresRecords } from './records.ts';
 import { postgresTokens } from './tokens.ts';
 import { postgresUsage } from './usage.ts';
 
@@ -34,6 +35,7 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     limits: postgresLimits(database),
     decisions: postgresDecisions(database),
     usage: postgresUsage(database),
+    records: postgresRecords(database, changes),
     async migrate() {
       await migrate(database, clock());
       // So that whoever watches from here on misses nothing and need not read everything again.

@@ -2,7 +2,7 @@ import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
 import { recordFields } from './record-fields.ts';
-import { pagesOf, recordOf } from './records.ts';
+import { pagesOf, recordOf } from './credential-records.ts';
 import { listOf, type Server } from './server.ts';
 
 const pageSize = 5000;

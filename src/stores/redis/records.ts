@@ -1,51 +1,58 @@
-import { StoreError } from '../../core/store.ts';
-import { recordFields } from './record-fields.ts';
-import type { ScriptName } from './scripts.ts';
+import { recordsListedMax, recordText, type RecordStore, type StoredRecord } from '../../core/record.ts';
+import { uuid } from '../../crypto/random.ts';
+import { storedRecord } from '../records.ts';
+import type { Feed } from './feed.ts';
 import { listOf, type Server } from './server.ts';
 
-/** A record is JSON; what was set beside it later counts in place of what it says. */
-export function recordOf<R extends { readonly revokedAt: number | null }>([
-  record,
-  revokedAt,
-  expiresAt,
-  settled,
-]: readonly (string | null | undefined)[]): R | null {
-  if (record === null || record === undefined) return null;
+const pageSize = 500;
+
+export function redisRecords(server: Server, feed: Feed): RecordStore {
   return {
-    ...parse(record),
-    revokedAt: revokedAt === null || revokedAt === undefined ? null : Number(revokedAt),
-    ...(typeof expiresAt === 'string' && { expiresAt: expiresAt === '' ? null : Number(expiresAt) }),
-    ...(settled === '1' && { pending: false }),
-  } as unknown as R;
+    async get(kind, id, now) {
+      const key = `countersign:record:${kind}/${id}`;
+      const fields = listOf(await server.ask((client) => client.hmget(key, 'value', 'revision', 'expiresAt')));
+      return recordOf(kind, id, fields, now);
+    },
+    async list(kind, now, { after = '', limit = recordsListedMax } = {}) {
+      const records: StoredRecord[] = [];
+      for (let start = after === '' ? '-' : `(${after}`; ;) {
+        const [count, last, ...rows] = listOf(await server.run('recordsPage', kind, start, pageSize));
+        for (let at = 0; at < rows.length; at += 4) {
+          const record = recordOf(kind, rows[at] ?? '', rows.slice(at + 1, at + 4), now);
+          if (record && records.push(record) === limit) return records;
+        }
+        if (Number(count) < pageSize) return records;
+        start = `(${last}`;
+      }
+    },
+    async put(entry, expected, now) {
+      const value = recordText(entry);
+      const { kind, id, expiresAt } = entry;
+      const revision = uuid();
+      const end =
+        expiresAt === null ? ['', now, expected ?? '', ''] : [expiresAt, now, expected ?? '', millis(expiresAt - now)];
+      const written = await feed.write('recordPut', kind, id, value, revision, ...end);
+      return written ? storedRecord({ kind, id, value, revision, expiresAt }) : null;
+    },
+    remove: (kind, id, expected, now) => feed.write('recordRemove', kind, id, expected, now),
+    async deleteExpired(before) {
+      return Number(await server.run('recordsExpired', before));
+    },
+  };
 }
 
-/** Throws on what is no record of ours: half a record must not become one without bounds. */
-function parse(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'scopes' in value && 'allowedIps' in value) return value;
-  } catch {
-    // Said below.
-  }
-  throw new StoreError('store_unavailable', 'a stored credential cannot be read: it was changed by another program');
+function recordOf(
+  kind: string,
+  id: string,
+  [value, revision, expiresAt]: readonly (string | null | undefined)[],
+  now: number,
+): StoredRecord | null {
+  if (typeof value !== 'string' || typeof revision !== 'string') return null;
+  const end = expiresAt === '' ? null : Number(expiresAt);
+  return end !== null && end <= now ? null : storedRecord({ kind, id, value, revision, expiresAt: end });
 }
 
-/** Read at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
-const pageSize = 1000;
-
-/** All records of an index, page after page. What is inserted meanwhile may come or not, or push another into two pages. */
-export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
-  server: Server,
-  script: Extract<ScriptName, 'keysPage' | 'tokensPage'>,
-): AsyncGenerator<R[]> {
-  for (let start = 0; ; start += pageSize) {
-    const [count, ...rows] = listOf(await server.run(script, start, start + pageSize - 1));
-    const records: R[] = [];
-    for (let at = 0; at < rows.length; at += recordFields.length) {
-      const record = recordOf<R>(rows.slice(at, at + recordFields.length));
-      if (record) records.push(record);
-    }
-    yield records;
-    if (Number(count) < pageSize) return;
-  }
+/** At least one: Redis refuses less, and what has ended already is then gone at once. */
+function millis(seconds: number): number {
+  return Math.max(1, Math.ceil(seconds * 1000));
 }

@@ -1,5 +1,6 @@
 import { keyScripts } from './key-scripts.ts';
 import { recordFields } from './record-fields.ts';
+import { recordScripts } from './record-scripts.ts';
 import { usageScripts } from './usage-scripts.ts';
 
 /**
@@ -34,6 +35,7 @@ function sourcesFor(channel: string) {
   return {
     ...keyScripts(telling),
     ...usageScripts,
+    ...recordScripts(telling),
     // start, end
     keysPage: pageOf('countersign:keys', 'countersign:key:'),
     // mark, id, hash, createdAt negated, expiresAt, record, revokedAt or '', milliseconds to live

@@ -5,6 +5,7 @@ import { redisKeys } from './keys.ts';
 import { redisLimits } from './limits.ts';
 import { redisModes } from './modes.ts';
 import { openServer, type Server } from './server.ts';
+import { redisRecords } from './records.ts';
 import { redisTokens } from './tokens.ts';
 import { redisUsage } from './usage.ts';
 
@@ -33,6 +34,7 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
     limits: redisLimits(server),
     decisions: redisDecisions(server),
     usage: redisUsage(server),
+    records: redisRecords(server, changes),
     async migrate() {
       const warning = await evictionWarning(server);
       if (warning !== null) warn(warning);

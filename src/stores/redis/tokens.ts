@@ -1,7 +1,7 @@
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, type TokenStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
-import { pagesOf, recordOf } from './records.ts';
+import { pagesOf, recordOf } from './credential-records.ts';
 import { listOf, type Server } from './server.ts';
 
 /** How long an expired token is still known as expired, seconds; then Redis forgets it by itself. */

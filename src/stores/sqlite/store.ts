@@ -7,6 +7,7 @@ import { sqliteKeys } from './keys.ts';
 import { sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { sqliteModes } from './modes.ts';
+import { sqliteRecords } from './records.ts';
 import { sqliteTokens } from './tokens.ts';
 import { sqliteUsage } from './usage.ts';
 
@@ -33,6 +34,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
     limits: sqliteLimits(database),
     decisions: sqliteDecisions(database),
     usage: sqliteUsage(database),
+    records: sqliteRecords(database, changes),
     migrate: () => step(() => migrate(database, clock())),
     ping: () =>
       step(() => {

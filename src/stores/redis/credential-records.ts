@@ -1,0 +1,51 @@
+import { StoreError } from '../../core/store.ts';
+import { recordFields } from './record-fields.ts';
+import type { ScriptName } from './scripts.ts';
+import { listOf, type Server } from './server.ts';
+
+/** A record is JSON; what was set beside it later counts in place of what it says. */
+export function recordOf<R extends { readonly revokedAt: number | null }>([
+  record,
+  revokedAt,
+  expiresAt,
+  settled,
+]: readonly (string | null | undefined)[]): R | null {
+  if (record === null || record === undefined) return null;
+  return {
+    ...parse(record),
+    revokedAt: revokedAt === null || revokedAt === undefined ? null : Number(revokedAt),
+    ...(typeof expiresAt === 'string' && { expiresAt: expiresAt === '' ? null : Number(expiresAt) }),
+    ...(settled === '1' && { pending: false }),
+  } as unknown as R;
+}
+
+/** Throws on what is no record of ours: half a record must not become one without bounds. */
+function parse(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && 'scopes' in value && 'allowedIps' in value) return value;
+  } catch {
+    // Said below.
+  }
+  throw new StoreError('store_unavailable', 'a stored credential cannot be read: it was changed by another program');
+}
+
+/** Read at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
+const pageSize = 1000;
+
+/** All records of an index, page after page. What is inserted meanwhile may come or not, or push another into two pages. */
+export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
+  server: Server,
+  script: Extract<ScriptName, 'keysPage' | 'tokensPage'>,
+): AsyncGenerator<R[]> {
+  for (let start = 0; ; start += pageSize) {
+    const [count, ...rows] = listOf(await server.run(script, start, start + pageSize - 1));
+    const records: R[] = [];
+    for (let at = 0; at < rows.length; at += recordFields.length) {
+      const record = recordOf<R>(rows.slice(at, at + recordFields.length));
+      if (record) records.push(record);
+    }
+    yield records;
+    if (Number(count) < pageSize) return;
+  }
+}
