@@ -20,7 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   keys: ['core', 'crypto', 'schemes'],
   rollout: ['core', 'crypto'],
   audit: ['core', 'crypto'],
-  secrets: ['core', 'crypto'],
+  secrets: ['core', 'crypto', 'keys'],
   compose: ['core', 'crypto', 'schemes', 'policies', 'stores', 'client', 'keys', 'rollout', 'audit', 'secrets'],
   adapters: ['core', 'compose'],
   authority: ['core', 'crypto', 'keys', 'schemes', 'policies', 'rollout', 'audit', 'compose'],

@@ -1,0 +1,98 @@
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { uuid } from '../crypto/random.ts';
+import { codeOfFault, SecretsError } from './secrets-error.ts';
+import type { Form } from './sops/document.ts';
+import { openSopsFile, type SopsFile } from './sops/sops-file.ts';
+
+export function formOf(path: string): Form {
+  return path.endsWith('.json') ? 'json' : 'yaml';
+}
+
+/** Throws a SecretsError that names the file: missing, not SOPS, of another key, changed. */
+export async function openBundle(path: string, identities: readonly string[]): Promise<SopsFile> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = codeOfFault(error);
+    throw new SecretsError(
+      'bundle_invalid',
+      code === 'ENOENT' ? `there is no bundle at ${path}` : `${path}: cannot be read (${code})`,
+    );
+  }
+  return named(path, () => openSopsFile(text, formOf(path), identities));
+}
+
+/** Errors about the content of a file say which file. */
+export async function named<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SecretsError) || !aboutContent.has(error.code) || error.message.startsWith(path))
+      throw error;
+    throw new SecretsError(error.code, `${path}: ${error.message}`);
+  }
+}
+
+const aboutContent = new Set(['bundle_invalid', 'bundle_changed', 'wrong_key']);
+
+/** Holds off every other writer of the bundle from reading until the end of the work, so that no change is lost. */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = join(dirname(path), `.${basename(path)}.lock`);
+  let file: number;
+  try {
+    file = openSync(lock, 'wx', 0o600);
+  } catch (error) {
+    if (codeOfFault(error) !== 'EEXIST')
+      throw new SecretsError('bundle_locked', `${lock}: cannot be made (${codeOfFault(error)})`);
+    throw new SecretsError('bundle_locked', `another command is changing ${path}; if none is running, remove ${lock}`);
+  }
+  try {
+    writeSync(file, `${process.pid}\n`);
+    return await work();
+  } finally {
+    closeSync(file);
+    unlinkSync(lock);
+  }
+}
+
+/** Whole or not at all: readers find the old text or the new one. The mode of a file that exists stays. */
+export function writeWhole(path: string, text: string, modeOfNew = 0o644): void {
+  const draft = join(dirname(path), `.${basename(path)}.${uuid()}`);
+  const mode = modeOf(path) ?? modeOfNew;
+  const file = openSync(draft, 'wx', mode);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+    closeSync(file);
+    renameSync(draft, path);
+  } catch (error) {
+    unlinkSync(draft);
+    throw error;
+  }
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function modeOf(path: string): number | null {
+  try {
+    return statSync(path).mode & 0o777;
+  } catch {
+    return null;
+  }
+}

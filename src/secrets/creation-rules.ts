@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { parseDocument } from 'yaml';
+import { codeOfFault, SecretsError } from './secrets-error.ts';
+import { ruleFrom, type Rule } from './sops/rule.ts';
+
+/** What `.sops.yaml` says about one file: who shall be able to open it, and which values are encrypted. */
+export interface CreationRule {
+  /** The `.sops.yaml` that it stands in. */
+  readonly file: string;
+  /** Null where the rule leaves its recipients to something that is not age alone. */
+  readonly recipients: readonly string[] | null;
+  readonly rule: Rule;
+}
+
+/** The first rule that is meant for the file, in the nearest `.sops.yaml` at or above its folder. Null when there is none. */
+export function creationRuleFor(bundle: string): CreationRule | null {
+  const file = nearest(dirname(bundle));
+  if (file === null) return null;
+  const rules = readRules(file);
+  const path = relative(dirname(file), bundle);
+  for (const entry of rules) {
+    if (!matches(entry['path_regex'], path, file)) continue;
+    return { file, recipients: recipientsOf(entry), rule: ruleFrom(entry) };
+  }
+  return null;
+}
+
+function nearest(folder: string): string | null {
+  const file = join(folder, '.sops.yaml');
+  if (existsSync(file)) return file;
+  const parent = dirname(folder);
+  return parent === folder ? null : nearest(parent);
+}
+
+function readRules(file: string): Record<string, unknown>[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SecretsError('bundle_invalid', `${file}: cannot be read (${codeOfFault(error)})`);
+  }
+  const document = parseDocument(text);
+  const rules: unknown = document.errors.length === 0 ? document.toJS()?.creation_rules : null;
+  if (!Array.isArray(rules) || !rules.every((rule) => typeof rule === 'object' && rule !== null))
+    throw new SecretsError('bundle_invalid', `${file}: is not valid YAML with a list creation_rules`);
+  return rules as Record<string, unknown>[];
+}
+
+function matches(pattern: unknown, path: string, file: string): boolean {
+  if (pattern === undefined || pattern === '') return true;
+  try {
+    return new RegExp(String(pattern), 'u').test(path);
+  } catch {
+    throw new SecretsError(
+      'bundle_invalid',
+      `${file}: path_regex is no pattern that can be used here: ${String(pattern)}`,
+    );
+  }
+}
+
+const notAge = ['kms', 'pgp', 'gcp_kms', 'hckms', 'azure_keyvault', 'hc_vault_transit_uri', 'key_groups'];
+
+function recipientsOf(entry: Record<string, unknown>): string[] | null {
+  if (notAge.some((name) => entry[name] !== undefined)) return null;
+  const age = entry['age'];
+  const list = Array.isArray(age) ? age.map(String) : typeof age === 'string' ? age.split(',') : [];
+  const recipients = list.map((recipient) => recipient.trim()).filter((recipient) => recipient !== '');
+  return recipients.length === 0 ? null : [...new Set(recipients)];
+}

@@ -1,0 +1,28 @@
+export type SecretsErrorCode =
+  /** Not in the form of a SOPS file, or in one that is not read here. */
+  | 'bundle_invalid'
+  /** No identity at hand opens it. */
+  | 'wrong_key'
+  /** A value, the order or the MAC is not what was written. */
+  | 'bundle_changed'
+  | 'bundle_locked'
+  | 'no_such_secret'
+  | 'invalid_secret'
+  /** A recipient that the rules do not name would be able to read what is written. */
+  | 'recipients_differ'
+  | 'key_file'
+  | 'no_memory_folder';
+
+/** What cannot be done with a bundle. The message is one plain line and never holds a secret. */
+export class SecretsError extends Error {
+  readonly code: SecretsErrorCode;
+  constructor(code: SecretsErrorCode, message: string) {
+    super(message);
+    this.name = 'SecretsError';
+    this.code = code;
+  }
+}
+
+export function codeOfFault(error: unknown): string {
+  return (error as NodeJS.ErrnoException | null)?.code ?? 'unknown error';
+}
