@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseAllDocuments } from 'yaml';
 import {
   person,
@@ -165,8 +165,8 @@ test('changing one value leaves the bytes of all others as they were', async () 
   assert.equal(setSecret(file, 'nested/sibling', 'changed'), 'changed');
   const text = file.text(now);
   const before = sealedIn(encrypted);
-  const after = sealedIn(text);
-  assert.equal(after.filter((each) => !before.includes(each)).length, 1);
+  const changed = sealedIn(text);
+  assert.equal(changed.filter((each) => !before.includes(each)).length, 1);
   const again = await openSopsFile(text, form, [alice.identity]);
   assert.equal(textOf(entryNamed(again, 'nested/sibling')), 'changed');
 });

@@ -1,4 +1,5 @@
 import type { Document } from 'yaml';
+import { rfc3339 } from '../../core/clock.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { decryptWith, encryptFor } from '../age.ts';
 import { SecretsError } from '../secrets-error.ts';
@@ -90,7 +91,7 @@ function sopsFile(opened: Opened): SopsFile {
     text(now) {
       const copies = documents.map((document) => document.clone());
       const mac = encryptDocuments(copies, scheme, dataKey, sealed);
-      const lastModified = new Date(now * 1000).toISOString().replace(/\.[0-9]+Z$/, 'Z');
+      const lastModified = rfc3339(now);
       setMac(metadata, { mac, dataKey, lastModified });
       putMetadata(copies, metadata);
       return printDocuments(copies, form, indent);
