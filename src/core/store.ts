@@ -17,8 +17,13 @@ export interface Store {
   readonly decisions: DecisionStore;
   readonly usage: UsageStore;
   readonly records: RecordStore;
-  /** Brings the schema up to date; safe with several starting at once, and again when nothing is to be done. */
-  migrate(): Promise<void>;
+  /** How far the schema is; changes nothing. Rejects where `migrate` could only reject. */
+  schema(): Promise<SchemaState>;
+  /**
+   * Brings the schema up to date; safe with several starting at once, and again when nothing is to be done. Resolves to the
+   * steps that were taken here.
+   */
+  migrate(): Promise<readonly SchemaStep[]>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   /**
@@ -28,6 +33,22 @@ export interface Store {
   watch(listener: (change: Change) => void): () => void;
   close(): Promise<void>;
 }
+
+export interface SchemaStep {
+  readonly version: number;
+  readonly name: string;
+}
+
+/** A store without a schema of its own (memory, Redis) has every step taken, there being none. */
+export interface SchemaState {
+  /** False while nothing of ours is there. */
+  readonly made: boolean;
+  readonly missing: readonly SchemaStep[];
+  /** How many session tokens are in a table that was there before us, and is taken over with them; null without one. */
+  readonly adopts: number | null;
+}
+
+export const noSchema: SchemaState = { made: true, missing: [], adopts: null };
 
 export type Change =
   | { readonly topic: 'keys'; readonly id: string }

@@ -1,10 +1,10 @@
+import { StoreError, type SchemaStep } from '../core/store.ts';
+
 /**
  * The SQL schema, one numbered step after the other, shared by every SQL store. A step that has been released is never
  * changed: what is to be different becomes a new step.
  */
-export interface Migration {
-  readonly version: number;
-  readonly name: string;
+export interface Migration extends SchemaStep {
   readonly statements: readonly Statement[];
 }
 
@@ -41,7 +41,28 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 7, name: 'decisions about strangers', statements: strangers() },
     { version: 8, name: 'rotation and use of keys', statements: rotation(dialect) },
     { version: 9, name: 'records', statements: records(dialect) },
+    { version: 10, name: 'tokens by age', statements: tokensByAge(dialect) },
   ];
+}
+
+/**
+ * Those that are still to be taken, in their order: whatever is not among the applied ones, so that one that lands later under
+ * a lower number is not left out. Throws where a later version of this program has been at work.
+ */
+export function missingSteps(steps: readonly Migration[], applied: readonly number[], place: string): Migration[] {
+  const newest = steps.at(-1)?.version ?? 0;
+  const beyond = Math.max(0, ...applied);
+  if (beyond > newest)
+    throw new StoreError(
+      'store_unavailable',
+      `the database ${place} was written by a newer version of countersign (its schema is ${beyond}, this version knows ${newest}); update countersign or name another database`,
+    );
+  return steps.filter(({ version }) => !applied.includes(version));
+}
+
+/** Without its statements, as the store tells of it. */
+export function told({ version, name }: Migration): SchemaStep {
+  return { version, name };
 }
 
 /** The first six columns are a contract with databases in use; a table that is there already is adopted. */
@@ -66,6 +87,13 @@ function tokenExpiry({ comparable }: Dialect): Statement[] {
   return [
     'DROP INDEX countersign_tokens_expiry',
     `CREATE INDEX countersign_tokens_expiry ON auth_tokens (${comparable('expires_at')})`,
+  ];
+}
+
+/** In the order in which active tokens are listed. */
+function tokensByAge({ comparable }: Dialect): Statement[] {
+  return [
+    `CREATE INDEX countersign_tokens_age ON auth_tokens (${comparable('created_at')} DESC, token_id) WHERE revoked_at IS NULL`,
   ];
 }
 

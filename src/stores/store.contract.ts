@@ -771,7 +771,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
     describe('as a whole', () => {
       test('answers a ping, and migrates again without harm', async () => {
         await store.keys.insert(keyRecord('a'));
-        await store.migrate();
+        assert.deepEqual(await store.schema(), { made: true, missing: [], adopts: null });
+        assert.deepEqual(await store.migrate(), []);
         await store.ping();
         assert.deepEqual(await store.keys.list(), [keyRecord('a')]);
       });
@@ -796,6 +797,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.close();
         await store.close();
         const verbs: (() => Promise<unknown>)[] = [
+          () => store.schema(),
           () => store.migrate(),
           () => store.ping(),
           () => store.keys.insert(keyRecord('a')),

@@ -1,4 +1,4 @@
-import { StoreError, type Store } from '../../core/store.ts';
+import { noSchema, StoreError, type Store } from '../../core/store.ts';
 import { listeners } from '../listeners.ts';
 import { memoryDecisions } from './decisions.ts';
 import { memoryKeys } from './keys.ts';
@@ -36,7 +36,8 @@ export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: Me
     decisions: memoryDecisions(memory, decisionsMax),
     usage: memoryUsage(memory),
     records: memoryRecords(memory),
-    migrate: () => memory.step(() => {}),
+    schema: () => memory.step(() => noSchema),
+    migrate: () => memory.step(() => []),
     ping: () => memory.step(() => {}),
     watch: (listener) => watching.add(listener),
     async close() {

@@ -201,7 +201,7 @@ async function opened(t: TestContext, url: string, patienceMillis = 2500): Promi
 }
 
 /** A machine that is busy with other tests may need longer than the patience of these. */
-async function retried(work: () => Promise<void>): Promise<void> {
+async function retried<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();

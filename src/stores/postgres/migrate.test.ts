@@ -25,7 +25,11 @@ if (server) {
         LANGUAGE SQL`,
     );
     const store = postgresStore({ url });
-    await store.migrate();
+    const before = await store.schema();
+    assert.deepEqual([before.made, before.adopts], [false, 2]);
+    assert.deepEqual(await sql(url, `SELECT 1 FROM pg_tables WHERE tablename LIKE 'countersign%'`), []);
+    assert.deepEqual(await store.migrate(), before.missing);
+    assert.deepEqual(await store.schema(), { made: true, missing: [], adopts: null });
     const bare = { scopes: [], allowedIps: [], clientId: null, createdBy: '', metadata: {}, revokedAt: null };
     assert.deepEqual(await store.tokens.byHash('h1'), {
       ...bare,
@@ -67,10 +71,11 @@ if (server) {
       const url = await server.database();
       await sql(url, table);
       const store = postgresStore({ url });
-      await assert.rejects(
-        store.migrate(),
-        (error: Error) => hasCode(error, 'store_unavailable') && words.test(error.message),
-      );
+      for (const verb of [() => store.schema(), () => store.migrate()])
+        await assert.rejects(
+          verb(),
+          (error: Error) => hasCode(error, 'store_unavailable') && words.test(error.message),
+        );
       await store.close();
       assert.deepEqual(await sql(url, `SELECT tablename FROM pg_tables WHERE tablename LIKE 'countersign%'`), []);
     }
@@ -89,7 +94,8 @@ if (server) {
     const url = await server.database();
     await sql(url, contractTable);
     const stores = Array.from({ length: 8 }, () => postgresStore({ url }));
-    await Promise.all(stores.map((store) => store.migrate()));
+    const taken = await Promise.all(stores.map((store) => store.migrate()));
+    assert.equal(taken.filter((steps) => steps.length > 0).length, 1);
     await stores[0]?.keys.insert(keyRecord('a'));
     for (const store of stores) {
       assert.deepEqual(await store.keys.list(), [keyRecord('a')]);
@@ -102,12 +108,25 @@ if (server) {
     );
   });
 
+  test('a step that landed under a lower number than others is taken all the same', async () => {
+    const url = await server.database();
+    const store = postgresStore({ url });
+    await store.migrate();
+    await sql(url, 'DROP TABLE countersign_records', `DELETE FROM countersign_migrations WHERE name = 'records'`);
+    const missing = [{ version: 9, name: 'records' }];
+    assert.deepEqual(await store.schema(), { made: true, missing, adopts: null });
+    assert.deepEqual(await store.migrate(), missing);
+    assert.deepEqual(await store.records.list('ramp', 0), []);
+    await store.close();
+  });
+
   test('a database of a newer version is refused', async () => {
     const url = await server.database();
     const store = postgresStore({ url });
     await store.migrate();
     await sql(url, `INSERT INTO countersign_migrations VALUES (999, 'later', 'later')`);
     await assert.rejects(store.migrate(), /written by a newer version/);
+    await assert.rejects(store.schema(), /written by a newer version/);
     await store.close();
   });
 

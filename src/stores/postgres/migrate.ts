@@ -1,9 +1,16 @@
-import type { Client } from 'pg';
 import { rfc3339 } from '../../core/clock.ts';
-import { StoreError } from '../../core/store.ts';
-import { migrations, MIGRATIONS_TABLE, type Dialect, type Statement } from '../migrations.ts';
+import { StoreError, type SchemaState, type SchemaStep } from '../../core/store.ts';
+import {
+  migrations,
+  MIGRATIONS_TABLE,
+  missingSteps,
+  told,
+  type Dialect,
+  type Migration,
+  type Statement,
+} from '../migrations.ts';
+import { longMillisMax, type Database, type Statement as StatementOfServer } from './database.ts';
 import { tellingStatements } from './tell.ts';
-import type { Database } from './database.ts';
 
 const postgres: Dialect = {
   uuid: 'UUID',
@@ -20,42 +27,59 @@ const postgres: Dialect = {
 /** Any number that nobody else uses for an advisory lock. */
 const lockNumber = 0x636f756e;
 
-const isThere = { name: 'countersign-is-migrated', text: `SELECT to_regclass('countersign_migrations') AS name` };
-const versionOf = { name: 'countersign-version', text: 'SELECT MAX(version) AS version FROM countersign_migrations' };
+const tables: StatementOfServer = {
+  name: 'countersign-tables',
+  text: `SELECT to_regclass('countersign_migrations') AS ours, to_regclass('auth_tokens') AS tokens`,
+};
+const appliedVersions = { name: 'countersign-versions', text: 'SELECT version FROM countersign_migrations' };
+const countTokens = { name: 'countersign-tokens-count', text: 'SELECT COUNT(*)::float8 AS count FROM auth_tokens' };
+
+type Ask = <Row extends object>(statement: StatementOfServer) => Promise<Row[]>;
+
+export async function schemaOf(database: Database): Promise<SchemaState> {
+  const ask: Ask = (statement) => database.query(statement, [], longMillisMax);
+  const missing = (await missingOn(ask, database.place)).map(told);
+  const [found] = await ask<Tables>(tables);
+  const made = found?.ours !== null;
+  if (made || found.tokens === null) return { made, missing, adopts: null };
+  await checkAdoptable(ask, database.place);
+  const [rows] = await ask<{ count: number }>(countTokens);
+  return { made, missing, adopts: rows?.count ?? 0 };
+}
 
 /**
  * Brings the schema up to date in one transaction, under a lock that only those who migrate take: of several starting at
  * once one does the work, and the others find it done.
  */
-export async function migrate(database: Database, now: number): Promise<void> {
-  const steps = migrations(postgres);
-  const newest = steps.at(-1)?.version ?? 0;
-  const [table] = await database.query<{ name: string | null }>(isThere);
+export async function migrate(database: Database, now: number): Promise<SchemaStep[]> {
   // Without the lock first: usually nothing is to be done.
-  if (table?.name) {
-    const [row] = await database.query<{ version: number | null }>(versionOf);
-    if (checkedVersion(row?.version ?? 0, newest, database.place) === newest) return;
-  }
-  await database.transaction(async (client) => {
+  const missing = await missingOn((statement) => database.query(statement), database.place);
+  if (missing.length === 0) return [];
+  return database.transaction(async (client) => {
+    const ask: Ask = async <Row extends object>({ text }: StatementOfServer) => (await client.query<Row>(text)).rows;
     await client.query(`SELECT pg_advisory_xact_lock(${lockNumber})`);
+    const steps = await missingOn(ask, database.place);
     await client.query(MIGRATIONS_TABLE);
-    const { rows } = await client.query<{ version: number | null }>(versionOf.text);
-    const version = checkedVersion(rows[0]?.version ?? 0, newest, database.place);
-    for (const step of steps.filter((each) => each.version > version)) {
-      if (step.version === 1) await checkAdoptable(client, database.place);
+    for (const step of steps) {
+      if (step.version === 1) await checkAdoptable(ask, database.place);
       for (const statement of step.statements) await client.query(sqlOf(statement));
       const sql = 'INSERT INTO countersign_migrations (version, name, applied_at) VALUES ($1, $2, $3)';
       await client.query(sql, [step.version, step.name, rfc3339(now)]);
     }
+    return steps.map(told);
   });
 }
 
-function checkedVersion(version: number, newest: number, place: string): number {
-  if (version <= newest) return version;
-  throw new StoreError(
-    'store_unavailable',
-    `the database ${place} was written by a newer version of countersign (its schema is ${version}, this version knows ${newest}); update countersign or name another database`,
-  );
+interface Tables {
+  readonly ours: string | null;
+  readonly tokens: string | null;
+}
+
+async function missingOn(ask: Ask, place: string): Promise<Migration[]> {
+  const [found] = await ask<Tables>(tables);
+  const applied = found?.ours ? await ask<{ version: number }>(appliedVersions) : [];
+  const versions = applied.map(({ version }) => version);
+  return missingSteps(migrations(postgres), versions, place);
 }
 
 function sqlOf(statement: Statement): string {
@@ -72,12 +96,19 @@ const adoptedTypes: Readonly<Record<string, string>> = {
   metadata: 'jsonb',
 };
 
+const tokenColumns = {
+  name: 'countersign-token-columns',
+  text: `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+    WHERE attrelid = to_regclass('auth_tokens') AND attnum > 0 AND NOT attisdropped`,
+};
+const hashesTwice = {
+  name: 'countersign-hashes-twice',
+  text: 'SELECT 1 FROM auth_tokens GROUP BY token_hash HAVING COUNT(token_hash) > 1 LIMIT 1',
+};
+
 /** A table of session tokens that was there before us is taken over as it is, so it must be what it is called. */
-async function checkAdoptable(client: Client, place: string): Promise<void> {
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
-     WHERE attrelid = to_regclass('auth_tokens') AND attnum > 0 AND NOT attisdropped`,
-  );
+async function checkAdoptable(ask: Ask, place: string): Promise<void> {
+  const rows = await ask<{ name: string; type: string }>(tokenColumns);
   if (rows.length === 0) return;
   for (const [column, type] of Object.entries(adoptedTypes)) {
     const found = rows.find(({ name }) => name === column)?.type;
@@ -85,10 +116,7 @@ async function checkAdoptable(client: Client, place: string): Promise<void> {
     const isText = type === 'text' && found === 'character varying';
     if (found !== type && !isText) throw notAdoptable(place, `has a column ${column} of type ${found}, not ${type}`);
   }
-  const twice = await client.query(
-    'SELECT 1 FROM auth_tokens GROUP BY token_hash HAVING COUNT(token_hash) > 1 LIMIT 1',
-  );
-  if (twice.rows.length > 0) throw notAdoptable(place, 'holds one token_hash more than once');
+  if ((await ask(hashesTwice)).length > 0) throw notAdoptable(place, 'holds one token_hash more than once');
 }
 
 function notAdoptable(place: string, what: string): StoreError {

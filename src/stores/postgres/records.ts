@@ -11,7 +11,7 @@ export const recordById: Statement = {
   name: 'countersign-record',
   text: `${select} WHERE kind = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)`,
 };
-const listBehind: Statement = {
+export const recordsBehind: Statement = {
   name: 'countersign-records',
   text: `${select} WHERE kind = $1 AND id COLLATE "C" > $2 AND (expires_at IS NULL OR expires_at > $3)
     ORDER BY id COLLATE "C" LIMIT $4`,
@@ -40,7 +40,7 @@ const remove: Statement = {
       WHERE kind = $2::text AND id = $3::text AND revision = $4 AND (expires_at IS NULL OR expires_at > $5) RETURNING 1)
     ${told}`,
 };
-const deleteExpired: Statement = {
+export const expiredRecords: Statement = {
   name: 'countersign-records-expired',
   text: `WITH ended AS (SELECT kind, id FROM countersign_records WHERE expires_at < $1 LIMIT ${sweepMax}
       FOR UPDATE SKIP LOCKED),
@@ -56,7 +56,7 @@ export function postgresRecords(database: Database, feed: Feed): RecordStore {
       return row ? storedRecord(row) : null;
     },
     async list(kind, now, { after = '', limit = recordsListedMax } = {}) {
-      const rows = await database.query<RecordRow>(listBehind, [kind, after, now, limit]);
+      const rows = await database.query<RecordRow>(recordsBehind, [kind, after, now, limit]);
       return rows.map(storedRecord);
     },
     async put(entry, expected, now) {
@@ -71,7 +71,7 @@ export function postgresRecords(database: Database, feed: Feed): RecordStore {
     },
     remove: (kind, id, expected, now) => feed.write(remove, [kind, id, expected, now]),
     async deleteExpired(before) {
-      const [row] = await database.query<{ count: number }>(deleteExpired, [before]);
+      const [row] = await database.query<{ count: number }>(expiredRecords, [before]);
       return row?.count ?? 0;
     },
   };

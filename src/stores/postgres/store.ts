@@ -5,7 +5,7 @@ import { postgresDecisions } from './decisions.ts';
 import { feed } from './feed.ts';
 import { postgresKeys } from './keys.ts';
 import { postgresLimits } from './limits.ts';
-import { migrate } from './migrate.ts';
+import { migrate, schemaOf } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresRecords } from './records.ts';
 import { postgresTokens } from './tokens.ts';
@@ -36,10 +36,12 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     decisions: postgresDecisions(database),
     usage: postgresUsage(database),
     records: postgresRecords(database, changes),
+    schema: () => schemaOf(database),
     async migrate() {
-      await migrate(database, clock());
+      const steps = await migrate(database, clock());
       // So that whoever watches from here on misses nothing and need not read everything again.
       await changes.started();
+      return steps;
     },
     async ping() {
       await database.query({ name: 'countersign-ping', text: 'SELECT 1' });

@@ -22,7 +22,7 @@ const select = `SELECT token_id AS "tokenId", token_hash AS "tokenHash", ${epoch
 
 export const tokenByHash: Statement = { name: 'countersign-token-by-hash', text: `${select} WHERE token_hash = $1` };
 export const tokenById: Statement = { name: 'countersign-token-by-id', text: `${select} WHERE token_id = $1` };
-const active: Statement = {
+export const activeTokens: Statement = {
   name: 'countersign-tokens-active',
   text: `${select} WHERE expires_at > to_timestamp($1) AND revoked_at IS NULL
     ORDER BY created_at DESC, token_id LIMIT $2`,
@@ -80,7 +80,7 @@ export function postgresTokens(database: Database, feed: Feed): TokenStore {
     byHash: (tokenHash) => find(tokenByHash, tokenHash),
     get: byId,
     async listActive(now, limit) {
-      const rows = await database.query<TokenRow>(active, [now, Math.max(0, limit)], longMillisMax);
+      const rows = await database.query<TokenRow>(activeTokens, [now, Math.max(0, limit)], longMillisMax);
       return rows.map(recordOf);
     },
     async revoke(tokenId, at) {

@@ -1,4 +1,4 @@
-import type { Store } from '../../core/store.ts';
+import { noSchema, type Store } from '../../core/store.ts';
 import { redisDecisions } from './decisions.ts';
 import { feed } from './feed.ts';
 import { redisKeys } from './keys.ts';
@@ -35,11 +35,16 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
     decisions: redisDecisions(server),
     usage: redisUsage(server),
     records: redisRecords(server, changes),
+    async schema() {
+      await server.ask((client) => client.ping());
+      return noSchema;
+    },
     async migrate() {
       const warning = await evictionWarning(server);
       if (warning !== null) warn(warning);
       // So that whoever watches from here on misses nothing and need not read everything again.
       await changes.started();
+      return [];
     },
     async ping() {
       await server.ask((client) => client.ping());

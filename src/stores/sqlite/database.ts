@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { StoreError } from '../../core/store.ts';
 import { openConnection, type Connection } from './connection.ts';
@@ -7,6 +7,8 @@ import { storeFault } from './fault.ts';
 /** The file and its two connections, opened when they are first needed: what fails is then a verb, not the construction. */
 export interface Database {
   readonly file: string;
+  /** Whether the file is there; asking does not make it. */
+  exists(): boolean;
   /** For what must not be lost: keys, tokens, modes, revocations. */
   readonly durable: Connection;
   /** For limits, one-time values and decisions, which need not survive a power cut. */
@@ -34,6 +36,7 @@ export function openDatabase(name: string): Database {
 
   return {
     file,
+    exists: () => existsSync(file),
     get durable() {
       if (durable) return durable;
       if (closed) throw closedError();

@@ -19,6 +19,7 @@ import {
 import { keyByDigest, keyById } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
+import { expiredRecords, recordById, recordsBehind } from './records.ts';
 import { tokenByHash, tokenById, tokensActive, tokensDelete } from './tokens.ts';
 import { usesBeyond, usesOf } from './usage.ts';
 
@@ -35,12 +36,23 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
+test('active tokens are listed in the order of an index, and nothing is sorted', () => {
+  const plan = database.durable.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${tokensActive}`);
+  assert.deepEqual(
+    plan.map(({ detail }) => detail),
+    ['SCAN auth_tokens USING INDEX countersign_tokens_age'],
+  );
+});
+
 describe('a look-up reads an index and never the whole table', () => {
   const lookUps = {
     'token by hash': tokenByHash,
     'token by id': tokenById,
     'active tokens': tokensActive,
     'expired tokens': tokensDelete,
+    record: recordById,
+    'records of a kind': recordsBehind,
+    'ended records': expiredRecords,
     'key by digest': keyByDigest,
     'key by id': keyById,
     'limit by key': limitByKey,

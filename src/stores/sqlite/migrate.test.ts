@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +46,10 @@ test('a table with the columns of the contract is adopted with its rows', async 
     insert.run(id(6), 'h6', '2027-01-15T08:00:00Z', '2027-01-16T08:00:00Z', 'long ago', '{}');
   });
   const store = sqliteStore({ file });
-  await store.migrate();
+  const before = await store.schema();
+  assert.deepEqual([before.made, before.adopts], [false, 6]);
+  assert.deepEqual(await store.migrate(), before.missing);
+  assert.deepEqual(await store.schema(), { made: true, missing: [], adopts: null });
   const end = 1_800_086_400;
   const bare = { scopes: [], allowedIps: [], clientId: null, createdBy: '', metadata: {}, revokedAt: null };
   assert.deepEqual(await store.tokens.byHash('h1'), {
@@ -155,6 +159,28 @@ for (const [what, prepare, words] of [
     });
   });
 }
+
+test('looking at the schema of a file that is not there makes none', async () => {
+  const store = sqliteStore({ file });
+  const { made, missing } = await store.schema();
+  assert.equal(made, false);
+  assert.ok(missing.length > 5);
+  await store.close();
+  assert.equal(existsSync(file), false);
+});
+
+test('a step that landed under a lower number than others is taken all the same', async () => {
+  const store = sqliteStore({ file });
+  await store.migrate();
+  raw((database) =>
+    database.exec(`DROP TABLE countersign_records; DELETE FROM countersign_migrations WHERE name = 'records'`),
+  );
+  const missing = [{ version: 9, name: 'records' }];
+  assert.deepEqual(await store.schema(), { made: true, missing, adopts: null });
+  assert.deepEqual(await store.migrate(), missing);
+  assert.deepEqual(await store.records.list('ramp', 0), []);
+  await store.close();
+});
 
 test('a file of a newer version is refused, and what to do is said', async () => {
   const store = sqliteStore({ file });

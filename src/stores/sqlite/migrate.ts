@@ -1,6 +1,14 @@
 import { rfc3339 } from '../../core/clock.ts';
-import { StoreError } from '../../core/store.ts';
-import { migrations, MIGRATIONS_TABLE, type Dialect, type Migration, type Statement } from '../migrations.ts';
+import { StoreError, type SchemaState, type SchemaStep } from '../../core/store.ts';
+import {
+  migrations,
+  MIGRATIONS_TABLE,
+  missingSteps,
+  told,
+  type Dialect,
+  type Migration,
+  type Statement,
+} from '../migrations.ts';
 import { tellOfTokens } from './changes.ts';
 import type { Connection } from './connection.ts';
 import type { Database } from './database.ts';
@@ -19,32 +27,49 @@ const sqlite: Dialect = {
 
 const timeColumns = ['created_at', 'expires_at', 'revoked_at'];
 
+export function schemaOf(database: Database): SchemaState {
+  // Looking must not make the file.
+  if (!database.exists()) return { made: false, missing: migrations(sqlite).map(told), adopts: null };
+  const { durable, file } = database;
+  const missing = missingIn(durable, file).map(told);
+  const made = has(durable, 'countersign_migrations');
+  if (made || !has(durable, 'auth_tokens')) return { made, missing, adopts: null };
+  checkAdoptable(durable, file);
+  return {
+    made,
+    missing,
+    adopts: durable.get<{ count: number }>('SELECT COUNT(*) AS count FROM auth_tokens')?.count ?? 0,
+  };
+}
+
 /**
  * Brings the schema up to date, one transaction for each step. Each asks anew where the schema stands once it holds the
  * write lock, so that several processes starting at once do every step exactly once between them.
  */
-export function migrate({ durable, file }: Database, now: number): void {
-  const steps = migrations(sqlite);
-  const newest = steps.at(-1)?.version ?? 0;
-  for (;;) {
-    // Outside a transaction first: usually nothing is to be done, and then no lock is taken.
-    if (checkedVersion(durable, file, newest) === newest) return;
+export function migrate({ durable, file }: Database, now: number): SchemaStep[] {
+  const taken: SchemaStep[] = [];
+  // Outside a transaction first: usually nothing is to be done, and then no lock is taken.
+  while (missingIn(durable, file).length > 0) {
     durable.transaction(() => {
-      const next = steps.find(({ version }) => version > checkedVersion(durable, file, newest));
-      if (next) apply(durable, file, next, now);
+      const [next] = missingIn(durable, file);
+      if (!next) return;
+      apply(durable, file, next, now);
+      taken.push(told(next));
     });
   }
+  return taken;
 }
 
-function checkedVersion(connection: Connection, file: string, newest: number): number {
-  if (!connection.get(`SELECT 1 FROM sqlite_schema WHERE name = 'countersign_migrations'`)) return 0;
-  const row = connection.get<{ version: number | null }>('SELECT MAX(version) AS version FROM countersign_migrations');
-  const version = row?.version ?? 0;
-  if (version <= newest) return version;
-  throw new StoreError(
-    'store_unavailable',
-    `the database ${file} was written by a newer version of countersign (its schema is ${version}, this version knows ${newest}); update countersign or name another file`,
-  );
+function missingIn(connection: Connection, file: string): Migration[] {
+  const applied = has(connection, 'countersign_migrations')
+    ? connection.all<{ version: number }>('SELECT version FROM countersign_migrations')
+    : [];
+  const versions = applied.map(({ version }) => version);
+  return missingSteps(migrations(sqlite), versions, file);
+}
+
+function has(connection: Connection, table: string): boolean {
+  return connection.get('SELECT 1 FROM sqlite_schema WHERE name = ?', table) !== null;
 }
 
 function apply(connection: Connection, file: string, { version, name, statements }: Migration, now: number): void {

@@ -5,7 +5,7 @@ import { openDatabase } from './database.ts';
 import { sqliteDecisions } from './decisions.ts';
 import { sqliteKeys } from './keys.ts';
 import { sqliteLimits } from './limits.ts';
-import { migrate } from './migrate.ts';
+import { migrate, schemaOf } from './migrate.ts';
 import { sqliteModes } from './modes.ts';
 import { sqliteRecords } from './records.ts';
 import { sqliteTokens } from './tokens.ts';
@@ -35,6 +35,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
     decisions: sqliteDecisions(database),
     usage: sqliteUsage(database),
     records: sqliteRecords(database, changes),
+    schema: () => step(() => schemaOf(database)),
     migrate: () => step(() => migrate(database, clock())),
     ping: () =>
       step(() => {
