@@ -8,15 +8,23 @@ import { start, startNginx, type Started } from '../proxies/start.ts';
 
 const run = promisify(execFile);
 
-const rounds = 7;
-const secondsPerRound = 2;
+/** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
+const generations = 3;
+const roundsEach = 5;
+const rounds = generations * roundsEach;
+/** What runs for weeks is measured when its code has been compiled, not while. */
+const warmSeconds = 4;
+/** Short, so that what else the machine does meets all sides alike. */
+const secondsPerRound = 1;
 const connections = 64;
 /** For latency: few enough that no proxy is ever saturated, so that what is added and not what is queued is seen. */
 const quietConnections = 1;
 
+type Start = (upstream: string, folder: string) => Promise<Started | null>;
+
 interface Side {
   readonly name: string;
-  readonly started: Started;
+  readonly start: Start;
   readonly path: string;
   readonly rates: number[];
   /** Microseconds of CPU time a request, all threads. */
@@ -32,62 +40,69 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
     bench.say('skipped: the gateway cases need wrk (apt-get install wrk)');
     return;
   }
+  const plain = side('gateway', (upstream, folder) => start('gateway.ts', [upstream, folder, 'plain']), '/bench/embed');
+  const full = side(
+    'gateway, log lines and rows',
+    (upstream, folder) => start('gateway.ts', [upstream, folder, 'full']),
+    '/bench/embed',
+  );
+  const bare = side('node:http and undici, nothing else', (upstream) => start('bare.ts', [upstream]));
+  const direct = side('the upstream itself', () => start('upstream.ts', []));
+  const nginx = side('nginx', startNginx);
+  const peers = [bare, side('@fastify/http-proxy', (upstream) => start('fastify.ts', [upstream])), nginx, direct];
+
+  for (let generation = 0; generation < generations; generation += 1) await measure([plain, full, ...peers]);
+  if (nginx.rates.length === 0) bench.say('skipped: nginx is not installed');
+
+  const rate = (name: string, ours: Side, peer: Side): void =>
+    bench.report({
+      case: name,
+      unit: 'req/s',
+      ours: median(ours.rates),
+      peer: median(peer.rates),
+      peer_name: peer.name,
+      runs: rounds,
+    });
+  for (const peer of peers) rate('gateway, API key and metrics', plain, peer);
+  for (const peer of peers) rate('gateway, API key, metrics, log lines and rows', full, peer);
+  for (const ours of [plain, full]) {
+    cpu(bench, ours, bare);
+    latency(bench, `${ours.name}: latency p50`, ours.p50, direct.p50, direct.name);
+    latency(bench, `${ours.name}: latency p99`, ours.p99, direct.p99, direct.name);
+    added(bench, `${ours.name}: added to p50`, ours.p50, bare.p50, direct.p50);
+    added(bench, `${ours.name}: added to p99`, ours.p99, bare.p99, direct.p99);
+  }
+}
+
+function side(name: string, begin: Start, path = '/embed'): Side {
+  return { name, start: begin, path, rates: [], cpu: [], p50: [], p99: [] };
+}
+
+/** One generation: starts every side, warms it, and measures them in turn. */
+async function measure(sides: readonly Side[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'));
   const upstream = await start('upstream.ts', []);
-  const sides: Side[] = [];
-  const add = (name: string, started: Started, path = '/embed'): Side => {
-    const side: Side = { name, started, path, rates: [], cpu: [], p50: [], p99: [] };
-    sides.push(side);
-    return side;
-  };
+  const running: [Side, Started][] = [];
   try {
-    const plain = add('gateway', await start('gateway.ts', [upstream.url, folder, 'plain']), '/bench/embed');
-    const full = add(
-      'gateway, log lines and rows',
-      await start('gateway.ts', [upstream.url, folder, 'full']),
-      '/bench/embed',
-    );
-    const direct = add('the upstream itself', upstream);
-    const bare = add('node:http and undici, nothing else', await start('bare.ts', [upstream.url]));
-    const peers = [bare, add('@fastify/http-proxy', await start('fastify.ts', [upstream.url]))];
-    const nginx = await startNginx(upstream.url, folder);
-    if (nginx === null) bench.say('skipped: nginx is not installed');
-    else peers.push(add('nginx', nginx));
-
-    for (const side of sides) await load(side, connections, 1);
-    for (let round = 0; round < rounds; round += 1) {
+    for (const each of sides) {
+      const started = await each.start(upstream.url, folder);
+      if (started !== null) running.push([each, started]);
+    }
+    for (const [each, started] of running) await load(each, started, connections, warmSeconds);
+    for (let round = 0; round < roundsEach; round += 1) {
       // Each round begins with another side, so that no one always follows the same neighbour.
-      for (let turn = 0; turn < sides.length; turn += 1) {
-        const side = sides[(round + turn) % sides.length] as Side;
-        const busy = await load(side, connections, secondsPerRound);
-        side.rates.push(busy.rate);
-        side.cpu.push(busy.cpu);
-        const quiet = await load(side, quietConnections, 1);
-        side.p50.push(quiet.p50);
-        side.p99.push(quiet.p99);
+      for (let turn = 0; turn < running.length; turn += 1) {
+        const [each, started] = running[(round + turn) % running.length] as [Side, Started];
+        const busy = await load(each, started, connections, secondsPerRound);
+        each.rates.push(busy.rate);
+        each.cpu.push(busy.cpu);
+        const quiet = await load(each, started, quietConnections, 1);
+        each.p50.push(quiet.p50);
+        each.p99.push(quiet.p99);
       }
     }
-
-    const rate = (name: string, ours: Side, peer: Side): void =>
-      bench.report({
-        case: name,
-        unit: 'req/s',
-        ours: median(ours.rates),
-        peer: median(peer.rates),
-        peer_name: peer.name,
-        runs: rounds,
-      });
-    for (const peer of [...peers, direct]) rate('gateway, API key and metrics', plain, peer);
-    for (const peer of [...peers, direct]) rate('gateway, API key, metrics, log lines and rows', full, peer);
-    for (const ours of [plain, full]) {
-      cpu(bench, ours, bare);
-      latency(bench, `${ours.name}: latency p50`, ours.p50, direct.p50, direct.name);
-      latency(bench, `${ours.name}: latency p99`, ours.p99, direct.p99, direct.name);
-      added(bench, `${ours.name}: added to p50`, ours.p50, bare.p50, direct.p50);
-      added(bench, `${ours.name}: added to p99`, ours.p99, bare.p99, direct.p99);
-    }
   } finally {
-    for (const { started } of sides) await started.stop();
+    for (const [, started] of running) await started.stop();
     await upstream.stop();
     await rm(folder, { recursive: true, force: true });
   }
@@ -136,15 +151,15 @@ interface Load {
   readonly p99: number;
 }
 
-async function load(side: Side, open: number, seconds: number): Promise<Load> {
-  const { url, key } = side.started;
+async function load({ name, path }: Side, started: Started, open: number, seconds: number): Promise<Load> {
+  const { url, key } = started;
   // Every side gets a request of the same size, whether it looks at the credential or not.
   const credential = ['-H', `Authorization: Bearer ${key ?? 'x'.repeat(67)}`];
-  const args = ['-t1', `-c${open}`, `-d${seconds}s`, '--latency', ...credential, `${url}${side.path}`];
-  const before = await cpuMicros(side.started);
+  const args = ['-t1', `-c${open}`, `-d${seconds}s`, '--latency', ...credential, `${url}${path}`];
+  const before = await cpuMicros(started);
   const { stdout } = await run('wrk', args);
-  const spent = (await cpuMicros(side.started)) - before;
-  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${side.name} failed under load:\n${stdout}`);
+  const spent = (await cpuMicros(started)) - before;
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${name} failed under load:\n${stdout}`);
   return {
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
     cpu: spent / Number(/(\d+) requests in/.exec(stdout)?.[1]),

@@ -5,7 +5,7 @@ import type { ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenList } from './open-list.ts';
-import type { Upstream } from './upstreams.ts';
+import type { Upstream } from './upstream/upstreams.ts';
 
 /** What every exchange of one gateway shares. */
 export interface ExchangeContext {

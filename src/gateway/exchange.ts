@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Client, Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Decision } from '../core/decision.ts';
@@ -8,22 +8,26 @@ import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { answer, discard } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
-import { endWith, flushSoon } from './first-write.ts';
-import { RequestBody } from './request-body.ts';
 import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { openTunnel } from './tunnel.ts';
-import type { Upstream } from './upstreams.ts';
-import { upstreamFault } from './upstream-fault.ts';
+import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
+import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
+import { requestHead } from './upstream/request-head.ts';
+import type { ResponseHead } from './upstream/response-head.ts';
+import type { Upstream } from './upstream/upstreams.ts';
 
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** Copying more than this costs more than a second piece. */
+const textBytesMax = 16_384;
+
 /**
- * One request on its way through: from the verdict to the last byte. It is the handler that undici calls back, so that a
- * request costs one object and no closures. The raw header lists come only through undici's older handler interface.
+ * One request on its way through: from the verdict to the last byte. It is the handler that the connection calls back, so that
+ * a request costs one object and no closures.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements ResponseHandler {
   readonly #context: ExchangeContext;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -32,17 +36,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
   readonly #target: string;
   readonly #upgrade: Duplex | null;
-  #options: Dispatcher.DispatchOptions | null = null;
+  #sent: UpstreamRequest | null = null;
   #decision: Decision | null = null;
-  #connection: Client | null = null;
-  #abort: ((error?: Error) => void) | null = null;
-  #resume: (() => void) | null = null;
+  #connection: UpstreamConnection | null = null;
+  #hasPlace = false;
   #unwatch: (() => void) | null = null;
   #endTunnel: (() => void) | null = null;
   #headSent = false;
-  /** True once the head is on its way; until then `first` is held back. */
+  /** True once the head is on its way: not before it is known whether the body came with it. */
   #flushed = false;
-  #first: Buffer | null = null;
+  #draining = false;
   #retried = false;
   #closed = false;
   /** When a sweep first saw that the upstream owes the response's head, in milliseconds; 0: none did. */
@@ -99,135 +102,114 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (key === null)
         return this.#fail(deny('unavailable', `the upstream key of ${this.#service.name} cannot be read`));
     }
-    const connection = upstream.take(isProven(decision));
-    if (connection === null)
+    if (!upstream.take(isProven(decision)))
       return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
-    this.#connection = connection;
-    const body = held ?? (hasBody(this.#req) ? this.#streamedBody() : null);
-    const options: Dispatcher.DispatchOptions = {
-      path: this.#target,
+    this.#hasPlace = true;
+    const body = held ?? (hasBody(this.#req) ? this.#req : null);
+    if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
+    const lines = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
+    this.#sent = requestHead({
       method: this.#request.method,
-      headers: upstreamHeaders(this.#req, this.#request, this.#service, decision, key),
+      target: this.#target,
+      host: upstream.host,
+      lines,
       body,
-      // Where nothing is uploaded the sweep sees to it: a timer for every request costs more than all of them together.
-      headersTimeout: body === null ? 0 : upstream.headersTimeout,
-      bodyTimeout: 0,
       upgrade: this.#upgrade === null ? null : 'websocket',
-    };
-    this.#options = options;
+    });
     open.add(this);
     this.#res.on('close', () => this.#clientClosed());
-    connection.dispatch(options, this);
+    this.#send(this.#upgrade === null ? upstream.connection() : upstream.newConnection(true));
   }
 
-  #streamedBody(): RequestBody {
-    if (this.#req.headers.expect !== undefined) this.#res.writeContinue();
-    return new RequestBody(this.#req);
+  #send(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    if (this.#sent !== null) connection.send(this.#sent, this);
   }
 
-  onConnect(abort: (error?: Error) => void): void {
-    this.#abort = abort;
-    if (this.#closed) abort();
-  }
-
-  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
-    if (status === 101) throw new Error('the upstream switched protocols unasked');
-    // Interim answers (RFC 9110 §15.2) are hints; a client may miss them.
-    if (status < 200) {
-      this.#waitingSince = 0;
-      return true;
-    }
-    const headers = clientHeaders(raw, this.#context.stack.devMode);
-    this.#res.writeHead(status, headers);
+  onHead({ status, lines }: ResponseHead): void {
+    this.#res.writeHead(status, clientHeaders(lines, this.#context.stack.devMode));
     this.#headSent = true;
-    this.#resume = resume;
-    if (status === 304) {
-      // Its Content-Length is that of the answer it stands for (RFC 9110 §15.4.5); undici would miss those bytes.
-      this.onComplete();
-      return true;
-    }
-    flushSoon(this);
-    return true;
   }
 
-  onData(chunk: Buffer): boolean {
-    if (!this.#flushed) {
-      if (this.#first === null) {
-        // A short answer comes whole with its head: held until this read is over, it goes out in one piece.
-        this.#first = chunk;
-        return true;
-      }
-      this.flush();
-    }
-    if (this.#res.write(chunk)) return true;
-    if (this.#resume !== null) this.#res.once('drain', this.#resume);
-    return false;
-  }
-
-  /** Sends what is there, the head alone when no byte of the body came with it: an event stream's client waits for it. */
-  flush(): void {
-    if (this.#flushed) return;
+  onBody(bytes: Buffer): boolean {
     this.#flushed = true;
-    if (this.#res.writableEnded || this.#res.destroyed) return;
-    if (this.#first === null) this.#res.flushHeaders();
-    else this.#res.write(this.#first);
-    this.#first = null;
+    // The memory is the connection's: what is not written at once must be a copy.
+    const more =
+      bytes.length <= textBytesMax
+        ? this.#res.write(bytes.toString('latin1'), 'latin1')
+        : this.#res.write(Buffer.from(bytes));
+    if (!more && !this.#draining) {
+      this.#draining = true;
+      this.#res.once('drain', () => this.#drained());
+    }
+    return more;
   }
 
-  onComplete(): void {
-    if (this.#closed) return;
+  #drained(): void {
+    this.#draining = false;
+    // Over, its connection may be another's by now.
+    if (!this.#closed) this.#connection?.resume();
+  }
+
+  /** An event stream's client waits for the head, though no byte of the body came with it. */
+  onPause(): void {
+    if (this.#flushed || !this.#headSent) return;
+    this.#flushed = true;
+    this.#res.flushHeaders();
+  }
+
+  onEnd(last: Buffer | null): void {
+    const connection = this.#connection;
     this.#release();
-    endWith(this.#res, this.#first);
-    this.#flushed = true;
-    this.#first = null;
+    if (connection !== null) this.#upstream.keep(connection);
+    // As text a short body leaves in one string with the head: in Latin-1 a character is a byte.
+    if (last === null) this.#res.end();
+    else if (last.length <= textBytesMax) this.#res.end(last.toString('latin1'), 'latin1');
+    else this.#res.end(Buffer.from(last));
     // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
     if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
 
-  onUpgrade(status: number, raw: Buffer[] | string[] | null, socket: Duplex): void {
+  onSwitch({ lines }: ResponseHead, socket: Socket): void {
     const client = this.#upgrade;
-    if (client === null || status !== 101 || this.#closed) {
+    if (client === null) {
       socket.destroy();
-      if (!this.#closed) this.#fail(deny('upstream_unreachable', `the upstream answered an upgrade with ${status}`));
+      this.#fail(deny('upstream_unreachable', `${this.#service.upstream} switched protocols unasked`));
       return;
     }
     this.#headSent = true;
+    this.#connection = null;
     this.#res.detachSocket(this.#req.socket);
-    this.#endTunnel = openTunnel(
-      client,
-      socket,
-      clientHeaders((raw ?? []) as Buffer[], this.#context.stack.devMode),
-      () => this.#release(),
+    this.#endTunnel = openTunnel(client, socket, clientHeaders(lines, this.#context.stack.devMode), () =>
+      this.#release(),
     );
   }
 
-  onError(error: Error): void {
+  onError(error: UpstreamError): void {
     if (this.#closed) return;
-    if (this.#headSent) {
+    if (this.#headSent || error.code === 'client_gone') {
       // Ending in peace would make half an answer look whole.
       this.#release();
       this.#res.destroy();
       return;
     }
-    const fault = upstreamFault(error, this.#service.upstream);
-    if (fault.stale && !this.#retried && this.#options?.body === null && repeatable.has(this.#request.method)) {
+    if (error.stale && !this.#retried && this.#sent?.body === null && repeatable.has(this.#request.method)) {
       // The upstream closed the idle connection just as it was used again (RFC 9110 §9.2.2 allows the repetition).
       this.#retried = true;
-      this.#connection?.dispatch(this.#options, this);
+      this.#send(this.#upstream.newConnection(false));
       return;
     }
-    this.#fail(fault.denied);
+    this.#fail(upstreamFault(error, this.#service.upstream));
   }
 
   /** Called every now and then. What lasts is watched: its credential's end must end it too. `now`: milliseconds. */
   sweep(now: number): void {
     if (this.#swept && this.#unwatch === null) this.#watch();
     this.#swept = true;
-    if (this.#closed || this.#headSent || this.#abort === null || this.#options?.headersTimeout !== 0) return;
-    if (this.#waitingSince === 0) this.#waitingSince = now;
+    if (this.#closed || this.#headSent || this.#connection === null) return;
+    if (this.#waitingSince === 0 || this.#connection.waitsForClient) this.#waitingSince = now;
     if (now - this.#waitingSince < this.#upstream.headersTimeout) return;
     this.#fail(deny('upstream_timeout', `${this.#service.upstream} sent no response head in time`));
-    this.#abort();
   }
 
   #watch(): void {
@@ -258,14 +240,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#fail(
         deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }),
       );
-      this.#abort?.();
     }
   }
 
   #clientClosed(): void {
     if (this.#closed || this.#endTunnel !== null) return;
     this.#release();
-    this.#abort?.();
   }
 
   /** A refusal that the guard did not decide on. */
@@ -283,12 +263,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     answer(this.#req, this.#res, guard.refusal(denied, this.#service.name), devMode);
   }
 
+  /** The exchange is over, however it ended. A connection that still carries it is ended with it. */
   #release(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
     this.#context.open.delete(this);
-    if (this.#connection !== null) this.#upstream.give(this.#connection, isProven(this.#decision));
+    if (this.#hasPlace) this.#upstream.give(isProven(this.#decision));
+    if (this.#connection?.busy) this.#connection.destroy();
   }
 }
 

@@ -11,7 +11,7 @@ import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
 import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
 import { hostName, topology } from './topology.ts';
-import { upstreams } from './upstreams.ts';
+import { upstreams } from './upstream/upstreams.ts';
 
 /** The reverse proxy in front of the services. It creates no servers: whoever does hands the requests in. */
 export interface Gateway {
@@ -37,6 +37,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   const sweep = setInterval(() => {
     const now = performance.now();
     for (const exchange of context.open.all()) exchange.sweep(now);
+    connections.sweep(now);
   }, sweepMillis);
   sweep.unref();
 
@@ -100,7 +101,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     async close() {
       clearInterval(sweep);
       for (const exchange of context.open.all()) exchange.destroy();
-      await connections.close();
+      connections.close();
     },
   };
 }

@@ -4,21 +4,12 @@ export type ResponseKind =
   /** Belongs to one connection (RFC 9110 §7.6.1). */
   | 'hop'
   | 'connection'
-  | 'transfer-encoding'
-  | 'content-length'
   | 'set-cookie';
-
-export interface ResponseName {
-  /** As it was spelled. */
-  readonly text: string;
-  readonly kind: ResponseKind;
-}
 
 const KINDS: ReadonlyMap<string, ResponseKind> = new Map([
   ['connection', 'connection'],
-  ['transfer-encoding', 'transfer-encoding'],
-  ['content-length', 'content-length'],
   ['set-cookie', 'set-cookie'],
+  ['transfer-encoding', 'hop'],
   ['keep-alive', 'hop'],
   ['proxy-connection', 'hop'],
   ['proxy-authenticate', 'hop'],
@@ -27,34 +18,15 @@ const KINDS: ReadonlyMap<string, ResponseKind> = new Map([
   ['upgrade', 'hop'],
 ]);
 
-const usualSpellings: readonly string[] = (
-  'Date Server Connection Keep-Alive Content-Type Content-Length Content-Encoding Transfer-Encoding Vary Cache-Control ' +
-  'ETag Etag Last-Modified Set-Cookie X-Request-Id X-Powered-By'
-).split(' ');
+const remembered = new Map<string, ResponseKind>();
+const rememberedMax = 1024;
 
-interface Usual extends ResponseName {
-  readonly bytes: Buffer;
-}
-
-/** By length. */
-const usual: Usual[][] = [];
-for (const text of new Set(usualSpellings.flatMap((name) => [name, name.toLowerCase()])))
-  (usual[text.length] ??= []).push({ text, kind: kindOf(text), bytes: Buffer.from(text, 'latin1') });
-
-/** A header's name from its bytes. The usual spellings are recognised by these: making a string costs several times more. */
-export function responseName(raw: Buffer): ResponseName {
-  const candidates = usual[raw.length];
-  if (candidates !== undefined) for (const name of candidates) if (equal(name.bytes, raw)) return name;
-  const text = raw.toString('latin1');
-  return { text, kind: kindOf(text) };
-}
-
-/** For a few bytes a loop is faster than a call into the runtime. */
-function equal(a: Buffer, b: Buffer): boolean {
-  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
-  return true;
-}
-
-function kindOf(name: string): ResponseKind {
-  return KINDS.get(name.toLowerCase()) ?? 'pass';
+/** The kind of a header by its name as it was spelled. Usual spellings are remembered, so that most cost one look-up. */
+export function responseKind(name: string): ResponseKind {
+  const known = remembered.get(name);
+  if (known !== undefined) return known;
+  const kind = KINDS.get(name.toLowerCase()) ?? 'pass';
+  if (remembered.size >= rememberedMax) remembered.clear();
+  if (name.length <= 64) remembered.set(name, kind);
+  return kind;
 }

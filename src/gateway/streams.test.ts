@@ -78,6 +78,25 @@ describe('streams through the gateway', () => {
     await gone.promise;
   });
 
+  it('does not blame the upstream when the client goes away within its body', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    onRequest = (req, res) => {
+      req.on('data', () => arrived.resolve()).on('error', () => undefined);
+      res.on('close', () => gone.resolve());
+    };
+    const call = httpRequest({ port: gate.port, host: '127.0.0.1', path: '/echo/', method: 'POST', headers });
+    call.on('error', () => undefined).write('half');
+    await arrived.promise;
+    call.destroy();
+    await gone.promise;
+    // A body that broke off is the client's fault, and is told as that.
+    assert.deepEqual(
+      gate.refused.map(({ denied }) => denied.reason),
+      ['bad_request'],
+    );
+  });
+
   it('breaks off the answer when the upstream breaks off, and never ends it in peace', async () => {
     onRequest = (_req, res) => {
       res.writeHead(200);

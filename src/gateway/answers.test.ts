@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
-import { responseName } from './response-names.ts';
+import { responseKind } from './response-names.ts';
 
 describe('an answer that is held for a moment', () => {
   let upstream: TestUpstream;
@@ -37,23 +37,17 @@ describe('an answer that is held for a moment', () => {
 });
 
 describe('the name of a response header', () => {
-  for (const text of ['Content-Type', 'content-type', 'CONTENT-TYPE', 'X-Own', 'Dat\u00e9', ''])
-    it(`is read as it was spelled: "${text}"`, () => {
-      assert.equal(responseName(Buffer.from(text, 'latin1')).text, text);
-    });
-
   for (const [text, kind] of [
     ['Keep-Alive', 'hop'],
     ['kEEP-aLIVE', 'hop'],
     ['Upgrade', 'hop'],
     ['Connection', 'connection'],
     ['cONNECTION', 'connection'],
-    ['TRANSFER-ENCODING', 'transfer-encoding'],
-    ['Content-lengtH', 'content-length'],
+    ['TRANSFER-ENCODING', 'hop'],
     ['set-Cookie', 'set-cookie'],
     ['Cache-Control', 'pass'],
   ] as const)
     it(`is understood however it is spelled: ${text}`, () => {
-      assert.equal(responseName(Buffer.from(text, 'latin1')).kind, kind);
+      assert.equal(responseKind(text), kind);
     });
 });

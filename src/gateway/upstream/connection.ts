@@ -1,0 +1,253 @@
+import type { IncomingMessage } from 'node:http';
+import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { UpstreamError, type UpstreamErrorCode } from './fault.ts';
+import type { ResponseHead } from './response-head.ts';
+import { ResponseReader } from './response-reader.ts';
+import { upload, type Upload } from './upload.ts';
+
+/** Where connections go. */
+export interface Origin {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** Milliseconds until a connection stands. */
+  readonly connectTimeout: number;
+}
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Request line and header lines without the empty one; it says how the body is framed. One byte a character. */
+  readonly head: string;
+  /** Held in memory, still coming in, or none. */
+  readonly body: Buffer | IncomingMessage | null;
+  /** Of a body that is still coming in: whether its length is not known. */
+  readonly chunked: boolean;
+}
+
+/** Told of one response. After `onEnd`, `onSwitch` or `onError` no more comes. */
+export interface ResponseHandler {
+  onHead(head: ResponseHead): void;
+  /** Bytes that are good only until it returns. False: no more until `resume`. */
+  onBody(bytes: Buffer): boolean;
+  /** All that the last read brought has been told: whatever is held back may go out. */
+  onPause(): void;
+  /** With the last piece of the body where that came together with the end; good only until it returns. */
+  onEnd(last: Buffer | null): void;
+  /** Status 101: the socket is the handler's now, and what came behind the head is its first data. */
+  onSwitch(head: ResponseHead, socket: Socket): void;
+  onError(error: UpstreamError): void;
+}
+
+/**
+ * What is read lands here and is dealt with before anything else is read, on whichever connection: so one piece of memory
+ * serves them all, and an open stream holds none.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(65_536);
+const keepAliveDelayMillis = 30_000;
+/** How long an idle connection is used again where the upstream says nothing, and how much sooner than it says. */
+const idleSecondsUsual = 4;
+const idleSecondsMargin = 2;
+const idleSecondsMax = 600;
+
+/** One connection to an upstream, for one request at a time (HTTP/1.1 without pipelining). */
+export class UpstreamConnection {
+  readonly #origin: Origin;
+  readonly #socket: Socket;
+  #handler: ResponseHandler | null = null;
+  #reader: ResponseReader | null = null;
+  #upload: Upload | null = null;
+  #head: ResponseHead | null = null;
+  #paused = false;
+  readonly #connectTimer: NodeJS.Timeout;
+  #stands = false;
+  /** Milliseconds (performance.now); until then the connection may be used again. */
+  #idleUntil = Infinity;
+  #used = false;
+  #open = true;
+
+  /** `switching`: for an upgrade, whose socket is handed over as a stream. */
+  constructor(origin: Origin, switching: boolean) {
+    this.#origin = origin;
+    this.#socket = switching ? this.#streaming() : this.#reading();
+    this.#connectTimer = setTimeout(() => this.#fail('connect_timeout', ''), origin.connectTimeout);
+    this.#socket
+      .once(origin.tls ? 'secureConnect' : 'connect', () => this.#connected())
+      .on('error', (error) => this.#failed(error))
+      .on('end', () => this.#ended())
+      .on('close', () => this.#ended());
+  }
+
+  /** False when it was closed, or when it is not to be used again. */
+  usable(now: number): boolean {
+    return this.#open && this.#handler === null && now < this.#idleUntil;
+  }
+
+  /** A request is under way. */
+  get busy(): boolean {
+    return this.#handler !== null;
+  }
+
+  /** The client's body is on its way, and it is the client's turn. */
+  get waitsForClient(): boolean {
+    return this.#upload !== null && !this.#upload.done && !this.#upload.blocked;
+  }
+
+  send({ method, head, body, chunked }: UpstreamRequest, handler: ResponseHandler): void {
+    this.#handler = handler;
+    this.#head = null;
+    this.#reader = new ResponseReader(
+      {
+        head: (read) => this.#headRead(read),
+        body: (bytes) => this.#bodyRead(bytes),
+        end: (last) => this.#endRead(last),
+      },
+      method,
+    );
+    if (body === null) this.#socket.write(`${head}\r\n`, 'latin1');
+    else if (Buffer.isBuffer(body)) {
+      this.#socket.cork();
+      this.#socket.write(`${head}\r\n`, 'latin1');
+      this.#socket.write(body);
+      this.#socket.uncork();
+    } else {
+      this.#socket.write(`${head}\r\n`, 'latin1');
+      const onBroken = (): void => this.#fail('client_gone', 'the client went away before its body was complete');
+      this.#upload = upload({ req: body, socket: this.#socket, chunked, onBroken });
+    }
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Ends it at once; its handler hears nothing more. */
+  destroy(): void {
+    this.#handler = null;
+    this.#close();
+  }
+
+  #reading(): Socket {
+    const callback = (length: number): boolean => this.#read(readBuffer.subarray(0, length));
+    return this.#connect({ ...this.#options(), onread: { buffer: readBuffer, callback } });
+  }
+
+  #streaming(): Socket {
+    return this.#connect(this.#options()).on('data', this.#onData);
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (!this.#read(bytes)) this.#socket.pause();
+  };
+
+  #connect(options: TcpNetConnectOpts): Socket {
+    if (!this.#origin.tls) return connect(options);
+    return connectTls({ ...options, ...(isIP(options.host ?? '') === 0 && { servername: options.host }) });
+  }
+
+  #options(): TcpNetConnectOpts {
+    const { host, port } = this.#origin;
+    return { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelayMillis };
+  }
+
+  #connected(): void {
+    this.#stands = true;
+    clearTimeout(this.#connectTimer);
+  }
+
+  /** False: read no further for now. */
+  #read(bytes: Buffer): boolean {
+    const reader = this.#reader;
+    if (reader === null) {
+      // Nobody has asked for anything.
+      this.#close();
+      return false;
+    }
+    try {
+      const taken = reader.read(bytes);
+      if (this.#head?.status === 101) this.#switched(this.#head, bytes.subarray(taken));
+      else if (reader.done && taken < bytes.length) this.#close();
+      else if (!reader.done) this.#handler?.onPause();
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      this.#fail(error.code, error.message);
+    }
+    return !this.#paused;
+  }
+
+  #headRead(head: ResponseHead): void {
+    this.#head = head;
+    if (head.status !== 101) this.#handler?.onHead(head);
+  }
+
+  #bodyRead(bytes: Buffer): void {
+    if (this.#handler?.onBody(bytes) === false) this.#paused = true;
+  }
+
+  #endRead(last: Buffer | null): void {
+    const handler = this.#handler;
+    const { keepsAlive = false, idleSeconds = null } = this.#head ?? {};
+    // A body that was not taken to its end still stands before every next request.
+    const rest = this.#upload !== null && !this.#upload.done;
+    this.#over();
+    const seconds = idleSeconds === null ? idleSecondsUsual : Math.min(idleSecondsMax, idleSeconds - idleSecondsMargin);
+    if (!keepsAlive || rest || seconds <= 0) this.#close();
+    this.#idleUntil = performance.now() + seconds * 1000;
+    handler?.onEnd(last);
+  }
+
+  #switched(head: ResponseHead, rest: Buffer): void {
+    const handler = this.#handler;
+    this.#over();
+    this.#open = false;
+    this.#socket.removeAllListeners('error').removeAllListeners('end').removeAllListeners('close');
+    this.#socket.off('data', this.#onData).pause();
+    if (rest.length > 0) this.#socket.unshift(rest);
+    handler?.onSwitch(head, this.#socket);
+  }
+
+  /** The request is over, however it ended. */
+  #over(): void {
+    this.#upload?.stop();
+    this.#upload = null;
+    this.#reader = null;
+    this.#handler = null;
+    this.#used = true;
+    // Idle, it is read on, so that its end is seen.
+    this.resume();
+  }
+
+  #ended(): void {
+    const reader = this.#reader;
+    this.#open = false;
+    try {
+      reader?.close();
+      this.#close();
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      this.#fail(error.code, error.message);
+    }
+  }
+
+  #failed(error: Error & { code?: string }): void {
+    const code: UpstreamErrorCode = this.#stands ? 'connection_lost' : 'unreachable';
+    this.#fail(code, error.message === '' ? (error.code ?? 'no connection') : error.message);
+  }
+
+  #fail(code: UpstreamErrorCode, message: string): void {
+    const handler = this.#handler;
+    const stale = this.#used && this.#reader?.started === false && code === 'connection_lost';
+    this.#over();
+    this.#close();
+    handler?.onError(new UpstreamError(code, message, stale));
+  }
+
+  #close(): void {
+    this.#open = false;
+    clearTimeout(this.#connectTimer);
+    this.#upload?.stop();
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,36 @@
+import { deny, type Denied } from '../../core/verdict.ts';
+
+export type UpstreamErrorCode =
+  /** No connection in time. */
+  | 'connect_timeout'
+  /** No connection. */
+  | 'unreachable'
+  /** A connection that ended before the response did. */
+  | 'connection_lost'
+  /** What came is no response, or one that two readers could understand in two ways. */
+  | 'bad_response'
+  /** The client's body broke off. */
+  | 'client_gone';
+
+/** Compared by code. */
+export class UpstreamError extends Error {
+  readonly code: UpstreamErrorCode;
+  /** True when a connection that had served before ended before a byte of this response came: it was closed while idle. */
+  readonly stale: boolean;
+  constructor(code: UpstreamErrorCode, message: string, stale = false) {
+    super(message);
+    this.name = 'UpstreamError';
+    this.code = code;
+    this.stale = stale;
+  }
+}
+
+export function badResponse(what: string): UpstreamError {
+  return new UpstreamError('bad_response', `its response has ${what}`);
+}
+
+/** What the client is told, and in the note the operator, of an upstream (its URL) that did not answer. */
+export function upstreamFault({ code, message }: UpstreamError, upstream: string): Denied {
+  const said = code === 'connect_timeout' ? 'accepted no connection in time' : message;
+  return deny('upstream_unreachable', `${upstream}: ${said}`);
+}
