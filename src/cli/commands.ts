@@ -2,7 +2,14 @@ import type { Command } from './command.ts';
 import { keyCommands } from './commands/keys.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
+import { storeCommands } from './commands/store.table.ts';
 import { tokenCommands } from './commands/tokens.table.ts';
 
 /** Every command, in the order in which the help shows them. */
-export const COMMANDS: readonly Command[] = [...stackCommands, ...keyCommands, ...tokenCommands, ...evidenceCommands];
+export const COMMANDS: readonly Command[] = [
+  ...stackCommands,
+  ...storeCommands,
+  ...keyCommands,
+  ...tokenCommands,
+  ...evidenceCommands,
+];

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
 import { loadCheckedConfig } from '../compose/checked-config.ts';
 import { loadConfig } from '../compose/load.ts';
-import { openStore } from '../compose/open-store.ts';
+import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/stack-seal.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
@@ -36,8 +36,16 @@ function requireConfig(invocation: Pick<Invocation, 'configFile'>): void {
   }
 }
 
-/** Opens the store for one piece of work and closes it whatever comes of it. */
-export async function atWork<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
+/** Opens the store for one piece of work and closes it whatever comes of it. Rejects where its schema is behind. */
+export function atWork<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
+  return atStore(invocation, async (place) => {
+    await requireSchema(place.store);
+    return work(place);
+  });
+}
+
+/** The same, however its schema stands. */
+export async function atStore<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
   const config = await readConfig(invocation);
   if (config.store.kind === 'memory') {
     throw refused(
@@ -47,7 +55,6 @@ export async function atWork<T>(invocation: Invocation, work: (place: Workplace)
   }
   const store = await openStore(config.store, invocation.env);
   try {
-    await store.migrate();
     return await work({ config, store });
   } finally {
     await store.close();

@@ -1,9 +1,29 @@
-import type { Store } from '../core/store.ts';
+import { StoreError, type Store } from '../core/store.ts';
 import { stores } from './catalogue.ts';
 import type { StoreConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { ConfigError } from './faults.ts';
 import { storeHint } from './quantities.ts';
+
+/**
+ * For whoever only works with a store: makes the schema where nothing is yet, and rejects with `schema_outdated` where that would
+ * change what others may be using.
+ */
+export async function requireSchema(store: Store): Promise<void> {
+  const { made, missing, adopts } = await store.schema();
+  if (made && missing.length === 0) return;
+  if (!made && adopts === null) {
+    await store.migrate();
+    return;
+  }
+  const what = made
+    ? `was made by an older version of countersign (missing: ${missing.map(({ name }) => name).join(', ')})`
+    : `holds session tokens (auth_tokens) of another program and has not been taken over yet`;
+  throw new StoreError(
+    'schema_outdated',
+    `the ${store.kind} store ${what}; bring it up to date with \`countersign store migrate\`, or by starting \`countersign serve\``,
+  );
+}
 
 /** The store that the configuration names; not migrated yet. Rejects with a ConfigError for one that this build lacks. */
 export async function openStore(config: StoreConfig, _env: Env): Promise<Store> {

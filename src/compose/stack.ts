@@ -21,7 +21,7 @@ import { fileModes } from './file-modes.ts';
 import { guardedServices } from './guarded-services.ts';
 import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
-import { openStore } from './open-store.ts';
+import { openStore, requireSchema } from './open-store.ts';
 import { stackSeal } from './stack-seal.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
 import { upstreamKeys } from './upstream-keys.ts';
@@ -64,6 +64,8 @@ export interface StackOptions {
   /** Opened by the caller, who also closes it; otherwise the configuration's own. */
   readonly store?: Store;
   readonly clock?: Clock;
+  /** False: a schema that is behind is refused (`schema_outdated`) rather than brought up to date. True when absent. */
+  readonly migrate?: boolean;
   /** Sources of keys besides those of the configuration. */
   readonly sources?: readonly KeySource[];
   /** --allow-unauthenticated: nobody is asked, on this machine only. */
@@ -98,7 +100,9 @@ export async function createStack(options: StackOptions): Promise<Stack> {
   try {
     const store = options.store ?? (await openStore(options.config.store, env));
     if (!options.store) opened.add(() => store.close());
-    await store.migrate();
+    if (options.migrate === false) await requireSchema(store);
+    else await store.migrate();
+    for (const text of await store.warnings()) warn(text);
     return await wired({ ...options, store, opened, environment });
   } catch (error) {
     await opened.close();

@@ -26,6 +26,8 @@ export interface Store {
   migrate(): Promise<readonly SchemaStep[]>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
+  /** What about the server endangers what is kept in it, a sentence each, for the operator; usually none. */
+  warnings(): Promise<readonly string[]>;
   /**
    * Calls the listener after every change made here or by another process on the same store; returns how to stop.
    * 'resync' means that changes may have been missed: everything held in memory is to be read anew.
@@ -220,7 +222,7 @@ export interface UsageStore {
   list(credentialIds?: readonly string[]): Promise<KeyUse[]>;
 }
 
-export type StoreErrorCode = 'store_unavailable' | 'duplicate';
+export type StoreErrorCode = 'store_unavailable' | 'schema_outdated' | 'duplicate';
 
 /** Compare `code`, not the class: two copies of a package may be installed. */
 export class StoreError extends Error {

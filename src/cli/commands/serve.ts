@@ -12,12 +12,13 @@ import { readCheckedConfig } from '../workplace.ts';
 export async function serve(invocation: Invocation): Promise<number> {
   const { out, env } = invocation;
   const devMode = invocation.flag('allow-unauthenticated');
+  const migrate = !invocation.flag('no-migrate');
   const drainMillis = drainSeconds(invocation) * 1000;
   const config = await readCheckedConfig(invocation);
 
   const decisions = lineWriter(process.stdout);
   const logLine = (line: string): void => decisions.line(line);
-  const stack = await createStack({ config, env, devMode, logLine, warn: (text) => out.warn(text) });
+  const stack = await createStack({ config, env, devMode, logLine, migrate, warn: (text) => out.warn(text) });
   const gateway = createGateway(stack);
   const authority = createAuthority(stack);
   const closeRest = async (): Promise<void> => {

@@ -42,6 +42,10 @@ export const stackCommands: readonly Command[] = [
         type: 'flag',
         summary: 'dev mode: let everyone through, on loopback only; every response says so',
       },
+      'no-migrate': {
+        type: 'flag',
+        summary: 'refuse to start on a store whose schema is behind, instead of bringing it up to date',
+      },
       'drain-seconds': {
         type: 'text',
         value: 'SECONDS',

@@ -74,7 +74,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     },
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
-    wanting: [...config.warnings, ...files.warnings(), ...wanting],
+    wanting: [...config.warnings, ...(await store.warnings()), ...files.warnings(), ...wanting],
     notes:
       stackMode === 'enforce'
         ? []

@@ -39,6 +39,7 @@ export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: Me
     schema: () => memory.step(() => noSchema),
     migrate: () => memory.step(() => []),
     ping: () => memory.step(() => {}),
+    warnings: () => memory.step(() => []),
     watch: (listener) => watching.add(listener),
     async close() {
       closed = true;

@@ -29,7 +29,7 @@ const lockNumber = 0x636f756e;
 
 const tables: StatementOfServer = {
   name: 'countersign-tables',
-  text: `SELECT to_regclass('countersign_migrations') AS ours, to_regclass('auth_tokens') AS tokens`,
+  text: `SELECT to_regclass('countersign_migrations') IS NOT NULL AS ours, to_regclass('auth_tokens') IS NOT NULL AS tokens`,
 };
 const appliedVersions = { name: 'countersign-versions', text: 'SELECT version FROM countersign_migrations' };
 const countTokens = { name: 'countersign-tokens-count', text: 'SELECT COUNT(*)::float8 AS count FROM auth_tokens' };
@@ -38,13 +38,11 @@ type Ask = <Row extends object>(statement: StatementOfServer) => Promise<Row[]>;
 
 export async function schemaOf(database: Database): Promise<SchemaState> {
   const ask: Ask = (statement) => database.query(statement, [], longMillisMax);
-  const missing = (await missingOn(ask, database.place)).map(told);
-  const [found] = await ask<Tables>(tables);
-  const made = found?.ours !== null;
-  if (made || found.tokens === null) return { made, missing, adopts: null };
+  const { made, adoptable, missing } = await standOf(ask, database.place);
+  if (!adoptable) return { made, missing: missing.map(told), adopts: null };
   await checkAdoptable(ask, database.place);
   const [rows] = await ask<{ count: number }>(countTokens);
-  return { made, missing, adopts: rows?.count ?? 0 };
+  return { made, missing: missing.map(told), adopts: rows?.count ?? 0 };
 }
 
 /**
@@ -53,12 +51,12 @@ export async function schemaOf(database: Database): Promise<SchemaState> {
  */
 export async function migrate(database: Database, now: number): Promise<SchemaStep[]> {
   // Without the lock first: usually nothing is to be done.
-  const missing = await missingOn((statement) => database.query(statement), database.place);
+  const { missing } = await standOf((statement) => database.query(statement), database.place);
   if (missing.length === 0) return [];
   return database.transaction(async (client) => {
     const ask: Ask = async <Row extends object>({ text }: StatementOfServer) => (await client.query<Row>(text)).rows;
     await client.query(`SELECT pg_advisory_xact_lock(${lockNumber})`);
-    const steps = await missingOn(ask, database.place);
+    const { missing: steps } = await standOf(ask, database.place);
     await client.query(MIGRATIONS_TABLE);
     for (const step of steps) {
       if (step.version === 1) await checkAdoptable(ask, database.place);
@@ -70,16 +68,20 @@ export async function migrate(database: Database, now: number): Promise<SchemaSt
   });
 }
 
-interface Tables {
-  readonly ours: string | null;
-  readonly tokens: string | null;
+interface Stand {
+  readonly made: boolean;
+  /** Whether session tokens of somebody else are there. */
+  readonly adoptable: boolean;
+  readonly missing: readonly Migration[];
 }
 
-async function missingOn(ask: Ask, place: string): Promise<Migration[]> {
-  const [found] = await ask<Tables>(tables);
-  const applied = found?.ours ? await ask<{ version: number }>(appliedVersions) : [];
+async function standOf(ask: Ask, place: string): Promise<Stand> {
+  const [found] = await ask<{ ours: boolean; tokens: boolean }>(tables);
+  const made = found?.ours === true;
+  const applied = made ? await ask<{ version: number }>(appliedVersions) : [];
   const versions = applied.map(({ version }) => version);
-  return missingSteps(migrations(postgres), versions, place);
+  const missing = missingSteps(migrations(postgres), versions, place);
+  return { made, adoptable: !made && found?.tokens === true, missing };
 }
 
 function sqlOf(statement: Statement): string {

@@ -46,6 +46,7 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     async ping() {
       await database.query({ name: 'countersign-ping', text: 'SELECT 1' });
     },
+    warnings: () => Promise.resolve([]),
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();

@@ -14,18 +14,15 @@ export interface RedisStoreOptions {
   readonly url: string;
   /** How long a connection, and then again an answer, may take before the store counts as away, milliseconds; 2,500. */
   readonly patienceMillis?: number;
-  /** What the operator should know. Without it, it becomes a warning of the process. */
-  readonly onWarning?: (text: string) => void;
 }
 
 /**
  * For several machines that share a Redis or a Valkey (6.2 or later, not a cluster). What is acknowledged is as durable as
  * its configuration makes it. Nothing is connected before the first verb; every verb ends in bounded time.
  */
-export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStoreOptions): Store {
+export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): Store {
   const server = openServer(url, patienceMillis);
   const changes = feed(server, patienceMillis);
-  const warn = onWarning ?? ((text: string) => process.emitWarning(text));
   return {
     kind: 'redis',
     keys: redisKeys(server, changes),
@@ -40,8 +37,6 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
       return noSchema;
     },
     async migrate() {
-      const warning = await evictionWarning(server);
-      if (warning !== null) warn(warning);
       // So that whoever watches from here on misses nothing and need not read everything again.
       await changes.started();
       return [];
@@ -49,6 +44,7 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
     async ping() {
       await server.ask((client) => client.ping());
     },
+    warnings: () => evictionWarnings(server),
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
@@ -58,10 +54,12 @@ export function redisStore({ url, patienceMillis = 2500, onWarning }: RedisStore
 }
 
 /** A full Redis that evicts throws away one-time values, limits and tokens first, and keys and revocations next. */
-async function evictionWarning(server: Server): Promise<string | null> {
+async function evictionWarnings(server: Server): Promise<string[]> {
   // INFO rather than CONFIG: hosted servers refuse the latter.
   const memory = String(await server.ask((client) => client.info('memory')));
   const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'noeviction';
-  if (policy === 'noeviction') return null;
-  return `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`;
+  if (policy === 'noeviction') return [];
+  return [
+    `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`,
+  ];
 }

@@ -31,8 +31,8 @@ export function schemaOf(database: Database): SchemaState {
   // Looking must not make the file.
   if (!database.exists()) return { made: false, missing: migrations(sqlite).map(told), adopts: null };
   const { durable, file } = database;
-  const missing = missingIn(durable, file).map(told);
   const made = has(durable, 'countersign_migrations');
+  const missing = missingIn(durable, file, made).map(told);
   if (made || !has(durable, 'auth_tokens')) return { made, missing, adopts: null };
   checkAdoptable(durable, file);
   return {
@@ -43,27 +43,25 @@ export function schemaOf(database: Database): SchemaState {
 }
 
 /**
- * Brings the schema up to date, one transaction for each step. Each asks anew where the schema stands once it holds the
- * write lock, so that several processes starting at once do every step exactly once between them.
+ * Brings the schema up to date in one transaction, which asks anew where the schema stands once it holds the write lock: of
+ * several processes starting at once one does the work, and the others find it done.
  */
 export function migrate({ durable, file }: Database, now: number): SchemaStep[] {
-  const taken: SchemaStep[] = [];
   // Outside a transaction first: usually nothing is to be done, and then no lock is taken.
-  while (missingIn(durable, file).length > 0) {
-    durable.transaction(() => {
-      const [next] = missingIn(durable, file);
-      if (!next) return;
-      apply(durable, file, next, now);
-      taken.push(told(next));
-    });
-  }
-  return taken;
+  if (missingIn(durable, file).length === 0) return [];
+  return durable.transaction(() => {
+    const steps = missingIn(durable, file);
+    for (const step of steps) apply(durable, file, step, now);
+    return steps.map(told);
+  });
 }
 
-function missingIn(connection: Connection, file: string): Migration[] {
-  const applied = has(connection, 'countersign_migrations')
-    ? connection.all<{ version: number }>('SELECT version FROM countersign_migrations')
-    : [];
+function missingIn(
+  connection: Connection,
+  file: string,
+  made = has(connection, 'countersign_migrations'),
+): Migration[] {
+  const applied = made ? connection.all<{ version: number }>('SELECT version FROM countersign_migrations') : [];
   const versions = applied.map(({ version }) => version);
   return missingSteps(migrations(sqlite), versions, file);
 }

@@ -42,6 +42,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
         database.durable.get('SELECT name FROM sqlite_schema LIMIT 1');
         database.checkInPlace();
       }),
+    warnings: () => step(() => []),
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
