@@ -83,10 +83,10 @@ export interface KeyStore {
    */
   promote(id: string, previousEndsAt: number | null): Promise<KeyRecord | null>;
   /**
-   * Sets a key's end, sooner or later than it was; null takes it away. A revoked key stays as it is: nothing brings it back.
-   * Null when there is no such key.
+   * Sets a key's end, null for none; with 'sooner' only where that is sooner than it was. A revoked key stays as it is:
+   * nothing brings it back. Null when there is no such key.
    */
-  setExpiry(id: string, expiresAt: number | null): Promise<KeyRecord | null>;
+  setExpiry(id: string, expiresAt: number | null, only?: 'sooner'): Promise<KeyRecord | null>;
   /** Digests (lower-case hex SHA-256) that are dead in every key source. */
   revocations(): Promise<string[]>;
   /** For a key that is in no record of ours: found in a file, say. Idempotent. */

@@ -60,6 +60,13 @@ export function ed25519PrivateKey(pem: string): Ed25519PrivateKey {
   };
 }
 
+/** The public half of a private key, in the one form in which it is kept. Throws a TypeError as ed25519PrivateKey does. */
+export function ed25519PublicOf(privatePem: string): string {
+  return createPublicKey(read(() => createPrivateKey(privatePem), 'private'))
+    .export({ type: 'spki', format: 'pem' })
+    .toString();
+}
+
 function read(open: () => KeyObject, half: string): KeyObject {
   let key: KeyObject | null = null;
   try {

@@ -5,6 +5,14 @@ export type KeyErrorCode =
   | 'duplicate_key'
   | 'revoked_key'
   | 'unknown_key'
+  /** A name that means several keys. */
+  | 'ambiguous_key'
+  /** A rotation is under way, or the one before is not over. */
+  | 'rotation_pending'
+  /** Somebody uses the key that was to be ended. */
+  | 'key_in_use'
+  /** The key could not be put where its caller reads it. */
+  | 'not_delivered'
   /** A source that must be heard from has been silent for too long. */
   | 'keys_unavailable';
 

@@ -170,6 +170,11 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           assert.deepEqual(await store.keys.setExpiry('a', expiresAt), { ...a, expiresAt });
           assert.deepEqual(await store.keys.byDigest(a.digest), { ...a, expiresAt });
         }
+        for (const later of [t0 + 121, t0 + 120, null]) await store.keys.setExpiry('a', later, 'sooner');
+        assert.equal((await store.keys.get('a'))?.expiresAt, t0 + 120);
+        assert.equal((await store.keys.setExpiry('a', t0 + 119.5, 'sooner'))?.expiresAt, t0 + 119.5);
+        await store.keys.setExpiry('a', null);
+        assert.equal((await store.keys.setExpiry('a', t0 + 120, 'sooner'))?.expiresAt, t0 + 120);
         await store.keys.revoke('a', t0 + 5);
         const dead = { ...a, expiresAt: t0 + 120, revokedAt: t0 + 5 };
         assert.deepEqual(await store.keys.setExpiry('a', t0 + 999), dead);

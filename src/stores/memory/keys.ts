@@ -64,10 +64,11 @@ export function memoryKeys({ step, tell }: Memory): KeyStore {
           change({ ...previous, expiresAt: previousEndsAt });
         return current;
       }),
-    setExpiry: (id, expiresAt) =>
+    setExpiry: (id, expiresAt, only) =>
       step(() => {
         const record = byId.get(id);
         if (!record || record.revokedAt !== null || record.expiresAt === expiresAt) return copy(record);
+        if (only === 'sooner' && (expiresAt === null || !endsAfter(record, expiresAt))) return copy(record);
         return change({ ...record, expiresAt });
       }),
     revocations: () => step(() => [...revoked.keys()]),

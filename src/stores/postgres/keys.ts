@@ -62,6 +62,15 @@ const setEnd: Statement = {
     SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
 };
 
+const endSooner: Statement = {
+  name: 'countersign-key-end-sooner',
+  text: `WITH done AS (
+      UPDATE countersign_keys SET expires_at = $3::float8
+      WHERE id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3::float8)
+        AND $3::float8 IS NOT NULL RETURNING id)
+    SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
+};
+
 const bury: Statement = {
   name: 'countersign-digest-revoke',
   text: `WITH buried AS (
@@ -113,8 +122,8 @@ export function postgresKeys(database: Database, feed: Feed): KeyStore {
       await feed.write(promote, [id, previousEndsAt]);
       return find(keyById, id);
     },
-    async setExpiry(id, expiresAt) {
-      await feed.write(setEnd, [id, expiresAt]);
+    async setExpiry(id, expiresAt, only) {
+      await feed.write(only ? endSooner : setEnd, [id, expiresAt]);
       return find(keyById, id);
     },
     async revocations() {

@@ -55,11 +55,13 @@ export const keyScripts = (telling: string) => ({
     redis.call('HSET', previous, 'expiresAt', ARGV[3])
     tell('keys', held[1])
     return told`,
-  // mark, id, end or ''
+  // mark, id, end or '', 'sooner' or ''
   keyEnd: `${telling}${endOf}
     local key = 'countersign:key:' .. ARGV[2]
     local held = redis.call('HMGET', key, ${fields})
-    if not held[1] or held[2] or endOf(held[1], held[3]) == tonumber(ARGV[3]) then return told end
+    if not held[1] or held[2] then return told end
+    local was, wanted = endOf(held[1], held[3]), tonumber(ARGV[3])
+    if was == wanted or (ARGV[4] == 'sooner' and (not wanted or (was and was < wanted))) then return told end
     redis.call('HSET', key, 'expiresAt', ARGV[3])
     tell('keys', ARGV[2])
     return told`,

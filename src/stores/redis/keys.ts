@@ -36,8 +36,8 @@ export function redisKeys(server: Server, feed: Feed): KeyStore {
       await feed.write('keyPromote', id, previousEndsAt ?? '');
       return get(id);
     },
-    async setExpiry(id, expiresAt) {
-      await feed.write('keyEnd', id, expiresAt ?? '');
+    async setExpiry(id, expiresAt, only) {
+      await feed.write('keyEnd', id, expiresAt ?? '', only ?? '');
       return get(id);
     },
     async revocations() {

@@ -33,7 +33,7 @@ const insert = `INSERT INTO countersign_keys
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const endSooner = `UPDATE countersign_keys SET expires_at = ?
-  WHERE id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`;
+  WHERE id = ? AND revoked_at IS NULL AND ifnull(expires_at, 9e999) > ?`;
 const setEnd = `UPDATE countersign_keys SET expires_at = ?
   WHERE id = ? AND revoked_at IS NULL AND expires_at IS NOT ?`;
 
@@ -100,15 +100,15 @@ export function sqliteKeys(database: Database, { write, note }: Changes): KeySto
           database.durable.run('UPDATE countersign_keys SET pending = FALSE WHERE id = ?', id);
           note('keys', id);
           const { replaces } = record;
-          if (previousEndsAt !== null && database.durable.run(endSooner, previousEndsAt, replaces, previousEndsAt) > 0)
+          if (database.durable.run(endSooner, previousEndsAt, replaces, previousEndsAt) > 0)
             note('keys', replaces ?? '');
           return { ...record, pending: false };
         }),
       ),
-    setExpiry: (id, expiresAt) =>
+    setExpiry: (id, expiresAt, only) =>
       step(() =>
         write(() => {
-          if (database.durable.run(setEnd, expiresAt, id, expiresAt) > 0) note('keys', id);
+          if (database.durable.run(only ? endSooner : setEnd, expiresAt, id, expiresAt) > 0) note('keys', id);
           return find(keyById, id);
         }),
       ),
