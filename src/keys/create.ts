@@ -34,10 +34,18 @@ export async function createKey(
   seal: Seal,
   order: KeyOrder,
 ): Promise<{ readonly record: KeyRecord; readonly key: string }> {
+  const made = await newKey(seal, order);
+  await store.keys.insert(made.record);
+  return made;
+}
+
+/** The same, in no store yet. Throws a KeyError. */
+export async function newKey(
+  seal: Seal,
+  order: KeyOrder,
+): Promise<{ readonly record: KeyRecord; readonly key: string }> {
   checkOrder(order);
-  const { record, key } = order.kind === 'ed25519' ? await newPair(order) : newSecret(seal, order, order.kind);
-  await store.keys.insert(record);
-  return { record, key };
+  return order.kind === 'ed25519' ? newPair(order) : newSecret(seal, order, order.kind);
 }
 
 async function newPair(order: KeyOrder): Promise<{ record: KeyRecord; key: string }> {

@@ -1,0 +1,131 @@
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { randomBase62 } from '../../crypto/random.ts';
+import { KeyError } from '../key-error.ts';
+import { parseEnvFile } from '../sources/env-file.ts';
+import { readSecretFile } from '../sources/read-secret.ts';
+import type { KeyTarget } from './key-target.ts';
+
+export interface FileTargetOptions {
+  /** Absolute. */
+  readonly path: string;
+  /** key: the key alone and a newline. env: SERVICE_KEY= in a .env file whose other lines stay; SERVICE_ID= with it in a new one. */
+  readonly form: 'key' | 'env';
+}
+
+/**
+ * A file of mode 0600, replaced by renaming: whoever reads it finds the old key or the new one. It goes on belonging to whom it
+ * belonged; its folder must be there. Symbolic links are followed.
+ */
+export function fileTarget({ path, form }: FileTargetOptions): KeyTarget {
+  return {
+    name: `the file ${path}`,
+    async held() {
+      const text = textOf(path);
+      if (text === null || form === 'key') return text;
+      const parsed = parseEnvFile(text);
+      return parsed.ok ? (parsed.values.get(keyVariable) ?? null) : null;
+    },
+    async ready(kind) {
+      if (form === 'env' && kind === 'ed25519')
+        throw new KeyError('not_delivered', `${path}: a private key has several lines and goes into a file of its own`);
+      textOf(path);
+      attempt(path, () => rmSync(written(path, '')));
+    },
+    async put(key, { service }) {
+      const text = form === 'key' ? `${key.trimEnd()}\n` : withKey(textOf(path), service, key);
+      attempt(path, () => replace(path, text));
+    },
+  };
+}
+
+function attempt(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const words = `${path} cannot be written (${code}): its folder must exist and be ours to write`;
+    throw new KeyError('not_delivered', words);
+  }
+}
+
+const keyVariable = 'SERVICE_KEY';
+
+function textOf(path: string): string | null {
+  const reading = readSecretFile(path);
+  if (reading.ok) return reading.text;
+  if (reading.missing) return null;
+  throw new KeyError('not_delivered', reading.fault);
+}
+
+/** The last assignment counts to a shell, so every one is rewritten. */
+function withKey(text: string | null, service: string, key: string): string {
+  if (text === null) return `SERVICE_ID=${service}\n${keyVariable}=${key}\n`;
+  const line = new RegExp(`^(\\s*(?:export\\s+)?${keyVariable}\\s*=).*$`, 'gm');
+  const assigned = line.test(text);
+  const changed = text.replace(line, (_all, start: string) => `${start}${key}`);
+  return assigned ? `${changed}\n` : `${text}\n${keyVariable}=${key}\n`;
+}
+
+function replace(name: string, text: string): void {
+  const path = targetOf(name);
+  const next = written(path, text);
+  try {
+    renameSync(next, path);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+/** A file beside the one that is to be replaced, like it but for its text. Throws, leaving nothing, when it cannot be had. */
+function written(name: string, text: string): string {
+  const path = targetOf(name);
+  const owner = statSync(path, { throwIfNoEntry: false });
+  const next = join(dirname(path), `.${basename(path)}.${randomBase62(8)}`);
+  const file = openSync(next, 'wx', 0o600);
+  try {
+    // Whatever the umask was.
+    fchmodSync(file, 0o600);
+    writeFileSync(file, text);
+    fsyncSync(file);
+    if (owner && process.geteuid?.() === 0) fchownSync(file, owner.uid, owner.gid);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+  return next;
+}
+
+/** The file behind a link: what others link to must be what is replaced. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** So that the new name survives a power cut as well as the new text does. */
+function syncFolder(folder: string): void {
+  const file = openSync(folder, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,2 @@
+export { isSecretOf, type KeyTarget } from './key-target.ts';
+export { fileTarget, type FileTargetOptions } from './file-target.ts';
