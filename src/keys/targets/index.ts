@@ -1,2 +1,3 @@
 export { isSecretOf, type KeyTarget } from './key-target.ts';
 export { fileTarget, type FileTargetOptions } from './file-target.ts';
+export { redisTarget, redisKeySeconds, type RedisTargetOptions } from './redis-target.ts';
