@@ -3,6 +3,7 @@ import { addressList } from '../core/address.ts';
 import type { RateLimit, RouteRule } from '../core/route.ts';
 import {
   SCHEMES,
+  type DeliveryConfig,
   type KeySourceConfig,
   type ListenAddress,
   type SchemeName,
@@ -12,7 +13,7 @@ import {
 } from './config.ts';
 import type { Environment } from './env.ts';
 import { bytes, listenAddress, seconds, storeConfig } from './quantities.ts';
-import type { RawConfig, RawRateLimit, RawRoute, RawService } from './schema.ts';
+import type { RawConfig, RawDelivery, RawRateLimit, RawRoute, RawService } from './schema.ts';
 
 export interface BuildOptions {
   readonly file: string | null;
@@ -49,6 +50,13 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
       retainRows: raw.audit?.retainRows ?? 1_000_000,
     },
     outsideCallers: raw.callers ?? [],
+    rotateEverySeconds: raw.rotateEvery === undefined ? null : secondsOf(raw.rotateEvery, 0),
+    rotateGraceSeconds: secondsOf(raw.rotateGrace, 86_400),
+    deliver: new Map(
+      Object.entries(raw.deliver ?? {}).flatMap(([caller, delivery]) =>
+        deliveryOf(delivery, folder).map((found) => [caller, found] as const),
+      ),
+    ),
     services: Object.entries(raw.services).map(([name, service]) => serviceOf(name, service, options)),
     tokenTtlSeconds: environment.tokenTtlSeconds,
     warnings,
@@ -85,6 +93,8 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
       ageSeconds: secondsOf(raw.signature?.age, 60),
       skewSeconds: secondsOf(raw.signature?.skew, 30),
     },
+    rotateEverySeconds: raw.rotateEvery === undefined ? null : secondsOf(raw.rotateEvery, 0),
+    rotateGraceSeconds: raw.rotateGrace === undefined ? null : secondsOf(raw.rotateGrace, 0),
   };
 }
 
@@ -117,6 +127,12 @@ function storeOf(written: string | undefined, { folder, environment }: BuildOpti
 function keySource(raw: NonNullable<RawConfig['keys']>[number], folder: string): KeySourceConfig[] {
   if (raw.files !== undefined) return [{ kind: 'files', pattern: resolve(folder, raw.files) }];
   if (raw.envFiles !== undefined) return [{ kind: 'envFiles', pattern: resolve(folder, raw.envFiles) }];
+  return raw.redis === undefined ? [] : [{ kind: 'redis', url: raw.redis }];
+}
+
+function deliveryOf(raw: RawDelivery, folder: string): DeliveryConfig[] {
+  if (raw.file !== undefined) return [{ kind: 'file', path: resolve(folder, raw.file) }];
+  if (raw.envFile !== undefined) return [{ kind: 'envFile', path: resolve(folder, raw.envFile) }];
   return raw.redis === undefined ? [] : [{ kind: 'redis', url: raw.redis }];
 }
 

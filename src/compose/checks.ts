@@ -4,6 +4,7 @@ import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { reaches, storeConfig, storeForms, storeHint } from './quantities.ts';
+import { checkRotation } from './rotation-checks.ts';
 import { routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
 
@@ -47,6 +48,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   }
   checkMounts(names, found);
   checkHosts(root, names, found);
+  checkRotation(root, callers, options.files, found);
   return found;
 }
 

@@ -25,6 +25,12 @@ export interface StackConfig {
   readonly tokenTtlSeconds: number;
   /** Callers that are no service here; routes may name them. */
   readonly outsideCallers: readonly string[];
+  /** Age at which a caller's key is due to be replaced; null for never. */
+  readonly rotateEverySeconds: number | null;
+  /** How long an old key must have been unused before it is ended by itself. */
+  readonly rotateGraceSeconds: number;
+  /** Where callers read their keys, by name. */
+  readonly deliver: ReadonlyMap<string, DeliveryConfig>;
   readonly services: readonly ServiceConfig[];
   /** What is allowed but looks like a slip, one line each with its place. */
   readonly warnings: readonly string[];
@@ -46,6 +52,12 @@ export type StoreConfig =
 export type KeySourceConfig =
   | { readonly kind: 'files'; readonly pattern: string }
   | { readonly kind: 'envFiles'; readonly pattern: string }
+  | { readonly kind: 'redis'; readonly url: string };
+
+/** Paths are absolute. */
+export type DeliveryConfig =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'envFile'; readonly path: string }
   | { readonly kind: 'redis'; readonly url: string };
 
 export interface AuditConfig {
@@ -99,6 +111,9 @@ export interface ServiceConfig {
     /** How far the clock of who made an HTTP signature may be ahead of ours, seconds. */
     readonly skewSeconds: number;
   };
+  /** Of the service's own keys, over those of the stack; null for what the stack says. */
+  readonly rotateEverySeconds: number | null;
+  readonly rotateGraceSeconds: number | null;
 }
 
 /** First path segments that belong to the authority. */

@@ -7,6 +7,8 @@ import type { Place } from './place.ts';
 export interface FileChecks {
   /** The file must be there now. */
   present(place: Place, found: Findings): void;
+  /** A file that is to be written: its folder must be there by then, so an absent one is a warning. */
+  writable(place: Place, found: Findings): void;
   /** A pattern of key files: its folder may come later, so an absent one is a warning. */
   pattern(place: Place, found: Findings): void;
 }
@@ -27,6 +29,16 @@ export function fileChecks(folder: string): FileChecks {
       found.faults.push(
         place.fault(message, 'write the path of a file; a relative one starts at the folder of the configuration'),
       );
+    },
+    writable(place, found) {
+      if (place.text === null || place.text === '') return;
+      const file = resolve(folder, place.text);
+      if (kindOf(file) === 'folder')
+        found.faults.push(place.fault(`${file} is a folder`, 'write the path of a file below it'));
+      else if (kindOf(dirname(file)) !== 'folder')
+        found.warnings.push(
+          place.fault(`the folder ${dirname(file)} does not exist`, 'no key is delivered to it until it does'),
+        );
     },
     pattern(place, found) {
       if (place.text === null || place.text === '') return;

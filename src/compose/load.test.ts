@@ -49,7 +49,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, adminHosts, name, store, mode, trustedProxies, callers, keys, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, failedAttempts, audit, services',
     ],
   ],
   [
@@ -524,7 +524,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, maxSignedBody, timeouts, signature',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -536,6 +536,19 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'an unknown way to look for replays',
     'services:\n  a: { upstream: http://127.0.0.1:9001, signature: { replay: on } }\n',
     ['2:62: "on" is not a valid "replay" — write off, unsafe-methods or all'],
+  ],
+  [
+    'deliveries of keys that cannot be meant',
+    'rotateEvery: 1d\ndeliver:\n  b: { file: /tmp/k }\n  a: { file: /tmp/k, redis: http://x:hunter2@y }\n  c: {}\ncallers: [c]\nservices:\n  a: { upstream: http://127.0.0.1:9001, rotateGrace: 2d }\n',
+    [
+      '1:14: keys would be replaced before the old ones have been unused for rotateGrace — write a rotateGrace shorter than rotateEvery',
+      '3:3: unknown caller "b" — name it at the top of the file: callers: [b]',
+      '4:3: the key of "a" has several places — write one of file, envFile and redis',
+      '4:14: the key of "b" is delivered to this file already — give each caller a file of its own',
+      '4:29: the address of Redis is of no known form — write redis://127.0.0.1:6379',
+      '5:3: nothing says where the key of "c" goes — write one of file, envFile and redis',
+      '8:54: keys would be replaced before the old ones have been unused for rotateGrace — write a rotateGrace shorter than rotateEvery',
+    ],
   ],
   [
     'several faults, in the order of the file',
@@ -581,6 +594,9 @@ test('fills in every default', () => {
     failedAttempts: null,
     audit: { log: true, rows: true, retainSeconds: 2_592_000, retainRows: 1_000_000 },
     outsideCallers: [],
+    rotateEverySeconds: null,
+    rotateGraceSeconds: 86_400,
+    deliver: new Map(),
     tokenTtlSeconds: 86_400,
     warnings: [],
   });
@@ -602,6 +618,8 @@ test('fills in every default', () => {
       maxSignedBody: 10_485_760,
       timeouts: { connectSeconds: 5, responseSeconds: 300 },
       signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
+      rotateEverySeconds: null,
+      rotateGraceSeconds: null,
     },
   ]);
 });
@@ -616,10 +634,16 @@ name: stack
 store: memory:
 mode: report
 trustedProxies: [10.0.0.0/8, '::1']
-callers: [outside]
+callers: [outside, legacy]
 keys:
   - files: secrets/*_api_key
   - envFiles: ${folder}/*.env
+rotateEvery: 90d
+rotateGrace: 2d
+deliver:
+  outside: { file: outside.key }
+  tools: { envFile: ${folder}/tools.env }
+  legacy: { redis: redis://:hunter2@127.0.0.1/1 }
 failedAttempts: { limit: 5, per: 1m }
 audit: { log: false, rows: false, retain: 1h, retainRows: 10 }
 services:
@@ -638,6 +662,8 @@ services:
     maxSignedBody: 1KiB
     timeouts: { connect: 1s, response: 2m }
     signature: { window: 30, replay: all, age: 2m, skew: 5 }
+    rotateEvery: 30d
+    rotateGrace: 12h
     routes:
       - { path: /x/:id, methods: [GET, POST], access: service, callers: [outside, tools, 'service:outside'], scopes: [a, 'b:c'],
           allowedIps: [192.0.2.0/24], rateLimit: { limit: 1, per: 1h, by: address }, mode: enforce }
@@ -650,7 +676,13 @@ services:
   ]);
   assert.deepEqual(config.failedAttempts, { limit: 5, windowSeconds: 60 });
   assert.deepEqual(config.audit, { log: false, rows: false, retainSeconds: 3600, retainRows: 10 });
-  assert.deepEqual(config.outsideCallers, ['outside']);
+  assert.deepEqual(config.outsideCallers, ['outside', 'legacy']);
+  assert.deepEqual([config.rotateEverySeconds, config.rotateGraceSeconds], [90 * 86_400, 2 * 86_400]);
+  assert.deepEqual(Object.fromEntries(config.deliver), {
+    outside: { kind: 'file', path: join(folder, 'outside.key') },
+    tools: { kind: 'envFile', path: join(folder, 'tools.env') },
+    legacy: { kind: 'redis', url: 'redis://:hunter2@127.0.0.1/1' },
+  });
   assert.deepEqual(config.trustedProxies.cidrs, ['10.0.0.0/8', '::1']);
   assert.match(
     config.warnings.join(),
@@ -675,6 +707,8 @@ services:
     maxSignedBody: 1024,
     timeouts: { connectSeconds: 1, responseSeconds: 120 },
     signature: { windowSeconds: 30, replay: 'all', ageSeconds: 120, skewSeconds: 5 },
+    rotateEverySeconds: 30 * 86_400,
+    rotateGraceSeconds: 12 * 3600,
   });
   assert.deepEqual(rules[0]?.addresses?.cidrs, ['192.0.2.0/24']);
   assert.deepEqual(rules[0]?.rateLimit, { limit: 1, windowSeconds: 3600, by: 'address' });

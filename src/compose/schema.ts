@@ -103,6 +103,22 @@ const timeouts = z.strictObject({
     .describe('Until the head of the response; default 300s. Over it 504. An open stream has no limit.'),
 });
 
+const rotateEvery = duration.describe('Age at which the key of a caller is due to be replaced; default never.');
+const rotateGrace = duration.describe(
+  'How long an old key must have been unused before it is ended by itself; default 24h.',
+);
+
+const delivery = z
+  .strictObject({
+    file: file.optional().describe('A file with the key alone, mode 0600.'),
+    envFile: file.optional().describe('A .env file with SERVICE_KEY; its other lines stay.'),
+    redis: z
+      .string()
+      .optional()
+      .describe('Redis, where the string service:key:<name> is set; for HMAC secrets (kind hs).'),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 });
+
 const serviceEntry = z.strictObject({
   upstream: z
     .string({ error: 'write the address of the service: upstream: http://127.0.0.1:8081' })
@@ -138,6 +154,8 @@ const serviceEntry = z.strictObject({
   maxSignedBody: size.optional().describe('Signed bodies are held until verified; over this size 413. Default 10MiB.'),
   timeouts: timeouts.optional().describe('How long the upstream may take.'),
   signature: signature.optional().describe('How signatures are judged.'),
+  rotateEvery: rotateEvery.optional(),
+  rotateGrace: rotateGrace.optional(),
 });
 
 const keySource = z
@@ -168,6 +186,14 @@ export const configSchema = z.strictObject({
   trustedProxies: z.array(cidr).optional().describe('Peers whose description of the client is believed; default none.'),
   callers: z.array(service).optional().describe('Callers that are no service of this file; routes may name them.'),
   keys: z.array(keySource).optional().describe('Where keys come from, besides the store; default nowhere.'),
+  rotateEvery: rotateEvery.optional(),
+  rotateGrace: rotateGrace.optional(),
+  deliver: z
+    .record(service, delivery, { error: 'write callers below it: deliver: { aidb: { file: /etc/aidb/key } }' })
+    .optional()
+    .describe(
+      'Where each caller reads its own key: it is written there when it is rotated. By the name of the caller.',
+    ),
   failedAttempts: z
     .strictObject({
       limit: count.optional().describe('Wrong secrets per window and address; default 10.'),
@@ -196,6 +222,7 @@ export const configSchema = z.strictObject({
 export type RawConfig = z.infer<typeof configSchema>;
 export type RawService = RawConfig['services'][string];
 export type RawRoute = NonNullable<RawService['routes']>[number];
+export type RawDelivery = NonNullable<RawConfig['deliver']>[string];
 export type RawRateLimit = NonNullable<RawRoute['rateLimit']>;
 
 /** What editors check the file with; shipped as docs/countersign.schema.json. */
