@@ -1,15 +1,6 @@
+import type { RotationRule } from '../keys/rotate-due.ts';
 import { fileTarget, redisTarget, type KeyTarget } from '../keys/targets/index.ts';
 import type { DeliveryConfig, StackConfig } from './config.ts';
-
-/** How the keys of one caller are rotated. */
-export interface RotationRule {
-  /** Age at which a key is due; null for never. */
-  readonly everySeconds: number | null;
-  /** How long an old key must have been unused before it is ended by itself. */
-  readonly graceSeconds: number;
-  /** Where the caller reads its key; null when the configuration does not say. */
-  readonly target: KeyTarget | null;
-}
 
 export function rotationRule(config: StackConfig, caller: string): RotationRule {
   const service = config.services.find(({ name }) => name === caller);

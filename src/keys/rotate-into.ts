@@ -4,7 +4,7 @@ import type { KeyRecord } from '../core/credential.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { KeyError } from './key-error.ts';
-import { lineageOf, type Lineage } from './lineage.ts';
+import { lineageOf } from './lineage.ts';
 import { beginRotation, finishRotation, supersede } from './rotate.ts';
 import { isSecretOf, type KeyTarget } from './targets/index.ts';
 
@@ -76,14 +76,7 @@ async function takeBack({ store, clock, target }: RotateIntoOptions, record: Key
   if (!arrived) await store.keys.revoke(record.id, clock());
 }
 
-export async function holds(target: KeyTarget, record: KeyRecord): Promise<boolean> {
+async function holds(target: KeyTarget, record: KeyRecord): Promise<boolean> {
   const text = await target.held();
   return text !== null && isSecretOf(text, record);
-}
-
-/** Whether the last rotation was broken off: what the caller reads is a key that was replaced already. */
-export async function brokenOff(target: KeyTarget, current: KeyRecord, lineage: Lineage): Promise<boolean> {
-  const text = await target.held();
-  if (text === null || isSecretOf(text, current)) return false;
-  return lineage.previousOf(current).some((before) => isSecretOf(text, before));
 }
