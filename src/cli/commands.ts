@@ -1,5 +1,6 @@
 import type { Command } from './command.ts';
 import { keyCommands } from './commands/keys.table.ts';
+import { keyLifeCommands } from './commands/key-life.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
 import { storeCommands } from './commands/store.table.ts';
@@ -10,6 +11,7 @@ export const COMMANDS: readonly Command[] = [
   ...stackCommands,
   ...storeCommands,
   ...keyCommands,
+  ...keyLifeCommands,
   ...tokenCommands,
   ...evidenceCommands,
 ];

@@ -1,6 +1,12 @@
+import { lease, type Lease } from '../core/lease.ts';
+import type { RecordStore } from '../core/record.ts';
+import { uuid } from '../crypto/random.ts';
 import type { RotationRule } from '../keys/rotate-due.ts';
 import { fileTarget, redisTarget, type KeyTarget } from '../keys/targets/index.ts';
 import type { DeliveryConfig, StackConfig } from './config.ts';
+
+/** How long every verifier is given to hear of a new key before its caller gets it: feeds bring it within some hundredths. */
+export const settleMillis = 1000;
 
 export function rotationRule(config: StackConfig, caller: string): RotationRule {
   const service = config.services.find(({ name }) => name === caller);
@@ -28,4 +34,12 @@ function targetOf(delivery: DeliveryConfig, caller: string): KeyTarget {
     case 'redis':
       return redisTarget({ url: delivery.url, service: caller });
   }
+}
+
+/** Well above what clocks differ by, and short enough that what a killed process left is taken up soon. */
+const leaseSeconds = 20;
+
+/** One process at a time delivers keys. */
+export function rotationLease(records: RecordStore): Lease {
+  return lease({ records, name: 'rotation', holder: uuid(), seconds: leaseSeconds });
 }

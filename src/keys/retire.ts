@@ -14,25 +14,28 @@ export interface RetireOptions {
 }
 
 /**
- * Ends a key that was replaced and that nobody uses any more, for good and in every source. Throws a KeyError with code
- * 'key_in_use', which names the caller and the address, unless that is proven. What was used a moment ago may be a few seconds
- * on its way into the store.
+ * The key, if it may be retired: it was replaced, and nobody uses it any more. Throws a KeyError with code 'key_in_use', which
+ * names the caller and the address, unless that is so. What was used a moment ago may be a few seconds on its way into the store.
  */
-export async function retireKey(id: string, { store, now, unusedSeconds, force }: RetireOptions): Promise<KeyRecord> {
+export async function retirable(id: string, { store, now, unusedSeconds, force }: RetireOptions): Promise<KeyRecord> {
   const records = await store.keys.list();
   const record = records.find((one) => one.id === id);
   if (!record) throw new KeyError('unknown_key', `there is no key with the id "${id}"`);
-  if (record.revokedAt === null && !force) {
-    const stage = lineageOf(records, now).stageOf(record);
-    if (stage === 'current')
-      throw new KeyError('key_in_use', `key ${id} is the current one of ${record.service}, and nothing replaces it`);
-    if (stage === 'pending')
-      throw new KeyError('key_in_use', `key ${id} waits to take the place of ${record.replaces}`);
-    const [last] = await store.usage.list([id]);
-    if (last && last.lastUsed > now - unusedSeconds)
-      throw new KeyError('key_in_use', `key ${id} was last used ${useWords(last, now)}`);
-  }
-  return (await store.keys.revoke(id, now)) ?? record;
+  if (record.revokedAt !== null || force) return record;
+  const stage = lineageOf(records, now).stageOf(record);
+  if (stage === 'current')
+    throw new KeyError('key_in_use', `key ${id} is the current one of ${record.service}, and nothing replaces it`);
+  if (stage === 'pending') throw new KeyError('key_in_use', `key ${id} waits to take the place of ${record.replaces}`);
+  const [last] = await store.usage.list([id]);
+  if (last && last.lastUsed > now - unusedSeconds)
+    throw new KeyError('key_in_use', `key ${id} was last used ${useWords(last, now)}`);
+  return record;
+}
+
+/** Ends a key that may be retired, for good and in every source. Throws as `retirable` does. */
+export async function retireKey(id: string, options: RetireOptions): Promise<KeyRecord> {
+  const record = await retirable(id, options);
+  return (await options.store.keys.revoke(id, options.now)) ?? record;
 }
 
 /** '3 h ago by ai-stack from 10.0.0.7'. */

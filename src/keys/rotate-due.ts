@@ -120,3 +120,18 @@ async function retire(work: Work): Promise<Duty | null> {
   await store.keys.revoke(key.id, now);
   return { kind: 'retired', key };
 }
+
+/** For people, without a secret. */
+export function dutyWords(duty: Duty): string {
+  const { id, service } = duty.key;
+  switch (duty.kind) {
+    case 'rotated':
+      return `key ${id} of ${service} was replaced by ${duty.by.id}, which is where ${service} reads it`;
+    case 'retired':
+      return `key ${id} of ${service} was replaced and is out of use: it is ended`;
+    case 'due':
+      return `key ${id} of ${service} is due to be replaced, and nothing says where its successor goes: countersign keys rotate ${id}`;
+    case 'failed':
+      return `key ${id} of ${service} cannot be replaced: ${duty.why}`;
+  }
+}

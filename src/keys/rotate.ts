@@ -100,11 +100,14 @@ export function keyToRotate(
 function checked(record: KeyRecord, lineage: Lineage, now: number): KeyRecord {
   const { id, service } = record;
   if (record.revokedAt !== null) throw new KeyError('revoked_key', `key ${id} of ${service} was revoked`);
-  if (!isAlive(record, now))
-    throw new KeyError('invalid_option', `key ${id} of ${service} has expired: create a new one`);
+  if (!isAlive(record, now)) throw new KeyError('unknown_key', `key ${id} of ${service} has expired: create a new one`);
   const current = lineage.currentFor(record);
-  if (current) throw new KeyError('invalid_option', `key ${id} was replaced already: the current one is ${current.id}`);
+  if (current)
+    throw new KeyError('rotation_pending', `key ${id} was replaced already: the current one is ${current.id}`);
   if (record.pending)
-    throw new KeyError('invalid_option', `key ${id} is the new one of a rotation of ${record.replaces}: name that one`);
+    throw new KeyError(
+      'rotation_pending',
+      `key ${id} is the new one of a rotation of ${record.replaces}: name that one`,
+    );
   return record;
 }

@@ -44,12 +44,13 @@ export const keyCommands: readonly Command[] = [
   {
     name: 'keys list',
     summary: 'all keys of the store, without their secrets',
-    about: 'Shows the id, the service, the last four characters and how long each key lives. Secrets are never shown.',
+    about:
+      'Shows the id, the service, the last four characters, where each key stands (current, pending or previous), how long it lives, and who used it last from where. Secrets are never shown.',
     positionals: [{ name: 'SERVICE', required: false, summary: 'only keys of this service' }],
     options: { all: { type: 'flag', summary: 'also revoked and expired ones' } },
     changes: false,
     examples: ['countersign keys list', 'countersign keys list aidb --all --output json'],
-    load: async () => (await import('./keys.ts')).keysList,
+    load: async () => (await import('./key-list.ts')).keysList,
   },
   {
     name: 'keys revoke',

@@ -3,17 +3,17 @@ import { nearest } from '../../compose/faults.ts';
 import { systemClock, rfc3339 } from '../../core/clock.ts';
 import { cidrFault } from '../../core/address.ts';
 import { scopePattern, scopeRule } from '../../core/scope.ts';
-import { lifeFault, type KeyKind, type KeyRecord } from '../../core/credential.ts';
+import type { KeyKind } from '../../core/credential.ts';
 import { createKey } from '../../keys/create.ts';
 import { importKey } from '../../keys/import.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { serviceIdFault } from '../../keys/service-id.ts';
 import type { Invocation } from '../command.ts';
-import { durationSeconds, inWords } from '../duration.ts';
+import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { columns, type Cell } from '../output.ts';
 import { secretFromStdin, textFromStdin } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
+import { endWords, shown, time } from './key-views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
   const service = serviceName(invocation);
@@ -47,7 +47,7 @@ function sayWhenStrange(config: StackConfig, service: string, { out }: Invocatio
   out.talk(`"${service}" is neither a service nor a caller of the configuration: ${remedy}`);
 }
 
-const USE: Readonly<Record<KeyKind, (id: string) => string>> = {
+export const USE: Readonly<Record<KeyKind, (id: string) => string>> = {
   sk: () => 'The caller sends it as `Authorization: Bearer …` or `x-api-key: …`.',
   hs: () => 'The caller signs with it: see `countersign sign --help`.',
   ed25519: (id) => `Only its public half is kept here. The caller signs HTTP messages with it, under keyid "${id}".`,
@@ -75,41 +75,6 @@ export async function keysImport(invocation: Invocation): Promise<number> {
     if (invocation.json) invocation.out.json(shown(record));
     else
       invocation.out.line(`imported  key ${record.id} of ${service} (…${record.lastFour}), ${endWords(record, now)}`);
-    return EXIT.done;
-  });
-}
-
-export async function keysList(invocation: Invocation): Promise<number> {
-  const { out } = invocation;
-  const [service] = invocation.positionals;
-  const now = systemClock();
-  return atWork(invocation, async ({ store }) => {
-    const records = (await store.keys.list())
-      .filter((record) => service === undefined || record.service === service)
-      .filter((record) => invocation.flag('all') || lifeFault(life(record), now) === null);
-    if (invocation.json) {
-      out.json(records.map((record) => ({ ...shown(record), ...details(record, now) })));
-      return EXIT.done;
-    }
-    if (records.length === 0) {
-      out.talk(
-        invocation.flag('all')
-          ? 'There are no keys.'
-          : 'There are no active keys. Make one: countersign keys create SERVICE',
-      );
-      return EXIT.done;
-    }
-    const rows = records.map((record) => [
-      record.id,
-      record.service,
-      record.kind,
-      `…${record.lastFour}`,
-      rfc3339(record.createdAt),
-      stateCell(record, now),
-      [...record.scopes, ...record.allowedIps.map((cidr) => `from ${cidr}`)].join(' '),
-    ]);
-    for (const line of columns(['ID', 'SERVICE', 'KIND', 'LAST 4', 'CREATED', 'STATE', 'LIMITED TO'], rows, out.paint))
-      out.line(line);
     return EXIT.done;
   });
 }
@@ -150,7 +115,7 @@ function serviceName(invocation: Invocation): string {
   return service;
 }
 
-function kindOption(invocation: Invocation, otherwise: 'sk' | null): KeyKind {
+export function kindOption(invocation: Invocation, otherwise: 'sk' | null): KeyKind {
   const kind = invocation.text('kind') ?? otherwise;
   if (kind === 'sk' || kind === 'hs' || kind === 'ed25519') return kind;
   if (kind === null)
@@ -196,42 +161,4 @@ function wouldMake(
       `would ${verb}  a key of kind ${kind} for ${service}, ${expiresAt === null ? 'without an end' : `until ${rfc3339(expiresAt)}`}`,
     );
   return EXIT.done;
-}
-
-function shown(record: KeyRecord): { id: string; service: string; kind: string; expires_at: string | null } {
-  return { id: record.id, service: record.service, kind: record.kind, expires_at: time(record.expiresAt) };
-}
-
-function details(record: KeyRecord, now: number): Record<string, unknown> {
-  return {
-    last_four: record.lastFour,
-    state: lifeFault(life(record), now) ?? 'active',
-    imported: record.imported,
-    scopes: record.scopes,
-    allowed_ips: record.allowedIps,
-    created_at: time(record.createdAt),
-    revoked_at: time(record.revokedAt),
-  };
-}
-
-function life(record: KeyRecord): { expiresAt: number | null; revoked: boolean } {
-  return { expiresAt: record.expiresAt, revoked: record.revokedAt !== null };
-}
-
-function stateCell(record: KeyRecord, now: number): Cell {
-  const fault = lifeFault(life(record), now);
-  if (fault !== null) return { text: fault, style: 'red' };
-  if (record.expiresAt === null) return { text: 'active', style: 'green' };
-  const left = record.expiresAt - now;
-  return { text: `active, ends in ${inWords(left)}`, style: left < 14 * 86_400 ? 'yellow' : 'green' };
-}
-
-function endWords(record: KeyRecord, now: number): string {
-  return record.expiresAt === null
-    ? 'without an end'
-    : `until ${rfc3339(record.expiresAt)} (${inWords(record.expiresAt - now)})`;
-}
-
-export function time(epochSeconds: number | null): string | null {
-  return epochSeconds === null ? null : rfc3339(epochSeconds);
 }

@@ -9,7 +9,8 @@ import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { secretFromStdin } from '../secret-input.ts';
 import { atWork } from '../workplace.ts';
-import { addresses, scopesOf, time } from './keys.ts';
+import { time } from './key-views.ts';
+import { addresses, scopesOf } from './keys.ts';
 
 type Work = (life: Tokens, config: StackConfig) => Promise<number>;
 

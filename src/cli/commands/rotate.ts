@@ -1,0 +1,230 @@
+import { resolve } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { StackConfig } from '../../compose/config.ts';
+import { rotationRule, settleMillis } from '../../compose/rotation.ts';
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import { lineageOf, type Lineage } from '../../keys/lineage.ts';
+import { agoWords } from '../../keys/retire.ts';
+import { beginRotation, finishRotation, keyToRotate, supersede } from '../../keys/rotate.ts';
+import { rotateInto } from '../../keys/rotate-into.ts';
+import { fileTarget, redisTarget, standingOf, type KeyTarget } from '../../keys/targets/index.ts';
+import type { Invocation } from '../command.ts';
+import { durationSeconds, inWords } from '../duration.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { atWork, sealOf } from '../workplace.ts';
+import { lastUse, shown, shownUse, time, useCell } from './key-views.ts';
+import { kindOption, USE } from './keys.ts';
+import { rotateAllDue } from './rotate-due.ts';
+import { withRotationLease } from './rotation-lease.ts';
+
+/** As long a new key may be on its way to standard output; later it counts as lost. */
+const handOverSeconds = 10;
+
+interface Rotating {
+  readonly invocation: Invocation;
+  readonly config: StackConfig;
+  readonly store: Store;
+  readonly key: KeyRecord;
+  readonly records: readonly KeyRecord[];
+  readonly lineage: Lineage;
+  readonly graceSeconds: number;
+  /** Of the new key; undefined for as long as the old one was meant to live. */
+  readonly expiresAt: number | undefined;
+}
+
+export async function keysRotate(invocation: Invocation): Promise<number> {
+  const [name] = invocation.positionals;
+  checkOptions(invocation, name);
+  if (name === undefined) return rotateAllDue(invocation);
+  const graceSeconds = durationSeconds(invocation.text('grace') ?? '24h', 'grace');
+  const expiresText = invocation.text('expires');
+  const expires = expiresText === null ? null : durationSeconds(expiresText, 'expires');
+  const kind = invocation.text('kind') === null ? null : kindOption(invocation, null);
+  return atWork(invocation, async ({ config, store }) => {
+    const look = async (): Promise<Rotating> => {
+      const now = systemClock();
+      const records = await store.keys.list();
+      const lineage = lineageOf(records, now);
+      const key = keyToRotate(records, lineage, name, { kind, now });
+      const expiresAt = expires === null ? undefined : now + expires;
+      return { invocation, config, store, key, records, lineage, graceSeconds, expiresAt };
+    };
+    const work = await look();
+    if (invocation.flag('finish')) return finish(work);
+    const target = targetOption(invocation, config, work.key.service);
+    if (target === null) return print(work);
+    if (invocation.dryRun) return sayWould(work, target.name);
+    return withRotationLease(store, invocation, async () => deliver(await look(), target));
+  });
+}
+
+function checkOptions(invocation: Invocation, name: string | undefined): void {
+  const flags = ['finish', 'anew', 'deliver'].filter((flag) => invocation.flag(flag));
+  const texts = ['to', 'kind', 'grace', 'expires'].filter((option) => invocation.text(option) !== null);
+  const given = [...flags, ...texts].map((option) => `--${option}`);
+  if (invocation.flag('due')) {
+    if (name !== undefined || given.length > 0)
+      throw usage('--due rotates all keys whose time has come, as the configuration says: it goes with nothing else');
+    return;
+  }
+  if (name === undefined) throw usage('say which: the name of a caller, the id of a key, or --due');
+  const apart = given.filter((option) => ['--finish', '--to', '--deliver'].includes(option));
+  if (apart.length > 1) throw usage(`${apart.join(' and ')} exclude each other`);
+  if (invocation.flag('anew') && apart.length > 0) throw usage(`--anew and ${apart[0]} exclude each other`);
+}
+
+function targetOption(invocation: Invocation, config: StackConfig, service: string): KeyTarget | null {
+  const to = invocation.text('to');
+  if (to === 'redis') {
+    const url = config.keys.find((source) => source.kind === 'redis')?.url;
+    if (url === undefined)
+      throw usage(
+        '--to redis needs to know which one',
+        'Write into the configuration: keys: [{ redis: redis://127.0.0.1:6379 }]',
+      );
+    return redisTarget({ url, service });
+  }
+  if (to !== null) return fileTarget({ path: resolve(to), form: to.endsWith('.env') ? 'env' : 'key' });
+  if (!invocation.flag('deliver')) return null;
+  const { target } = rotationRule(config, service);
+  if (target) return target;
+  throw usage(
+    `the configuration does not say where ${service} reads its key`,
+    `Write there: deliver: { ${service}: { file: /etc/${service}/key } }`,
+  );
+}
+
+/** To standard output: made, printed, and only then is the old key given its end. */
+async function print(work: Rotating): Promise<number> {
+  const { invocation, config, store, lineage, graceSeconds, expiresAt } = work;
+  const { out } = invocation;
+  const old = await toReplace(work);
+  if (invocation.dryRun) return sayWould(work, 'standard output');
+  const now = systemClock();
+  const { record, key } = await beginRotation(old.pending ? await supersede(store, old) : old, {
+    store,
+    seal: sealOf(config, invocation),
+    now,
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  await sleep(settleMillis);
+  const uses = await store.usage.list([old.id]);
+  const ends = Math.min(old.expiresAt ?? Infinity, systemClock() + graceSeconds);
+  const replaces = { id: old.id, ends_at: rfc3339(ends), last_used: shownUse(lastUse(old, uses)) };
+  if (invocation.json) out.json({ ...shown(record), key, replaces });
+  else out.line(key.trimEnd());
+  // A reader that went away has not got it; it is told of a turn later.
+  await nextTurn();
+  if (out.gone)
+    throw refused(
+      `the new key ${record.id} reached nobody, and the old one stays as it was`,
+      `Make another: countersign keys rotate ${old.id} --anew`,
+    );
+  await finishRotation(store, record.id, ends, systemClock());
+  if (invocation.json) return EXIT.done;
+  out.talk(`Made for ${record.service}: key ${record.id}, in place of ${old.id}. It is shown this once.`);
+  out.talk(USE[record.kind](record.id));
+  out.talk(`Both are accepted until ${rfc3339(ends)}; the old one was ${usedWords(old, uses, now)}.`);
+  for (const before of lineage.previousOf(old)) out.talk(`Key ${before.id}, which that one replaced, ends with it.`);
+  return EXIT.done;
+}
+
+function usedWords(key: KeyRecord, uses: Parameters<typeof lastUse>[1], now: number): string {
+  const use = lastUse(key, uses);
+  return use ? `last used ${useCell(use, now)}` : 'not seen in use';
+}
+
+/** One rotation at a time: a second one is refused until the first is over, unless its key was lost. */
+async function toReplace({ invocation, store, key, lineage }: Rotating): Promise<KeyRecord> {
+  const now = systemClock();
+  const anew = invocation.flag('anew');
+  const pending = lineage.pendingFor(key);
+  const [use] = pending ? await store.usage.list([pending.id]) : [];
+  if (pending && use)
+    throw refused(
+      `key ${key.id} is being replaced, and the new one, ${pending.id}, is in use already: ${useCell(use, now)}`,
+      `Finish that: countersign keys rotate ${key.id} --finish`,
+    );
+  if (pending && !anew)
+    throw refused(
+      `key ${key.id} is being replaced since ${agoWords(now - pending.createdAt)}: the new one is ${pending.id} (…${pending.lastFour})`,
+      `If its caller has it: countersign keys rotate ${key.id} --finish. If it was lost, make another: --anew`,
+    );
+  const [before] = lineage.previousOf(key);
+  if (!pending && before && !anew)
+    throw refused(
+      `the last rotation is not over: key ${key.id} took the place of ${before.id} ${agoWords(now - key.createdAt)}, and that one ${before.expiresAt === null ? 'is still accepted' : `is accepted until ${rfc3339(before.expiresAt)}`}`,
+      `End it when nobody needs it: countersign keys retire ${before.id}. If the new key was lost, make another: --anew`,
+    );
+  return pending ?? key;
+}
+
+/** The caller has the new key after all, or from elsewhere. */
+async function finish({ invocation, store, key, lineage, graceSeconds }: Rotating): Promise<number> {
+  const pending = lineage.pendingFor(key) ?? (lineage.previousOf(key).length > 0 ? key : null);
+  if (!pending) throw refused(`there is no rotation of key ${key.id} to finish`);
+  const now = systemClock();
+  const ends = now + graceSeconds;
+  const record = invocation.dryRun ? pending : await finishRotation(store, pending.id, ends, now);
+  if (invocation.json)
+    invocation.out.json({ ...shown(record), replaces: { id: record.replaces, ends_at: time(ends) } });
+  else
+    invocation.out.line(
+      `${invocation.dryRun ? 'would finish' : 'finished'}  key ${record.id} of ${record.service} is the current one; what it replaced is accepted until ${rfc3339(ends)} at most`,
+    );
+  return EXIT.done;
+}
+
+/** To where the caller reads it. Taken up again where an earlier attempt was broken off; done twice it changes nothing. */
+async function deliver(work: Rotating, target: KeyTarget): Promise<number> {
+  const { invocation, config, store, key, records, lineage, graceSeconds, expiresAt } = work;
+  const { out } = invocation;
+  const ofCaller = records.filter(({ service }) => service === key.service);
+  const standing = await standingOf(target, key, lineage, ofCaller);
+  if (standing === 'taken')
+    throw refused(
+      `${target.name} holds another key of ${key.service}, which its caller would lose`,
+      'Name that key, or another place.',
+    );
+  const pending = lineage.pendingFor(key);
+  const age = pending === null ? Infinity : systemClock() - pending.createdAt;
+  if (standing !== 'pending' && age < handOverSeconds)
+    throw refused(
+      `key ${key.id} is being replaced since ${agoWords(age)}: the new one may be on its way`,
+      'Try again in a moment.',
+    );
+  const already = standing === 'current' && lineage.previousOf(key).length > 0 && pending === null;
+  const record = already
+    ? await finishRotation(store, key.id, systemClock() + graceSeconds, systemClock())
+    : await rotateInto(key, {
+        store,
+        seal: sealOf(config, invocation),
+        clock: systemClock,
+        target,
+        settleMillis,
+        graceSeconds,
+        ...(expiresAt !== undefined && { expiresAt }),
+      });
+  const old = record.replaces === null ? null : await store.keys.get(record.replaces);
+  const replaces = old && { id: old.id, ends_at: time(old.expiresAt) };
+  if (invocation.json) out.json({ ...shown(record), delivered_to: target.name, already, replaces });
+  else {
+    out.line(`${already ? 'is there already' : 'rotated'}  key ${record.id} of ${record.service} is in ${target.name}`);
+    if (old?.expiresAt)
+      out.talk(
+        `The old one, ${old.id}, is accepted until ${rfc3339(old.expiresAt)} (${inWords(old.expiresAt - systemClock())}).`,
+      );
+  }
+  return EXIT.done;
+}
+
+function sayWould({ invocation, key, graceSeconds }: Rotating, where: string): number {
+  if (invocation.json) invocation.out.json({ dry_run: true, ...shown(key), to: where });
+  else
+    invocation.out.line(
+      `would rotate  key ${key.id} of ${key.service} (${key.kind}); the new one goes to ${where}, the old one is accepted for ${inWords(graceSeconds)} more`,
+    );
+  return EXIT.done;
+}
