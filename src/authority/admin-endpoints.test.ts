@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { beginRotation } from '../keys/rotate.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 
 const yaml = `name: my-stack
@@ -252,4 +253,32 @@ test("on the port of the services the admin's paths exist under adminHosts only"
   assert.equal(await get('admin.example.org', '/dashboard/'), 404);
   assert.equal((await fetch(`${adminOrigin}/health`)).status, 404);
   assert.equal((await fetch(`${adminOrigin}/auth/tokens`, { headers: bearer(adminToken) })).status, 404);
+});
+
+test('keys are shown with their stage and who used them last, outside service routes too', async (t) => {
+  const { adminOrigin, origin, stack } = await startAuthority(t, { yaml });
+  const call = client(adminOrigin);
+  const made = await call('POST', '/keys', { service: 'aidb', scopes: ['metrics:read'] });
+  const id = String(made.data['id']);
+  const old = (await stack.store.keys.get(id)) ?? assert.fail();
+  const { record } = await beginRotation(old, { store: stack.store, seal: stack.seal, now: stack.clock() });
+  const metrics = await fetch(`${origin}/metrics`, {
+    headers: { ...bearer(String(made.data['key'])), 'x-forwarded-for': '10.9.9.9' },
+  });
+  assert.equal(metrics.status, 200);
+  await stack.audit.flush();
+  const keys = async () => (await call('GET', '/keys')).data['keys'] as Data[];
+  const [first, second] = await keys();
+  assert.deepEqual([first?.['stage'], second?.['stage'], second?.['replaces']], ['current', 'pending', id]);
+  const use = first?.['last_used'] as Data;
+  assert.deepEqual([use['by'], use['from'], second?.['last_used']], ['service:aidb', '127.0.0.1', null]);
+  await stack.store.keys.promote(record.id, null);
+  const after = await keys();
+  assert.deepEqual(
+    after.map((key) => [key['stage'], key['status']]),
+    [
+      ['previous', 'active'],
+      ['current', 'active'],
+    ],
+  );
 });

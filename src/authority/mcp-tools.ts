@@ -96,7 +96,8 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
     'list_keys',
     {
       title: 'List keys',
-      description: 'Keys in the store: id, service, kind, last four characters and life; never the keys themselves.',
+      description:
+        'Keys in the store: id, service, kind, last four characters, life, where each stands in a rotation (current, pending, previous) and who used it last from where; never the keys themselves.',
       inputSchema: z.strictObject({}),
       annotations: { readOnlyHint: true },
     },

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { KeyRecord } from '../core/credential.ts';
+import type { KeyRecord, KeyUse } from '../core/credential.ts';
 import type { Stack } from '../compose/stack.ts';
+import { lineageOf, type Lineage } from '../keys/lineage.ts';
 import { refused, type Refused } from './refused.ts';
 
 /** What the admin API and the MCP tools show of a stack: never a secret, never a digest. */
@@ -8,10 +9,22 @@ export type KeyLine = ReturnType<typeof keyLine>;
 
 export async function keyList(stack: Stack): Promise<KeyLine[]> {
   const now = stack.clock();
-  return (await stack.store.keys.list()).map((record) => keyLine(record, now));
+  const records = await stack.store.keys.list();
+  const lineage = lineageOf(records, now);
+  // The one used last stands first, so the first of each key is its last use.
+  const lastUses = new Map<string, KeyUse>();
+  for (const use of await stack.store.usage.list())
+    if (!lastUses.has(use.credentialId)) lastUses.set(use.credentialId, use);
+  return records.map((record) => keyLine(record, { now, lineage, use: lastUses.get(record.id) ?? null }));
 }
 
-export function keyLine(record: KeyRecord, now: number) {
+interface AroundKey {
+  readonly now: number;
+  readonly lineage: Lineage;
+  readonly use: KeyUse | null;
+}
+
+function keyLine(record: KeyRecord, { now, lineage, use }: AroundKey) {
   return {
     id: record.id,
     service: record.service,
@@ -29,6 +42,9 @@ export function keyLine(record: KeyRecord, now: number) {
         : record.expiresAt !== null && record.expiresAt <= now
           ? 'expired'
           : 'active',
+    stage: lineage.stageOf(record),
+    replaces: record.replaces,
+    last_used: use && { at: rfc3339(use.lastUsed), by: use.caller, from: use.clientAddress },
   };
 }
 

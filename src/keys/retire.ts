@@ -1,7 +1,8 @@
-import type { KeyRecord, KeyUse } from '../core/credential.ts';
+import type { KeyRecord } from '../core/credential.ts';
 import type { Store } from '../core/store.ts';
 import { KeyError } from './key-error.ts';
 import { lineageOf } from './lineage.ts';
+import { useWords } from './use-words.ts';
 
 export interface RetireOptions {
   readonly store: Store;
@@ -36,18 +37,4 @@ export async function retirable(id: string, { store, now, unusedSeconds, force }
 export async function retireKey(id: string, options: RetireOptions): Promise<KeyRecord> {
   const record = await retirable(id, options);
   return (await options.store.keys.revoke(id, options.now)) ?? record;
-}
-
-/** '3 h ago by ai-stack from 10.0.0.7'. */
-export function useWords({ lastUsed, caller, clientAddress }: KeyUse, now: number): string {
-  return `${agoWords(now - lastUsed)} by ${caller.replace(/^service:/, '')} from ${clientAddress}`;
-}
-
-/** Seconds in the largest unit that fits: '40 s ago', '3 h ago', '12 days ago'. */
-export function agoWords(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} s ago`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ago`;
-  if (whole < 2 * 86_400) return `${Math.floor(whole / 3600)} h ago`;
-  return `${Math.floor(whole / 86_400)} days ago`;
 }

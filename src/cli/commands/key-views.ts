@@ -1,7 +1,7 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { lifeFault, type KeyRecord, type KeyUse } from '../../core/credential.ts';
 import type { Lineage } from '../../keys/lineage.ts';
-import { useWords } from '../../keys/retire.ts';
+import { useWords } from '../../keys/use-words.ts';
 import { inWords } from '../duration.ts';
 import type { Cell } from '../output.ts';
 

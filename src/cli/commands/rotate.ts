@@ -6,7 +6,7 @@ import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import { lineageOf, type Lineage } from '../../keys/lineage.ts';
-import { agoWords } from '../../keys/retire.ts';
+import { agoWords } from '../../keys/use-words.ts';
 import { beginRotation, finishRotation, keyToRotate, supersede } from '../../keys/rotate.ts';
 import { rotateInto } from '../../keys/rotate-into.ts';
 import { fileTarget, redisTarget, standingOf, type KeyTarget } from '../../keys/targets/index.ts';

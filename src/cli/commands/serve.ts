@@ -1,5 +1,6 @@
 import { lineWriter } from '../../audit/line-writer.ts';
 import { createAuthority } from '../../authority/authority.ts';
+import { keyDuties } from '../../compose/key-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
@@ -46,12 +47,14 @@ export async function serve(invocation: Invocation): Promise<number> {
       for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));
     },
   });
+  const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
   sayStarted(stack, doors, invocation);
 
   const signal = await ending();
   out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
   process.once('SIGINT', () => process.exit(EXIT.refused)).once('SIGTERM', () => process.exit(EXIT.refused));
   stopFollowing();
+  await duties.close();
   await doors.close(drainMillis);
   await closeRest();
   out.talk('ended');

@@ -1,8 +1,12 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { lookAtKeyFiles } from '../../compose/key-sources.ts';
+import { rotationRule } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
-import type { KeyRecord } from '../../core/credential.ts';
+import type { KeyRecord, KeyUse } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
+import { lineageOf } from '../../keys/lineage.ts';
+import { rotationsWanting } from '../../keys/rotations-wanting.ts';
+import { useWords } from '../../keys/use-words.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT } from '../failure.ts';
@@ -30,6 +34,8 @@ interface Status {
 }
 
 const tokensCounted = 10_000;
+/** Seconds: an old key that was used so lately is still somebody's. */
+const usedLately = 86_400;
 
 /** Exit 1 when something is wanting, so that a monitor can ask. */
 export async function status(invocation: Invocation): Promise<number> {
@@ -48,12 +54,11 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const alive = records.filter((record) => isActive(record, now));
   const expiring = alive.filter((record) => record.expiresAt !== null && record.expiresAt - now <= soon);
   const modes = await describeModes({ config, store }, invocation);
-  const wanting = expiring
-    .filter((record) => !hasSuccessor(record, alive, soon, now))
-    .map(
-      (record) =>
-        `key ${record.id} of ${record.service} ends in ${inWords((record.expiresAt ?? now) - now)} and has no successor`,
-    );
+  const uses = await store.usage.list();
+  const wanting = [
+    ...endings({ records, expiring, uses, soon, now }),
+    ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
+  ];
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
   const files = await lookAtKeyFiles(config);
   const noKeys = alive.length === 0 && files.keys().length === 0;
@@ -80,6 +85,31 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
         ? []
         : [`the stack is in mode ${stackMode}: what enforce would refuse still passes; see \`countersign report\``],
   };
+}
+
+interface Endings {
+  readonly records: readonly KeyRecord[];
+  readonly expiring: readonly KeyRecord[];
+  readonly uses: readonly KeyUse[];
+  readonly soon: number;
+  readonly now: number;
+}
+
+/** What ends soon without a successor, and what was replaced and is used all the same. */
+function endings({ records, expiring, uses, soon, now }: Endings): string[] {
+  const lineage = lineageOf(records, now);
+  const alive = records.filter((record) => isActive(record, now));
+  return expiring.flatMap((record) => {
+    const left = inWords((record.expiresAt ?? now) - now);
+    if (lineage.stageOf(record) === 'previous') {
+      const use = uses.find(({ credentialId, lastUsed }) => credentialId === record.id && now - lastUsed < usedLately);
+      return use
+        ? [`old key ${record.id} of ${record.service} ends in ${left} and is still used, ${useWords(use, now)}`]
+        : [];
+    }
+    if (hasSuccessor(record, alive, soon, now)) return [];
+    return [`key ${record.id} of ${record.service} ends in ${left} and has no successor`];
+  });
 }
 
 /** Another key of the same service and kind that outlives the period: a rotation that is under way. */

@@ -1,0 +1,95 @@
+import { hasCode } from '../core/store.ts';
+import { dutyWords, rotateDue, type Duty } from '../keys/rotate-due.ts';
+import { expiryWarnings } from '../keys/expiry-warnings.ts';
+import { rotates, rotationLease, rotationRule, settleMillis } from './rotation.ts';
+import type { Stack } from './stack.ts';
+
+/** What a server does about keys by itself: replaces them by age, ends old ones, and warns before one ends. */
+export interface KeyDuties {
+  /** Resolves when what is under way has ended. */
+  close(): Promise<void>;
+}
+
+export interface KeyDutiesOptions {
+  /** Takes what was done, one line each. */
+  readonly say: (text: string) => void;
+  readonly warn: (text: string) => void;
+  /** How often rotations are looked for; 60,000 ms. */
+  readonly lookMillis?: number;
+}
+
+/** Ends move by days; reading all keys for them costs something where there are many. */
+const expiryMillis = 3_600_000;
+const firstMillis = 1000;
+
+/** Of several servers on one store one rotates at a time; each warns in its own log. */
+export function keyDuties(stack: Stack, { say, warn, lookMillis = 60_000 }: KeyDutiesOptions): KeyDuties {
+  const { store, seal, clock } = stack;
+  const lease = rotationLease(store.records);
+  const told = new Set<string>();
+  /** Complaints are repeated only when they change. */
+  let complaints: ReadonlySet<string> = new Set();
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  let under: Promise<void> | null = null;
+  let closed = false;
+
+  async function rotateAll(): Promise<void> {
+    if (!rotates(stack.config) || !(await lease.take(clock()))) return;
+    const duties = await rotateDue({
+      store,
+      seal,
+      clock,
+      ruleOf: (service) => rotationRule(stack.config, service),
+      settleMillis,
+      mayGoOn: async () => !closed && (await lease.take(clock())),
+    });
+    tell(duties);
+    await lease.release(clock());
+  }
+
+  function tell(duties: readonly Duty[]): void {
+    const wanting = duties.filter(({ kind }) => kind === 'due' || kind === 'failed').map(dutyWords);
+    for (const words of wanting) if (!complaints.has(words)) warn(words);
+    complaints = new Set(wanting);
+    for (const duty of duties) if (duty.kind === 'rotated' || duty.kind === 'retired') say(dutyWords(duty));
+  }
+
+  async function warnOfEnds(): Promise<void> {
+    if (performance.now() - warnedAt < expiryMillis) return;
+    const records = await store.keys.list();
+    for (const { id, words } of expiryWarnings(records, await store.usage.list(), clock())) {
+      if (!told.has(id)) warn(words);
+      told.add(id);
+    }
+    warnedAt = performance.now();
+  }
+
+  async function look(): Promise<void> {
+    try {
+      await warnOfEnds();
+      await rotateAll();
+    } catch (error) {
+      // The store is away, which is said elsewhere; the next look comes soon.
+      if (!hasCode(error, 'store_unavailable'))
+        warn(`keys could not be looked after: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  function lookAgain(millis: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      under = look().finally(() => {
+        under = null;
+        if (!closed) timer = lookAgain(lookMillis);
+      });
+    }, millis).unref();
+  }
+
+  let timer = lookAgain(firstMillis);
+  return {
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await under;
+    },
+  };
+}
