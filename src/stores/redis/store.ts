@@ -37,6 +37,7 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
       return noSchema;
     },
     async migrate() {
+      await server.ask((client) => client.ping());
       // So that whoever watches from here on misses nothing and need not read everything again.
       await changes.started();
       return [];
