@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { hasCode } from '../core/store.ts';
-import { envFiles } from '../keys/sources/index.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
+import { lookAtKeySources } from './key-sources.ts';
 import { loadConfig } from './load.ts';
 import { openStore } from './open-store.ts';
 
@@ -22,16 +22,11 @@ export async function loadCheckedConfig(file: string, env: Env): Promise<StackCo
   return loadConfig(file, env, { keyHolders: await keyHolders(config, env) });
 }
 
-/** The services that some key proves. A store that cannot be asked says so where it is needed, not here. */
+/** The services that some key proves. A store or a Redis that cannot be asked says so where it is needed, not here. */
 async function keyHolders(config: StackConfig, env: Env): Promise<ReadonlySet<string> | 'unchecked'> {
-  const holders = new Set<string>();
-  for (const source of config.keys) {
-    if (source.kind !== 'envFiles') continue;
-    const files = envFiles({ pattern: source.pattern, onWarning: () => undefined });
-    await files.start(() => undefined);
-    for (const key of files.keys()) holders.add(key.service);
-    files.close();
-  }
+  const sources = await lookAtKeySources(config);
+  if (sources.unread) return 'unchecked';
+  const holders = new Set(sources.keys.filter(({ kind }) => kind === 'hs').map(({ service }) => service));
   if (config.store.kind === 'memory') return holders;
   if (config.store.kind === 'sqlite' && !existsSync(config.store.file)) return holders;
   const store = await openStore(config.store, env);

@@ -101,13 +101,6 @@ function checkKeySources(root: Place, options: CheckOptions, found: Findings): v
 function checkRedis(place: Place, found: Findings): void {
   if (!/^rediss?:\/\//.test(place.text ?? '') || !URL.canParse(place.text ?? ''))
     found.faults.push(place.fault('the address of Redis is of no known form', 'write redis://127.0.0.1:6379'));
-  else
-    found.warnings.push(
-      place.fault(
-        'this build reads no keys from Redis',
-        'mount them as files, or import them: countersign keys import SERVICE --kind hs',
-      ),
-    );
 }
 
 function checkNames(names: readonly (readonly [string, Place])[], found: Findings): void {

@@ -1,10 +1,11 @@
-import { envFiles, secretFiles, type KeySource } from '../keys/sources/index.ts';
-import type { StackConfig } from './config.ts';
+import { envFiles, redisKeys, secretFiles, type FoundKey, type KeySource } from '../keys/sources/index.ts';
+import type { KeySourceConfig, StackConfig } from './config.ts';
 
-/** The key files that the configuration names, as one source: a reload can add and remove some. */
+/** The key files and the Redis that the configuration names, as one source: a reload can add and remove some. */
 export interface ConfiguredSources extends KeySource {
   /** Takes up what the configuration in force names and lets go of the rest. */
   follow(): Promise<void>;
+  unread(): string | null;
 }
 
 export interface ConfiguredSourcesOptions {
@@ -23,12 +24,9 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
       source.close();
       sources.delete(label);
     }
-    for (const [label, { kind, pattern }] of wanted) {
+    for (const [label, what] of wanted) {
       if (sources.has(label)) continue;
-      const source =
-        kind === 'files'
-          ? secretFiles({ pattern, services: () => config().services, onWarning })
-          : envFiles({ pattern, onWarning });
+      const source = made(what);
       sources.set(label, source);
       await source.start(() => changed?.());
     }
@@ -36,9 +34,16 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
     for (const source of sources.values()) await source.refresh();
   }
 
+  function made(what: KeySourceConfig): KeySource {
+    if (what.kind === 'redis') return redisKeys({ url: what.url, onWarning });
+    const { kind, pattern } = what;
+    if (kind === 'envFiles') return envFiles({ pattern, onWarning });
+    return secretFiles({ pattern, services: () => config().services, onWarning });
+  }
+
   const all = () => [...sources.values()];
   return {
-    name: 'the key files of the configuration',
+    name: 'the key sources of the configuration',
     async start(onChange) {
       await follow();
       changed = onChange;
@@ -52,6 +57,10 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
     },
     keys: () => all().flatMap((source) => source.keys()),
     warnings: () => all().flatMap((source) => source.warnings()),
+    unread: () =>
+      all()
+        .map((source) => source.unread?.() ?? null)
+        .find((why) => why !== null) ?? null,
     close() {
       for (const source of all()) source.close();
       sources.clear();
@@ -59,28 +68,30 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
   };
 }
 
-/** What the key files hold now, and what is wrong with them: for those who look once and start nothing. */
-export async function lookAtKeyFiles(config: StackConfig): Promise<Pick<KeySource, 'keys' | 'warnings'>> {
+export interface KeySourcesLook {
+  readonly keys: readonly FoundKey[];
+  readonly warnings: readonly string[];
+  /** True when one of them could not be read. */
+  readonly unread: boolean;
+}
+
+/** What the key sources hold now, and what is wrong with them: for those who look once and start nothing. */
+export async function lookAtKeySources(config: StackConfig): Promise<KeySourcesLook> {
   const source = configuredSources({ config: () => config, onWarning: () => undefined });
   try {
     await source.start(() => undefined);
-    const [keys, warnings] = [source.keys(), source.warnings()];
-    return { keys: () => keys, warnings: () => warnings };
+    return { keys: source.keys(), warnings: source.warnings(), unread: source.unread() !== null };
   } finally {
     source.close();
   }
 }
 
-interface Wanted {
-  readonly kind: 'files' | 'envFiles';
-  readonly pattern: string;
-}
-
 /** In the order of the file; the files of single services come last. */
-function wantedSources(config: StackConfig): Map<string, Wanted> {
-  const wanted = new Map<string, Wanted>();
-  const want = (kind: Wanted['kind'], pattern: string) => wanted.set(`${kind} ${pattern}`, { kind, pattern });
-  for (const source of config.keys) if (source.kind !== 'redis') want(source.kind, source.pattern);
-  for (const { apiKeyFile } of config.services) if (apiKeyFile !== null) want('files', apiKeyFile);
+function wantedSources(config: StackConfig): Map<string, KeySourceConfig> {
+  const wanted = new Map<string, KeySourceConfig>();
+  const want = (source: KeySourceConfig) =>
+    wanted.set(`${source.kind} ${source.kind === 'redis' ? source.url : source.pattern}`, source);
+  for (const source of config.keys) want(source);
+  for (const { apiKeyFile } of config.services) if (apiKeyFile !== null) want({ kind: 'files', pattern: apiKeyFile });
   return wanted;
 }

@@ -718,7 +718,6 @@ services:
 test('warns of what is allowed but looks like a slip', () => {
   const text = `adminListen: 0.0.0.0:8701
 trustedProxies: [0.0.0.0/0]
-keys: [{ redis: redis://127.0.0.1 }]
 services: { a: { upstream: http://127.0.0.1:9001 } }
 `;
   const { warnings } = parseConfig(text, { file: '/nowhere/c.yaml', env: {} });
@@ -727,7 +726,6 @@ services: { a: { upstream: http://127.0.0.1:9001 } }
     [
       '/nowhere/c.yaml:1:14: the admin endpoints listen beyond this machine (0.0.0.0)',
       '/nowhere/c.yaml:2:18: every peer would be believed about the address of its client',
-      '/nowhere/c.yaml:3:17: this build reads no keys from Redis',
     ],
   );
 });

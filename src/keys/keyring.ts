@@ -73,6 +73,16 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     return index;
   }
 
+  /** To be without keys is no answer while a source has not been read: they may be there. */
+  function certain<Entry>(entries: readonly Entry[]): readonly Entry[] {
+    if (entries.length > 0) return entries;
+    for (const source of sources) {
+      const why = source.unread?.() ?? null;
+      if (why !== null) throw new KeyError('keys_unavailable', `${source.name}: ${why}`);
+    }
+    return entries;
+  }
+
   function sourcesChanged(): void {
     for (const source of sources) for (const digest of source.revoked?.() ?? []) index.putRevoked(digest);
     index.putFound(found());
@@ -92,8 +102,8 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
 
   return {
     apiKey: (digest) => trusted().apiKey(digest),
-    macKeys: (serviceId) => trusted().macKeys(serviceId),
-    signatureKeys: (keyid) => trusted().signatureKeys(keyid),
+    macKeys: (serviceId) => certain(trusted().macKeys(serviceId)),
+    signatureKeys: (keyid) => certain(trusted().signatureKeys(keyid)),
     found,
     get size() {
       return index.size;

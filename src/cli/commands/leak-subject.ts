@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../compose/config.ts';
-import { lookAtKeyFiles } from '../../compose/key-sources.ts';
+import { lookAtKeySources } from '../../compose/key-sources.ts';
 import type { Presented } from '../../compose/reach.ts';
 import { lifeFault, type KeyKind, type KeyRecord, type TokenRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
@@ -59,10 +59,10 @@ export async function byPublicName(name: string, place: Place): Promise<Subject>
       'It may have expired a while ago and been forgotten.',
     );
   }
-  if (/^(?:file|env):[^/\s]{1,255}$/.test(name)) {
-    const found = (await lookAtKeyFiles(place.config)).keys().find(({ credentialId }) => credentialId === name);
+  if (/^(?:file|env|redis):[^/\s]{1,255}$/.test(name)) {
+    const found = (await lookAtKeySources(place.config)).keys.find(({ credentialId }) => credentialId === name);
     if (found) return ofFound(found, await isRevoked(found.digest, place.store));
-    throw refused('no key file of the configuration has this name', 'See `countersign status`.');
+    throw refused('no key file and no Redis of the configuration has this one', 'See `countersign status`.');
   }
   // Not repeated: it may be the secret itself.
   throw usage(
@@ -80,7 +80,7 @@ export async function bySecret(text: string, place: Place): Promise<Subject> {
   const token = await place.store.tokens.byHash(digest);
   if (token) return ofToken(token, place.now);
   const revoked = await isRevoked(digest, place.store);
-  const found = (await lookAtKeyFiles(place.config)).keys().find((key) => key.digest === digest);
+  const found = (await lookAtKeySources(place.config)).keys.find((key) => key.digest === digest);
   if (found) return ofFound(found, revoked);
   if (revoked) return unknownButRevoked;
   if (mintedKind(secret) === 'ad')

@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../compose/config.ts';
-import { lookAtKeyFiles } from '../../compose/key-sources.ts';
+import { lookAtKeySources } from '../../compose/key-sources.ts';
 import { rotationRule } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';
@@ -24,6 +24,8 @@ interface Status {
     readonly revoked: number;
     /** In key files, revoked ones included. */
     readonly in_files: number;
+    /** As `service:key:<id>`. */
+    readonly in_redis: number;
   };
   readonly tokens: { readonly active: number };
   readonly expiring: readonly { readonly id: string; readonly service: string; readonly expires_at: string }[];
@@ -60,8 +62,9 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
   ];
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
-  const files = await lookAtKeyFiles(config);
-  const noKeys = alive.length === 0 && files.keys().length === 0;
+  const sources = await lookAtKeySources(config);
+  const inRedis = sources.keys.filter(({ credentialId }) => credentialId.startsWith('redis:')).length;
+  const noKeys = alive.length === 0 && sources.keys.length === 0;
   if (noKeys && stackMode === 'enforce')
     wanting.push(
       'no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE',
@@ -75,11 +78,12 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
       active: alive.length,
       expired: records.filter((record) => record.revokedAt === null && !isActive(record, now)).length,
       revoked: records.filter((record) => record.revokedAt !== null).length,
-      in_files: files.keys().length,
+      in_files: sources.keys.length - inRedis,
+      in_redis: inRedis,
     },
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
-    wanting: [...config.warnings, ...(await store.warnings()), ...files.warnings(), ...wanting],
+    wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
     notes:
       stackMode === 'enforce'
         ? []
@@ -135,7 +139,10 @@ function statusLines(found: Status, { out }: Invocation): string[] {
     row('config', `${found.config}, ${found.services} service${found.services === 1 ? '' : 's'}`),
     row('store', `${store.kind}, reachable`),
     row('modes', modes.join(', ')),
-    row('keys', `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked; ${keys.in_files} in files`),
+    row(
+      'keys',
+      `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked; ${keys.in_files} in files${keys.in_redis === 0 ? '' : `, ${keys.in_redis} in Redis`}`,
+    ),
     row('tokens', `${tokens.active} active`),
   ];
   for (const note of found.notes) lines.push(row('note', note));

@@ -1,7 +1,7 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
 import { ConfigError } from '../../compose/faults.ts';
-import { lookAtKeyFiles } from '../../compose/key-sources.ts';
+import { lookAtKeySources } from '../../compose/key-sources.ts';
 import { startFaults, startWarnings } from '../../compose/start-checks.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT } from '../failure.ts';
@@ -23,7 +23,7 @@ export async function validate(invocation: Invocation): Promise<number> {
     else out.line(format?.call(error) ?? String(error));
     return EXIT.refused;
   }
-  const warnings = [...config.warnings, ...startWarnings(environment), ...(await lookAtKeyFiles(config)).warnings()];
+  const warnings = [...config.warnings, ...startWarnings(environment), ...(await lookAtKeySources(config)).warnings];
   const routes = config.services.reduce((sum, service) => sum + service.rules.length, 0);
   if (invocation.json) {
     out.json({

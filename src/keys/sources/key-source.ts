@@ -16,6 +16,8 @@ export interface KeySource {
   revoked?(): readonly string[];
   /** Why nothing that this source said may be relied on any more; null while it may. Asked at every look-up. */
   fault?(): string | null;
+  /** Why nothing was read yet; null once it was. Until then a key that no source knows may be one of its own. */
+  unread?(): string | null;
   /** Session tokens that are known there, in place of those of the store. */
   readonly sessions?: SessionStore;
   close(): void;
