@@ -130,7 +130,7 @@ function countPositionals(command: Command, positionals: readonly string[]): voi
   const required = command.positionals.filter((positional) => positional.required);
   const missing = required[positionals.length];
   if (missing) throw usage(`"${command.name}" needs ${missing.name}: ${missing.summary}`, helpHint(command));
-  if (positionals.length > command.positionals.length) {
+  if (positionals.length > command.positionals.length && !command.positionals.at(-1)?.rest) {
     const count =
       command.positionals.length === 0
         ? 'no arguments'

@@ -15,6 +15,8 @@ export interface Positional {
   /** As written in the help: 'SERVICE'. */
   readonly name: string;
   readonly required: boolean;
+  /** Takes all that stands behind `--`: a command and its arguments. */
+  readonly rest?: boolean;
   readonly summary: string;
 }
 

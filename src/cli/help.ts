@@ -3,10 +3,14 @@ import type { Output } from './output.ts';
 
 /** 'countersign keys create SERVICE [options]'. */
 export function usageLine(command: Command): string {
-  const words = command.positionals.map((positional) =>
-    positional.required ? positional.name : `[${positional.name}]`,
+  const words = (rest: boolean): string[] =>
+    command.positionals
+      .filter((positional) => (positional.rest ?? false) === rest)
+      .map(({ name, required }) => (required ? name : `[${name}]`));
+  const last = words(true);
+  return ['countersign', command.name, ...words(false), '[options]', ...(last.length > 0 ? ['--', ...last] : [])].join(
+    ' ',
   );
-  return ['countersign', command.name, ...words, '[options]'].join(' ');
 }
 
 /** '--expires DURATION', with its letter when it has one. */
