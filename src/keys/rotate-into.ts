@@ -71,7 +71,10 @@ async function delivered(old: KeyRecord, options: RotateIntoOptions): Promise<Ke
 }
 
 /** Only what is seen not to have arrived: where that is in doubt the key stays, and the next attempt looks again. */
-async function takeBack({ store, clock, target }: RotateIntoOptions, record: KeyRecord): Promise<void> {
+export async function takeBack(
+  { store, clock, target }: Pick<RotateIntoOptions, 'store' | 'clock' | 'target'>,
+  record: KeyRecord,
+): Promise<void> {
   const arrived = await holds(target, record).catch(() => true);
   if (!arrived) await store.keys.revoke(record.id, clock());
 }

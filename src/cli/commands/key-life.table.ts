@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { place } from './keys.table.ts';
 
 /** Commands about the life of a key: replaced, ended, leaked, accounted for. */
 export const keyLifeCommands: readonly Command[] = [
@@ -22,12 +23,7 @@ export const keyLifeCommands: readonly Command[] = [
         value: 'DURATION',
         summary: 'when the new key ends, from now (default: it lives as long as the old one was meant to)',
       },
-      to: {
-        type: 'text',
-        value: 'PLACE',
-        summary:
-          'instead of standard output: a FILE (a .env file if it is called so), or redis, for the string service:key:<name> that deployed verifiers read',
-      },
+      to: place,
       deliver: { type: 'flag', summary: 'to where `deliver` of the configuration says that the caller reads it' },
       finish: { type: 'flag', summary: 'the caller has the new key: give the old one its end' },
       anew: { type: 'flag', summary: 'the new key of the last rotation was lost: make another' },

@@ -7,6 +7,13 @@ const expires = {
   summary: 'when it ends, from now: 90d, 24h (default: it has no end)',
 } as const;
 
+export const place = {
+  type: 'text',
+  value: 'PLACE',
+  summary:
+    'instead of standard output: a FILE (a .env file if it is called so), or redis, for the string service:key:<name> that deployed verifiers read',
+} as const;
+
 /** Commands about the keys of services. */
 export const keyCommands: readonly Command[] = [
   {
@@ -18,9 +25,11 @@ export const keyCommands: readonly Command[] = [
     options: {
       kind: {
         ...kindOption,
-        summary: 'sk: API key (default); hs: HMAC secret, for signatures; ed25519: key pair, for HTTP signatures',
+        summary:
+          'sk: API key (default); hs: HMAC secret, for signatures (default with --to redis); ed25519: key pair, for HTTP signatures',
       },
       expires,
+      to: place,
       scope: {
         type: 'text',
         multiple: true,
@@ -38,6 +47,7 @@ export const keyCommands: readonly Command[] = [
     examples: [
       'countersign keys create hybrid-coordinator --expires 90d',
       '(umask 077 && countersign keys create aidb --kind hs > aidb.key)',
+      'countersign keys create aidb --to redis',
     ],
     load: async () => (await import('./keys.ts')).keysCreate,
   },

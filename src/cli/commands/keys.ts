@@ -3,7 +3,8 @@ import { nearest } from '../../compose/faults.ts';
 import { systemClock, rfc3339 } from '../../core/clock.ts';
 import { cidrFault } from '../../core/address.ts';
 import { scopePattern, scopeRule } from '../../core/scope.ts';
-import type { KeyKind } from '../../core/credential.ts';
+import type { KeyKind, KeyRecord } from '../../core/credential.ts';
+import { createInto } from '../../keys/create-into.ts';
 import { createKey } from '../../keys/create.ts';
 import { importKey } from '../../keys/import.ts';
 import { revokeKey } from '../../keys/revoke.ts';
@@ -11,21 +12,29 @@ import { serviceIdFault } from '../../keys/service-id.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { placeOption } from '../key-place.ts';
 import { secretFromStdin, textFromStdin } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
 import { endWords, shown, time } from './key-views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
   const service = serviceName(invocation);
-  const kind = kindOption(invocation, 'sk');
+  // What deployed verifiers read in Redis is an HMAC secret.
+  const kind = kindOption(invocation, invocation.text('to') === 'redis' ? 'hs' : 'sk');
   const now = systemClock();
   const expiresAt = expiry(invocation, now);
   const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
   return atWork(invocation, async ({ config, store }) => {
+    const target = placeOption(invocation, config, service);
     if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
     const seal = sealOf(config, invocation);
-    const { record, key } = await createKey(store, seal, { service, kind, expiresAt, scopes, allowedIps, now });
+    const order = { service, kind, expiresAt, scopes, allowedIps };
+    if (target !== null) {
+      const record = await createInto(order, { store, seal, clock: systemClock, target });
+      return sayDelivered(record, target.name, config, invocation);
+    }
+    const { record, key } = await createKey(store, seal, { ...order, now });
     if (invocation.json) {
       invocation.out.json({ ...shown(record), key });
       return EXIT.done;
@@ -36,6 +45,16 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
     sayWhenStrange(config, service, invocation);
     return EXIT.done;
   });
+}
+
+function sayDelivered(record: KeyRecord, where: string, config: StackConfig, invocation: Invocation): number {
+  const { out, json } = invocation;
+  if (json) out.json({ ...shown(record), delivered_to: where });
+  else {
+    out.line(`made  key ${record.id} of ${record.service} is in ${where}, ${endWords(record, systemClock())}`);
+    sayWhenStrange(config, record.service, invocation);
+  }
+  return EXIT.done;
 }
 
 /** A slip in the name would make a key that no rule lets in. */
@@ -115,7 +134,7 @@ function serviceName(invocation: Invocation): string {
   return service;
 }
 
-export function kindOption(invocation: Invocation, otherwise: 'sk' | null): KeyKind {
+export function kindOption(invocation: Invocation, otherwise: 'sk' | 'hs' | null): KeyKind {
   const kind = invocation.text('kind') ?? otherwise;
   if (kind === 'sk' || kind === 'hs' || kind === 'ed25519') return kind;
   if (kind === null)

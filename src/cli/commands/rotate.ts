@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { StackConfig } from '../../compose/config.ts';
 import { rotationRule, settleMillis } from '../../compose/rotation.ts';
@@ -9,10 +8,11 @@ import { lineageOf, type Lineage } from '../../keys/lineage.ts';
 import { agoWords } from '../../keys/use-words.ts';
 import { beginRotation, finishRotation, keyToRotate, supersede } from '../../keys/rotate.ts';
 import { rotateInto } from '../../keys/rotate-into.ts';
-import { fileTarget, redisTarget, standingOf, type KeyTarget } from '../../keys/targets/index.ts';
+import { standingOf, type KeyTarget } from '../../keys/targets/index.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { placeOption } from '../key-place.ts';
 import { atWork, sealOf } from '../workplace.ts';
 import { lastUse, shown, shownUse, time, useCell } from './key-views.ts';
 import { kindOption, USE } from './keys.ts';
@@ -76,18 +76,8 @@ function checkOptions(invocation: Invocation, name: string | undefined): void {
 }
 
 function targetOption(invocation: Invocation, config: StackConfig, service: string): KeyTarget | null {
-  const to = invocation.text('to');
-  if (to === 'redis') {
-    const url = config.keys.find((source) => source.kind === 'redis')?.url;
-    if (url === undefined)
-      throw usage(
-        '--to redis needs to know which one',
-        'Write into the configuration: keys: [{ redis: redis://127.0.0.1:6379 }]',
-      );
-    return redisTarget({ url, service });
-  }
-  if (to !== null) return fileTarget({ path: resolve(to), form: to.endsWith('.env') ? 'env' : 'key' });
-  if (!invocation.flag('deliver')) return null;
+  const place = placeOption(invocation, config, service);
+  if (place !== null || !invocation.flag('deliver')) return place;
   const { target } = rotationRule(config, service);
   if (target) return target;
   throw usage(

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
+import { connectRedis, redisPlace, serviceKeyPrefix, type RedisConnection } from '../redis-connection.ts';
 import { mintedFault, unpresentable, weakness } from '../secret-text.ts';
 import { serviceIdFault } from '../service-id.ts';
 import type { FoundMacKey, KeySource } from './key-source.ts';
-import { connectRedis, redisPlace, serviceKeyPrefix, type RedisConnection } from './redis-connection.ts';
 
 export interface RedisKeysOptions {
   /** redis://USER:PASSWORD@HOST:PORT/NUMBER, or rediss:// for TLS. */

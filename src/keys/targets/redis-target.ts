@@ -1,5 +1,7 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { systemClock } from '../../core/clock.ts';
 import { KeyError } from '../key-error.ts';
+import { connectRedis, redisPlace, serviceKeyPrefix } from '../redis-connection.ts';
 import type { KeyTarget } from './key-target.ts';
 
 export interface RedisTargetOptions {
@@ -19,27 +21,16 @@ export const redisKeySeconds = 7_776_000;
  * key beside the new one, they take whichever stands there.
  */
 export function redisTarget({ url, service, patienceMillis = 2500 }: RedisTargetOptions): KeyTarget {
-  const name = `service:key:${service}`;
-  const place = `${name} in Redis at ${placeOf(url)}`;
+  const name = serviceKeyPrefix + service;
+  const place = `${name} in Redis at ${redisPlace(url)}`;
 
   async function ask<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis(url, {
-      lazyConnect: true,
-      connectionName: 'countersign',
-      connectTimeout: patienceMillis,
-      commandTimeout: patienceMillis,
-      maxRetriesPerRequest: 0,
-      retryStrategy: null,
-    });
-    let why = 'the connection is closed';
-    client.on('error', (error) => (why = wordOf(error)));
+    const { client, faultOf } = connectRedis(url, patienceMillis, true);
     try {
       await client.connect();
       return await work(client);
     } catch (error) {
-      // What ioredis throws holds the command with its values, and so the key: only its first word or code is passed on.
-      if (error instanceof Error && error.name === 'ReplyError') why = wordOf(error);
-      throw new KeyError('not_delivered', `${place} cannot be had (${why})`);
+      throw new KeyError('not_delivered', `${place} cannot be had: the server ${faultOf(error)}`);
     } finally {
       client.disconnect();
     }
@@ -56,18 +47,10 @@ export function redisTarget({ url, service, patienceMillis = 2500 }: RedisTarget
       await ask((client) => client.ping());
     },
     held: () => ask((client) => client.get(name)),
-    async put(key) {
-      await ask((client) => client.set(name, key, 'EX', redisKeySeconds));
+    async put(key, { expiresAt }) {
+      // Verifiers of others know of no other end.
+      const seconds = Math.min(redisKeySeconds, Math.ceil((expiresAt ?? Infinity) - systemClock()));
+      await ask((client) => client.set(name, key, 'EX', Math.max(1, seconds)));
     },
   };
-}
-
-function wordOf(error: Error): string {
-  if (error.name === 'ReplyError') return /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'the connection broke';
-}
-
-function placeOf(url: string): string {
-  const { hostname, port } = new URL(url);
-  return `${hostname === '' ? '127.0.0.1' : hostname}:${port === '' ? 6379 : port}`;
 }

@@ -11,8 +11,11 @@ export interface RedisConnection {
 
 const retryMillisMax = 5000;
 
-/** Not connected yet; makes itself anew from then on, with growing and random pauses. Every command ends in bounded time. */
-export function connectRedis(url: string, patienceMillis: number): RedisConnection {
+/**
+ * Not connected yet. Makes itself anew from then on, with growing and random pauses, unless it is for one piece of work. Every
+ * command ends in bounded time.
+ */
+export function connectRedis(url: string, patienceMillis: number, forOne = false): RedisConnection {
   let last: string | null = null;
   const client = new Redis(url, {
     lazyConnect: true,
@@ -24,7 +27,8 @@ export function connectRedis(url: string, patienceMillis: number): RedisConnecti
     socketTimeout: patienceMillis,
     maxRetriesPerRequest: 0,
     autoResubscribe: false,
-    retryStrategy: (failures) => (0.5 + Math.random() / 2) * Math.min(retryMillisMax, 50 * 2 ** Math.min(failures, 7)),
+    retryStrategy: (failures) =>
+      forOne ? null : (0.5 + Math.random() / 2) * Math.min(retryMillisMax, 50 * 2 ** Math.min(failures, 7)),
   });
   client.on('error', (error) => (last = wordOf(error)));
   client.on('ready', () => (last = null));
