@@ -41,6 +41,8 @@ test('every document that a document links to is there', () => {
     'docs/http-api.md',
     'docs/reasons.md',
     'docs/secrets.md',
+    'docs/replicas.md',
+    'docs/stores.md',
   ];
   const missing = documents.flatMap((document) => {
     const text = readFileSync(join(root, document), 'utf8');

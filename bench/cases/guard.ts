@@ -141,6 +141,7 @@ function rule(path: string, more: Partial<RouteRule> = {}): RouteRule {
     addresses: null,
     rateLimit: null,
     mode: null,
+    staleSecondsMax: null,
     ...more,
   };
 }
@@ -155,7 +156,12 @@ function guardOf(all: readonly Scheme[]): Guard {
     rule('/v1/*'),
     rule('/admin/*', { access: 'operator' }),
   ];
-  const guarded = { table: routeTable('embeddings', rules), schemes: all, authorization: 'ours' as const };
+  const guarded = {
+    table: routeTable('embeddings', rules),
+    schemes: all,
+    authorization: 'ours' as const,
+    staleSecondsMax: 0,
+  };
   const services = new Map([['embeddings', guarded]]);
   return createGuard({
     service: (name) => services.get(name) ?? null,

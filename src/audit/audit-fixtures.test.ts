@@ -23,6 +23,7 @@ export const embed: Route = {
   addresses: null,
   rateLimit: null,
   mode: null,
+  staleSecondsMax: null,
   service: 'embeddings',
   label: '/embed',
   methodAllowed: true,

@@ -22,6 +22,7 @@ function auditing(details: Partial<AuditOptions> = {}) {
     knowsService: (name) => name === 'embeddings',
     expiries: () => [],
     ping: () => store.ping(),
+    staleness: { seconds: () => null, resyncs: 0 },
     ...details,
   });
   return { evidence, lines, rows: () => store.decisions.list({ limit: 100 }), uses: () => store.usage.list() };

@@ -6,7 +6,7 @@ import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
 import { isKeyHolder, keyUsage } from './key-usage.ts';
 import { logLine } from './log-line.ts';
-import { decisionMetrics, type KeyExpiry } from './metrics.ts';
+import { decisionMetrics, type KeyExpiry, type StoreStaleness } from './metrics.ts';
 import { recorder } from './recorder.ts';
 
 export type { RefusedRequest } from './decision-row.ts';
@@ -43,6 +43,8 @@ export interface AuditOptions {
   readonly expiries: () => readonly KeyExpiry[];
   /** Resolves when the store answers (Store.ping). */
   readonly ping: () => Promise<void>;
+  /** How far memory is behind the store. */
+  readonly staleness: StoreStaleness;
   /** Takes a line in plain words for the operator when rows are lost. */
   readonly warn?: (text: string) => void;
 }
@@ -55,6 +57,7 @@ export function audit(options: AuditOptions): Audit {
     knowsService: options.knowsService,
     expiries: options.expiries,
     ping: options.ping,
+    staleness: options.staleness,
     dropped: () => rows?.dropped ?? 0,
   });
 

@@ -8,6 +8,7 @@ function counting(details: Partial<DecisionMetricsOptions> = {}) {
     knowsService: (name) => name === 'embeddings' || name === 'aidb',
     expiries: () => [],
     ping: async () => undefined,
+    staleness: { seconds: () => null, resyncs: 0 },
     dropped: () => 0,
     ...details,
   });

@@ -13,6 +13,13 @@ export interface KeyExpiry {
   readonly expiresAt: number;
 }
 
+/** How far what is held in memory is behind the store. */
+export interface StoreStaleness {
+  /** Seconds; null while it is level. */
+  seconds(): number | null;
+  readonly resyncs: number;
+}
+
 /** The numbers that /metrics shows. Counting is plain arithmetic; prom-client is asked only when someone scrapes. */
 export interface DecisionMetrics {
   count(row: DecisionRow): void;
@@ -26,6 +33,7 @@ export interface DecisionMetricsOptions {
   readonly expiries: () => readonly KeyExpiry[];
   /** Resolves when the store answers. */
   readonly ping: () => Promise<void>;
+  readonly staleness: StoreStaleness;
   readonly dropped: () => number;
 }
 
@@ -154,6 +162,23 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
       registers,
       async collect() {
         this.set((await answers(options.ping)) ? 1 : 0);
+      },
+    }),
+    new Gauge({
+      name: 'countersign_store_stale_seconds',
+      help: 'For how long changes of the store may have been missed; 0 while memory is level with it.',
+      registers,
+      collect() {
+        this.set(options.staleness.seconds() ?? 0);
+      },
+    }),
+    new Counter({
+      name: 'countersign_store_resyncs_total',
+      help: 'How often everything was read anew because changes may have been missed.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(options.staleness.resyncs);
       },
     }),
   ];

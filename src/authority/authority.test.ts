@@ -58,7 +58,11 @@ test('ready is DOWN with a reason while the store does not answer, and UP again 
   away = true;
   const answer = await fetch(`${origin}/health/ready`);
   assert.equal(answer.status, 503);
-  assert.deepEqual(await answer.json(), { status: 'DOWN', reason: 'the memory store does not answer' });
+  assert.deepEqual(await answer.json(), {
+    status: 'DOWN',
+    reason: 'the memory store does not answer',
+    stale_seconds: 0,
+  });
   assert.equal((await fetch(`${origin}/health/live`)).status, 200);
   away = false;
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);

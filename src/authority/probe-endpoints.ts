@@ -25,8 +25,19 @@ export function probes(stack: Stack): Probes {
     live: up,
     startup: up,
     async ready() {
-      if (await storeAnswers()) return json(200, { status: 'UP', store: stack.store.kind });
-      return json(503, { status: 'DOWN', reason: `the ${stack.store.kind} store does not answer` });
+      const stale = stack.staleness.seconds();
+      const staleSeconds = stale === null ? 0 : Math.ceil(stale);
+      const { kind } = stack.store;
+      if (!(await storeAnswers()))
+        return json(503, { status: 'DOWN', reason: `the ${kind} store does not answer`, stale_seconds: staleSeconds });
+      // It answers already, but what changed meanwhile is not read yet.
+      if (stack.staleness.seconds() !== null)
+        return json(503, {
+          status: 'DOWN',
+          reason: `everything is read anew from the ${kind} store`,
+          stale_seconds: staleSeconds,
+        });
+      return json(200, { status: 'UP', store: kind });
     },
     info: () =>
       json(200, { name: stack.config.name, version: stack.version, uptime_seconds: uptime(stack, startedAt) }),

@@ -12,8 +12,8 @@ import {
   type StoreConfig,
 } from './config.ts';
 import type { Environment } from './env.ts';
-import { bytes, listenAddress, seconds, storeConfig } from './quantities.ts';
 import type { RawConfig, RawDelivery, RawRateLimit, RawRoute, RawService } from './schema.ts';
+import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from './quantities.ts';
 
 export interface BuildOptions {
   readonly file: string | null;
@@ -82,6 +82,7 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
     mode: raw.mode ?? null,
     rules: (raw.routes ?? []).map(ruleOf),
     rateLimit: rateLimitOf(raw.rateLimit),
+    staleSecondsMax: staleSeconds(raw.onStoreOutage ?? 'cached(5m)'),
     maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
     timeouts: {
       connectSeconds: secondsOf(raw.timeouts?.connect, 5),
@@ -108,6 +109,7 @@ function ruleOf(raw: RawRoute): RouteRule {
     addresses: raw.allowedIps ? addressList(raw.allowedIps) : null,
     rateLimit: rateLimitOf(raw.rateLimit),
     mode: raw.mode ?? null,
+    staleSecondsMax: raw.onStoreOutage === undefined ? null : staleSeconds(raw.onStoreOutage),
   };
 }
 

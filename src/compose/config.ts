@@ -95,6 +95,8 @@ export interface ServiceConfig {
   readonly rules: readonly RouteRule[];
   /** For every route of the service that has none of its own. */
   readonly rateLimit: RateLimit | null;
+  /** How old what is known may be while the store is away, seconds; 0: not at all. */
+  readonly staleSecondsMax: number;
   /** Bytes; signed bodies over it are 413. */
   readonly maxSignedBody: number;
   readonly timeouts: {

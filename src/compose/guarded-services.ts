@@ -16,6 +16,7 @@ export function guardedServices(
         table: limited(routeTable(service.name, service.rules), service.rateLimit),
         schemes: schemesFor(service.accept, { ...parts, service }),
         authorization: service.authorization,
+        staleSecondsMax: service.staleSecondsMax,
       },
     ]),
   );

@@ -524,7 +524,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -615,6 +615,7 @@ test('fills in every default', () => {
       mode: null,
       rules: [],
       rateLimit: null,
+      staleSecondsMax: 300,
       maxSignedBody: 10_485_760,
       timeouts: { connectSeconds: 5, responseSeconds: 300 },
       signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
@@ -659,6 +660,7 @@ services:
     apiKeyFile: own_key
     mode: off
     rateLimit: { limit: 9, per: 9s }
+    onStoreOutage: deny
     maxSignedBody: 1KiB
     timeouts: { connect: 1s, response: 2m }
     signature: { window: 30, replay: all, age: 2m, skew: 5 }
@@ -666,7 +668,7 @@ services:
     rotateGrace: 12h
     routes:
       - { path: /x/:id, methods: [GET, POST], access: service, callers: [outside, tools, 'service:outside'], scopes: [a, 'b:c'],
-          allowedIps: [192.0.2.0/24], rateLimit: { limit: 1, per: 1h, by: address }, mode: enforce }
+          allowedIps: [192.0.2.0/24], rateLimit: { limit: 1, per: 1h, by: address }, mode: enforce, onStoreOutage: cached(90s) }
 `;
   const config = parseConfig(text, { file: join(folder, 'c.yaml'), env: {} });
   assert.deepEqual(config.listen, { host: '::1', port: 0 });
@@ -704,6 +706,7 @@ services:
     apiKeyFile: join(folder, 'own_key'),
     mode: 'off',
     rateLimit: { limit: 9, windowSeconds: 9, by: 'caller' },
+    staleSecondsMax: 0,
     maxSignedBody: 1024,
     timeouts: { connectSeconds: 1, responseSeconds: 120 },
     signature: { windowSeconds: 30, replay: 'all', ageSeconds: 120, skewSeconds: 5 },
@@ -711,6 +714,7 @@ services:
     rotateGraceSeconds: 12 * 3600,
   });
   assert.deepEqual(rules[0]?.addresses?.cidrs, ['192.0.2.0/24']);
+  assert.equal(rules[0]?.staleSecondsMax, 90);
   assert.deepEqual(rules[0]?.rateLimit, { limit: 1, windowSeconds: 3600, by: 'address' });
   assert.deepEqual(rules[0]?.methods, ['GET', 'POST']);
 });

@@ -5,6 +5,8 @@ import type { ListenAddress, StoreConfig } from './config.ts';
 export const durationPattern = /^[1-9][0-9]{0,6}[smhd]$/;
 export const sizePattern = /^[1-9][0-9]{0,9}(?:B|KiB|MiB|GiB)?$/;
 
+export const outagePattern = /^(?:deny|cached\([1-9][0-9]{0,6}[smhd]\))$/;
+
 const secondsIn: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 const bytesIn: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1_048_576, GiB: 1_073_741_824 };
 
@@ -13,6 +15,11 @@ export function seconds(value: string | number): number | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0 ? value : null;
   if (!durationPattern.test(value)) return null;
   return Number(value.slice(0, -1)) * (secondsIn[value.slice(-1)] ?? 1);
+}
+
+/** 'deny' is 0, 'cached(5m)' the seconds between the brackets. The text is known to match outagePattern. */
+export function staleSeconds(text: string): number {
+  return text === 'deny' ? 0 : (seconds(text.slice('cached('.length, -1)) ?? 0);
 }
 
 /** '10MiB', '512KiB', or whole bytes as a number. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ACCESS } from '../core/route.ts';
 import { scopePattern } from '../core/scope.ts';
 import { SCHEMES } from './config.ts';
-import { durationPattern, sizePattern } from './quantities.ts';
+import { durationPattern, outagePattern, sizePattern } from './quantities.ts';
 
 /**
  * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
@@ -43,6 +43,8 @@ function some<T extends z.ZodType>(item: T, meaningOfNone: string) {
   return z.array(item).min(1, { error: `list at least one, or leave the key out for ${meaningOfNone}` });
 }
 
+const outage = z.string().regex(outagePattern, { error: 'write deny, or how old what is known may be: cached(5m)' });
+
 const rateLimit = z.strictObject({
   limit: count.describe('How many requests are allowed per window.'),
   per: duration.describe('Length of the window; it begins with its first request.'),
@@ -72,6 +74,9 @@ const route = z.strictObject({
   allowedIps: some(cidr, 'any address').optional().describe('Client addresses in CIDR notation that may call.'),
   rateLimit: rateLimit.optional().describe('Requests per window; over it 429.'),
   mode: mode.optional().describe('Mode of this route, over that of the service and the stack.'),
+  onStoreOutage: outage
+    .optional()
+    .describe('While the store is away: deny, or cached(5m) for what was known at most so long ago.'),
 });
 
 const upstreamKey = z.strictObject({
@@ -151,6 +156,9 @@ const serviceEntry = z.strictObject({
     .optional()
     .describe('Rules for paths; the most specific path wins, whatever the order. Paths with no rule have access any.'),
   rateLimit: rateLimit.optional().describe('For every route of the service that has none of its own.'),
+  onStoreOutage: outage
+    .optional()
+    .describe('For every route of the service that has none of its own; default cached(5m).'),
   maxSignedBody: size.optional().describe('Signed bodies are held until verified; over this size 413. Default 10MiB.'),
   timeouts: timeouts.optional().describe('How long the upstream may take.'),
   signature: signature.optional().describe('How signatures are judged.'),

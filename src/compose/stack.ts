@@ -23,6 +23,7 @@ import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
 import { stackSeal } from './stack-seal.ts';
+import { staleness, type Staleness } from './staleness.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
 import { upstreamKeys } from './upstream-keys.ts';
 
@@ -41,6 +42,8 @@ export interface Stack {
   readonly tokens: Tokens;
   readonly liveness: Liveness;
   readonly modes: Modes;
+  /** Whether what is held in memory is what the store has. */
+  readonly staleness: Staleness;
   readonly audit: Audit;
   readonly admin: AdminAccess;
   /** Seals HMAC secrets that are created here. */
@@ -133,9 +136,12 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const current = () => config;
 
   const seal = stackSeal(config, env, warn);
+  const stale = staleness({ store, onWarning: warn });
+  opened.add(() => stale.close());
   const sources = configuredSources({ config: current, onWarning: warn });
   const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
   opened.add(() => keys.close());
+  stale.follow(keys);
   const elsewhere = wiring.sources?.find((source) => source.sessions !== undefined)?.sessions;
   const sessions = tokens({ store: elsewhere ?? store, clock });
   opened.add(() => sessions.close());
@@ -149,6 +155,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const knows = (scope: string) => file.scopes().some((known) => known.scope === scope);
   const levels = await modes({ store, file, environment: environment.mode, clock, knows });
   opened.add(() => levels.close());
+  stale.follow(levels);
 
   const { log, rows, retainSeconds, retainRows } = config.audit;
   const evidence = audit({
@@ -160,6 +167,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     knowsService: (name) => services.has(name),
     expiries: () => keys.expiries(),
     ping: () => store.ping(),
+    staleness: stale,
     warn,
   });
   opened.add(() => evidence.close());
@@ -179,6 +187,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     policies: policies(limits),
     modes: inForce,
     override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
+    staleSeconds: () => stale.seconds(),
     onRefused: refusedAttempts({ ...limits, config: current }),
     observe: (decision, request) => evidence.decision(decision, request),
   });
@@ -212,6 +221,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     tokens: sessions,
     liveness: lives,
     modes: inForce,
+    staleness: stale,
     audit: evidence,
     admin: adminAccess(environment.adminToken, limits),
     seal,

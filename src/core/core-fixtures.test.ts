@@ -33,6 +33,7 @@ export function ruleFor(path: string, details: Partial<RouteRule> = {}): RouteRu
     addresses: null,
     rateLimit: null,
     mode: null,
+    staleSecondsMax: null,
     ...details,
   };
 }

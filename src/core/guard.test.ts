@@ -30,7 +30,7 @@ function guardWith({
 }: Setting) {
   const table = routeTable('embeddings', rules);
   return createGuard({
-    service: (name) => (name === 'embeddings' ? { table, schemes, authorization } : null),
+    service: (name) => (name === 'embeddings' ? { table, schemes, authorization, staleSecondsMax: 5 } : null),
     policies,
     modes: { modeOf: (_service, _route, fileMode) => fileMode ?? mode },
     ...options,
@@ -256,6 +256,29 @@ test('the override bypasses schemes and policies; a wrong one is refused without
     'invalid_credentials',
   );
   assert.deepEqual(asked, ['first']);
+});
+
+test('what is further behind the store than the route allows proves nobody, and only break-glass passes', async () => {
+  let stale: number | null = null;
+  const options: Partial<GuardOptions> = { staleSeconds: () => stale };
+  const rules = [ruleFor('/never', { staleSecondsMax: 0 }), ruleFor('/open', { access: 'public' })];
+  const guard = guardWith({ rules, schemes: [scheme('first', proves)], options });
+  const outcomeOf = async (path: string, by = guard): Promise<string> =>
+    (await by.decide(requestWith({ path }))).outcome;
+  assert.deepEqual([await outcomeOf('/never'), await outcomeOf('/other')], ['allow', 'allow']);
+  stale = 4.9;
+  assert.deepEqual([await outcomeOf('/never'), await outcomeOf('/other')], ['deny', 'allow']);
+  stale = 5.1;
+  assert.deepEqual(
+    [await outcomeOf('/never'), await outcomeOf('/other'), await outcomeOf('/open')],
+    ['deny', 'deny', 'public'],
+  );
+  const { verdict } = await guard.decide(requestWith({ path: '/other' }));
+  assert.ok(verdict && !verdict.allowed && verdict.reason === 'unavailable' && verdict.retryAfter === 1);
+  const reporting = guardWith({ rules, schemes: [scheme('first', proves)], options, mode: 'report' });
+  assert.equal(await outcomeOf('/other', reporting), 'would_deny');
+  const breakGlass = guardWith({ options: { ...options, override: scheme('override', proves) } });
+  assert.equal(await outcomeOf('/other', breakGlass), 'allow');
 });
 
 test('refusals of schemes may be turned into others, objections of policies and grants never', async () => {

@@ -26,6 +26,8 @@ export interface GuardedService {
   readonly schemes: readonly Scheme[];
   /** 'upstream': the Authorization header belongs to the upstream and is not read here. */
   readonly authorization: 'ours' | 'upstream';
+  /** Of routes that do not say it themselves. */
+  readonly staleSecondsMax: number;
 }
 
 export interface GuardOptions {
@@ -38,12 +40,14 @@ export interface GuardOptions {
   readonly override?: Scheme | null;
   /** May turn a scheme's refusal into another one, for limits on failed attempts. */
   readonly onRefused?: ((denied: Denied, request: AuthRequest) => MaybePromise<Denied>) | null;
+  /** For how long what is in memory may have been behind the store, seconds; null while it is level. Asked on every request. */
+  readonly staleSeconds?: (() => number | null) | null;
   /** Sees every decision. What it throws is swallowed: evidence never stops a request. */
   readonly observe?: ((decision: Decision, request: AuthRequest) => void) | null;
 }
 
 export function createGuard(options: GuardOptions): Guard {
-  const { policies, modes, override = null, onRefused = null, observe = null } = options;
+  const { policies, modes, override = null, onRefused = null, staleSeconds = null, observe = null } = options;
 
   // Nothing here awaits what is known already: each await would cost a decision more than its routing does.
   function judge(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
@@ -55,6 +59,8 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   function prove(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
+    const stale = staleSeconds?.() ?? null;
+    if (stale !== null && stale > (route.staleSecondsMax ?? guarded.staleSecondsMax)) return outdated(stale);
     const answer = firstAnswer(guarded.schemes, (scheme) => scheme.authenticate(request));
     return andThen(answer, (found) => {
       const verdict = found ?? unrecognised(request, guarded.authorization);
@@ -147,6 +153,12 @@ function undecidable(error: unknown): Denied {
   if (code === 'body_unavailable') return deny('bad_request', 'the request body ended before it was complete');
   const note = error instanceof Error ? error.message : String(error);
   return deny('unavailable', `could not decide: ${note}`, { retryAfter: 1 });
+}
+
+/** Whom the store has revoked since is not known here: a guess in the caller's favour would be an opening. */
+function outdated(staleSeconds: number): Denied {
+  const note = `what is known of keys and modes is ${staleSeconds.toFixed(1)} s behind the store, longer than onStoreOutage allows`;
+  return deny('unavailable', note, { retryAfter: 1 });
 }
 
 /** Refused before a route was known, so whatever the modes say. */

@@ -71,6 +71,7 @@ export function unruledRoute(service: string): Route {
     addresses: null,
     rateLimit: null,
     mode: null,
+    staleSecondsMax: null,
     service,
     label: '*',
     methodAllowed: true,

@@ -26,6 +26,8 @@ export interface RouteRule {
   readonly rateLimit: RateLimit | null;
   /** The mode that the file gives this route; null when it gives none. */
   readonly mode: Mode | null;
+  /** How old what is known may be while the store is away, seconds; 0: not at all. Null: as the service has it. */
+  readonly staleSecondsMax: number | null;
 }
 
 /** What a path asks for, as found by the route table. */

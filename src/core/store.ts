@@ -30,7 +30,8 @@ export interface Store {
   warnings(): Promise<readonly string[]>;
   /**
    * Calls the listener after every change made here or by another process on the same store; returns how to stop.
-   * 'resync' means that changes may have been missed: everything held in memory is to be read anew.
+   * 'lost' means that the feed is interrupted, and what is held in memory may fall behind; a 'resync' ends it. 'resync' means
+   * that changes may have been missed: everything held in memory is to be read anew.
    */
   watch(listener: (change: Change) => void): () => void;
   close(): Promise<void>;
@@ -59,6 +60,8 @@ export type Change =
   | { readonly topic: 'modes'; readonly id: string }
   /** KIND/ID; a kind has no slash. */
   | { readonly topic: 'records'; readonly id: string }
+  /** Since: the last moment at which nothing was missing, milliseconds by performance.now(). */
+  | { readonly topic: 'lost'; readonly id: ''; readonly since: number }
   | { readonly topic: 'resync'; readonly id: '' };
 
 export interface KeyStore {

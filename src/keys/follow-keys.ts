@@ -18,6 +18,8 @@ const retryMillis = 500;
 export function followKeys({ store, index, onChange, onWarning }: FollowKeysOptions): {
   /** Resolves when everything was read for the first time; rejects when it could not be. */
   readonly ready: Promise<void>;
+  /** Since when the index is known to be behind: a resync or a failed reading that is not made good; by performance.now(). */
+  behindSince(): number | null;
   close(): void;
 } {
   let everything = true;
@@ -26,17 +28,23 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
   let away = false;
   let closed = false;
   let retry: NodeJS.Timeout | null = null;
+  let behindSince: number | null = null;
+  /** When the oldest change was heard that is not read yet. */
+  let heardAt: number | null = null;
 
   // Watching begins before the first reading, so that nothing falls between the two.
   const stop = store.watch(({ topic, id }) => {
-    if (topic === 'resync') everything = true;
-    else if (topic === 'keys') ids.add(id);
+    if (topic === 'resync') {
+      everything = true;
+      behindSince ??= performance.now();
+    } else if (topic === 'keys') ids.add(id);
     else if (topic === 'revocations') {
       // Needs no reading, and must not wait for one that is slow or fails.
       index.putRevoked(id);
       onChange();
       return;
     } else return;
+    heardAt ??= performance.now();
     void follow();
   });
 
@@ -49,6 +57,7 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
       away = false;
     } catch (error) {
       if (closed) return;
+      behindSince ??= heardAt;
       const words = error instanceof Error ? error.message : String(error);
       if (!away) onWarning(`keys cannot be read from the store, those in memory stay in use: ${words}`);
       away = true;
@@ -64,6 +73,7 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
         await readOnce();
         onChange();
       }
+      [behindSince, heardAt] = [null, null];
     } finally {
       reading = false;
     }
@@ -88,6 +98,7 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
 
   return {
     ready: readAll(),
+    behindSince: () => behindSince,
     close() {
       closed = true;
       stop();

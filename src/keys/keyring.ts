@@ -25,6 +25,8 @@ export interface LiveKeyring extends Keyring {
   expiries(): KeyExpiry[];
   /** What the operator should know: a file with wrong permissions, one that matches no service. */
   readonly warnings: readonly string[];
+  /** Since when the keys of the store are known to be behind it, by performance.now(); null while they are level. */
+  behindSince(): number | null;
   /** What the sources besides the store have found, in their order. */
   found(): readonly FoundKey[];
   /** Reads every file anew at once: after the configuration changed. */
@@ -105,6 +107,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     macKeys: (serviceId) => certain(trusted().macKeys(serviceId)),
     signatureKeys: (keyid) => certain(trusted().signatureKeys(keyid)),
     found,
+    behindSince: following.behindSince,
     get size() {
       return index.size;
     },

@@ -34,6 +34,7 @@ export function routeWith(details: Partial<Route>): Route {
     addresses: null,
     rateLimit: null,
     mode: null,
+    staleSecondsMax: null,
     service: 'embeddings',
     label: '/embed',
     methodAllowed: true,

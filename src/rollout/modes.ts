@@ -15,6 +15,8 @@ export interface Modes extends ModeSource {
   setAll(mode: Mode, by: string): Promise<void>;
   /** Back to what the environment and the file say. */
   clear(scope: string | null): Promise<void>;
+  /** Since when the modes are known to be behind the store, by performance.now(); null while they are level. */
+  behindSince(): number | null;
   close(): void;
 }
 
@@ -80,9 +82,14 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   let queued: Promise<void> | null = null;
   let retry: NodeJS.Timeout | null = null;
   let closed = false;
+  let behindSince: number | null = null;
+  /** When the last change was heard. */
+  let heardAt = 0;
 
   async function read(): Promise<void> {
+    const asked = performance.now();
     held = hold(await store.modes.list());
+    if (heardAt <= asked) behindSince = null;
   }
 
   /** Reads again after whatever is being read now: that one may have begun before the change. */
@@ -102,6 +109,7 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   function follow(): void {
     if (closed) return;
     refresh().catch(() => {
+      behindSince ??= heardAt;
       if (closed || retry) return;
       retry = setTimeout(() => {
         retry = null;
@@ -112,7 +120,10 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   }
 
   const unwatch = store.watch((change) => {
-    if (change.topic === 'modes' || change.topic === 'resync') follow();
+    if (change.topic !== 'modes' && change.topic !== 'resync') return;
+    heardAt = performance.now();
+    if (change.topic === 'resync') behindSince ??= heardAt;
+    follow();
   });
   // A change between the first reading and the watch would otherwise go unseen.
   follow();
@@ -140,6 +151,8 @@ export async function modes(options: ModesOptions): Promise<Modes> {
     },
 
     describe: () => describe(held, file, environment),
+
+    behindSince: () => behindSince,
 
     async set(scope, mode, by) {
       if (scope !== '' && !knows(scope)) throw new UnknownScopeError(scope, namesOf(file));

@@ -10,6 +10,10 @@ export interface Listeners {
 
 export const resync: Change = { topic: 'resync', id: '' };
 
+export function lostSince(since: number): Change {
+  return { topic: 'lost', id: '', since };
+}
+
 export function listeners(): Listeners {
   const all = new Set<{ readonly hear: (change: Change) => void }>();
   return {

@@ -1,6 +1,7 @@
 import type { Change } from '../core/store.ts';
 
-type Told = Exclude<Change, { readonly topic: 'resync' }>;
+type Resync = Extract<Change, { readonly topic: 'resync' }>;
+type Told = Exclude<Change, { readonly topic: 'lost' | 'resync' }>;
 
 /**
  * Keeps a feed that also brings our own changes back from telling them twice. A change is told when its write is
@@ -60,7 +61,7 @@ function nameOf(mark: string, { topic, id }: Told): string {
 const topics: readonly string[] = ['keys', 'tokens', 'revocations', 'modes', 'records'];
 
 /** Reads `MARK TOPIC ID`, where the id may hold spaces. Null for what is no change of ours. */
-export function readChange(text: string): { readonly mark: string; readonly change: Change } | null {
+export function readChange(text: string): { readonly mark: string; readonly change: Told | Resync } | null {
   const [, mark, topic, id] = /^(\S+) (\S+) (.*)$/s.exec(text) ?? [];
   if (mark === undefined || topic === undefined || id === undefined) return null;
   if (topic === 'resync') return { mark, change: { topic, id: '' } };

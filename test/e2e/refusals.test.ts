@@ -310,6 +310,7 @@ test('tool_not_allowed is answered like every other refusal', async (t) => {
   const guarded = {
     table: routeTable('echo', []),
     authorization: 'ours' as const,
+    staleSecondsMax: 0,
     schemes: [{ name: 'api-key', authenticate: () => allow(principal), challenge: () => 'Bearer realm="countersign"' }],
   };
   const guard = createGuard({

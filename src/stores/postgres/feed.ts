@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import { backoffMillis } from '../backoff.ts';
-import { listeners, resync } from '../listeners.ts';
+import { listeners, lostSince, resync } from '../listeners.ts';
 import { ownChanges, readChange, type Told } from '../own-changes.ts';
 import type { Database, Statement, Value } from './database.ts';
 import { channel } from './tell.ts';
@@ -29,6 +29,8 @@ export function feed(database: Database, patienceMillis: number): Feed {
   let client: Client | null = null;
   let first: Promise<void> | null = null;
   let listening = false;
+  /** When the server last gave a sign of life on the feed's connection. */
+  let heardAt = performance.now();
   let failures = 0;
   let retry: NodeJS.Timeout | undefined;
   let pulse: NodeJS.Timeout | undefined;
@@ -47,6 +49,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
       await mine.query(listenNow);
       listening = true;
       failures = 0;
+      heardAt = performance.now();
       pulse = beatLater(mine);
       // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
       watching.tell(resync);
@@ -59,8 +62,9 @@ export function feed(database: Database, patienceMillis: number): Feed {
   function lost(which: Client | null): void {
     if (which !== client) return;
     client = null;
-    listening = false;
     own.forget();
+    if (listening && !closed) watching.tell(lostSince(heardAt));
+    listening = false;
     clearTimeout(pulse);
     which?.end().catch(() => {});
     if (closed) return;
@@ -72,7 +76,11 @@ export function feed(database: Database, patienceMillis: number): Feed {
   /** The next question waits for the answer to the last. */
   function beat(which: Client): void {
     which.query(areYouThere).then(
-      () => which === client && (pulse = beatLater(which)),
+      () => {
+        if (which !== client) return;
+        heardAt = performance.now();
+        pulse = beatLater(which);
+      },
       () => lost(which),
     );
   }
@@ -82,6 +90,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
   }
 
   function hear(payload: string): void {
+    heardAt = performance.now();
     const told = readChange(payload);
     if (!told) return;
     const { mark, change } = told;
@@ -106,6 +115,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
     },
     watch(listener) {
       void start();
+      if (!listening) listener(lostSince(performance.now()));
       return watching.add(listener);
     },
     started: start,

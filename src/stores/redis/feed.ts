@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
-import { listeners, resync } from '../listeners.ts';
+import { listeners, lostSince, resync } from '../listeners.ts';
 import { ownChanges, readChange, type Told } from '../own-changes.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
@@ -19,10 +19,13 @@ export interface Feed {
 export function feed(server: Server, patienceMillis: number): Feed {
   const watching = listeners();
   let first: Promise<void> | null = null;
+  let closed = false;
   let pulse: NodeJS.Timeout | undefined;
   /** The number of the last change heard; null while it is not known where the feed stands. */
   let last: number | null = null;
   let held: string[] = [];
+  /** When it was last certain that no change is missing. */
+  let levelAt = performance.now();
   const own = ownChanges({
     instance: uuid(),
     tell: (change) => watching.tell(change),
@@ -51,6 +54,7 @@ export function feed(server: Server, patienceMillis: number): Feed {
     await client.subscribe(server.channel);
     // On the same connection, so its answer has its place among the changes: all before it are counted in it.
     last = Number((await client.get('countersign:changes')) ?? 0);
+    levelAt = performance.now();
     // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
     watching.tell(resync);
     for (const message of held) if (Number.parseInt(message, 10) > last) hear(message);
@@ -62,14 +66,25 @@ export function feed(server: Server, patienceMillis: number): Feed {
   /** Notices a connection that has fallen silent, a change that never arrived, and a server that was emptied. */
   async function beat(client: Redis): Promise<void> {
     const before = last;
+    const asked = performance.now();
     const number = Number((await client.get('countersign:changes')) ?? 0);
     if (last === null || before === null) return;
-    if (number >= before && number <= last) return;
+    if (number >= before && number <= last) {
+      levelAt = asked;
+      return;
+    }
     last = number;
+    missed();
+  }
+
+  function missed(): void {
+    watching.tell(lostSince(levelAt));
+    levelAt = performance.now();
     watching.tell(resync);
   }
 
   function lost(): void {
+    if (last !== null && !closed) watching.tell(lostSince(levelAt));
     last = null;
     held = [];
     own.forget();
@@ -82,8 +97,10 @@ export function feed(server: Server, patienceMillis: number): Feed {
     const gap = number !== (last ?? 0) + 1;
     last = number;
     const told = readChange(message.slice(space + 1));
-    if (gap || !told || told.change.topic === 'resync') watching.tell(resync);
+    if (gap || !told) missed();
+    else if (told.change.topic === 'resync') watching.tell(resync);
     else own.heard(told.mark, told.change);
+    levelAt = performance.now();
   }
 
   return {
@@ -99,10 +116,12 @@ export function feed(server: Server, patienceMillis: number): Feed {
     },
     watch(listener) {
       void start();
+      if (last === null) listener(lostSince(performance.now()));
       return watching.add(listener);
     },
     started: start,
     close() {
+      closed = true;
       lost();
       watching.clear();
     },

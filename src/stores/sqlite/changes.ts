@@ -1,5 +1,5 @@
 import type { Change } from '../../core/store.ts';
-import { listeners, resync } from '../listeners.ts';
+import { listeners, lostSince, resync } from '../listeners.ts';
 import type { Database } from './database.ts';
 
 /**
@@ -10,7 +10,7 @@ export interface Changes {
   /** One write: done in one transaction that takes the write lock at once, then told to the listeners. */
   write<T>(work: () => T): T;
   /** Within a write: what was changed. Tokens are noted by triggers. */
-  note(topic: Exclude<Change['topic'], 'resync' | 'tokens'>, id: string): void;
+  note(topic: Exclude<Change['topic'], 'lost' | 'resync' | 'tokens'>, id: string): void;
   watch(listener: (change: Change) => void): () => void;
   close(): void;
 }
@@ -44,6 +44,9 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
   let seen: number | null = null;
   let dataVersion = -1;
   let closed = false;
+  /** The last look at the file that succeeded; and whether one since then failed. */
+  let looked = performance.now();
+  let lost = false;
 
   function start(): void {
     try {
@@ -52,6 +55,8 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
     } catch {
       seen = null;
     }
+    looked = performance.now();
+    lost = false;
     timer = setInterval(poll, pollMillis);
     timer.unref();
   }
@@ -64,11 +69,14 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
   function poll(): void {
     try {
       const version = currentDataVersion();
-      if (version === dataVersion && seen !== null) return;
-      deliver();
+      if (version !== dataVersion || seen === null) deliver();
       dataVersion = version;
+      looked = performance.now();
     } catch {
       // Looked for again at the next turn; whoever needs the store hears of the outage from their own verbs.
+      seen = null;
+      if (!lost) watching.tell(lostSince(looked));
+      lost = true;
     }
   }
 
@@ -76,6 +84,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
     if (watching.size === 0) return;
     if (seen === null) {
       seen = newest();
+      lost = false;
       watching.tell(resync);
       return;
     }
@@ -123,6 +132,7 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
     },
     watch(listener) {
       if (!timer && !closed) start();
+      else if (lost) listener(lostSince(looked));
       const remove = watching.add(listener);
       return () => {
         remove();

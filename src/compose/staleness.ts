@@ -1,0 +1,89 @@
+import type { Store } from '../core/store.ts';
+
+/** Whether what is held in memory is what the store has. */
+export interface Staleness {
+  /** For how long changes may have been missed, seconds; null while none are. Asked on every request. */
+  seconds(): number | null;
+  /** How often everything was read anew because changes may have been missed. */
+  readonly resyncs: number;
+  close(): void;
+}
+
+/** Something that is read from the store into memory, and follows its changes. */
+export interface Reader {
+  /** Since when it is known to be behind, by performance.now(); null while it is level. */
+  behindSince(): number | null;
+}
+
+export interface StalenessOptions {
+  readonly store: Pick<Store, 'watch'>;
+  readonly onWarning: (text: string) => void;
+}
+
+const lookMillis = 100;
+
+/**
+ * Follows the feed: from its loss on, all that is in memory counts as old as the feed's last sign of life, and stays so until the
+ * feed runs again and every reader has read everything anew.
+ */
+export function staleness({ store, onWarning }: StalenessOptions): Staleness & { follow(reader: Reader): void } {
+  const readers: Reader[] = [];
+  let running = true;
+  let missingSince: number | null = null;
+  let resyncs = 0;
+  let look: NodeJS.Timeout | null = null;
+
+  const stop = store.watch((change) => {
+    if (change.topic === 'lost') {
+      running = false;
+      missingSince ??= change.since;
+      lookOn();
+    } else if (change.topic === 'resync') {
+      running = true;
+      missingSince ??= performance.now();
+      resyncs += 1;
+    }
+  });
+
+  /** Since when something may be missing, once all that is made good is forgotten. */
+  function since(): number | null {
+    let oldest: number | null = null;
+    for (const reader of readers) {
+      const behind = reader.behindSince();
+      if (behind !== null && (oldest === null || behind < oldest)) oldest = behind;
+    }
+    if (running && oldest === null) missingSince = null;
+    return missingSince ?? oldest;
+  }
+
+  /** Says the loss, and later its end, once each. */
+  function lookOn(): void {
+    if (look) return;
+    onWarning(
+      'the changes of the store are not heard any more; keys, routes and modes stay as they were for as long as onStoreOutage allows',
+    );
+    look = setInterval(() => {
+      if (since() !== null || !look) return;
+      clearInterval(look);
+      look = null;
+      onWarning('the changes of the store are heard again, and everything was read anew');
+    }, lookMillis);
+    look.unref();
+  }
+
+  return {
+    follow: (reader) => void readers.push(reader),
+    seconds() {
+      const from = since();
+      return from === null ? null : Math.max(0, performance.now() - from) / 1000;
+    },
+    get resyncs() {
+      return resyncs;
+    },
+    close() {
+      stop();
+      if (look) clearInterval(look);
+      look = null;
+    },
+  };
+}
