@@ -1,6 +1,6 @@
 /**
  * The decision corpus: the same requests through every form, which must agree on outcome, reason, caller and, over HTTP, on
- * the bytes of each refusal. The one deviation is listed in the corpus itself: forward auth never sees a body.
+ * the bytes of each refusal. The deviations are listed in the corpus itself: forward auth never sees a body and takes no header off.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

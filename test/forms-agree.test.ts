@@ -168,7 +168,8 @@ services:
   }
 
   const comparable = ({ status, headers, body }: RawAnswer) => {
-    const { date: _date, connection: _connection, 'keep-alive': _keepAlive, ...rest } = headers;
+    const { date: _date, connection: _connection, 'keep-alive': _keepAlive, ...others } = headers;
+    const { 'x-countersign-refusal': _refusal, ...rest } = others;
     return { status, headers: rest, body };
   };
 

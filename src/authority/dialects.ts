@@ -9,31 +9,49 @@ export interface Described {
   /** Lower case, with the port when there was one; '' when the proxy does not say. */
   readonly authority: string;
   readonly protocol: 'http' | 'https';
-  /** The service that the verify URL names; null when it names none. */
-  readonly service: string | null;
+  /** What the verify URL names; null when it names nothing. */
+  readonly service: NamedService | null;
 }
 
-/** Reads its own description only: one that also read another's could be fed that one by the client. */
-export type Dialect = (exchange: Exchange) => Described | Refused;
+export interface NamedService {
+  readonly name: string;
+  /** What stands before the service's own paths, '/embeddings'; '' for nothing. */
+  readonly prefix: string;
+}
+
+export interface Dialect {
+  /** Reads its own description only: one that also read another's could be fed that one by the client. */
+  readonly describe: (exchange: Exchange) => Described | Refused;
+  /** Whether the proxy hands our refusal to the client; nginx keeps of it the status and the headers. */
+  readonly keepsBody: boolean;
+}
 
 export const envoyPrefix = '/auth/verify/envoy';
 
 /** By the path of the verify URL. Envoy's carries the original path behind it and is told apart by its prefix. */
 export const DIALECTS: Readonly<Record<string, Dialect>> = {
-  '/auth/verify/nginx': headers({
-    method: 'x-original-method',
-    uri: 'x-original-uri',
-    host: 'x-original-host',
-    protocol: 'x-original-proto',
-  }),
-  '/auth/verify/ingress-nginx': originalUrl,
-  '/auth/verify/forward': headers({
-    method: 'x-forwarded-method',
-    uri: 'x-forwarded-uri',
-    host: 'x-forwarded-host',
-    protocol: 'x-forwarded-proto',
-  }),
+  '/auth/verify/nginx': {
+    keepsBody: false,
+    describe: headers({
+      method: 'x-original-method',
+      uri: 'x-original-uri',
+      host: 'x-original-host',
+      protocol: 'x-original-proto',
+    }),
+  },
+  '/auth/verify/ingress-nginx': { keepsBody: false, describe: originalUrl },
+  '/auth/verify/forward': {
+    keepsBody: true,
+    describe: headers({
+      method: 'x-forwarded-method',
+      uri: 'x-forwarded-uri',
+      host: 'x-forwarded-host',
+      protocol: 'x-forwarded-proto',
+    }),
+  },
 };
+
+export const envoy: Dialect = { keepsBody: true, describe: behindPrefix };
 
 interface Names {
   readonly method: string;
@@ -46,16 +64,16 @@ interface Names {
  * The host may be left out only where the verify URL names the service: otherwise the client could send it and choose which
  * service it is judged at.
  */
-function headers(names: Names): Dialect {
+function headers(names: Names): Dialect['describe'] {
   return (exchange) => {
     const service = serviceNamed(exchange);
     if (isRefused(service)) return service;
     const method = single(exchange, names.method, true);
     const target = single(exchange, names.uri, true);
-    const host = single(exchange, names.host, service.name === null);
+    const host = single(exchange, names.host, service.named === null);
     const protocol = single(exchange, names.protocol, false);
     for (const field of [method, target, host, protocol]) if (isRefused(field)) return field;
-    return described(method as Field, target as Field, host as Field, protocol as Field, service.name);
+    return described(method as Field, target as Field, host as Field, protocol as Field, service.named);
   };
 }
 
@@ -71,14 +89,14 @@ function originalUrl(exchange: Exchange): Described | Refused {
   if (!parts) return refused('bad_request', 'x-original-url is not of the form http://host/path');
   const [, protocol = '', host = '', rest = ''] = parts;
   const target = rest.startsWith('/') ? rest : `/${rest}`;
-  return described(method, { value: target }, { value: host }, { value: protocol.toLowerCase() }, service.name);
+  return described(method, { value: target }, { value: host }, { value: protocol.toLowerCase() }, service.named);
 }
 
 /**
  * Envoy passes method, Host and path on as they were; the path stands behind the prefix. The query is the client's, so the
  * service is never taken from it.
  */
-export function envoy(exchange: Exchange): Described | Refused {
+function behindPrefix(exchange: Exchange): Described | Refused {
   const { request } = exchange;
   const target = request.target.slice(envoyPrefix.length);
   if (!target.startsWith('/')) return refused('bad_request', `the path behind ${envoyPrefix} must begin with a slash`);
@@ -99,10 +117,17 @@ function single({ request }: Exchange, name: string, needed: boolean): Field | R
   return { value };
 }
 
-function serviceNamed({ query }: Exchange): { readonly name: string | null } | Refused {
-  const names = query.getAll('service');
-  if (names.length > 1) return refused('bad_request', 'the verify URL names more than one service');
-  return { name: names[0] ?? null };
+/** A query that is empty where a name should be was forgotten, not meant: it must not fall back on what the client says. */
+function serviceNamed({ query }: Exchange): { readonly named: NamedService | null } | Refused {
+  const [name, ...names] = query.getAll('service');
+  const [prefix = '', ...prefixes] = query.getAll('prefix');
+  if (names.length > 0 || prefixes.length > 0)
+    return refused('bad_request', 'the verify URL names more than one service or prefix');
+  if (name === '' || (name === undefined && prefix !== ''))
+    return refused('bad_request', 'the verify URL does not name the service');
+  if (prefix !== '' && !/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(prefix))
+    return refused('bad_request', 'the prefix in the verify URL must be plain segments: /embeddings, /api/embeddings');
+  return { named: name === undefined ? null : { name, prefix } };
 }
 
 function described(
@@ -110,7 +135,7 @@ function described(
   target: Field,
   host: Field,
   protocol: Field,
-  service: string | null,
+  service: NamedService | null,
 ): Described | Refused {
   if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$/.test(method.value))
     return refused('bad_request', 'the original method is no method');

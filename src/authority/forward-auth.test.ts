@@ -187,7 +187,7 @@ test('refusals are those of the guard, byte for byte', async (t) => {
   const { status, headers, body } = seen as { status: number; headers: Record<string, string>; body: string };
   assert.equal(denied.status, status);
   assert.equal(denied.body, body);
-  const { date: _date, connection: _connection, ...sent } = denied.headers;
+  const { date: _date, connection: _connection, 'x-countersign-refusal': _refusal, ...sent } = denied.headers;
   assert.deepEqual(sent, headers);
 });
 
@@ -329,6 +329,79 @@ test('the service is the one the verify URL names, else the host, else the first
   assert.equal((await forward(port, '/second', [auth(key)])).status, 200);
   assert.equal((await forward(port, '/echo/open')).status, 200);
   refused(await forward(port, '/auth/token', [auth(key)]), 404, 'no_such_service');
+});
+
+test('a prefix that the verify URL names is taken off the path, and a path without it is no path of the service', async (t) => {
+  const { port, key } = await start(t);
+  const verify = '/auth/verify/nginx?service=echo&prefix=/api/echo';
+  // Neither host nor path makes it another service: echo.example.org is echo's, /second/ the other's.
+  for (const host of ['stack.example.org', 'echo.example.org']) {
+    const ask = (uri: string, lines: readonly string[] = [], url = verify): Promise<RawAnswer> =>
+      rawRequest(port, [
+        `GET ${url} HTTP/1.1`,
+        'Host: auth.internal',
+        'X-Original-Method: GET',
+        `X-Original-URI: ${uri}`,
+        `X-Original-Host: ${host}`,
+        ...lines,
+      ]);
+    assert.equal((await ask('/api/echo/open?x=1')).status, 200);
+    assert.equal((await ask('/api/%65cho/open')).status, 200);
+    refused(await ask('/api/echo/aidb-only', [auth(key)]), 403, 'not_allowed');
+    refused(await ask('/api/echo'), 401, 'missing_credentials');
+    for (const uri of ['/open', '/echo/open', '/second/open', '/api/echoes/open', '/api/Echo/open', '/api'])
+      refused(await ask(uri, [auth(key)]), 404, 'no_such_service');
+    refused(await ask('/api/echo/../open', [auth(key)]), 400, 'bad_request');
+    assert.equal((await ask('/open', [], '/auth/verify/nginx?service=echo&prefix=')).status, 200);
+    for (const url of [
+      '/auth/verify/nginx?prefix=/api/echo',
+      '/auth/verify/nginx?service=&prefix=/api/echo',
+      '/auth/verify/nginx?service=&prefix=',
+      `${verify}&prefix=/api`,
+      '/auth/verify/nginx?service=echo&prefix=api',
+      `${verify}/`,
+    ])
+      refused(await ask('/api/echo/open', [], url), 400, 'bad_request');
+  }
+});
+
+test('nginx, which throws the body of an answer away, is told the refusal in a header as well', async (t) => {
+  const { port, key } = await start(t);
+  for (const uri of ['/echo/x', '/echo/aidb-only', '/nobody/x', '/echo//x']) {
+    const answer = await nginx(port, uri, uri === '/echo/x' ? [] : [auth(key)]);
+    assert.equal(answer.headers['x-countersign-refusal'], answer.body);
+  }
+  const ingress = await rawRequest(port, [
+    'GET /auth/verify/ingress-nginx HTTP/1.1',
+    'Host: a',
+    'X-Original-Method: GET',
+    'X-Original-URL: http://a/echo/x',
+  ]);
+  assert.equal(ingress.headers['x-countersign-refusal'], ingress.body);
+  assert.equal((await nginx(port, '/echo/open')).headers['x-countersign-refusal'], undefined);
+  assert.equal((await forward(port, '/echo/x')).headers['x-countersign-refusal'], undefined);
+});
+
+test('a header that an upstream could take for the identity or the description is refused, since no proxy takes it off', async (t) => {
+  const { port, key } = await start(t);
+  for (const name of [
+    'X_Auth_Principal',
+    'X-Auth_Principal',
+    'x.auth.principal',
+    'X!Auth-Scopes',
+    'X_Auth_Email',
+    'X_Forwarded_For',
+    'X-Forwarded_Proto',
+    'X_Real_IP',
+    'X_Original_URL',
+    'X_Rewrite_URL',
+    'X_HTTP_Method_Override',
+    'X_Override_Token',
+  ])
+    for (const uri of ['/echo/x', '/echo/open', '/echo/reported', '/echo/unguarded'])
+      refused(await forward(port, uri, [auth(key), `${name}: x`]), 400, 'bad_request');
+  for (const name of ['X-Auth-Email', 'X_Request_Id', 'X_Auth_Token', 'X-Real-IP', 'X_Authority'])
+    assert.equal((await forward(port, '/echo/x', [auth(key), `${name}: x`])).status, 200, name);
 });
 
 test('what nothing else means goes to the service mounted at the root, reserved paths excepted', async (t) => {

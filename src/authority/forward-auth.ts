@@ -9,9 +9,10 @@ import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
 import { uuid } from '../crypto/random.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
-import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect } from './dialects.ts';
+import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect, type NamedService } from './dialects.ts';
 import type { Exchange } from './exchange.ts';
 import { hostName } from './host-check.ts';
+import { misspelt } from './misspelt.ts';
 import type { Reply } from './reply.ts';
 import { isRefused, refusedBy, type Refused } from './refused.ts';
 
@@ -27,12 +28,18 @@ export function dialectOf(path: string): Dialect | null {
  * we were told of may ask. The body is not seen here and is never read.
  */
 export async function verify(exchange: Exchange, dialect: Dialect): Promise<Reply> {
+  const reply = await answer(exchange, dialect);
+  if (reply.status === 200 || dialect.keepsBody) return reply;
+  return { ...reply, headers: { ...reply.headers, 'x-countersign-refusal': reply.body } };
+}
+
+async function answer(exchange: Exchange, dialect: Dialect): Promise<Reply> {
   const { stack, peerAddress } = exchange;
   if (!stack.config.trustedProxies.contains(peerAddress)) {
     const note = `${peerAddress} asked for a verdict but is not in trustedProxies`;
     return refuse(exchange, deny('address_not_allowed', note));
   }
-  const described = dialect(exchange);
+  const described = misspelt(exchange) ?? dialect.describe(exchange);
   if (isRefused(described)) return refuse(exchange, described.denied);
   const request = originalRequest(exchange, described);
   if (isRefused(request)) return refuse(exchange, request.denied);
@@ -91,7 +98,7 @@ function originalRequest(exchange: Exchange, described: Described): AuthRequest 
  * and goes into no decision.
  */
 function addressed(stack: Stack, described: Described, path: string): { service: string; path: string } | null {
-  if (described.service !== null) return stack.service(described.service) && { service: described.service, path };
+  if (described.service !== null) return named(stack, described.service, path);
   // Proxies take a name with the final dot of DNS for the same one; read as another, the path would choose the service.
   const host = hostName(described.authority)?.replace(/\.$/, '');
   const byHost = stack.config.services.find((service) => host !== undefined && service.hosts.includes(host));
@@ -102,6 +109,13 @@ function addressed(stack: Stack, described: Described, path: string): { service:
   if (bySegment) return { service: bySegment.name, path: slash === -1 ? '/' : path.slice(slash) };
   const mounted = isReservedSegment(segment) ? undefined : stack.config.services.find(isMounted);
   return mounted ? { service: mounted.name, path } : null;
+}
+
+function named(stack: Stack, { name, prefix }: NamedService, path: string): { service: string; path: string } | null {
+  if (!stack.service(name)) return null;
+  if (prefix === '') return { service: name, path };
+  if (path !== prefix && !path.startsWith(`${prefix}/`)) return null;
+  return { service: name, path: path.slice(prefix.length) || '/' };
 }
 
 function isMounted(service: ServiceConfig): boolean {
