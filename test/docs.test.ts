@@ -38,6 +38,8 @@ test('every document that a document links to is there', () => {
     'docs/cli.md',
     'docs/configuration.md',
     'docs/credentials.md',
+    'docs/deploy.md',
+    'docs/deploy-proxies.md',
     'docs/http-api.md',
     'docs/reasons.md',
     'docs/secrets.md',

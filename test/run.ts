@@ -33,7 +33,9 @@ if (named.length === 0) {
 const files =
   named.length > 0
     ? named
-    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: root }).sort();
+    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'deploy/**/*.test.ts', 'examples/**/*.test.ts'], {
+        cwd: root,
+      }).sort();
 station('tests', process.execPath, [
   '--test',
   `--test-concurrency=${availableParallelism()}`,
