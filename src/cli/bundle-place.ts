@@ -20,19 +20,30 @@ export async function readBundle(invocation: Invocation): Promise<SopsFile> {
 }
 
 /**
- * Opens the bundle, lets it be changed and writes it; no other command writes it meanwhile. `change` tells whether anything
- * is to be written. Refuses to write where somebody could read it whom the rules do not name.
+ * Opens the bundle for work that changes it, with `save` to write what it has become; no other command writes it meanwhile.
+ * Refuses where somebody could read what is written whom the rules do not name.
  */
+export async function lockedBundle<T>(
+  invocation: Invocation,
+  work: (file: SopsFile, save: () => void) => Promise<T>,
+): Promise<T> {
+  const path = bundlePath(invocation);
+  return withLock(path, async () => {
+    const file = await readBundle(invocation);
+    checkRecipients(invocation, path, file);
+    return work(file, () => {
+      if (!invocation.dryRun) saveBundle(path, file);
+    });
+  });
+}
+
+/** One change; `change` tells whether anything is to be written. */
 export async function changeBundle(
   invocation: Invocation,
   change: (file: SopsFile) => Promise<boolean> | boolean,
 ): Promise<void> {
-  const path = bundlePath(invocation);
-  await withLock(path, async () => {
-    const file = await readBundle(invocation);
-    checkRecipients(invocation, path, file);
-    if (!(await change(file)) || invocation.dryRun) return;
-    saveBundle(path, file);
+  await lockedBundle(invocation, async (file, save) => {
+    if (await change(file)) save();
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { keyCommands } from './commands/keys.table.ts';
 import { keyLifeCommands } from './commands/key-life.table.ts';
+import { passwordCommands } from './commands/passwords.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
@@ -15,5 +16,6 @@ export const COMMANDS: readonly Command[] = [
   ...keyLifeCommands,
   ...tokenCommands,
   ...secretCommands,
+  ...passwordCommands,
   ...evidenceCommands,
 ];

@@ -30,6 +30,7 @@ export function unreachable(message: string, hint: string | null = null): Failur
 
 const unreachableCodes = new Set([
   'store_unavailable',
+  'server_unreachable',
   'ECONNREFUSED',
   'ECONNRESET',
   'ENOTFOUND',

@@ -56,7 +56,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   } catch (error) {
     if (codeOfFault(error) !== 'EEXIST')
       throw new SecretsError('bundle_locked', `${lock}: cannot be made (${codeOfFault(error)})`);
-    throw new SecretsError('bundle_locked', `another command is changing ${path}; if none is running, remove ${lock}`);
+    throw new SecretsError('bundle_locked', lockedBy(path, lock));
   }
   try {
     writeSync(file, `${process.pid}\n`);
@@ -65,6 +65,19 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     closeSync(file);
     unlinkSync(lock);
   }
+}
+
+/** A lock is never broken here: two that break it at once would both hold it. */
+function lockedBy(path: string, lock: string): string {
+  let pid = 0;
+  try {
+    pid = Number(readFileSync(lock, 'utf8'));
+    if (pid > 0) process.kill(pid, 0);
+  } catch (error) {
+    if (codeOfFault(error) === 'ESRCH')
+      return `process ${pid} ended while it was changing ${path}; remove ${lock} and try again`;
+  }
+  return `another command is changing ${path}; if none is running, remove ${lock}`;
 }
 
 /** Whole or not at all: readers find the old text or the new one. The mode of a file that exists stays. */
