@@ -40,6 +40,8 @@ test('every document that a document links to is there', () => {
     'docs/credentials.md',
     'docs/deploy.md',
     'docs/deploy-proxies.md',
+    'docs/deploy-ansible.md',
+    'deploy/ansible/README.md',
     'docs/http-api.md',
     'docs/reasons.md',
     'docs/secrets.md',
