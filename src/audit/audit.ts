@@ -8,6 +8,9 @@ import { isKeyHolder, keyUsage } from './key-usage.ts';
 import { logLine } from './log-line.ts';
 import { decisionMetrics, type KeyExpiry, type StoreStaleness } from './metrics.ts';
 import { recorder } from './recorder.ts';
+import { textOfWorkers, type MetricSamples, type Workers } from './worker-metrics.ts';
+
+export type { MetricSamples } from './worker-metrics.ts';
 
 export type { RefusedRequest } from './decision-row.ts';
 
@@ -18,8 +21,10 @@ export interface Audit {
   refused(denied: Denied, request: RefusedRequest): void;
   /** A credential was right outside service routes: only its use is kept. */
   used(principal: Principal, clientAddress: string): void;
-  /** Prometheus text. */
+  /** Prometheus text; of all workers where there are several. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** What this process counted. */
+  samples(): Promise<MetricSamples>;
   /** How many rows were lost because the store could not keep up. */
   readonly dropped: number;
   /** Writes out what is buffered. */
@@ -47,10 +52,12 @@ export interface AuditOptions {
   readonly staleness: StoreStaleness;
   /** Takes a line in plain words for the operator when rows are lost. */
   readonly warn?: (text: string) => void;
+  /** The processes beside this one; null: it is alone. */
+  readonly workers?: Workers | null;
 }
 
 export function audit(options: AuditOptions): Audit {
-  const { log, store, clock, retain, warn = () => undefined } = options;
+  const { log, store, clock, retain, warn = () => undefined, workers = null } = options;
   const rows = store ? recorder({ store, retain, clock, warn }) : null;
   const usage = options.usage ? keyUsage(options.usage) : null;
   const metrics = decisionMetrics({
@@ -74,7 +81,11 @@ export function audit(options: AuditOptions): Audit {
     used({ id, credentialId }, clientAddress) {
       if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());
     },
-    metrics: () => metrics.text(),
+    async metrics() {
+      const own = await metrics.text();
+      return workers ? { ...own, text: await textOfWorkers(workers, await metrics.samples()) } : own;
+    },
+    samples: () => metrics.samples(),
     get dropped() {
       return rows?.dropped ?? 0;
     },

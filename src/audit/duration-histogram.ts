@@ -27,9 +27,14 @@ export class DurationHistogram extends Histogram {
     this.sum += seconds;
   }
 
-  /** What the registry asks for when it writes the text form. */
+  /** What the registry asks for when it writes the text form, and what it asks for otherwise. */
   async getForPromString() {
-    return { name: metricName, help: metricHelp, type: 'histogram', aggregator: 'sum', values: this.values() };
+    return this.get();
+  }
+
+  // The package declares a number for `type`, and a member more, where it has and wants what stands here.
+  override async get(): Promise<never> {
+    return { name: metricName, help: metricHelp, type: 'histogram', aggregator: 'sum', values: this.values() } as never;
   }
 
   /** Cumulative, as the exposition format has it. */

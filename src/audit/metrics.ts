@@ -4,6 +4,7 @@ import { MODES } from '../core/mode.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { REASONS } from '../core/verdict.ts';
 import { DurationHistogram } from './duration-histogram.ts';
+import type { MetricSamples } from './worker-metrics.ts';
 
 /** The end of one key in force. */
 export interface KeyExpiry {
@@ -25,6 +26,8 @@ export interface DecisionMetrics {
   count(row: DecisionRow): void;
   /** Prometheus text. */
   text(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** The same as values. */
+  samples(): Promise<MetricSamples>;
 }
 
 export interface DecisionMetricsOptions {
@@ -79,6 +82,10 @@ export function decisionMetrics(options: DecisionMetricsOptions): DecisionMetric
     async text() {
       const [own, shared] = await Promise.all([registry.metrics(), process.metrics()]);
       return { contentType: registry.contentType, text: `${own}\n${shared}` };
+    },
+    async samples() {
+      const [own, shared] = await Promise.all([registry.getMetricsAsJSON(), process.getMetricsAsJSON()]);
+      return [...own, ...shared];
     },
   };
 }

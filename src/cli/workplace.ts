@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
 import { loadCheckedConfig } from '../compose/checked-config.ts';
-import { loadConfig } from '../compose/load.ts';
+import { configText, loadConfig } from '../compose/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/stack-seal.ts';
 import type { Store } from '../core/store.ts';
@@ -21,10 +21,19 @@ export async function readConfig(invocation: Pick<Invocation, 'configFile' | 'en
   return loadConfig(invocation.configFile, invocation.env, { keyHolders: 'unchecked' });
 }
 
-/** As readConfig, and every caller must be known: for `validate` and `serve`. */
-export async function readCheckedConfig(invocation: Pick<Invocation, 'configFile' | 'env'>): Promise<StackConfig> {
+/** As readConfig, and every caller must be known: for `validate` and `serve`. A text counts in place of the file's own. */
+export async function readCheckedConfig(
+  invocation: Pick<Invocation, 'configFile' | 'env'>,
+  text?: string,
+): Promise<StackConfig> {
+  if (text === undefined) requireConfig(invocation);
+  return loadCheckedConfig(invocation.configFile, invocation.env, text);
+}
+
+/** The text of the configuration as it is now. */
+export function readConfigText(invocation: Pick<Invocation, 'configFile'>): string {
   requireConfig(invocation);
-  return loadCheckedConfig(invocation.configFile, invocation.env);
+  return configText(invocation.configFile);
 }
 
 function requireConfig(invocation: Pick<Invocation, 'configFile'>): void {

@@ -3,23 +3,23 @@ import { hasCode } from '../core/store.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { lookAtKeySources } from './key-sources.ts';
-import { loadConfig } from './load.ts';
+import { configText, loadConfig } from './load.ts';
 import { openStore } from './open-store.ts';
 
 /**
  * loadConfig for those who are about to rely on every rule: a caller is known when it is a service, is named under `callers`,
  * or has a key. Other commands read the file unchecked in this one respect, since it is they who give a caller its key.
  */
-export async function loadCheckedConfig(file: string, env: Env): Promise<StackConfig> {
+export async function loadCheckedConfig(file: string, env: Env, text = configText(file)): Promise<StackConfig> {
   let config: StackConfig;
   try {
-    config = loadConfig(file, env, { keyHolders: 'unchecked' });
+    config = loadConfig(file, env, { keyHolders: 'unchecked', text });
   } catch (error) {
     if (!hasCode(error, 'config_invalid')) throw error;
     // Other faults stand in the way of asking the store: say them all, unknown callers among them.
-    return loadConfig(file, env);
+    return loadConfig(file, env, { text });
   }
-  return loadConfig(file, env, { keyHolders: await keyHolders(config, env) });
+  return loadConfig(file, env, { keyHolders: await keyHolders(config, env), text });
 }
 
 /** The services that some key proves. A store or a Redis that cannot be asked says so where it is needed, not here. */

@@ -53,16 +53,22 @@ function unbuiltStore({ store }: Environment): Fault[] {
   return [environmentFault(`the environment names a ${store.kind} store, which this build does not have`, storeHint)];
 }
 
+export interface LoadOptions extends Pick<ParseOptions, 'keyHolders'> {
+  /** In place of what the file holds now. */
+  readonly text?: string;
+}
+
 /** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */
-export function loadConfig(file: string, env: Env, options: Pick<ParseOptions, 'keyHolders'> = {}): StackConfig {
-  const config = parseConfig(readText(file), { file, env, ...options });
-  const mode = statSync(file).mode & 0o777;
+export function loadConfig(file: string, env: Env, { text, ...options }: LoadOptions = {}): StackConfig {
+  const config = parseConfig(text ?? configText(file), { file, env, ...options });
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & 0o002) === 0) return config;
-  const warning = `${file}: everyone on this machine can change it (mode 0${mode.toString(8)}), and so open every service; run: chmod o-w ${file}`;
+  const warning = `${file}: everyone on this machine can change it (mode 0${(mode & 0o777).toString(8)}), and so open every service; run: chmod o-w ${file}`;
   return { ...config, warnings: [...config.warnings, warning] };
 }
 
-function readText(file: string): string {
+/** What the file holds now. Throws a ConfigError. */
+export function configText(file: string): string {
   const refuse = (message: string, hint: string) =>
     new ConfigError(file, [{ source: 'file', line: 0, column: 0, message, hint }]);
   let content: Buffer;

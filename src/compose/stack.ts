@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { audit, type Audit } from '../audit/audit.ts';
+import { audit, type Audit, type AuditOptions } from '../audit/audit.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { createGuard, type Guard, type GuardedService } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
@@ -77,6 +77,8 @@ export interface StackOptions {
   readonly logLine?: (line: string) => void;
   /** Takes what the operator should know, one line each. */
   readonly warn?: (text: string) => void;
+  /** The processes that serve the same stack beside this one, for /metrics; null: it is alone. */
+  readonly workers?: AuditOptions['workers'];
 }
 
 /** Thrown by reload; the configuration in force stays. */
@@ -169,6 +171,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     ping: () => store.ping(),
     staleness: stale,
     warn,
+    workers: wiring.workers ?? null,
   });
   opened.add(() => evidence.close());
 

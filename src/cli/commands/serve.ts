@@ -1,62 +1,42 @@
-import { lineWriter } from '../../audit/line-writer.ts';
-import { createAuthority } from '../../authority/authority.ts';
-import { keyDuties } from '../../compose/key-duties.ts';
-import { createStack, type Stack } from '../../compose/stack.ts';
-import { createGateway } from '../../gateway/gateway.ts';
+import cluster from 'node:cluster';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
-import { openDoors, type Doors } from '../serve/doors.ts';
+import { ending } from '../serve/ending.ts';
 import { followConfig } from '../serve/reload.ts';
+import { startServer } from '../serve/server.ts';
+import { sayStarted } from '../serve/started.ts';
+import { serveAsWorker } from '../serve/worker.ts';
+import { serveWithWorkers } from '../serve/workers.ts';
 import { readCheckedConfig } from '../workplace.ts';
 
 /** Resolves when the server has ended. */
 export async function serve(invocation: Invocation): Promise<number> {
-  const { out, env } = invocation;
-  const devMode = invocation.flag('allow-unauthenticated');
-  const migrate = !invocation.flag('no-migrate');
   const drainMillis = drainSeconds(invocation) * 1000;
-  const config = await readCheckedConfig(invocation);
+  const workers = workerCount(invocation);
+  if (cluster.isWorker && process.connected) return serveAsWorker(invocation, drainMillis);
+  if (workers !== null) return serveWithWorkers(invocation, { count: workers, drainMillis });
 
-  const decisions = lineWriter(process.stdout);
-  const logLine = (line: string): void => decisions.line(line);
-  const stack = await createStack({ config, env, devMode, logLine, migrate, warn: (text) => out.warn(text) });
-  const gateway = createGateway(stack);
-  const authority = createAuthority(stack);
-  const closeRest = async (): Promise<void> => {
-    await gateway.close();
-    await authority.close();
-    await stack.audit.flush();
-    await stack.close();
-    await decisions.close();
-  };
-  let doors: Doors;
-  try {
-    doors = await openDoors(stack, gateway, authority);
-  } catch (error) {
-    await closeRest();
-    throw error;
-  }
+  const { out } = invocation;
+  const server = await startServer(invocation, await readCheckedConfig(invocation));
   const stopFollowing = followConfig({
     file: invocation.configFile,
     load: () => readCheckedConfig(invocation),
     apply: (next) => {
-      stack.reload(next);
+      server.stack.reload(next);
       for (const warning of next.warnings) out.warn(warning);
     },
     say: (lines, good) => {
       for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));
     },
   });
-  const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
-  sayStarted(stack, doors, invocation);
+  sayStarted(server.stack, server.doors, invocation);
+  out.talk('ready');
 
   const signal = await ending();
   out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
   process.once('SIGINT', () => process.exit(EXIT.refused)).once('SIGTERM', () => process.exit(EXIT.refused));
   stopFollowing();
-  await duties.close();
-  await doors.close(drainMillis);
-  await closeRest();
+  await server.end(drainMillis);
   out.talk('ended');
   return EXIT.done;
 }
@@ -67,45 +47,16 @@ function drainSeconds(invocation: Invocation): number {
   return Number(text);
 }
 
-/** The first signal that asks us to end. */
-function ending(): Promise<string> {
-  return new Promise((resolve) => {
-    const end = (signal: NodeJS.Signals): void => {
-      process.removeListener('SIGINT', end).removeListener('SIGTERM', end);
-      resolve(signal);
-    };
-    process.on('SIGINT', end).on('SIGTERM', end);
-  });
-}
+const workersMax = 256;
 
-function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
-  const { config } = stack;
-  const names = ['gateway', 'admin', 'store', 'keys', ...config.services.map(({ name }) => name)];
-  const width = Math.max(...names.map((name) => name.length));
-  const row = (name: string, text: string): void => out.talk(`  ${out.paintTalk('dim', name.padEnd(width))}  ${text}`);
-  const url = (name: string): string => doors.open.find((door) => door.name === name)?.url ?? '';
-  out.talk(`${out.paintTalk('bold', 'countersign')} ${stack.version}, stack "${config.name}"`);
-  row('gateway', `${url('gateway')}/<service>/`);
-  row('admin', url('admin'));
-  row('store', config.store.kind === 'sqlite' ? `sqlite:${config.store.file}` : config.store.kind);
-  row(
-    'keys',
-    `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nobody is an admin'}`,
-  );
-  for (const service of config.services) {
-    const own = doors.open.find((door) => door.service === service.name);
-    const mode = stack.modes.modeOf(service.name, '*', null);
-    row(service.name, `${mode.padEnd(7)}  to ${service.upstream}${own ? `, own port ${own.url}` : ''}`);
-  }
-  if (stack.devMode) {
-    out.talk(out.paintTalk('red', 'DEV MODE: nothing is authenticated. Everyone on this machine may call everything.'));
-  } else if (stack.modes.modeOf('', '*', null) !== 'enforce') {
-    out.talk(
-      out.paintTalk(
-        'yellow',
-        'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report',
-      ),
+/** Null: one process alone, without any other beside it. */
+function workerCount(invocation: Invocation): number | null {
+  const text = invocation.text('workers');
+  if (text === null) return null;
+  const count = /^[1-9][0-9]{0,2}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > workersMax)
+    throw usage(
+      `--workers is a number from 1 to ${workersMax}, not "${text}"; the cores of the machine are a good one`,
     );
-  }
-  out.talk('ready');
+  return count;
 }

@@ -35,7 +35,7 @@ export const stackCommands: readonly Command[] = [
     name: 'serve',
     summary: 'run the gateway and the authority',
     about:
-      'Guards the services of the configuration on `listen`, with the token API, forward auth, health and metrics beside them, and the admin endpoints on `adminListen`. Decisions go to standard output as JSON lines. SIGHUP, or a change of the file, reloads the configuration; a broken one is refused and the last good one stays. SIGTERM and SIGINT finish what is under way; a second one ends at once.',
+      'Guards the services of the configuration on `listen`, with the token API, forward auth, health and metrics beside them, and the admin endpoints on `adminListen`. Decisions go to standard output as JSON lines. SIGHUP, or a change of the file, reloads the configuration; a broken one is refused and the last good one stays; with --workers every worker is replaced by a new one, one after the other, and no request is lost. SIGTERM and SIGINT finish what is under way; a second one ends at once.',
     positionals: [],
     options: {
       'allow-unauthenticated': {
@@ -46,6 +46,12 @@ export const stackCommands: readonly Command[] = [
         type: 'flag',
         summary: 'refuse to start on a store whose schema is behind, instead of bringing it up to date',
       },
+      workers: {
+        type: 'text',
+        value: 'N',
+        summary:
+          'serve with N processes, to use N cores; needs a store that they can share (default: this one process)',
+      },
       'drain-seconds': {
         type: 'text',
         value: 'SECONDS',
@@ -53,7 +59,11 @@ export const stackCommands: readonly Command[] = [
       },
     },
     changes: false,
-    examples: ['countersign serve', 'AUTH_ADMIN_TOKEN_FILE=.countersign/admin_token countersign serve'],
+    examples: [
+      'countersign serve',
+      'countersign serve --workers 4',
+      'AUTH_ADMIN_TOKEN_FILE=.countersign/admin_token countersign serve',
+    ],
     load: async () => (await import('./serve.ts')).serve,
   },
   {

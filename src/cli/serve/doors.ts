@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Server as TcpServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { authorityOf } from '../../adapters/node/request.ts';
 import type { Authority } from '../../authority/authority.ts';
@@ -18,8 +18,11 @@ import { codeOf, refused } from '../failure.ts';
 export interface Doors {
   /** What stands open, for people. */
   readonly open: readonly Door[];
-  /** Accepts nothing more and resolves when all is answered, or after so many milliseconds. */
-  close(drainMillis: number): Promise<void>;
+  /**
+   * Accepts no connection more and resolves when all is answered, or after `drainMillis`. Connections on which nothing is under way
+   * are served for `graceMillis` more: a request may be on its way.
+   */
+  close(drainMillis: number, graceMillis: number): Promise<void>;
 }
 
 export interface Door {
@@ -35,9 +38,13 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
   const { config } = stack;
   const servers: Server[] = [];
   const open: Door[] = [];
+  let draining = false;
 
   async function add(door: Omit<Door, 'url'>, address: ListenAddress, key: string, server: Server): Promise<void> {
     servers.push(server);
+    server.prependListener('request', (_req, res) => {
+      if (draining) res.shouldKeepAlive = false;
+    });
     open.push({ ...door, url: await listen(server, address, key) });
   }
 
@@ -54,9 +61,10 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
   }
   return {
     open,
-    close(drainMillis) {
+    close(drainMillis, graceMillis) {
+      draining = true;
       authority.drain();
-      return closeAll(servers, drainMillis);
+      return closeAll(servers, drainMillis, graceMillis);
     },
   };
 }
@@ -147,12 +155,17 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
 
 const idleSweepMillis = 50;
 
-async function closeAll(servers: readonly Server[], drainMillis: number): Promise<void> {
+async function closeAll(servers: readonly Server[], drainMillis: number, graceMillis: number): Promise<void> {
+  const began = performance.now();
+  // Not node:http's own close, which ends idle connections on the spot, whatever is on its way to us on them.
   const closed = Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))),
+    servers.map(
+      (server) => new Promise<void>((resolve) => void TcpServer.prototype.close.call(server, () => resolve())),
+    ),
   );
   // A connection that answered its last request would otherwise be kept open for the next one.
   const sweep = setInterval(() => {
+    if (performance.now() - began < graceMillis) return;
     for (const server of servers) server.closeIdleConnections();
   }, idleSweepMillis);
   const limit = setTimeout(() => {

@@ -6,7 +6,7 @@ export interface ReloadOptions {
   readonly file: string;
   readonly load: () => StackConfig | Promise<StackConfig>;
   /** Throws, saying why, when the configuration cannot take effect. */
-  readonly apply: (config: StackConfig) => void;
+  readonly apply: (config: StackConfig) => void | Promise<void>;
   /** Told of success, and of what was refused, in plain words. */
   readonly say: (lines: readonly string[], good: boolean) => void;
 }
@@ -18,7 +18,7 @@ export function followConfig({ file, load, apply, say }: ReloadOptions): () => v
 
   async function reload(): Promise<void> {
     try {
-      apply(await load());
+      await apply(await load());
       say(['The configuration was read anew and is in force.'], true);
     } catch (error) {
       say(['The new configuration is refused, and the last good one stays in force:', ...explain(error).lines], false);

@@ -1,0 +1,61 @@
+import { lineWriter } from '../../audit/line-writer.ts';
+import type { AuditOptions } from '../../audit/audit.ts';
+import { createAuthority } from '../../authority/authority.ts';
+import type { StackConfig } from '../../compose/config.ts';
+import { keyDuties } from '../../compose/key-duties.ts';
+import { createStack, type Stack } from '../../compose/stack.ts';
+import { createGateway } from '../../gateway/gateway.ts';
+import type { Invocation } from '../command.ts';
+import { openDoors, type Doors } from './doors.ts';
+
+/** One process that serves: a stack, and the doors to it. */
+export interface Server {
+  readonly stack: Stack;
+  readonly doors: Doors;
+  /** Takes no more, finishes what is under way in so many milliseconds, and lets go of everything. */
+  end(drainMillis: number, graceMillis?: number): Promise<void>;
+}
+
+/** Rejects when the store cannot be used or an address cannot be had; nothing is left open then. */
+export async function startServer(
+  { env, out, flag }: Invocation,
+  config: StackConfig,
+  workers: AuditOptions['workers'] = null,
+): Promise<Server> {
+  const decisions = lineWriter(process.stdout);
+  const stack = await createStack({
+    config,
+    env,
+    devMode: flag('allow-unauthenticated'),
+    migrate: !flag('no-migrate'),
+    logLine: (line) => decisions.line(line),
+    warn: (text) => out.warn(text),
+    workers,
+  });
+  const gateway = createGateway(stack);
+  const authority = createAuthority(stack);
+  const closeRest = async (): Promise<void> => {
+    await gateway.close();
+    await authority.close();
+    await stack.audit.flush();
+    await stack.close();
+    await decisions.close();
+  };
+  let doors: Doors;
+  try {
+    doors = await openDoors(stack, gateway, authority);
+  } catch (error) {
+    await closeRest();
+    throw error;
+  }
+  const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
+  return {
+    stack,
+    doors,
+    async end(drainMillis, graceMillis = 0) {
+      await duties.close();
+      await doors.close(drainMillis, graceMillis);
+      await closeRest();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import cluster from 'node:cluster';
+import type { Invocation } from '../command.ts';
+import { EXIT, usage } from '../failure.ts';
+import { readCheckedConfig, readConfigText } from '../workplace.ts';
+import { crew } from './crew.ts';
+import { ending } from './ending.ts';
+import { followConfig } from './reload.ts';
+
+export interface WorkersOptions {
+  readonly count: number;
+  readonly drainMillis: number;
+}
+
+/**
+ * The first process of several: it accepts connections and hands them to its workers in turn, starts a new one for each that
+ * ends unasked, and replaces them one by one when the configuration changes. It serves nothing itself.
+ */
+export async function serveWithWorkers(
+  invocation: Invocation,
+  { count, drainMillis }: WorkersOptions,
+): Promise<number> {
+  const { out, configFile: file } = invocation;
+  let text = readConfigText(invocation);
+  const config = await readCheckedConfig(invocation, text);
+  if (config.store.kind === 'memory')
+    throw usage(
+      'the store is "memory:", which each worker would have for itself',
+      'Name a store, or leave out --workers.',
+    );
+
+  cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const workers = crew({ count, drainMillis, onWarning: (words) => out.warn(words) });
+  await workers.start(text);
+  const stopFollowing = followConfig({
+    file,
+    load() {
+      text = readConfigText(invocation);
+      return readCheckedConfig(invocation, text);
+    },
+    apply: () => workers.replaceAll(text),
+    say: (lines, good) => {
+      for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));
+    },
+  });
+  out.talk(`ready, ${count} ${count === 1 ? 'worker' : 'workers'}`);
+
+  const signal = await ending();
+  out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
+  const atOnce = (): void => {
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+    process.exit(EXIT.refused);
+  };
+  process.once('SIGINT', atOnce).once('SIGTERM', atOnce);
+  stopFollowing();
+  await workers.end();
+  out.talk('ended');
+  return EXIT.done;
+}
