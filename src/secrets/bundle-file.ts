@@ -1,8 +1,10 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -15,7 +17,14 @@ import { codeOfFault, SecretsError } from './secrets-error.ts';
 import type { Form } from './sops/document.ts';
 import { openSopsFile, type SopsFile } from './sops/sops-file.ts';
 
+/** Throws for the forms of SOPS that are not read here. */
 export function formOf(path: string): Form {
+  const [, other] = /\.(env|ini|txt|bin)$/.exec(path) ?? [];
+  if (other !== undefined)
+    throw new SecretsError(
+      'bundle_invalid',
+      `${path}: of SOPS files, those in YAML and JSON are read here, not .${other}`,
+    );
   return path.endsWith('.json') ? 'json' : 'yaml';
 }
 
@@ -81,7 +90,9 @@ function lockedBy(path: string, lock: string): string {
 }
 
 /** Whole or not at all: readers find the old text or the new one. The mode of a file that exists stays. */
-export function writeWhole(path: string, text: string, modeOfNew = 0o644): void {
+export function writeWhole(name: string, text: string, modeOfNew = 0o644): void {
+  // Through a symbolic link: the link stays, and what it points to is replaced.
+  const path = existsSync(name) ? realpathSync(name) : name;
   const draft = join(dirname(path), `.${basename(path)}.${uuid()}`);
   const mode = modeOf(path) ?? modeOfNew;
   const file = openSync(draft, 'wx', mode);

@@ -1,3 +1,5 @@
+import { printable } from '../core/printable.ts';
+
 export type SecretsErrorCode =
   /** Not in the form of a SOPS file, or in one that is not read here. */
   | 'bundle_invalid'
@@ -17,7 +19,8 @@ export type SecretsErrorCode =
 export class SecretsError extends Error {
   readonly code: SecretsErrorCode;
   constructor(code: SecretsErrorCode, message: string) {
-    super(message);
+    // Names and recipients in it come from a file.
+    super(printable(message));
     this.name = 'SecretsError';
     this.code = code;
   }

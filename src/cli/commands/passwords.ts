@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { entriesOf, nameFault, removeSecret, setSecret, textOf } from '../../secrets/bundle.ts';
-import { passwordKinds, type PasswordKind } from '../../secrets/passwords/index.ts';
+import { passwordKinds, type PasswordKind } from '../../secrets/passwords/password-kinds.ts';
 import type { PasswordTarget } from '../../secrets/passwords/password-server.ts';
 import { rotatePassword, type PasswordVault } from '../../secrets/passwords/rotate-password.ts';
 import type { SopsFile } from '../../secrets/sops/sops-file.ts';
@@ -8,6 +8,7 @@ import { bundlePath, lockedBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { secretFromStdin } from '../secret-input.ts';
+import { uninterrupted } from '../uninterrupted.ts';
 
 export async function passwordsRotate(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
@@ -23,8 +24,12 @@ export async function passwordsRotate(invocation: Invocation): Promise<number> {
     ? await secretFromStdin(invocation, 'the password that counts now')
     : null;
   const server = kind.server(target);
-  const { resumed, remaining } = await lockedBundle(invocation, (file, save) =>
-    rotatePassword({ server, vault: vaultOf(file, save), secret, given, loginSecret, dryRun }),
+  const { resumed, remaining } = await uninterrupted(
+    () => out.talk('One moment: the server and the bundle are brought to agree first.'),
+    () =>
+      lockedBundle(invocation, (file, save) =>
+        rotatePassword({ server, vault: vaultOf(file, save), secret, given, loginSecret, dryRun }),
+      ),
   );
   if (remaining !== null) out.warn(remaining);
   if (invocation.json)

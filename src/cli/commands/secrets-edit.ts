@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { replaceText } from '../../secrets/bundle.ts';
 import { memoryFolder } from '../../secrets/memory-folder.ts';
 import { bundlePath, changeBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused } from '../failure.ts';
+import { uninterrupted } from '../uninterrupted.ts';
 import type { SopsFile } from '../../secrets/sops/sops-file.ts';
 
 export async function secretsEdit(invocation: Invocation): Promise<number> {
@@ -17,10 +18,15 @@ export async function secretsEdit(invocation: Invocation): Promise<number> {
   process.on('exit', clear);
   try {
     let changed = false;
-    await changeBundle(invocation, async (file) => {
-      changed = await editIn(join(folder.path, basename(path)), file, invocation);
-      return changed;
-    });
+    // The editor gets Ctrl-C as well, and what it leaves is to be cleared up.
+    await uninterrupted(
+      () => undefined,
+      () =>
+        changeBundle(invocation, async (file) => {
+          changed = await editIn(join(folder.path, basename(path)), file, invocation);
+          return changed;
+        }),
+    );
     if (invocation.json) out.json({ file: path, changed, dry_run: dryRun });
     else out.line(changed ? `${dryRun ? 'would change' : 'changed'}  ${path}` : `unchanged  ${path}`);
     return EXIT.done;
@@ -57,11 +63,14 @@ function openEditor(draft: string, { env }: Invocation): void {
     throw refused(`the editor (${editor}) ended with ${error ? codeOf(error) : status}; nothing was changed`);
 }
 
-async function anotherTry(): Promise<void> {
+function anotherTry(): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    await lines.question('Enter to go on editing, Ctrl-C to give up: ');
-  } finally {
-    lines.close();
-  }
+  return new Promise((resolve, reject) => {
+    lines.on('SIGINT', () => lines.close());
+    lines.on('close', () => reject(refused('nothing was changed')));
+    lines.question('Enter to go on editing, Ctrl-C to give up: ', () => {
+      resolve();
+      lines.close();
+    });
+  });
 }

@@ -1,10 +1,4 @@
-import {
-  answerMillisMax,
-  PasswordError,
-  unreachable,
-  type PasswordServer,
-  type PasswordTarget,
-} from './password-server.ts';
+import { answerMillisMax, PasswordError, failed, type PasswordServer, type PasswordTarget } from './password-server.ts';
 
 /** A user of Grafana, by its admin API. Whoever makes the change must be a server administrator. */
 export function grafanaPassword({ url, account, login }: PasswordTarget): PasswordServer {
@@ -27,7 +21,7 @@ export function grafanaPassword({ url, account, login }: PasswordTarget): Passwo
       const json: unknown = await response.json().catch(() => null);
       return { status: response.status, json: typeof json === 'object' && json !== null ? json : {} };
     } catch (error) {
-      throw unreachable(name, (error as { cause?: unknown }).cause ?? error);
+      throw failed(name, (error as { cause?: unknown }).cause ?? error);
     }
   }
 
@@ -47,7 +41,7 @@ export function grafanaPassword({ url, account, login }: PasswordTarget): Passwo
   }
 
   const answered = (status: number): PasswordError =>
-    new PasswordError('server_unreachable', `${name}: Grafana answered ${status}`);
+    new PasswordError('server_refused', `${name}: Grafana answered ${status}`);
 
   return {
     name,

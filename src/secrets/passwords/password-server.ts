@@ -30,6 +30,8 @@ export type PasswordErrorCode =
   | 'any_password'
   | 'no_such_account'
   | 'password_not_changed'
+  /** It answered, and would not. */
+  | 'server_refused'
   | 'server_unreachable';
 
 /** The message never holds a password. */
@@ -54,9 +56,16 @@ export interface PasswordTarget {
 /** How long a server may take to answer. */
 export const answerMillisMax = 10_000;
 
-export function unreachable(name: string, error: unknown): PasswordError {
+/** What went wrong, by its code: what a server says may repeat what it was sent. */
+export function failed(name: string, error: unknown): PasswordError {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  // What a server says may repeat what it was sent; its code does not.
-  const why = typeof code === 'string' ? code : error instanceof Error ? error.name : String(message);
-  return new PasswordError('server_unreachable', `${name} did not do it (${why})`);
+  if (typeof code === 'string' && !/^E[A-Z]/.test(code))
+    return new PasswordError('server_refused', `${name}: the server refused it (${code})`);
+  // Redis says its code in front: 'NOPERM …'.
+  const [said] = /^[A-Z]{3,}(?= )/.exec(String(message)) ?? [];
+  if (said !== undefined) return new PasswordError('server_refused', `${name}: the server refused it (${said})`);
+  return new PasswordError(
+    'server_unreachable',
+    `${name} does not answer (${typeof code === 'string' ? code : 'no code'})`,
+  );
 }

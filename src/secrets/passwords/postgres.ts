@@ -1,12 +1,6 @@
 import { Client } from 'pg';
 import { scramVerifier } from '../../crypto/scram.ts';
-import {
-  answerMillisMax,
-  PasswordError,
-  unreachable,
-  type PasswordServer,
-  type PasswordTarget,
-} from './password-server.ts';
+import { answerMillisMax, PasswordError, failed, type PasswordServer, type PasswordTarget } from './password-server.ts';
 
 /** invalid_password, invalid_authorization_specification. */
 const refusedCodes = new Set(['28P01', '28000']);
@@ -34,7 +28,7 @@ export function postgresPassword({ url, account, login }: PasswordTarget): Passw
     } catch (error) {
       await client.end().catch(() => undefined);
       if (refusedCodes.has(String((error as { code?: unknown }).code))) return null;
-      throw unreachable(name, error);
+      throw failed(name, error);
     }
   }
 
@@ -52,7 +46,7 @@ export function postgresPassword({ url, account, login }: PasswordTarget): Passw
         // A utility statement takes no parameters; a verifier is base64 and a few signs.
         const statement = `ALTER ROLE ${client.escapeIdentifier(account)} PASSWORD ${client.escapeLiteral(scramVerifier(next))}`;
         await client.query(statement).catch((error: unknown) => {
-          throw unreachable(name, error);
+          throw failed(name, error);
         });
       };
       return {

@@ -1,12 +1,6 @@
 import { Redis } from 'ioredis';
 import { sha256Hex } from '../../crypto/digest.ts';
-import {
-  answerMillisMax,
-  PasswordError,
-  unreachable,
-  type PasswordServer,
-  type PasswordTarget,
-} from './password-server.ts';
+import { answerMillisMax, PasswordError, failed, type PasswordServer, type PasswordTarget } from './password-server.ts';
 
 /** A user of Redis or Valkey. Redis is told the digest of a new password, so the password is in no MONITOR and no slow log. */
 export function redisPassword({ url, account, login }: PasswordTarget): PasswordServer {
@@ -36,7 +30,7 @@ export function redisPassword({ url, account, login }: PasswordTarget): Password
     } catch (error) {
       client.disconnect();
       if (isRefusal(cause ?? error)) return null;
-      throw unreachable(name, cause ?? error);
+      throw failed(name, cause ?? error);
     }
   }
 
@@ -53,7 +47,7 @@ export function redisPassword({ url, account, login }: PasswordTarget): Password
       const order = async (...words: string[]): Promise<unknown> => {
         const [command = '', ...rest] = words;
         return client.call(command, ...rest).catch((error: unknown) => {
-          throw unreachable(name, error);
+          throw failed(name, error);
         });
       };
       if ((await order('ACL', 'GETUSER', account)) === null) {

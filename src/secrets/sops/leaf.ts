@@ -76,6 +76,16 @@ function withoutExponent(number: string): string {
   );
 }
 
+/** What each type is written like; another text is not repeated, since the type of a sealed value is not authenticated. */
+const forms: Readonly<Record<LeafType, RegExp>> = {
+  str: /^/,
+  bytes: /^/,
+  int: /^-?[0-9]{1,19}$/,
+  float: /^(?:-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|[-+]Inf|NaN)$/,
+  bool: /^(?:[Tt]rue|[Ff]alse)$/,
+  time: /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[-+][0-9]{2}:[0-9]{2})$/,
+};
+
 /** Turns the scalar into the leaf, in a form that reads back as the same leaf in every YAML parser. */
 export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
   delete scalar.tag;
@@ -88,6 +98,8 @@ export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
     return;
   }
   const written = utf8(leaf.bytes, name);
+  if (!forms[leaf.type].test(written))
+    throw new SecretsError('bundle_changed', `${name} is said to be of type ${leaf.type}, and its value is not`);
   if (leaf.type === 'str') {
     scalar.value = written;
     if (!readsAsText(written)) scalar.type = Scalar.QUOTE_DOUBLE;
@@ -95,7 +107,7 @@ export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
     scalar.value = written;
     scalar.source = written;
     scalar.type = Scalar.PLAIN;
-  } else if (leaf.type === 'bool') scalar.value = /^t|^1$/i.test(written);
+  } else if (leaf.type === 'bool') scalar.value = /^t/i.test(written);
   else if (leaf.type === 'int') scalar.value = BigInt(written);
   else {
     scalar.value = numberOf(written);

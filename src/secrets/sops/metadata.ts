@@ -75,6 +75,8 @@ export function stanzasOf({ settings }: Metadata): AgeStanza[] {
     const { recipient, enc } = (entry ?? {}) as Record<string, unknown>;
     if (typeof recipient !== 'string' || typeof enc !== 'string')
       throw new SecretsError('bundle_invalid', 'an entry of sops.age lacks its recipient or its key');
+    if (!/^[\x20-\x7e]{1,4096}$/.test(recipient))
+      throw new SecretsError('bundle_invalid', 'a recipient in sops.age is not plain text');
     return { recipient, enc };
   });
 }

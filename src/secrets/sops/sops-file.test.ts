@@ -136,6 +136,17 @@ for (const [what, name, change] of tampered) {
   });
 }
 
+test('a type that was changed to one the value cannot have is refused, without the value', async () => {
+  const { encrypted, form } = sopsFixture('types');
+  for (const type of ['int', 'float', 'bool', 'time']) {
+    const text = encrypted.replace(/^(text: .*)type:str/m, `$1type:${type}`);
+    await assert.rejects(openSopsFile(text, form, [alice.identity]), {
+      code: 'bundle_changed',
+      message: `text is said to be of type ${type}, and its value is not`,
+    });
+  }
+});
+
 test('values in the clear are outside a MAC over the encrypted ones alone', async () => {
   const { encrypted, form } = sopsFixture('mac-only-encrypted');
   const file = await openSopsFile(encrypted.replace('ops@', 'dev@'), form, [alice.identity]);
