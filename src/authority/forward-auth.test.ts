@@ -530,3 +530,11 @@ test('a host with the final dot of DNS is the same host, since proxies take it f
     ]);
   }
 });
+
+test('a request that is marked as a probe is never let through: only the gateway answers it by itself', async (t) => {
+  const { port, key } = await start(t);
+  const lines = [`X-Api-Key: ${key}`, 'X-Countersign-Probe: one'];
+  for (const uri of ['/echo/x', '/echo/open', '/echo/unguarded'])
+    assert.equal((await nginx(port, uri, lines)).status, 403);
+  assert.equal((await nginx(port, '/echo/x', lines.slice(0, 1))).status, 200);
+});

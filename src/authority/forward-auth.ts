@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { plainAddress } from '../core/address.ts';
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
+import { PROBE_HEADER } from '../core/probe.ts';
 import { refusalOf } from '../core/refusal.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget, routeKey } from '../core/target.ts';
@@ -39,6 +40,9 @@ async function answer(exchange: Exchange, dialect: Dialect): Promise<Reply> {
     const note = `${peerAddress} asked for a verdict but is not in trustedProxies`;
     return refuse(exchange, deny('address_not_allowed', note));
   }
+  // Only the gateway answers these by itself; any 2xx from here would send the request on.
+  if (exchange.request.fields(PROBE_HEADER).length > 0)
+    return refuse(exchange, deny('not_allowed', `a request with ${PROBE_HEADER} is never passed on`));
   const described = misspelt(exchange) ?? dialect.describe(exchange);
   if (isRefused(described)) return refuse(exchange, described.denied);
   const request = originalRequest(exchange, described);

@@ -10,6 +10,7 @@ import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
 import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
+import { answerProbe, probeOf } from './probe.ts';
 import { hostName, topology } from './topology.ts';
 import { upstreams } from './upstream/upstreams.ts';
 
@@ -57,6 +58,8 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   function serve(req: IncomingMessage, res: ServerResponse, upgrade: Duplex | null, own: string | undefined): void {
     const fault = requestFault(req) ?? hostFault(req, stack.devMode) ?? (upgrade === null ? null : upgradeFault(req));
     if (fault !== null) return refuse(req, res, deny('bad_request', fault), own ?? '');
+    const probe = probeOf(req);
+    if (probe !== null && 'fault' in probe) return refuse(req, res, deny('bad_request', probe.fault), own ?? '');
     const target = parseTarget(req.url ?? '');
     if (!target.ok) return refuse(req, res, deny('bad_request', target.note), own ?? '');
     if (places.config !== stack.config) {
@@ -76,8 +79,10 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       path: place.path,
       trustedProxies: stack.config.trustedProxies,
       bodyLimit: service.maxSignedBody,
+      requestId: probe?.id,
       onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
     });
+    if (probe !== null) return void answerProbe(stack, req, res, request);
     const upstream = connections.of(service);
     const upstreamTarget = upstream.basePath + place.path + target.query;
     new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();

@@ -58,6 +58,7 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-forwarded-proto', 'forwarded-proto'],
   ['x-real-ip', 'proxy-claim'],
   ['x-countersign-dev', 'secret'],
+  ['x-countersign-probe', 'secret'],
   ['x-original-url', 'rewrite'],
   ['x-original-uri', 'rewrite'],
   ['x-original-method', 'rewrite'],

@@ -17,6 +17,8 @@ export interface NodeRequestOptions {
   readonly onBody?: () => void;
   /** What the client put on the request line, where a framework has changed `req.url` since. */
   readonly target?: string;
+  /** The id under which it is recorded, where that was decided already. */
+  readonly requestId?: string;
   /** Reads the body; default: readBody, after which it can no longer be streamed. */
   readonly hold?: typeof readBody;
 }
@@ -75,7 +77,7 @@ class IncomingRequest implements NodeRequest {
   readonly #hold: typeof readBody;
 
   constructor(options: NodeRequestOptions) {
-    const { req, service, path, trustedProxies, bodyLimit, onBody, target, hold = readBody } = options;
+    const { req, service, path, trustedProxies, bodyLimit, onBody, target, requestId, hold = readBody } = options;
     this.#req = req;
     this.#bodyLimit = bodyLimit;
     this.#onBody = onBody;
@@ -90,11 +92,11 @@ class IncomingRequest implements NodeRequest {
     if (this.viaTrustedProxy) {
       this.remoteAddress = clientAddress(this.peerAddress, this.fields('x-forwarded-for'), trustedProxies);
       this.protocol = forwardedProtocol(this.fields('x-forwarded-proto')) ?? protocolOf(req);
-      this.requestId = givenRequestId(this.fields('x-request-id')) ?? nextRequestId();
+      this.requestId = requestId ?? givenRequestId(this.fields('x-request-id')) ?? nextRequestId();
     } else {
       this.remoteAddress = this.peerAddress;
       this.protocol = protocolOf(req);
-      this.requestId = nextRequestId();
+      this.requestId = requestId ?? nextRequestId();
     }
   }
 
