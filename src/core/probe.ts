@@ -7,7 +7,7 @@ export const PROBE_HEADER = 'x-countersign-probe';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,55}$/;
 
-/** Request ids of marked requests begin so, and no others: they are told apart in the evidence. */
+/** Request ids of marked requests begin so: they are told apart in the evidence. */
 const idPrefix = 'probe-';
 
 /** The id under which a marked request is recorded; null where the header does not hold one name of letters, digits and dashes. */
