@@ -1,0 +1,98 @@
+/** What `npm pack` makes, installed into an empty folder as a user does it: the program, its imports and its files. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { freePort } from './program.ts';
+
+const root = join(import.meta.dirname, '../..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const run = promisify(execFile);
+
+// The Node of these tests first, and npm as it stands behind it, with whatever it needs to reach the registry.
+const env = { ...process.env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) };
+
+test('the package works where nothing else is', { timeout: 170_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-packed-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const npm = (args: readonly string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd, env });
+  await npm(['pack', '--silent', '--pack-destination', folder], root);
+  const archive = join(folder, `countersign-${manifest.version}.tgz`);
+  writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}');
+  await npm(['install', '--prefer-offline', '--omit=dev', '--omit=peer', archive], folder);
+  const program = join(folder, 'node_modules/.bin/countersign');
+  const countersign = async (...args: string[]): Promise<string> =>
+    (await run(program, args, { cwd: folder, env })).stdout;
+
+  await t.test('says its version and its commands', async () => {
+    assert.match(await countersign('--version'), new RegExp(`\\b${manifest.version.replaceAll('.', '\\.')}\\b`));
+    assert.match(await countersign('--help'), /\bserve\b/);
+  });
+
+  await t.test('holds what the documents promise, and no tests', async () => {
+    const home = join(folder, 'node_modules/countersign');
+    for (const file of ['deploy/nginx/countersign/guard.conf', 'docs/countersign.schema.json', 'LICENSE'])
+      assert.ok(existsSync(join(home, file)), file);
+    const { stdout } = await run('tar', ['-tzf', archive]);
+    assert.deepEqual(
+      stdout.split('\n').filter((path) => /\.test\.|\.contract\.|\/src\/|\.env$|state\.db/.test(path)),
+      [],
+    );
+  });
+
+  await t.test('can be imported by every name that it exports', async () => {
+    const optional = Object.keys(manifest.peerDependenciesMeta);
+    const names: string[] = [];
+    for (const [name, target] of Object.entries<string | { types: string; default: string }>(manifest.exports)) {
+      if (typeof target === 'string') continue;
+      const source = readFileSync(join(folder, 'node_modules/countersign', target.default), 'utf8');
+      assert.ok(existsSync(join(folder, 'node_modules/countersign', target.types)), name);
+      // The frameworks themselves are not installed here: an adapter may take their types, never their code.
+      for (const peer of optional) assert.doesNotMatch(source, new RegExp(`from '${peer}['/]`), `${name}: ${peer}`);
+      names.push(`countersign${name.slice(1)}`);
+    }
+    const imports = `for (const name of ${JSON.stringify(names)})
+      if (Object.keys(await import(name)).length === 0) throw new Error(name);`;
+    await run(process.execPath, ['--input-type=module', '-e', imports], { cwd: folder, env });
+  });
+
+  await t.test('guards a service', async (inner) => {
+    const upstream = createServer((_req, res) => void res.end('through')).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const [port, adminPort] = [await freePort(), await freePort()];
+    writeFileSync(
+      join(folder, 'countersign.yaml'),
+      `listen: 127.0.0.1:${port}
+adminListen: 127.0.0.1:${adminPort}
+mode: enforce
+callers: [aidb]
+services:
+  echo: { upstream: 'http://127.0.0.1:${(upstream.address() as AddressInfo).port}' }
+`,
+    );
+    const { key } = JSON.parse(await countersign('keys', 'create', 'aidb', '--output', 'json'));
+    const server = spawn(program, ['serve'], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(server, 'close');
+    inner.after(async () => {
+      server.kill('SIGTERM');
+      await ended;
+      upstream.close();
+    });
+    await once(server.stderr, 'data');
+    const ask = async (headers: Record<string, string>): Promise<[number, string]> => {
+      for (;;) {
+        const answer = await fetch(`http://127.0.0.1:${port}/echo/x`, { headers }).catch(() => null);
+        if (answer) return [answer.status, await answer.text()];
+        assert.equal(server.exitCode, null, 'the server ended');
+      }
+    };
+    assert.equal((await ask({}))[0], 401);
+    assert.deepEqual(await ask({ 'x-api-key': key }), [200, 'through']);
+  });
+});
