@@ -6,6 +6,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -37,7 +38,9 @@ export async function openBundle(path: string, identities: readonly string[]): P
     const code = codeOfFault(error);
     throw new SecretsError(
       'bundle_invalid',
-      code === 'ENOENT' ? `there is no bundle at ${path}` : `${path}: cannot be read (${code})`,
+      code === 'ENOENT'
+        ? `there is no bundle at ${path}; begin one with: countersign secrets init`
+        : `${path}: cannot be read (${code})`,
     );
   }
   return named(path, () => openSopsFile(text, formOf(path), identities));
@@ -72,7 +75,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     return await work();
   } finally {
     closeSync(file);
-    unlinkSync(lock);
+    rmSync(lock, { force: true });
   }
 }
 

@@ -120,17 +120,26 @@ function above(keys: readonly string[]): string[][] {
   return keys.map((_, index) => keys.slice(0, keys.length - 1 - index));
 }
 
-/** Encrypts the documents in place; returns the MAC. */
+export interface Encrypted {
+  readonly mac: string;
+  /** All that the documents now hold encrypted. */
+  readonly sealed: SealedValues;
+}
+
+/** Encrypts the documents in place. What is in `known` keeps its bytes, and is used up by that. */
 export function encryptDocuments(
   documents: readonly Document[],
   { rule, macOnlyEncrypted }: Scheme,
   key: Uint8Array,
-  sealed: SealedValues,
-): string {
+  known: SealedValues,
+): Encrypted {
   const mac = macOver(macOnlyEncrypted);
+  const sealed = new SealedValues();
   const sealedText = (plain: Uint8Array, type: SealedType, keys: readonly string[]): string => {
     const place = associatedWith(keys);
-    return sealed.take(place, type, plain) ?? seal(plain, type, key, place);
+    const text = known.take(place, type, plain) ?? seal(plain, type, key, place);
+    sealed.add(place, type, plain, text);
+    return text;
   };
   for (const document of documents) {
     visit(document, {
@@ -149,7 +158,7 @@ export function encryptDocuments(
         rule.encrypts(keys) && parseSealed(line) === null ? sealedText(Buffer.from(line), 'comment', keys) : line,
     });
   }
-  return mac.text();
+  return { mac: mac.text(), sealed };
 }
 
 function setClear(scalar: Parameters<typeof setLeaf>[0], leaf: Leaf, name: string): void {

@@ -94,7 +94,7 @@ function visitPair(pair: Pair<unknown, unknown>, position: Position, visitor: Vi
   const within = { keys: [...position.keys, key], place: [...position.place, key] };
   if (isScalar(pair.key)) comments(pair.key, position.keys, within.keys, visitor);
   const value = pair.value as Node | null;
-  if (value !== null) visitNode(value, within, position, visitor);
+  if (value) visitNode(value, within, position, visitor);
 }
 
 export function keyText(pair: Pair<unknown, unknown>, position: Position = top): string {

@@ -90,9 +90,10 @@ function sopsFile(opened: Opened): SopsFile {
     plainText: () => printDocuments(documents, form, indent),
     text(now) {
       const copies = documents.map((document) => document.clone());
-      const mac = encryptDocuments(copies, scheme, dataKey, sealed);
+      const encrypted = encryptDocuments(copies, scheme, dataKey, sealed);
+      sealed = encrypted.sealed;
       const lastModified = rfc3339(now);
-      setMac(metadata, { mac, dataKey, lastModified });
+      setMac(metadata, { mac: encrypted.mac, dataKey, lastModified });
       putMetadata(copies, metadata);
       return printDocuments(copies, form, indent);
     },
