@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { keyCommands } from './commands/keys.table.ts';
 import { keyLifeCommands } from './commands/key-life.table.ts';
 import { passwordCommands } from './commands/passwords.table.ts';
+import { deployCommands } from './commands/deploy.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
@@ -17,5 +18,6 @@ export const COMMANDS: readonly Command[] = [
   ...tokenCommands,
   ...secretCommands,
   ...passwordCommands,
+  ...deployCommands,
   ...evidenceCommands,
 ];

@@ -1,17 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { entriesOf, entryNamed, textOf, type Entry } from '../../secrets/bundle.ts';
 import { variableOf, writeSecretFiles } from '../../secrets/deliver.ts';
 import { folderAt, inMemory, memoryFolder, type MemoryFolder } from '../../secrets/memory-folder.ts';
 import { readBundle } from '../bundle-place.ts';
+import { runChild } from '../child.ts';
 import type { Invocation } from '../command.ts';
-import { codeOf, refused } from '../failure.ts';
-
-/** As a shell has it. */
-const exitNotFound = 127;
-const exitSignalled = 128;
+import { refused } from '../failure.ts';
 
 export async function secretsRun(invocation: Invocation): Promise<number> {
   const file = await readBundle(invocation);
@@ -24,7 +18,10 @@ export async function secretsRun(invocation: Invocation): Promise<number> {
   process.on('exit', clear);
   try {
     const files = writeSecretFiles(entries, folder.path);
-    return await runCommand(invocation, { ...files, SECRETS_DIR: folder.path, ...environmentOf(shown) });
+    // The key to the whole bundle is no part of what the command was given.
+    const { SOPS_AGE_KEY: _, ...env } = invocation.env;
+    const given = { ...files, SECRETS_DIR: folder.path, ...environmentOf(shown) };
+    return await runChild(invocation, invocation.positionals, { env: { ...env, ...given }, stdio: 'inherit' });
   } finally {
     clear();
     process.removeListener('exit', clear);
@@ -48,29 +45,4 @@ function environmentOf(entries: readonly Entry[]): Record<string, string> {
       return [variableOf(entry.name), value];
     }),
   );
-}
-
-const passedOn = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const;
-
-/** Resolves to the exit code of the command. The folder outlives it in every case but our own SIGKILL. */
-async function runCommand(invocation: Invocation, variables: Record<string, string>): Promise<number> {
-  const [command = '', ...args] = invocation.positionals;
-  // The key to the whole bundle is no part of what the command was given.
-  const { SOPS_AGE_KEY: _, ...env } = invocation.env;
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...env, ...variables } });
-  const pass = (signal: NodeJS.Signals): void => {
-    // From a terminal, the command got it already.
-    if (invocation.stdin.isTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT')) return;
-    child.kill(signal);
-  };
-  for (const signal of passedOn) process.on(signal, pass);
-  try {
-    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-    return code ?? exitSignalled + (signal === null ? 0 : constants.signals[signal]);
-  } catch (error) {
-    invocation.out.talk(`countersign: ${command} cannot be started (${codeOf(error)})`);
-    return exitNotFound;
-  } finally {
-    for (const signal of passedOn) process.removeListener(signal, pass);
-  }
 }
