@@ -25,6 +25,8 @@ export interface Dialect {
   readonly sequence: string;
   /** Makes the database itself tell of tokens that anybody writes, other programs too: they know nothing of our feed. */
   readonly tellOfTokens: readonly string[];
+  /** What those need who reach the database over HTTP. */
+  readonly overHttp: readonly string[];
 }
 
 export const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS countersign_migrations (
@@ -42,6 +44,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 8, name: 'rotation and use of keys', statements: rotation(dialect) },
     { version: 9, name: 'records', statements: records(dialect) },
     { version: 10, name: 'tokens by age', statements: tokensByAge(dialect) },
+    { version: 11, name: 'changes and verbs over HTTP', statements: dialect.overHttp },
   ];
 }
 

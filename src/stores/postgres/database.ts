@@ -7,6 +7,8 @@ import { isAnswer, storeFault } from './fault.ts';
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** Returns no rows, and not even none. */
+  readonly silent?: true;
 }
 
 export type Value = string | number | boolean | null | readonly (string | number | null)[];
@@ -23,6 +25,9 @@ export interface Database {
   client(): Client;
   close(): Promise<void>;
 }
+
+/** All that the verbs need: a connection, or an HTTP interface to the same database. */
+export type Queries = Pick<Database, 'query'>;
 
 const connectionsMax = 5;
 /** For work that reads or changes many rows, and that no request waits for. */

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { ofStrangers } from '../migrations.ts';
-import { longMillisMax, type Database, type Statement, type Value } from './database.ts';
+import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
 import { storableText } from './text.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
@@ -36,6 +36,7 @@ const appendLock = 0x636f756f;
  */
 const append: Statement = {
   name: 'countersign-decisions-append',
+  silent: true,
   text: `INSERT INTO countersign_decisions (${columns.map(([column]) => column).join(', ')})
     SELECT given.* FROM (SELECT pg_advisory_xact_lock(${appendLock}) OFFSET 0) AS turn,
     unnest(${columns.map(([, , type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS given`,
@@ -91,7 +92,7 @@ export const pruneStrangers: Statement = {
 /** Rows deleted at a time, so that others never wait long for it. */
 const pruneStep = 5000;
 
-export function postgresDecisions(database: Database): DecisionStore {
+export function postgresDecisions(database: Queries, listed: Listing = listing): DecisionStore {
   async function inSteps(statement: Statement, bound: number): Promise<number> {
     for (let deleted = 0; ; await nextTurn()) {
       const [row] = await database.query<{ count: number }>(statement, [bound, pruneStep], longMillisMax);
@@ -116,7 +117,7 @@ export function postgresDecisions(database: Database): DecisionStore {
       );
     },
     async list(filter) {
-      const { statement, values } = listing(filter);
+      const { statement, values } = listed(filter);
       const rows = await database.query<Kept>(statement, values, longMillisMax);
       return rows.sort((a, b) => a.sequence - b.sequence);
     },
@@ -135,11 +136,15 @@ function storable(value: DecisionRow[keyof DecisionRow]): string | number | null
   return typeof value === 'string' ? storableText(value) : value;
 }
 
+interface Asking {
+  readonly statement: Statement;
+  readonly values: Value[];
+}
+
+type Listing = (filter: DecisionFilter) => Asking;
+
 /** Only the conditions that are given, so that each combination gets the plan that suits it, and a name of its own. */
-export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): {
-  statement: Statement;
-  values: Value[];
-} {
+export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): Asking {
   const conditions: [string, string | number | undefined][] = [
     ['time >= ', since],
     ['time <= ', until],
@@ -161,3 +166,33 @@ export function listing({ since, until, outcome, service, caller: who, after, li
     values: [...given.map(([, value]) => value), Math.max(0, limit)],
   };
 }
+
+const everyCondition = `${select} WHERE time BETWEEN COALESCE($1::float8, '-infinity') AND COALESCE($2::float8, 'infinity')
+  AND ($3::text IS NULL OR outcome = $3) AND ($4::text IS NULL OR service = $4) AND ($5::text IS NULL OR ${caller} = $5)
+  AND sequence > COALESCE($6::float8::bigint, -1) ORDER BY`;
+const listByTime: Statement = {
+  name: 'countersign-decisions-by-time',
+  text: `${everyCondition} time DESC, sequence DESC LIMIT $7`,
+};
+const listByNumber: Statement = {
+  name: 'countersign-decisions-by-number',
+  text: `${everyCondition} sequence LIMIT $7`,
+};
+
+/** The same by one of two statements, for where each must have been made beforehand. */
+export function listingOfTwo({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): Asking {
+  const given = [since, until, outcome, service, who, after].map((value) => value ?? null);
+  return { statement: after === undefined ? listByTime : listByNumber, values: [...given, Math.max(0, limit)] };
+}
+
+export const decisionStatements: readonly Statement[] = [
+  append,
+  decisionGroups,
+  pruneOld,
+  pruneFirst,
+  firstBeyond,
+  strangersBeyond,
+  pruneStrangers,
+  listByTime,
+  listByNumber,
+];

@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
 import { stringList } from '../json.ts';
-import type { Database, Statement } from './database.ts';
+import type { Queries, Statement } from './database.ts';
 import type { Feed } from './feed.ts';
 
 type KeyRow = Omit<KeyRecord, 'scopes' | 'allowedIps'> & { readonly scopes: string; readonly allowedIps: string };
@@ -26,7 +26,7 @@ const insert: Statement = {
   text: `WITH done AS (
       INSERT INTO countersign_keys (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips,
         created_at, expires_at, revoked_at, replaces, pending)
-      VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id)
+      VALUES ($2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10::text::jsonb, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id)
     SELECT countersign_tell($1, 'keys', id) AS told FROM done`,
 };
 
@@ -81,7 +81,20 @@ const bury: Statement = {
 /** Rows read at a time, so that a list of any length comes in answers of bounded time and the event loop runs on. */
 const pageSize = 5000;
 
-export function postgresKeys(database: Database, feed: Feed): KeyStore {
+export const keyStatements: readonly Statement[] = [
+  keyByDigest,
+  keyById,
+  keysBehind,
+  revocationsBehind,
+  insert,
+  revoke,
+  promote,
+  setEnd,
+  endSooner,
+  bury,
+];
+
+export function postgresKeys(database: Queries, feed: Feed): KeyStore {
   async function find(statement: Statement, value: string): Promise<KeyRecord | null> {
     const [row] = await database.query<KeyRow>(statement, [value]);
     return row ? recordOf(row) : null;

@@ -1,6 +1,6 @@
 import type { LimitStore } from '../../core/store.ts';
 import { windowState, type Window } from '../window.ts';
-import type { Database, Statement } from './database.ts';
+import type { Queries, Statement } from './database.ts';
 
 /** Starts a window, or counts in the running one while there is room; returns no row when there is none. */
 const takeOne: Statement = {
@@ -32,13 +32,16 @@ const sweepSecondsBehind = 3600;
 
 const sweepOf = (name: string, table: string, end: string): Statement => ({
   name,
+  silent: true,
   text: `DELETE FROM ${table} WHERE key IN
     (SELECT key FROM ${table} WHERE ${end} <= $1 ORDER BY ${end} LIMIT ${sweepStep} FOR UPDATE SKIP LOCKED)`,
 });
 export const limitsSweep = sweepOf('countersign-limits-sweep', 'countersign_limits', 'ends_at');
 export const onceSweep = sweepOf('countersign-once-sweep', 'countersign_once', 'expires_at');
 
-export function postgresLimits(database: Database): LimitStore {
+export const limitStatements: readonly Statement[] = [takeOne, limitByKey, spend, limitsSweep, onceSweep];
+
+export function postgresLimits(database: Queries): LimitStore {
   let calls = 0;
 
   /** Beside the requests: nobody waits for it, and what it cannot do the next one does. */

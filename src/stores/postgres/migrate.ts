@@ -10,6 +10,9 @@ import {
   type Statement,
 } from '../migrations.ts';
 import { longMillisMax, type Database, type Statement as StatementOfServer } from './database.ts';
+import { polledChangesStatements } from './polled-changes.ts';
+import { rpcStatements } from './rpc.ts';
+import { appliedVersions, tables } from './state.ts';
 import { tellingStatements } from './tell.ts';
 
 const postgres: Dialect = {
@@ -22,16 +25,14 @@ const postgres: Dialect = {
   sequence: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
   // With the other tables: here the database itself tells of every change, and nobody polls.
   tellOfTokens: tellingStatements,
+  overHttp: [...polledChangesStatements, ...rpcStatements],
 };
+
+export const postgresSteps: readonly Migration[] = migrations(postgres);
 
 /** Any number that nobody else uses for an advisory lock. */
-const lockNumber = 0x636f756e;
+export const lockNumber = 0x636f756e;
 
-const tables: StatementOfServer = {
-  name: 'countersign-tables',
-  text: `SELECT to_regclass('countersign_migrations') IS NOT NULL AS ours, to_regclass('auth_tokens') IS NOT NULL AS tokens`,
-};
-const appliedVersions = { name: 'countersign-versions', text: 'SELECT version FROM countersign_migrations' };
 const countTokens = { name: 'countersign-tokens-count', text: 'SELECT COUNT(*)::float8 AS count FROM auth_tokens' };
 
 type Ask = <Row extends object>(statement: StatementOfServer) => Promise<Row[]>;
@@ -80,11 +81,11 @@ async function standOf(ask: Ask, place: string): Promise<Stand> {
   const made = found?.ours === true;
   const applied = made ? await ask<{ version: number }>(appliedVersions) : [];
   const versions = applied.map(({ version }) => version);
-  const missing = missingSteps(migrations(postgres), versions, place);
+  const missing = missingSteps(postgresSteps, versions, place);
   return { made, adoptable: !made && found?.tokens === true, missing };
 }
 
-function sqlOf(statement: Statement): string {
+export function sqlOf(statement: Statement): string {
   if (typeof statement === 'string') return statement;
   return `ALTER TABLE ${statement.table} ADD COLUMN IF NOT EXISTS ${statement.column} ${statement.type}`;
 }

@@ -1,5 +1,5 @@
 import type { ModeRow, ModeStore } from '../../core/store.ts';
-import type { Database, Statement } from './database.ts';
+import type { Queries, Statement } from './database.ts';
 import type { Feed } from './feed.ts';
 
 const list: Statement = {
@@ -26,7 +26,9 @@ const clear: Statement = {
     SELECT countersign_tell($1, 'modes', COALESCE($2, '*')) AS told`,
 };
 
-export function postgresModes(database: Database, feed: Feed): ModeStore {
+export const modeStatements: readonly Statement[] = [list, set, setAll, clear];
+
+export function postgresModes(database: Queries, feed: Feed): ModeStore {
   return {
     list: () => database.query<ModeRow>(list),
     async set({ scope, mode, setAt, setBy }) {

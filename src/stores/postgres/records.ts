@@ -1,7 +1,7 @@
 import { recordsListedMax, recordText, type RecordStore } from '../../core/record.ts';
 import { uuid } from '../../crypto/random.ts';
 import { storedRecord, sweepMax, type RecordRow } from '../records.ts';
-import type { Database, Statement } from './database.ts';
+import type { Queries, Statement } from './database.ts';
 import type { Feed } from './feed.ts';
 
 const select = `SELECT kind, id, value, revision, expires_at AS "expiresAt" FROM countersign_records`;
@@ -49,7 +49,16 @@ export const expiredRecords: Statement = {
     SELECT COUNT(*)::integer AS count FROM gone`,
 };
 
-export function postgresRecords(database: Database, feed: Feed): RecordStore {
+export const recordStatements: readonly Statement[] = [
+  recordById,
+  recordsBehind,
+  create,
+  replace,
+  remove,
+  expiredRecords,
+];
+
+export function postgresRecords(database: Queries, feed: Feed): RecordStore {
   return {
     async get(kind, id, now) {
       const [row] = await database.query<RecordRow>(recordById, [kind, id, now]);

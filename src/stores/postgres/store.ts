@@ -8,6 +8,7 @@ import { postgresLimits } from './limits.ts';
 import { migrate, schemaOf } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresRecords } from './records.ts';
+import { pingNow } from './state.ts';
 import { postgresTokens } from './tokens.ts';
 import { postgresUsage } from './usage.ts';
 
@@ -44,7 +45,7 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
       return steps;
     },
     async ping() {
-      await database.query({ name: 'countersign-ping', text: 'SELECT 1' });
+      await database.query(pingNow);
     },
     warnings: () => Promise.resolve([]),
     watch: (listener) => changes.watch(listener),

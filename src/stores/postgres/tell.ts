@@ -28,14 +28,14 @@ const told: readonly Told[] = [
  * Our own statements tell of their changes themselves, since only they know what an operator meant (one mode for all, say),
  * and mark the transaction so that the triggers keep silent. Everybody else's changes are told by the triggers.
  */
-const ownTelling = `CREATE OR REPLACE FUNCTION countersign_tell(mark TEXT, topic TEXT, id TEXT) RETURNS TEXT AS $$
+export const ownTelling = `CREATE OR REPLACE FUNCTION countersign_tell(mark TEXT, topic TEXT, id TEXT) RETURNS TEXT AS $$
 BEGIN
   PERFORM set_config('countersign.told', 'yes', true);
   PERFORM pg_notify('${channel}', mark || ' ' || topic || ' ' || id);
   RETURN topic || ' ' || id;
 END $$ LANGUAGE plpgsql`;
 
-const othersTelling = `CREATE OR REPLACE FUNCTION countersign_tell_others() RETURNS TRIGGER AS $$
+export const othersTelling = `CREATE OR REPLACE FUNCTION countersign_tell_others() RETURNS TRIGGER AS $$
 DECLARE ids TEXT[];
 BEGIN
   IF current_setting('countersign.told', true) = 'yes' THEN RETURN NULL; END IF;

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, type TokenStore } from '../../core/store.ts';
 import { jsonObject, stringList } from '../json.ts';
-import { longMillisMax, type Database, type Statement } from './database.ts';
+import { longMillisMax, type Queries, type Statement } from './database.ts';
 import type { Feed } from './feed.ts';
 import { storableText } from './text.ts';
 
@@ -33,7 +33,8 @@ const insert: Statement = {
   text: `WITH done AS (
       INSERT INTO auth_tokens (token_id, token_hash, created_at, expires_at, revoked_at, metadata, scopes, allowed_ips,
         client_id, created_by)
-      VALUES ($2, $3, to_timestamp($4), to_timestamp($5), to_timestamp($6), $7, $8, $9, $10, $11)
+      VALUES ($2, $3, to_timestamp($4), to_timestamp($5), to_timestamp($6), $7::text::jsonb, $8::text::jsonb,
+        $9::text::jsonb, $10, $11)
       ON CONFLICT DO NOTHING RETURNING token_id)
     SELECT countersign_tell($1, 'tokens', token_id::text) AS told FROM done`,
 };
@@ -58,7 +59,9 @@ export const deleteSome: Statement = {
 
 const deleteStep = 1000;
 
-export function postgresTokens(database: Database, feed: Feed): TokenStore {
+export const tokenStatements: readonly Statement[] = [tokenByHash, tokenById, activeTokens, insert, revoke, deleteSome];
+
+export function postgresTokens(database: Queries, feed: Feed): TokenStore {
   async function find(statement: Statement, value: string): Promise<TokenRecord | null> {
     const [row] = await database.query<TokenRow>(statement, [value]);
     return row ? recordOf(row) : null;

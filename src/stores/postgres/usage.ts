@@ -1,6 +1,6 @@
 import type { KeyUse } from '../../core/credential.ts';
 import { usesKeptMax, type UsageStore } from '../../core/store.ts';
-import { longMillisMax, type Database, type Statement } from './database.ts';
+import { longMillisMax, type Queries, type Statement } from './database.ts';
 import { storableText } from './text.ts';
 
 type Column = readonly [column: string, field: keyof KeyUse, type: 'text' | 'float8'];
@@ -18,6 +18,7 @@ const names = columns.map(([column]) => column).join(', ');
 /** Put together and in one order, so that no row comes twice and two writers never wait for each other in a circle. */
 const add: Statement = {
   name: 'countersign-usage-add',
+  silent: true,
   text: `INSERT INTO countersign_usage (${names})
     SELECT credential_id, caller, client_address, MIN(first_used), MAX(last_used), SUM(count)
     FROM unnest(${columns.map(([, , type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS given (${names})
@@ -31,6 +32,7 @@ const add: Statement = {
 /** What somebody else is about to change was used just now. */
 export const usesBeyond: Statement = {
   name: 'countersign-usage-beyond',
+  silent: true,
   text: `WITH beyond AS (
       SELECT place.ctid FROM unnest($1::text[]) AS given (credential_id) CROSS JOIN LATERAL (
         SELECT ctid FROM countersign_usage AS used WHERE used.credential_id = given.credential_id
@@ -46,7 +48,9 @@ export const usesOf: Statement = {
   text: `${select} WHERE credential_id = ANY ($1) ORDER BY last_used DESC`,
 };
 
-export function postgresUsage(database: Database): UsageStore {
+export const usageStatements: readonly Statement[] = [add, usesBeyond, all, usesOf];
+
+export function postgresUsage(database: Queries): UsageStore {
   return {
     async add(uses) {
       if (uses.length === 0) return;

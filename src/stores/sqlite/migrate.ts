@@ -23,6 +23,7 @@ const sqlite: Dialect = {
   epochSeconds: 'REAL',
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
   tellOfTokens,
+  overHttp: [],
 };
 
 const timeColumns = ['created_at', 'expires_at', 'revoked_at'];

@@ -1,0 +1,13 @@
+import type { Statement } from './database.ts';
+
+/** What is asked about the database as a whole. */
+export const pingNow: Statement = { name: 'countersign-ping', text: 'SELECT 1 AS one' };
+
+export const tables: Statement = {
+  name: 'countersign-tables',
+  text: `SELECT to_regclass('countersign_migrations') IS NOT NULL AS ours, to_regclass('auth_tokens') IS NOT NULL AS tokens`,
+};
+export const appliedVersions: Statement = {
+  name: 'countersign-versions',
+  text: 'SELECT version FROM countersign_migrations',
+};
