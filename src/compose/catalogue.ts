@@ -15,6 +15,8 @@ import { memoryStore } from '../stores/memory/store.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { redisStore } from '../stores/redis/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
+import { supabaseStore } from '../stores/supabase/store.ts';
+import type { Environment } from './env.ts';
 import { SCHEMES, type SchemeName, type ServiceConfig, type StoreConfig } from './config.ts';
 
 /** What a scheme may be built from; each takes what it needs. */
@@ -35,7 +37,11 @@ export interface PolicyParts {
 }
 
 type SchemeMaker = (parts: SchemeParts) => Scheme;
-type StoreMakers = { readonly [K in StoreConfig['kind']]?: (config: Extract<StoreConfig, { kind: K }>) => Store };
+/** What only the environment says. */
+type StoreSecrets = Pick<Environment, 'supabaseKey'>;
+type StoreMakers = {
+  readonly [K in StoreConfig['kind']]: (config: Extract<StoreConfig, { kind: K }>, secrets: StoreSecrets) => Store;
+};
 
 /** One line per scheme; a name of SCHEMES without one is a scheme that this build does not have. */
 const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
@@ -66,6 +72,7 @@ export const stores: StoreMakers = {
   sqlite: ({ file }) => sqliteStore({ file }),
   postgres: ({ url }) => postgresStore({ url }),
   redis: ({ url }) => redisStore({ url }),
+  supabase: ({ url }, { supabaseKey }) => supabaseStore({ url, key: supabaseKey ?? '' }),
 };
 
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */
@@ -78,8 +85,6 @@ const policyMakers: readonly ((parts: PolicyParts) => Policy)[] = [
 
 /** The schemes of this build, in the order in which they are asked. */
 export const builtSchemes: readonly SchemeName[] = SCHEMES.filter((name) => schemes[name] !== undefined);
-
-export const builtStores: readonly string[] = Object.keys(stores);
 
 /** Those of `names` that this build has, in the order in which they are asked. */
 export function schemesFor(names: readonly SchemeName[], parts: SchemeParts): Scheme[] {

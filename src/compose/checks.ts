@@ -3,7 +3,7 @@ import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
-import { reaches, storeConfig, storeForms, storeHint } from './quantities.ts';
+import { reaches, storeConfig, storeForms } from './quantities.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
@@ -12,8 +12,6 @@ export interface CheckOptions {
   readonly files: FileChecks;
   /** Names of the schemes that this build has. */
   readonly schemes: readonly string[];
-  /** Kinds of stores that this build has. */
-  readonly stores: readonly string[];
   /** Callers that have a key; 'unchecked' when every caller is to be taken for known. */
   readonly keyHolders: ReadonlySet<string> | 'unchecked';
 }
@@ -30,7 +28,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
         cidr.fault('every peer would be believed about the address of its client', 'list your proxies only'),
       );
   }
-  checkStore(root.get('store'), options, found);
+  checkStore(root.get('store'), found);
   checkKeySources(root, options, found);
   const names = root.get('services').entries();
   if (root.get('services').value !== undefined && names.length === 0 && isMap(root.get('services').value))
@@ -71,13 +69,11 @@ function knownCallers(root: Place, keyHolders: ReadonlySet<string>): ReadonlySet
   ]);
 }
 
-function checkStore(place: Place, options: CheckOptions, found: Findings): void {
+function checkStore(place: Place, found: Findings): void {
   if (place.text === null) return;
-  const store = storeConfig(place.text);
   // The value is not shown: it may hold a password.
-  if (store === null) found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
-  else if (!options.stores.includes(store.kind))
-    found.faults.push(place.fault(`this build has no ${store.kind} store`, storeHint));
+  if (storeConfig(place.text) === null)
+    found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
 }
 
 function checkKeySources(root: Place, options: CheckOptions, found: Findings): void {

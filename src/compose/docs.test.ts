@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { builtSchemes, builtStores } from './catalogue.ts';
+import { builtSchemes, stores } from './catalogue.ts';
 import { RESERVED_SEGMENTS, SCHEMES } from './config.ts';
 import { parseConfig } from './load.ts';
 import { jsonSchema } from './schema.ts';
@@ -53,7 +53,7 @@ test('the manual names every scheme, store, reserved name and variable', () => {
     words.filter((word) => !manual.includes(`\`${word}\``) && !manual.includes(word)),
     [],
   );
-  assert.match(manual, new RegExp(`This build has ${builtStores.map((store) => `\`${store}:\``).join(' and ')}`));
+  for (const store of Object.keys(stores)) assert.ok(manual.includes(`\`${store}:`), store);
   for (const scheme of builtSchemes) assert.match(manual, new RegExp(`This build has [^:]*\`${scheme}\``));
 });
 

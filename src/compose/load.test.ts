@@ -461,9 +461,9 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     ['1:8: the store is of no known form — write memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…'],
   ],
   [
-    'a store not built',
+    'a Supabase store with a password in its address',
     'store: supabase:https://u:pw@db/x\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
-    ['1:8: this build has no supabase store — write store: sqlite:.countersign/state.db or store: memory'],
+    ['1:8: the store is of no known form — write memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…'],
   ],
   [
     'a duplicate key',
@@ -765,7 +765,7 @@ test('asks nothing of variables that name a store where the file names one', () 
     'environment: DATABASE_URL has a value that is not understood — write postgres://USER@HOST/DATABASE',
   ]);
   assert.deepEqual(faultLines(minimal, { AUTH_STORAGE: 'supabase', SUPABASE_URL: 'https://me:hunter2@db/x' }), [
-    'environment: the environment names a supabase store, which this build does not have — write store: sqlite:.countersign/state.db or store: memory',
+    'environment: SUPABASE_URL has a value that is not understood — AUTH_STORAGE=supabase needs SUPABASE_URL=https://… and SUPABASE_KEY',
   ]);
 });
 

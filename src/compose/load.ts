@@ -1,15 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { builtConfig } from './build.ts';
-import { builtSchemes, builtStores } from './catalogue.ts';
+import { builtSchemes } from './catalogue.ts';
 import { findings } from './checks.ts';
 import type { StackConfig } from './config.ts';
 import { fileBytesMax, sourceDocument } from './document.ts';
-import { readEnvironment, type Env, type Environment } from './env.ts';
-import { ConfigError, environmentFault, formatFault, type Fault } from './faults.ts';
+import { readEnvironment, type Env } from './env.ts';
+import { ConfigError, formatFault } from './faults.ts';
 import { fileChecks } from './file-checks.ts';
 import { placeIn } from './place.ts';
-import { storeHint } from './quantities.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { configSchema } from './schema.ts';
 
@@ -34,9 +33,9 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
 
   const root = placeIn(source);
   const environmentFaults = [...fromEnvironment];
-  if (root.get('store').value === undefined) environmentFaults.push(...storeFaults, ...unbuiltStore(environment));
+  if (root.get('store').value === undefined) environmentFaults.push(...storeFaults);
   const wrongForm = schemaFaults(source);
-  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, stores: builtStores, keyHolders });
+  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, keyHolders });
   const faults = [...environmentFaults, ...wrongForm, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {
@@ -46,11 +45,6 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
     schemes: builtSchemes,
     warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
   });
-}
-
-function unbuiltStore({ store }: Environment): Fault[] {
-  if (store === null || builtStores.includes(store.kind)) return [];
-  return [environmentFault(`the environment names a ${store.kind} store, which this build does not have`, storeHint)];
 }
 
 export interface LoadOptions extends Pick<ParseOptions, 'keyHolders'> {

@@ -1,9 +1,8 @@
 import { StoreError, type Store } from '../core/store.ts';
 import { stores } from './catalogue.ts';
 import type { StoreConfig } from './config.ts';
-import type { Env } from './env.ts';
-import { ConfigError } from './faults.ts';
-import { storeHint } from './quantities.ts';
+import { variables, type Env } from './env.ts';
+import { ConfigError, environmentFault } from './faults.ts';
 
 /**
  * For whoever only works with a store: makes the schema where nothing is yet, and rejects with `schema_outdated` where that would
@@ -25,11 +24,14 @@ export async function requireSchema(store: Store): Promise<void> {
   );
 }
 
-/** The store that the configuration names; not migrated yet. Rejects with a ConfigError for one that this build lacks. */
-export async function openStore(config: StoreConfig, _env: Env): Promise<Store> {
+/** The store that the configuration names; not migrated yet. Rejects with a ConfigError where the environment lacks its key. */
+export async function openStore(config: StoreConfig, env: Env): Promise<Store> {
+  const { read, faults } = variables(env);
+  const supabaseKey = config.kind === 'supabase' ? read('SUPABASE_KEY') : null;
+  if (config.kind === 'supabase' && supabaseKey === null && faults.length === 0)
+    faults.push(environmentFault('SUPABASE_KEY is not set', 'give the secret (service_role) key of the project'));
+  if (faults.length > 0) throw new ConfigError(null, faults);
   // Each maker takes the configuration of its own kind, which is what its name selects.
-  const make = stores[config.kind] as ((config: StoreConfig) => Store) | undefined;
-  if (make) return make(config);
-  const message = `this build has no ${config.kind} store`;
-  throw new ConfigError(null, [{ source: 'environment', line: 0, column: 0, message, hint: storeHint }]);
+  const make = stores[config.kind] as (config: StoreConfig, secrets: { supabaseKey: string | null }) => Store;
+  return make(config, { supabaseKey });
 }

@@ -73,11 +73,10 @@ export function storeConfig(text: string): StoreConfig | null {
   if (/^rediss?:\/\//.test(text)) return URL.canParse(text) ? { kind: 'redis', url: text } : null;
   if (/^supabase:https?:\/\//.test(text)) {
     const url = text.slice('supabase:'.length);
-    return URL.canParse(url) ? { kind: 'supabase', url } : null;
+    // The key stands in SUPABASE_KEY, and never in an address.
+    return URL.canParse(url) && new URL(url).username === '' ? { kind: 'supabase', url } : null;
   }
   return null;
 }
 
 export const storeForms = 'memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…';
-
-export const storeHint = 'write store: sqlite:.countersign/state.db or store: memory';

@@ -334,14 +334,14 @@ test('lets go of the store it opened when it cannot start, and leaves open what 
   await store.close();
 });
 
-test('says plainly that a store is not part of this build', async () => {
-  const rejects = assert.rejects(
-    openStore({ kind: 'supabase', url: 'https://me:hunter2@db/x' }, {}),
-    (error: Error) => {
-      assert.match(error.message, /this build has no supabase store — write store: sqlite/);
-      assert.doesNotMatch(error.message, /hunter2/);
-      return true;
-    },
-  );
-  await rejects;
+test('a Supabase store without its key is refused, and one with two', async () => {
+  const config = { kind: 'supabase', url: 'https://db.example' } as const;
+  await assert.rejects(openStore(config, {}), { code: 'config_invalid', message: /SUPABASE_KEY is not set/ });
+  const both = { SUPABASE_KEY: 'hunter2', SUPABASE_KEY_FILE: '/run/secrets/supabase_key' };
+  await assert.rejects(openStore(config, both), (error: Error) => {
+    assert.match(error.message, /SUPABASE_KEY and SUPABASE_KEY_FILE are both set/);
+    assert.doesNotMatch(error.message, /hunter2/);
+    return true;
+  });
+  await (await openStore(config, { SUPABASE_KEY: 'hunter2' })).close();
 });

@@ -24,4 +24,15 @@ export const storeCommands: readonly Command[] = [
     examples: ['countersign store migrate --dry-run', 'countersign store migrate'],
     load: async () => (await import('./store.ts')).storeMigrate,
   },
+  {
+    name: 'store sql',
+    summary: 'the schema for Postgres as SQL, to be run by hand',
+    about:
+      'Prints it and asks no store: for the SQL editor of a Supabase project, whose HTTP interface makes no schema, and for databases where only somebody else may make tables. All steps that are missing, in one transaction; run again it does nothing.',
+    positionals: [],
+    options: {},
+    changes: false,
+    examples: ['countersign store sql > schema.sql'],
+    load: async () => (await import('./store.ts')).storeSql,
+  },
 ];

@@ -1,4 +1,5 @@
 import type { SchemaState, SchemaStep } from '../../core/store.ts';
+import { schemaScript } from '../../stores/postgres/script.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { atStore } from '../workplace.ts';
@@ -38,6 +39,13 @@ export async function storeMigrate(invocation: Invocation): Promise<number> {
     }
     return EXIT.done;
   });
+}
+
+export async function storeSql({ out, json }: Invocation): Promise<number> {
+  const sql = schemaScript();
+  if (json) out.json({ sql });
+  else out.line(sql.trimEnd());
+  return EXIT.done;
 }
 
 function schemaWords({ made, missing }: SchemaState): string {

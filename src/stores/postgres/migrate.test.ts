@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from 'pg';
 import { hasCode } from '../../core/store.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
 import { keyRecord, tokenRecord } from '../store.contract.ts';
+import { rpcStatements } from './rpc.ts';
 import { postgresStore } from './store.ts';
 
 const server = await forThisFile('the schema of Postgres', startPostgres);
@@ -11,6 +13,13 @@ const server = await forThisFile('the schema of Postgres', startPostgres);
 /** As databases in use have it. */
 const contractTable = `CREATE TABLE auth_tokens (token_id UUID PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(), expires_at TIMESTAMPTZ NOT NULL, revoked_at TIMESTAMPTZ, metadata JSONB)`;
+
+test('the functions that stores over HTTP call are those of the last step that makes them', () => {
+  const made = 'ab2111200ce621ecb273a15db8c24b56f9c004dcff37db3ebe1335897fd521d2';
+  const words =
+    'a statement has changed: make the functions anew in a new step (postgres/rpc.ts), and write its digest here';
+  assert.equal(sha256Hex(rpcStatements.join('\n')), made, words);
+});
 
 if (server) {
   test('a table with the columns of the contract is adopted with its rows', async () => {

@@ -9,7 +9,10 @@ import { appliedVersions, pingNow } from './state.ts';
 import { tokenStatements } from './tokens.ts';
 import { usageStatements } from './usage.ts';
 
-/** All that a store asks of the database, verb by verb. */
+/**
+ * All that a store asks of the database, verb by verb. Where one of them changes, a new step of the schema makes the functions
+ * anew: `rpcStatements` move there from the step in which they stand.
+ */
 const statements: readonly Statement[] = [
   ...keyStatements,
   ...tokenStatements,

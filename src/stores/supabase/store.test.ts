@@ -33,9 +33,9 @@ if (server) {
       await empty();
       const others: Store[] = [];
       return {
-        store: supabaseStore({ url, key, pollMillis: 10 }),
+        store: supabaseStore({ url, key, pollMillis: 10, patienceMillis: 20_000 }),
         another: () => {
-          const other = supabaseStore({ url, key, pollMillis: 10 });
+          const other = supabaseStore({ url, key, pollMillis: 10, patienceMillis: 20_000 });
           others.push(other);
           return other;
         },
