@@ -1,15 +1,18 @@
 /** What a stack does while its store is away, on real servers behind a relay that can cut and swallow. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
+import { hmacSha256 } from '../crypto/hmac.ts';
 import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
+import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { forThisFile, startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../test/fixtures/tcp-relay.ts';
 import { parseConfig } from './load.ts';
 import { openStore } from './open-store.ts';
-import { createStack } from './stack.ts';
+import { createStack, type Stack } from './stack.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const servers = {
@@ -75,6 +78,61 @@ for (const [kind, server] of Object.entries(servers)) {
   });
 }
 
+if (servers.redis) {
+  const { url } = servers.redis;
+  test('a replica whose clock is 400 s ahead lets nobody in whom the others would not, and nothing twice', async (t) => {
+    const config = parseConfig(text(url), { file: null, env });
+    const [right, ahead] = [0, 400].map(async (seconds) => {
+      const stack = await createStack({ config, env, clock: () => systemClock() + seconds });
+      t.after(() => stack.close());
+      return stack;
+    }) as [Promise<Stack>, Promise<Stack>];
+    const stacks = [await right, await ahead] as const;
+    const [one, other] = stacks;
+    const now = Math.floor(systemClock());
+    const asks = (headers: Record<string, string>): Promise<string[]> =>
+      Promise.all(stacks.map(async ({ guard }) => said(await guard.decide(requestWith('/x', headers)))));
+    const known = (id: string) => until(async () => stacks.every(({ keyring }) => keyring.isLive(id)));
+
+    const { record, key } = await createKey(one.store, one.seal, { service: 'aidb', kind: 'hs', expiresAt: null, now });
+    await known(record.id);
+    const signature = async (created: number): Promise<Record<string, string>> => {
+      const mac = hmacSha256(Buffer.from(key));
+      const request = {
+        method: 'GET',
+        target: '/embeddings/x',
+        authority: '127.0.0.1',
+        scheme: 'http',
+        body: null,
+      } as const;
+      const signer = { keyid: record.id, sign: (base: string) => mac.bytes(Buffer.from(base)) };
+      return (await signHttpRequest({ ...request, created, nonce: crypto.randomUUID() }, signer)).headers;
+    };
+    for (const [created, by] of [
+      [now, ['allow', 'timestamp_outside_window']],
+      [now + 400, ['timestamp_outside_window', 'allow']],
+    ] as const) {
+      const headers = await signature(created);
+      assert.deepEqual(await asks(headers), by);
+      assert.equal((await asks(headers)).includes('allow'), false);
+    }
+
+    const order = { scopes: [], allowedIps: [], clientId: null, metadata: {}, createdBy: 'test' };
+    const { token } = await one.tokens.mint({ ...order, ttlSeconds: 300 });
+    assert.deepEqual(await asks({ authorization: `Bearer ${token}` }), ['allow', 'expired']);
+    const made = await createKey(other.store, other.seal, {
+      service: 'aidb',
+      kind: 'sk',
+      expiresAt: null,
+      now: now + 400,
+    });
+    await known(made.record.id);
+    await revokeKey(one.store, made.record.id, now);
+    await until(async () => stacks.every(({ keyring }) => !keyring.isLive(made.record.id)));
+    assert.deepEqual(await asks({ 'x-api-key': made.key }), ['revoked', 'revoked']);
+  });
+}
+
 function said({ outcome, verdict }: Decision): string {
   return verdict && !verdict.allowed ? verdict.reason : outcome;
 }
@@ -84,6 +142,10 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 function requestTo(path: string, key: string): AuthRequest {
+  return requestWith(path, { 'x-api-key': key });
+}
+
+function requestWith(path: string, headers: Readonly<Record<string, string>>): AuthRequest {
   return {
     method: 'GET',
     target: `/embeddings${path}`,
@@ -93,7 +155,7 @@ function requestTo(path: string, key: string): AuthRequest {
     protocol: 'http',
     remoteAddress: '192.0.2.7',
     requestId: 'r1',
-    fields: (name) => (name === 'x-api-key' ? [key] : []),
+    fields: (name) => (headers[name] === undefined ? [] : [headers[name]]),
     bodyPresence: 'none',
     body: async () => new Uint8Array(),
   };

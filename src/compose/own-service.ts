@@ -37,7 +37,15 @@ export interface AuthorityOption extends Pick<
   readonly authority: string;
 }
 
-type ServiceWords = 'accept' | 'authorization' | 'apiKeyFile' | 'mode' | 'rateLimit' | 'maxSignedBody' | 'signature';
+type ServiceWords =
+  | 'accept'
+  | 'authorization'
+  | 'apiKeyFile'
+  | 'mode'
+  | 'rateLimit'
+  | 'onStoreOutage'
+  | 'maxSignedBody'
+  | 'signature';
 
 /** A service that says itself how it is guarded, in the words that countersign.yaml has for it. */
 export interface OwnService
@@ -55,11 +63,11 @@ export interface OwnConfig {
 /** Checked as a file is: what a slip there is, is one here. Throws a ConfigError with all of them. */
 export function ownConfig(options: OwnService, env: Env, onWarning: (text: string) => void): OwnConfig {
   const { service, keys, routes, trustedProxies, failedAttempts } = options;
-  const { accept, authorization, apiKeyFile, mode, rateLimit, maxSignedBody, signature } = options;
+  const { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature } = options;
   const stores = keys.flatMap((key) => ('store' in key ? [key.store] : []));
   if (stores.length > 1) throw new TypeError('protect: keys can name one store only');
   const [store] = stores;
-  const words = { accept, authorization, apiKeyFile, mode, rateLimit, maxSignedBody, signature, routes };
+  const words = { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature, routes };
   const raw = {
     store: store ?? 'memory:',
     mode,
