@@ -42,6 +42,7 @@ test('every document that a document links to is there', () => {
     'docs/deploy-machine.md',
     'docs/deploy-proxies.md',
     'docs/deploy-ansible.md',
+    'docs/doctor.md',
     'deploy/ansible/README.md',
     'docs/http-api.md',
     'docs/reasons.md',

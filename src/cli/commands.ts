@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { keyCommands } from './commands/keys.table.ts';
 import { keyLifeCommands } from './commands/key-life.table.ts';
+import { checkCommands } from './commands/check.table.ts';
 import { passwordCommands } from './commands/passwords.table.ts';
 import { deployCommands } from './commands/deploy.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
@@ -20,4 +21,5 @@ export const COMMANDS: readonly Command[] = [
   ...passwordCommands,
   ...deployCommands,
   ...evidenceCommands,
+  ...checkCommands,
 ];

@@ -3,6 +3,7 @@ import { printable } from '../../core/printable.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, unreachable } from '../failure.ts';
+import { listenOrigin } from '../listen-origin.ts';
 import { secretFromFile, secretFromStdin } from '../secret-input.ts';
 import { readConfig } from '../workplace.ts';
 
@@ -10,7 +11,7 @@ import { readConfig } from '../workplace.ts';
 export async function whoami(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const file = invocation.text('key-file');
-  const origin = invocation.text('url') ?? (await listenOrigin(invocation));
+  const origin = invocation.text('url') ?? listenOrigin(await readConfig(invocation));
   const credential =
     file === null ? await secretFromStdin(invocation, 'the credential') : secretFromFile(file, 'the credential');
   const endpoint = new URL('/auth/introspect', origin);
@@ -49,10 +50,4 @@ function whoLines({ sub, scope, client_id: client, iat, exp, jti }: Record<strin
   return Object.entries(rows).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name.padEnd(6)}  ${printable(String(value))}`],
   );
-}
-
-async function listenOrigin(invocation: Invocation): Promise<string> {
-  const { listen } = await readConfig(invocation);
-  const host = listen.host === '0.0.0.0' || listen.host === '::' ? '127.0.0.1' : listen.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 }
