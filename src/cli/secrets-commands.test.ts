@@ -206,6 +206,38 @@ test('recipients are those of .sops.yaml: given the key by rotate, and a strange
   assert.ok(existsSync(keyFile));
 });
 
+test('rules that are there already are kept to; those that name more than age keys are left to sops', async (t) => {
+  const { folder, bundle, cli, done } = await place(t, true);
+  const rules = join(folder, '.sops.yaml');
+  const write = (text: string): void => writeFileSync(rules, `creation_rules:\n${text}`);
+  write('  - path_regex: ^other\\.yaml$\n    age: age1x\n');
+  const none = await cli(['secrets', 'init']);
+  assert.equal(none.code, 1);
+  assert.match(
+    none.stderr,
+    /has no rule for secrets\.sops\.yaml\n +Add to its creation_rules:\n +- path_regex: .*\n +age: >-\n +age1/,
+  );
+
+  write(`  - age: ${bob.recipient}\n`);
+  assert.match((await cli(['secrets', 'init'])).stderr, /does not name age1\S+ for secrets\.sops\.yaml/);
+  write('  - encrypted_regex: ^hidden$\n');
+  await done(['secrets', 'init']);
+  await done(['secrets', 'set', 'hidden/x'], 'opensesame');
+  assert.match(readFileSync(bundle, 'utf8'), /^ +encrypted_regex: \^hidden\$$/m);
+  assert.match((await cli(['secrets', 'set', 'open'], 'y')).stderr, /would stand in the clear/);
+
+  write(`  - age: ${bob.recipient}\n    kms: arn:aws:kms:eu-central-1:1:key/1\n`);
+  const before = readFileSync(bundle, 'utf8');
+  const refusedHere = await cli(['secrets', 'rotate']);
+  assert.equal(refusedHere.code, 1);
+  assert.match(refusedHere.stderr, /names more than age keys.*\n +Use: sops updatekeys/);
+  write('  - path_regex: (\n');
+  assert.match((await cli(['secrets', 'rotate'])).stderr, /path_regex is no pattern/);
+  write('x: [');
+  assert.match((await cli(['secrets', 'set', 'hidden/x'], 'y')).stderr, /is not valid YAML with a list creation_rules/);
+  assert.equal(readFileSync(bundle, 'utf8'), before);
+});
+
 test('the bundle is edited in the clear in memory only, and what cannot be kept changes nothing', async (t) => {
   const { bundle, done, cli, folder } = await place(t);
   await done(['secrets', 'set', 'x'], 'opensesame');

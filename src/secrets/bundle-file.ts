@@ -47,7 +47,7 @@ export async function openBundle(path: string, identities: readonly string[]): P
 }
 
 /** Errors about the content of a file say which file. */
-export async function named<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+async function named<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

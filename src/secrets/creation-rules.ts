@@ -8,10 +8,14 @@ import { ruleFrom, type Rule } from './sops/rule.ts';
 export interface CreationRule {
   /** The `.sops.yaml` that it stands in. */
   readonly file: string;
-  /** Null where the rule leaves its recipients to something that is not age alone. */
+  /** Null where the rule names nobody, or more than age keys. */
   readonly recipients: readonly string[] | null;
+  /** True when it also names holders of other keys, or groups of them: for these only the sops program can encrypt. */
+  readonly needsSops: boolean;
   readonly rule: Rule;
 }
+
+const notAge = ['kms', 'pgp', 'gcp_kms', 'hckms', 'azure_keyvault', 'hc_vault_transit_uri', 'key_groups'];
 
 /** The first rule that is meant for the file, in the nearest `.sops.yaml` at or above its folder. Null when there is none. */
 export function creationRuleFor(bundle: string): CreationRule | null {
@@ -21,7 +25,8 @@ export function creationRuleFor(bundle: string): CreationRule | null {
   const path = relative(dirname(file), bundle);
   for (const entry of rules) {
     if (!matches(entry['path_regex'], path, file)) continue;
-    return { file, recipients: recipientsOf(entry), rule: ruleFrom(entry) };
+    const needsSops = notAge.some((name) => entry[name] !== undefined);
+    return { file, recipients: needsSops ? null : recipientsOf(entry), needsSops, rule: ruleFrom(entry) };
   }
   return null;
 }
@@ -59,10 +64,7 @@ function matches(pattern: unknown, path: string, file: string): boolean {
   }
 }
 
-const notAge = ['kms', 'pgp', 'gcp_kms', 'hckms', 'azure_keyvault', 'hc_vault_transit_uri', 'key_groups'];
-
 function recipientsOf(entry: Record<string, unknown>): string[] | null {
-  if (notAge.some((name) => entry[name] !== undefined)) return null;
   const age = entry['age'];
   const list = Array.isArray(age) ? age.map(String) : typeof age === 'string' ? age.split(',') : [];
   const recipients = list.map((recipient) => recipient.trim()).filter((recipient) => recipient !== '');

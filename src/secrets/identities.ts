@@ -8,8 +8,6 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 export interface Identities {
   readonly identities: readonly string[];
-  /** Where they came from, for people. */
-  readonly places: readonly string[];
   /** What was passed over, and why. */
   readonly warnings: readonly string[];
 }
@@ -47,7 +45,7 @@ export async function readIdentities(env: Env): Promise<Identities> {
       places.length === 0 ? `neither SOPS_AGE_KEY nor ${file} is there` : `there is none in ${places.join(' or ')}`;
     throw new SecretsError('key_file', `no age key to open it with: ${why}`);
   }
-  return { identities, places, warnings };
+  return { identities, warnings };
 }
 
 /** One on each line; comments and kinds that we cannot use are passed over, the latter with a word. */

@@ -10,8 +10,6 @@ export type SecretsErrorCode =
   | 'bundle_locked'
   | 'no_such_secret'
   | 'invalid_secret'
-  /** A recipient that the rules do not name would be able to read what is written. */
-  | 'recipients_differ'
   | 'key_file'
   | 'no_memory_folder';
 

@@ -94,12 +94,12 @@ function existingRule(bundle: string, own: string, others: readonly string[]): C
     return null;
   }
   const named = rule.recipients;
-  if (named === null)
+  if (rule.needsSops)
     throw refused(
       `the rule for ${basename(bundle)} in ${rule.file} names more than age keys`,
       'Begin it with the sops program.',
     );
-  const missing = [own, ...others].filter((recipient) => !named.includes(recipient));
+  const missing = [own, ...others].filter((recipient) => named?.includes(recipient) === false);
   if (missing.length > 0)
     throw refused(
       `${rule.file} does not name ${missing.join(', ')} for ${basename(bundle)}`,

@@ -3,7 +3,7 @@ import { entriesOf, entryNamed, textOf, type Entry } from '../../secrets/bundle.
 import { variableOf, writeSecretFiles } from '../../secrets/deliver.ts';
 import { folderAt, inMemory, memoryFolder, type MemoryFolder } from '../../secrets/memory-folder.ts';
 import { readBundle } from '../bundle-place.ts';
-import { runChild } from '../child.ts';
+import { runChild, signalRelay } from '../child.ts';
 import type { Invocation } from '../command.ts';
 import { refused } from '../failure.ts';
 
@@ -13,6 +13,8 @@ export async function secretsRun(invocation: Invocation): Promise<number> {
   const entries =
     only.length === 0 ? entriesOf(file).filter((entry) => entry.encrypted) : only.map((name) => entryNamed(file, name));
   const shown = invocation.texts('env').map((name) => entryNamed(file, name));
+  // Before anything lies anywhere: a signal from here on is the command's, and never keeps the folder from being removed.
+  const signals = signalRelay(invocation);
   const folder = folderFor(invocation);
   const clear = (): void => folder.remove();
   process.on('exit', clear);
@@ -21,10 +23,15 @@ export async function secretsRun(invocation: Invocation): Promise<number> {
     // The key to the whole bundle is no part of what the command was given.
     const { SOPS_AGE_KEY: _, ...env } = invocation.env;
     const given = { ...files, SECRETS_DIR: folder.path, ...environmentOf(shown) };
-    return await runChild(invocation, invocation.positionals, { env: { ...env, ...given }, stdio: 'inherit' });
+    return await runChild(invocation, invocation.positionals, {
+      env: { ...env, ...given },
+      stdio: 'inherit',
+      signals,
+    });
   } finally {
     clear();
     process.removeListener('exit', clear);
+    signals.stop();
   }
 }
 

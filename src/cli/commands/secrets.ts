@@ -79,6 +79,11 @@ export async function secretsRotate(invocation: Invocation): Promise<number> {
         'Use: sops rotate -i FILE',
       );
     const rule = creationRuleFor(path);
+    if (rule?.needsSops)
+      throw refused(
+        `the rule for ${basename(path)} in ${rule.file} names more than age keys, for which no new key can be made here`,
+        'Use: sops updatekeys FILE',
+      );
     const recipients = rule?.recipients ?? file.recipients;
     for (const recipient of recipients) {
       const fault = recipientFault(recipient);

@@ -50,7 +50,7 @@ export function grafanaPassword({ url, account, login }: PasswordTarget): Passwo
       if (status !== 200 && status !== 401) throw answered(status);
       return status === 200;
     },
-    async open({ password }) {
+    async open(password) {
       const id = await userId(password);
       const own = account === login;
       const put = async (as: string | null, next: string): Promise<number> =>

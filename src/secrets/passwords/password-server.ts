@@ -5,12 +5,7 @@ export interface PasswordServer {
   /** Logs in anew as the account; null: without a password. Rejects when the answer is not about the password. */
   accepts(password: string | null): Promise<boolean>;
   /** Logs in as whoever may change it. Rejects with 'login_refused' when that password is wrong. */
-  open(login: PasswordLogin): Promise<PasswordSession>;
-}
-
-export interface PasswordLogin {
-  /** Of the account that makes the change; null: none is needed. */
-  readonly password: string | null;
+  open(password: string | null): Promise<PasswordSession>;
 }
 
 /** Stays open over the change, so that it can be taken back. */

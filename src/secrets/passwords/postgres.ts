@@ -39,7 +39,7 @@ export function postgresPassword({ url, account, login }: PasswordTarget): Passw
       await client?.end();
       return client !== null;
     },
-    async open({ password }) {
+    async open(password) {
       const client = await connect(login, password);
       if (client === null) throw new PasswordError('login_refused', `Postgres at ${url.host} does not let ${login} in`);
       const alter = async (next: string): Promise<void> => {

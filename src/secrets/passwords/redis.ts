@@ -41,7 +41,7 @@ export function redisPassword({ url, account, login }: PasswordTarget): Password
       client?.disconnect();
       return client !== null;
     },
-    async open({ password }) {
+    async open(password) {
       const client = await connect(login, password);
       if (client === null) throw new PasswordError('login_refused', `Redis at ${url.host} does not let ${login} in`);
       const order = async (...words: string[]): Promise<unknown> => {

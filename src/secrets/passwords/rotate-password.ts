@@ -87,10 +87,10 @@ function openSession(
   { server, vault, loginSecret }: PasswordRotation,
   current: string | null,
 ): Promise<PasswordSession> {
-  if (loginSecret === null) return server.open({ password: current });
+  if (loginSecret === null) return server.open(current);
   const password = vault.read(loginSecret);
   if (password === null) throw new PasswordError('login_refused', `the bundle has no ${loginSecret}`);
-  return server.open({ password });
+  return server.open(password);
 }
 
 /** Ends with the new password on the server and in its place in the vault, or with neither. */
