@@ -39,6 +39,7 @@ test('every document that a document links to is there', () => {
     'docs/configuration.md',
     'docs/credentials.md',
     'docs/deploy.md',
+    'docs/deploy-kubernetes.md',
     'docs/deploy-machine.md',
     'docs/deploy-proxies.md',
     'docs/deploy-ansible.md',
