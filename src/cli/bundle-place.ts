@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openBundle, withLock, writeWhole } from '../secrets/bundle-file.ts';
 import { creationRuleFor } from '../secrets/creation-rules.ts';
@@ -14,9 +15,12 @@ export function bundlePath(invocation: Invocation): string {
 }
 
 export async function readBundle(invocation: Invocation): Promise<SopsFile> {
+  const path = bundlePath(invocation);
+  // Before the key is looked for: without a bundle, there is usually none yet.
+  if (!existsSync(path)) throw refused(`there is no bundle at ${path}`, 'Begin one: countersign secrets init');
   const { identities, warnings } = await readIdentities(invocation.env);
   for (const warning of warnings) invocation.out.warn(warning);
-  return openBundle(bundlePath(invocation), identities);
+  return openBundle(path, identities);
 }
 
 /**

@@ -130,6 +130,8 @@ test('a secret goes in by standard input and comes out alone; the list shows nam
 test('without a bundle, without a key, with another key, with one that others can read: one line and exit 1', async (t) => {
   const { folder, bundle, keyFile, cli, done } = await place(t);
   await done(['secrets', 'set', 'x'], 'opensesame');
+  const none = await cli(['secrets', 'get', 'x', '--file', join(folder, 'other.yaml')], '', { SOPS_AGE_KEY_FILE: '' });
+  assert.match(none.stderr, /there is no bundle at .*other\.yaml\n +Begin one: countersign secrets init\n$/);
   const line = async (
     pattern: RegExp,
     env: Record<string, string> = {},
@@ -140,7 +142,6 @@ test('without a bundle, without a key, with another key, with one that others ca
     assert.match(stderr, pattern);
     assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
   };
-  await line(/there is no bundle at .*other\.yaml/, {}, ['secrets', 'get', 'x', '--file', join(folder, 'other.yaml')]);
   await line(/age key cannot be used: .*nowhere: cannot be opened/, { SOPS_AGE_KEY_FILE: '/nowhere' });
   await line(/no age key to open it with/, { SOPS_AGE_KEY_FILE: '', HOME: folder });
   await line(/secrets\.sops\.yaml: is encrypted for age1\S+, and none of your age keys/, {
@@ -226,6 +227,14 @@ test('rules that are there already are kept to; those that name more than age ke
   assert.match(readFileSync(bundle, 'utf8'), /^ +encrypted_regex: \^hidden\$$/m);
   assert.match((await cli(['secrets', 'set', 'open'], 'y')).stderr, /would stand in the clear/);
 
+  // A folder above may be anybody's, unless it is of the same repository.
+  rmSync(rules);
+  const above = join(folder, '../.sops.yaml');
+  writeFileSync(above, `creation_rules:\n  - age: ${bob.recipient}\n`);
+  assert.equal((await cli(['secrets', 'set', 'hidden/x'], 'opensesame')).code, 0);
+  execFileSync('git', ['init', '-q', join(folder, '..')]);
+  assert.match((await cli(['secrets', 'set', 'hidden/x'], 'y')).stderr, /whom .*\.sops\.yaml does not name/);
+  rmSync(above);
   write(`  - age: ${bob.recipient}\n    kms: arn:aws:kms:eu-central-1:1:key/1\n`);
   const before = readFileSync(bundle, 'utf8');
   const refusedHere = await cli(['secrets', 'rotate']);

@@ -29,19 +29,13 @@ export function formOf(path: string): Form {
   return path.endsWith('.json') ? 'json' : 'yaml';
 }
 
-/** Throws a SecretsError that names the file: missing, not SOPS, of another key, changed. */
+/** Throws a SecretsError that names the file: unreadable, not SOPS, of another key, changed. */
 export async function openBundle(path: string, identities: readonly string[]): Promise<SopsFile> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const code = codeOfFault(error);
-    throw new SecretsError(
-      'bundle_invalid',
-      code === 'ENOENT'
-        ? `there is no bundle at ${path}; begin one with: countersign secrets init`
-        : `${path}: cannot be read (${code})`,
-    );
+    throw new SecretsError('bundle_invalid', `${path}: cannot be read (${codeOfFault(error)})`);
   }
   return named(path, () => openSopsFile(text, formOf(path), identities));
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { parseDocument } from 'yaml';
+import { repositoryOf } from './repository.ts';
 import { codeOfFault, SecretsError } from './secrets-error.ts';
 import { ruleFrom, type Rule } from './sops/rule.ts';
 
@@ -17,13 +18,13 @@ export interface CreationRule {
 
 const notAge = ['kms', 'pgp', 'gcp_kms', 'hckms', 'azure_keyvault', 'hc_vault_transit_uri', 'key_groups'];
 
-/** The first rule that is meant for the file, in the nearest `.sops.yaml` at or above its folder. Null when there is none. */
+/** The first rule that is meant for the file, in the nearest `.sops.yaml`. Null when there is none. */
 export function creationRuleFor(bundle: string): CreationRule | null {
-  const file = nearest(dirname(bundle));
+  const folder = existsSync(dirname(bundle)) ? realpathSync(dirname(bundle)) : dirname(bundle);
+  const file = nearest(folder, repositoryOf(folder) ?? folder);
   if (file === null) return null;
-  const rules = readRules(file);
-  const path = relative(dirname(file), bundle);
-  for (const entry of rules) {
+  const path = relative(dirname(file), join(folder, basename(bundle)));
+  for (const entry of readRules(file)) {
     if (!matches(entry['path_regex'], path, file)) continue;
     const needsSops = notAge.some((name) => entry[name] !== undefined);
     return { file, recipients: needsSops ? null : recipientsOf(entry), needsSops, rule: ruleFrom(entry) };
@@ -31,11 +32,11 @@ export function creationRuleFor(bundle: string): CreationRule | null {
   return null;
 }
 
-function nearest(folder: string): string | null {
+/** Not above the repository: whoever can write to a folder up there, /tmp say, would choose the recipients. */
+function nearest(folder: string, top: string): string | null {
   const file = join(folder, '.sops.yaml');
   if (existsSync(file)) return file;
-  const parent = dirname(folder);
-  return parent === folder ? null : nearest(parent);
+  return folder === top || dirname(folder) === folder ? null : nearest(dirname(folder), top);
 }
 
 function readRules(file: string): Record<string, unknown>[] {

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemClock } from '../../core/clock.ts';
 import { newKeyPair, recipientFault, recipientOf } from '../../secrets/age.ts';
 import { formOf, writeWhole } from '../../secrets/bundle-file.ts';
 import { creationRuleFor, type CreationRule } from '../../secrets/creation-rules.ts';
 import { keyFileOf, readIdentities } from '../../secrets/identities.ts';
+import { repositoryOf } from '../../secrets/repository.ts';
 import { ruleFrom } from '../../secrets/sops/rule.ts';
 import { newSopsFile } from '../../secrets/sops/sops-file.ts';
 import { bundlePath } from '../bundle-place.ts';
@@ -126,14 +127,6 @@ function writeKeyFile(file: string, identity: string, recipient: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const text = `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`;
   writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
-}
-
-/** The top of the git work tree that the folder is in or would be in; null outside of any. */
-function repositoryOf(folder: string): string | null {
-  if (!existsSync(folder)) return dirname(folder) === folder ? null : repositoryOf(dirname(folder));
-  const real = realpathSync(folder);
-  if (existsSync(join(real, '.git'))) return real;
-  return dirname(real) === real ? null : repositoryOf(dirname(real));
 }
 
 /** Git itself is asked, since only it knows all the places where names may be ignored. Without it, our own lines are looked for. */
