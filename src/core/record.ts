@@ -31,6 +31,8 @@ export interface RecordStore {
   get(kind: string, id: string, now: number): Promise<StoredRecord | null>;
   /** Those of one kind that have not expired, by id; with `after` those behind that id. At most `limit`, 1000 unless said. */
   list(kind: string, now: number, page?: RecordPage): Promise<StoredRecord[]>;
+  /** Every kind of which something is kept, in order; all of it may have expired. For whoever wants everything. */
+  kinds(): Promise<string[]>;
   /**
    * Writes only while the stored revision is `expected`, and with null only while there is none (or it has expired). Resolves to
    * what is stored now, or to null when somebody else was faster. Rejects with code 'record_invalid' for what can be stored by

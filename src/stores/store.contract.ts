@@ -652,6 +652,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.deepEqual(await page({ limit: 2 }), ['B', 'a']);
         assert.deepEqual(await page({ after: 'a', limit: 2 }), ['a/2', 'b']);
         assert.deepEqual(await page({ after: '~' }), []);
+        assert.deepEqual(await store.records.kinds(), ['ramp', 'ramp-other']);
       });
 
       test('let exactly one of 50 concurrent writers through, the first time and the next', async () => {
@@ -839,6 +840,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.usage.list(),
           () => store.records.get('ramp', 'a', t0),
           () => store.records.list('ramp', t0),
+          () => store.records.kinds(),
           () => store.records.put(recordOf('a'), null, t0),
           () => store.records.remove('ramp', 'a', 'x', t0),
           () => store.records.deleteExpired(t0),

@@ -21,6 +21,7 @@ export function memoryRecords({ step, tell }: Memory): RecordStore {
           .sort((a, b) => (a.id < b.id ? -1 : 1))
           .slice(0, limit),
       ),
+    kinds: () => step(() => [...new Set([...byPlace.values()].map(({ kind }) => kind))].sort()),
     put: (entry, expected, now) =>
       step(() => {
         const value = JSON.parse(recordText(entry)) as StoredRecord['value'];

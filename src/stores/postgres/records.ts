@@ -16,6 +16,10 @@ export const recordsBehind: Statement = {
   text: `${select} WHERE kind = $1 AND id COLLATE "C" > $2 AND (expires_at IS NULL OR expires_at > $3)
     ORDER BY id COLLATE "C" LIMIT $4`,
 };
+const recordKinds: Statement = {
+  name: 'countersign-record-kinds',
+  text: `SELECT DISTINCT kind COLLATE "C" AS kind FROM countersign_records ORDER BY 1`,
+};
 const create: Statement = {
   name: 'countersign-record-create',
   text: `WITH done AS (
@@ -67,6 +71,10 @@ export function postgresRecords(database: Queries, feed: Feed): RecordStore {
     async list(kind, now, { after = '', limit = recordsListedMax } = {}) {
       const rows = await database.query<RecordRow>(recordsBehind, [kind, after, now, limit]);
       return rows.map(storedRecord);
+    },
+    async kinds() {
+      const rows = await database.query<{ kind: string }>(recordKinds, []);
+      return rows.map(({ kind }) => kind);
     },
     async put(entry, expected, now) {
       const value = recordText(entry);

@@ -5,6 +5,8 @@ import type { Feed } from './feed.ts';
 import { listOf, type Server } from './server.ts';
 
 const pageSize = 500;
+/** Of the sorted sets that hold each kind's ids. */
+const indexPrefix = 'countersign:records:';
 
 export function redisRecords(server: Server, feed: Feed): RecordStore {
   return {
@@ -24,6 +26,19 @@ export function redisRecords(server: Server, feed: Feed): RecordStore {
         if (Number(count) < pageSize) return records;
         start = `(${last}`;
       }
+    },
+    async kinds() {
+      const found = new Set<string>();
+      let cursor = '0';
+      do {
+        const at = cursor;
+        const match = `${indexPrefix}*`;
+        const scan = await server.ask((client) => client.scan(at, 'MATCH', match, 'COUNT', pageSize));
+        const [next, keys] = scan as [string, string[]];
+        for (const key of keys) found.add(key.slice(indexPrefix.length));
+        cursor = next;
+      } while (cursor !== '0');
+      return [...found].sort();
     },
     async put(entry, expected, now) {
       const value = recordText(entry);

@@ -28,6 +28,12 @@ export function sqliteRecords(database: Database, { write, note }: Changes): Rec
       }),
     list: (kind, now, { after = '', limit = recordsListedMax } = {}) =>
       step(() => database.durable.all<RecordRow>(recordsBehind, kind, after, now, limit).map(storedRecord)),
+    kinds: () =>
+      step(() =>
+        database.durable
+          .all<{ kind: string }>('SELECT DISTINCT kind FROM countersign_records ORDER BY kind')
+          .map(({ kind }) => kind),
+      ),
     async put(entry, expected, now) {
       const value = recordText(entry);
       const { kind, id, expiresAt } = entry;
