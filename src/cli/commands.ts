@@ -3,6 +3,7 @@ import { keyCommands } from './commands/keys.table.ts';
 import { keyLifeCommands } from './commands/key-life.table.ts';
 import { checkCommands } from './commands/check.table.ts';
 import { passwordCommands } from './commands/passwords.table.ts';
+import { backupCommands } from './commands/backup.table.ts';
 import { deployCommands } from './commands/deploy.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   ...secretCommands,
   ...passwordCommands,
   ...deployCommands,
+  ...backupCommands,
   ...evidenceCommands,
   ...checkCommands,
 ];

@@ -1,0 +1,49 @@
+import type { KeyRecord } from '../core/credential.ts';
+import type { RecordEntry } from '../core/record.ts';
+import { recordsListedMax } from '../core/record.ts';
+import type { Store } from '../core/store.ts';
+import type { Seal } from '../crypto/seal.ts';
+import { BackupError, type AuditHead, type HeldKey, type State } from './state.ts';
+
+/** Held in memory at once, on both sides. */
+const tokensMax = 1_000_000;
+
+/** Held by one process at a time, and ended within minutes. */
+const passing = new Set(['lease']);
+
+/**
+ * Everything that counts at `now`. `seal` is asked for only where a secret is to be opened. Revocations are read after the keys: what is
+ * revoked in between is dead by its digest.
+ */
+export async function readState(store: Store, seal: () => Seal, now: number): Promise<State> {
+  const keys = (await store.keys.list()).map((record) => held(record, seal));
+  const tokens = await store.tokens.listActive(now, tokensMax + 1);
+  if (tokens.length > tokensMax) throw new BackupError('too_large', `there are more than ${tokensMax} active tokens`);
+  const modes = await store.modes.list();
+  const records = await readRecords(store, now);
+  const uses = await store.usage.list();
+  return { keys, tokens, modes, records, uses, revocations: (await store.keys.revocations()).toSorted() };
+}
+
+function held(record: KeyRecord, seal: () => Seal): HeldKey {
+  if (record.kind !== 'hs' || record.material === null) return { ...record, secret: null };
+  return { ...record, material: null, secret: seal().open(record.material, record) };
+}
+
+async function readRecords(store: Store, now: number): Promise<RecordEntry[]> {
+  const found: RecordEntry[] = [];
+  for (const kind of (await store.records.kinds()).filter((each) => !passing.has(each))) {
+    for (let after = ''; ;) {
+      const page = await store.records.list(kind, now, { after });
+      for (const { id, value, expiresAt } of page) found.push({ kind, id, value, expiresAt });
+      if (page.length < recordsListedMax) break;
+      after = page.at(-1)?.id ?? '';
+    }
+  }
+  return found;
+}
+
+export async function readAuditHead(store: Store): Promise<AuditHead | null> {
+  const [last] = await store.decisions.list({ limit: 1 });
+  return last ? { sequence: last.sequence, time: last.time, requestId: last.requestId } : null;
+}
