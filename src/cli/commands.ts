@@ -5,6 +5,7 @@ import { checkCommands } from './commands/check.table.ts';
 import { passwordCommands } from './commands/passwords.table.ts';
 import { backupCommands } from './commands/backup.table.ts';
 import { deployCommands } from './commands/deploy.table.ts';
+import { routeCommands } from './commands/routes.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
@@ -14,6 +15,7 @@ import { tokenCommands } from './commands/tokens.table.ts';
 /** Every command, in the order in which the help shows them. */
 export const COMMANDS: readonly Command[] = [
   ...stackCommands,
+  ...routeCommands,
   ...storeCommands,
   ...keyCommands,
   ...keyLifeCommands,

@@ -99,7 +99,7 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
   };
 }
 
-function ruleOf(raw: RawRoute): RouteRule {
+export function ruleOf(raw: RawRoute): RouteRule {
   return {
     path: raw.path,
     methods: raw.methods ?? null,

@@ -67,6 +67,7 @@ export async function protection(options: ProtectOptions): Promise<Protection> {
     env,
     sources,
     warn,
+    ownRoutes: !('config' in options),
     ...(store && { store }),
     ...(clock && { clock }),
     ...(log && { logLine: log }),

@@ -79,6 +79,9 @@ const route = z.strictObject({
     .describe('While the store is away: deny, or cached(5m) for what was known at most so long ago.'),
 });
 
+/** The rules of one service. */
+export const routesSchema = z.array(route);
+
 const upstreamKey = z.strictObject({
   file: file.describe('File that holds the key; a final line break is not part of it.'),
   header: z
@@ -151,8 +154,7 @@ const serviceEntry = z.strictObject({
     .optional()
     .describe('The shared key of this service, when its file has another name than <service>_api_key.'),
   mode: mode.optional().describe('Mode of the service, over that of the stack.'),
-  routes: z
-    .array(route)
+  routes: routesSchema
     .optional()
     .describe('Rules for paths; the most specific path wins, whatever the order. Paths with no rule have access any.'),
   rateLimit: rateLimit.optional().describe('For every route of the service that has none of its own.'),

@@ -24,6 +24,8 @@ import { nonceOnce } from './nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
 import { stackSeal } from './stack-seal.ts';
 import { staleness, type Staleness } from './staleness.ts';
+import { publishedRoutes } from './published-routes.ts';
+import { releases, type Releases } from './releases.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
 import { upstreamKeys } from './upstream-keys.ts';
 
@@ -77,6 +79,8 @@ export interface StackOptions {
   readonly logLine?: (line: string) => void;
   /** Takes what the operator should know, one line each. */
   readonly warn?: (text: string) => void;
+  /** The routes of the configuration count, whatever is published: it is one service's own, which says them itself. */
+  readonly ownRoutes?: boolean;
   /** The processes that serve the same stack beside this one, for /metrics; null: it is alone. */
   readonly workers?: AuditOptions['workers'];
 }
@@ -132,7 +136,9 @@ async function wired(wiring: Wiring): Promise<Stack> {
     logLine,
     warn = () => undefined,
   } = wiring;
-  let config = wiring.config;
+  /** What the file says; `config` is that with the routes that are published. */
+  let written = wiring.config;
+  let config = written;
   let services: ReadonlyMap<string, ServiceConfig> = new Map();
   let guarded: ReadonlyMap<string, GuardedService> = new Map();
   const current = () => config;
@@ -195,15 +201,26 @@ async function wired(wiring: Wiring): Promise<Stack> {
     observe: (decision, request) => evidence.decision(decision, request),
   });
 
-  function takeUp(next: StackConfig): void {
+  const published = wiring.ownRoutes
+    ? null
+    : await publishedRoutes({ store, clock, onChange: () => takeUp(written), onWarning: warn });
+  if (published) {
+    opened.add(() => published.close());
+    stale.follow(published);
+  }
+
+  function takeUp(now: StackConfig): void {
+    const next = published ? { ...now, services: published.applied(now.services) } : now;
     // What can fail is made before anything is replaced.
     const nextGuarded = guardedServices(next.services, parts);
+    written = now;
     config = next;
     services = new Map(next.services.map((service) => [service.name, service]));
     guarded = nextGuarded;
     upstream.follow(next.services);
   }
-  takeUp(config);
+  takeUp(written);
+  for (const text of published?.differences(written.services) ?? []) warn(text);
   const enforces = config.services.some(({ name, rules }) =>
     [{ path: '*', mode: null }, ...rules].some((rule) => inForce.modeOf(name, rule.path, rule.mode) === 'enforce'),
   );
@@ -236,6 +253,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
       const reason = restartReason(config, next);
       if (reason !== null) throw new RestartNeeded(reason);
       takeUp(next);
+      for (const text of published?.differences(next.services) ?? []) warn(text);
       sources
         .follow()
         .catch((error: unknown) => warn(`key files: ${error instanceof Error ? error.message : String(error)}`));
@@ -256,28 +274,4 @@ function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   const { version: written } = JSON.parse(text) as { version: string };
   return written;
-}
-
-interface Releases {
-  add(release: () => void | Promise<void>): void;
-  close(): Promise<void>;
-}
-
-/** Lets go in the reverse order of taking; once, and of everything even when one fails. */
-function releases(): Releases {
-  const held: (() => void | Promise<void>)[] = [];
-  return {
-    add: (release) => void held.push(release),
-    async close() {
-      let failed: unknown = null;
-      for (let release = held.pop(); release; release = held.pop()) {
-        try {
-          await release();
-        } catch (error) {
-          failed ??= error;
-        }
-      }
-      if (failed !== null) throw failed;
-    },
-  };
 }

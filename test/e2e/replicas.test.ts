@@ -1,5 +1,7 @@
 /** Two gateways and two services that guard themselves, on one store: what holds at one door holds at every door. */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openStore } from '../../src/compose/open-store.ts';
 import { storeConfig } from '../../src/compose/quantities.ts';
@@ -13,6 +15,7 @@ import { signHttpRequest } from '../../src/schemes/http-signature/index.ts';
 import { startPostgres, startRedis, type Ending } from '../fixtures/databases.ts';
 import { MissingProgram } from '../fixtures/programs.ts';
 import { startReplicas, type Door, type Replicas } from '../fixtures/replicas.ts';
+import { cleanEnvironment, runCli } from './program.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: '0'.repeat(64) };
 const routes =
@@ -140,6 +143,24 @@ async function signed(keyid: string, key: string): Promise<Record<string, string
   return { ...headers, host: 'stack.test' };
 }
 
+async function routesHold({ replicas, doors }: Setting): Promise<void> {
+  const [gateway = assert.fail()] = replicas.gateways;
+  const other = join(gateway.folder, 'other.yaml');
+  const file = readFileSync(join(gateway.folder, 'countersign.yaml'), 'utf8');
+  writeFileSync(other, file.replace('routes: [', 'routes: [{ path: /opened, access: public }, '));
+  const cli = (...args: readonly string[]) =>
+    runCli(args, { cwd: gateway.folder, env: { ...cleanEnvironment(), ...env } });
+  await everywhere(doors, '/opened', {}, 401);
+  const published = await cli('routes', 'publish', '--config', other);
+  assert.equal(published.code, 0, published.stderr);
+  await everywhere(doors, '/opened', {}, 200);
+  const shown = await cli('routes', 'show');
+  assert.equal(shown.code, 1, 'the file of this gateway differs');
+  assert.match(shown.stdout, /embeddings {2}\/opened/);
+  assert.equal((await cli('routes', 'withdraw')).code, 0);
+  await everywhere(doors, '/opened', {}, 401);
+}
+
 interface Outage {
   begin(): Promise<void> | void;
   end(): Promise<void> | void;
@@ -197,6 +218,7 @@ test('replicas on Redis', async (t) => {
   const { doors, by } = setting;
   await t.test('a change holds at every door, under load', () => changesHold(setting));
   await t.test('of 200 at once one uses a nonce, and five a limit of five', () => onceAndFive(setting));
+  await t.test('published routes hold at every door until they are withdrawn', () => routesHold(setting));
   await t.test('Redis killed and started again', () => outage(setting, { begin: redis.kill, end: redis.restart }));
   await t.test('Redis that stands still', () => outage(setting, { begin: redis.pause, end: redis.resume }));
   await t.test('Redis started again empty: nobody is known, and a new key is', async () => {
