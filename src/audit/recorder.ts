@@ -104,6 +104,7 @@ export function recorder(options: RecorderOptions): Recorder {
     writtenSincePrune = 0;
     try {
       await store.prune(clock() - retain.seconds, retain.rows);
+      await store.pruneRollups(clock());
     } catch {
       // The next round tries again; keeping too much for a while harms nobody.
     } finally {

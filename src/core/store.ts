@@ -2,6 +2,7 @@ import type { KeyRecord, KeyUse, TokenRecord } from './credential.ts';
 import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
 import type { RecordStore } from './record.ts';
+import type { Rollups } from './rollup.ts';
 
 /**
  * Where state lives. Verbs that guard against races are single and atomic; none is a read followed by a write. Every verb
@@ -198,6 +199,7 @@ export interface DecisionFilter {
 }
 
 export interface DecisionStore {
+  /** Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once. */
   append(rows: readonly DecisionRow[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */
   list(filter: DecisionFilter): Promise<(DecisionRow & { readonly sequence: number })[]>;
@@ -209,6 +211,14 @@ export interface DecisionStore {
    * Resolves to how many.
    */
   prune(before: number, keep: number): Promise<number>;
+  /**
+   * What was decided within a time, in whole buckets: by the hour where whole hours are meant, or minutes are no longer kept;
+   * by the minute elsewhere. Rows that are pruned stay counted. However many names and addresses callers make up, a bucket
+   * has a bounded number of groups (see stores/roll-up.ts).
+   */
+  rollups(since: number, until: number): Promise<Rollups>;
+  /** Removes roll-ups that are older at `now` than they are to be kept (bucketKeptSeconds). */
+  pruneRollups(now: number): Promise<void>;
 }
 
 /** Of each credential the uses from so many places are kept, those that were used last. */

@@ -25,8 +25,10 @@ export interface Dialect {
   readonly sequence: string;
   /** Makes the database itself tell of tokens that anybody writes, other programs too: they know nothing of our feed. */
   readonly tellOfTokens: readonly string[];
-  /** What those need who reach the database over HTTP. */
+  /** What those need who reach the database over HTTP: to hear of changes. */
   readonly overHttp: readonly string[];
+  /** The verbs as functions, for stores that are reached over HTTP: made anew by the last step that changed one of them. */
+  readonly verbsOverHttp: readonly string[];
 }
 
 export const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS countersign_migrations (
@@ -44,7 +46,8 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 8, name: 'rotation and use of keys', statements: rotation(dialect) },
     { version: 9, name: 'records', statements: records(dialect) },
     { version: 10, name: 'tokens by age', statements: tokensByAge(dialect) },
-    { version: 11, name: 'changes and verbs over HTTP', statements: dialect.overHttp },
+    { version: 11, name: 'changes, for those who poll', statements: dialect.overHttp },
+    { version: 12, name: 'roll-ups of decisions', statements: [...rollups(dialect), ...dialect.verbsOverHttp] },
   ];
 }
 
@@ -163,6 +166,22 @@ function limitsAndDecisions({ epochSeconds, sequence }: Dialect): Statement[] {
       credential_id TEXT NOT NULL, client_address TEXT NOT NULL, skew_seconds ${epochSeconds},
       duration_micros ${epochSeconds} NOT NULL, request_id TEXT NOT NULL)`,
     'CREATE INDEX countersign_decisions_time ON countersign_decisions (time)',
+  ];
+}
+
+/** Keyed by a digest: callers choose part of what makes a group, and an index takes only so long a key. */
+function rollups({ epochSeconds }: Dialect): Statement[] {
+  return [
+    `CREATE TABLE countersign_rollups (
+      bucket_seconds INTEGER NOT NULL, start ${epochSeconds} NOT NULL, key TEXT NOT NULL,
+      service TEXT NOT NULL, route TEXT NOT NULL, mode TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+      caller TEXT NOT NULL, client_address TEXT NOT NULL, count ${epochSeconds} NOT NULL,
+      first_seen ${epochSeconds} NOT NULL, last_seen ${epochSeconds} NOT NULL, request_id TEXT NOT NULL,
+      PRIMARY KEY (bucket_seconds, start, key))`,
+    `CREATE TABLE countersign_measures (
+      bucket_seconds INTEGER NOT NULL, start ${epochSeconds} NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+      slot INTEGER NOT NULL, count ${epochSeconds} NOT NULL, least ${epochSeconds} NOT NULL, most ${epochSeconds} NOT NULL,
+      PRIMARY KEY (bucket_seconds, start, kind, name, slot))`,
   ];
 }
 

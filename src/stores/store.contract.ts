@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { KeyRecord, KeyUse, TokenRecord } from '../core/credential.ts';
 import { lease, type Lease } from '../core/lease.ts';
 import type { RecordEntry } from '../core/record.ts';
+import { OTHERS } from '../core/rollup.ts';
 import { hasCode, usesKeptMax, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
 
 /** One store of its own for each test. */
@@ -546,6 +547,162 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       });
     });
 
+    describe('roll-ups of decisions', () => {
+      const minuteOf = (number: number): number => Math.floor((t0 + number) / 60) * 60;
+
+      test('count what happened by the minute: first, last, how often, and the last request', async () => {
+        const refused = { outcome: 'would_deny', reason: 'expired', principal: '', claimed: 'service:aidb' } as const;
+        await store.decisions.append([decisionRow(5), decisionRow(2), decisionRow(61, refused)]);
+        await store.decisions.append([decisionRow(3), decisionRow(62, refused)]);
+        await store.decisions.append([]);
+        const { since, until, groups } = await store.decisions.rollups(t0 + 1, t0 + 100);
+        assert.deepEqual([since, until], [t0, t0 + 120]);
+        const common = { bucketSeconds: 60, service: 'embeddings', route: '/embed', mode: 'report' } as const;
+        const sorted = groups.toSorted((a, b) => a.start - b.start);
+        assert.deepEqual(sorted, [
+          {
+            ...common,
+            start: minuteOf(2),
+            outcome: 'allow',
+            reason: '',
+            caller: 'service:web',
+            clientAddress: '10.0.0.7',
+            count: 3,
+            firstSeen: t0 + 2,
+            lastSeen: t0 + 5,
+            requestId: 'r5',
+          },
+          {
+            ...common,
+            start: minuteOf(61),
+            outcome: 'would_deny',
+            reason: 'expired',
+            caller: 'service:aidb?',
+            clientAddress: '10.0.0.7',
+            count: 2,
+            firstSeen: t0 + 61,
+            lastSeen: t0 + 62,
+            requestId: 'r62',
+          },
+        ]);
+        assert.deepEqual((await store.decisions.rollups(t0 + 60, t0 + 120)).groups, [sorted[1]]);
+        assert.deepEqual((await store.decisions.rollups(t0 + 7200, t0 + 9000)).groups, []);
+      });
+
+      test('take whole hours where whole hours are meant, and count nothing twice', async () => {
+        const times = [-120, 10, 3500, 3601, 7199, 7300, 7400];
+        await store.decisions.append(times.map((number) => decisionRow(number)));
+        const sum = async (since: number, until: number): Promise<number> =>
+          (await store.decisions.rollups(since, until)).groups.reduce((all, { count }) => all + count, 0);
+        assert.equal(await sum(t0 - 120, t0 + 7380), 6);
+        assert.equal(await sum(t0, t0 + 7200), 4);
+        assert.equal(await sum(t0 + 3480, t0 + 7260), 3);
+        assert.equal(await sum(0, 1e11), 7);
+        const { groups } = await store.decisions.rollups(t0 - 120, t0 + 7380);
+        assert.ok(
+          groups.some(({ bucketSeconds, start, count }) => bucketSeconds === 3600 && start === t0 && count === 2),
+        );
+      });
+
+      test('measure how long deciding took, and how far the clock of each caller is off', async () => {
+        await store.decisions.append([
+          decisionRow(1, { durationMicros: 100, skewSeconds: -0.25 }),
+          decisionRow(2, { durationMicros: 101, skewSeconds: 400 }),
+          decisionRow(3, { durationMicros: 5000, skewSeconds: 0.125 }),
+          decisionRow(4, { durationMicros: 0, principal: '', skewSeconds: 7 }),
+        ]);
+        await store.decisions.append([decisionRow(5, { durationMicros: 102, skewSeconds: null })]);
+        const { measures } = await store.decisions.rollups(t0, t0 + 60);
+        const told = measures
+          .map(({ kind, name, count, least, most }) => [kind, name, count, least, most])
+          .sort((a, b) => String(a[0]).localeCompare(String(b[0])) || Number(a[3]) - Number(b[3]));
+        assert.deepEqual(told, [
+          ['duration', 'embeddings', 3, 100, 102],
+          ['duration', 'embeddings', 1, 5000, 5000],
+          ['skew', 'service:web', 2, -0.25, 0.125],
+          ['skew', 'service:web', 1, 400, 400],
+        ]);
+      });
+
+      test('stay when rows are pruned, until their own time comes: minutes first, then hours', async () => {
+        await store.decisions.append([decisionRow(1), decisionRow(2)]);
+        await store.decisions.prune(t0 + 1000, 0);
+        const counts = async (): Promise<number[]> =>
+          (await store.decisions.rollups(t0, t0 + 60)).groups.map(({ count }) => count);
+        await store.decisions.pruneRollups(t0 + 25 * 3600);
+        assert.deepEqual(await counts(), [2]);
+        await store.decisions.pruneRollups(t0 + 27 * 3600);
+        const hourly = await store.decisions.rollups(t0 + 60, t0 + 120);
+        assert.deepEqual(
+          hourly.groups.map(({ bucketSeconds, count }) => [bucketSeconds, count]),
+          [[3600, 2]],
+        );
+        assert.deepEqual([hourly.since, hourly.until], [t0, t0 + 3600]);
+        await store.decisions.pruneRollups(t0 + 91 * 86_400);
+        assert.deepEqual(await counts(), []);
+        assert.deepEqual((await store.decisions.rollups(t0, t0 + 60)).measures, []);
+      });
+
+      test('do not grow with names and addresses that strangers make up, and hide nobody else', async () => {
+        const stranger = { outcome: 'deny', reason: 'unknown_service', principal: '' } as const;
+        const made = Array.from({ length: 1000 }, (_, index) =>
+          decisionRow(1, { ...stranger, claimed: `service:made-up-${index}`, clientAddress: '10.6.6.6' }),
+        );
+        const services = Array.from({ length: 100 }, (_, index) =>
+          decisionRow(1, { ...stranger, reason: 'no_such_service', service: `s${index}`, route: `/r${index}` }),
+        );
+        await store.decisions.append(made);
+        await store.decisions.append(services);
+        await store.decisions.append([
+          decisionRow(2, { ...stranger, claimed: 'service:aidb', clientAddress: '10.0.0.8' }),
+          decisionRow(3),
+        ]);
+        const { groups } = await store.decisions.rollups(t0, t0 + 60);
+        assert.equal(
+          groups.reduce((sum, { count }) => sum + count, 0),
+          1102,
+        );
+        assert.ok(groups.length <= 60, `${groups.length} groups`);
+        const rest = groups.find(({ caller, clientAddress }) => caller === OTHERS && clientAddress === '10.6.6.6');
+        assert.ok((rest?.count ?? 0) > 900);
+        for (const caller of ['service:aidb?', 'service:web'])
+          assert.ok(
+            groups.some((group) => group.caller === caller),
+            caller,
+          );
+      });
+
+      test('hold any text that a request may bring', async () => {
+        const odd = 'service:\u0000\ud800"\n' + 'ü'.repeat(200);
+        await store.decisions.append([
+          decisionRow(1, { principal: '', claimed: odd, skewSeconds: 1 }),
+          decisionRow(1, { principal: '', claimed: odd.replace('\ud800', '\udbff'), skewSeconds: 1 }),
+        ]);
+        const { groups, measures } = await store.decisions.rollups(t0, t0 + 60);
+        assert.equal(
+          groups.reduce((sum, { count }) => sum + count, 0),
+          2,
+        );
+        assert.equal(
+          measures.filter(({ kind }) => kind === 'skew').reduce((sum, { count }) => sum + count, 0),
+          2,
+        );
+      });
+
+      sharing('add up whoever appends, at once and after', async () => {
+        const other = made.another();
+        await Promise.all(
+          Array.from({ length: 20 }, (_, index) =>
+            (index % 2 === 0 ? store : other).decisions.append([decisionRow(1), decisionRow(index + 2)]),
+          ),
+        );
+        const [group, ...rest] = (await other.decisions.rollups(t0, t0 + 60)).groups;
+        assert.deepEqual(rest, []);
+        assert.deepEqual([group?.count, group?.firstSeen, group?.lastSeen], [40, t0 + 1, t0 + 21]);
+        assert.equal(group?.requestId, 'r21');
+      });
+    });
+
     describe('uses of keys', () => {
       test('add up by credential, caller and address: first, last and how often', async () => {
         await store.usage.add([useOf('a', { lastUsed: t0 + 5.25, count: 2 }), useOf('b', { clientAddress: '::1' })]);
@@ -836,6 +993,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.decisions.list({ limit: 1 }),
           () => store.decisions.groups(t0, t0),
           () => store.decisions.prune(t0, 1),
+          () => store.decisions.rollups(t0, t0 + 60),
+          () => store.decisions.pruneRollups(t0),
           () => store.usage.add([useOf('a')]),
           () => store.usage.list(),
           () => store.records.get('ramp', 'a', t0),

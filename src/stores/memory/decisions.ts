@@ -1,17 +1,22 @@
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
+import { rollUp } from '../roll-up.ts';
 import type { Memory } from './memory.ts';
+import { memoryRollups } from './rollups.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 
 export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStore {
   let rows: Kept[] = [];
   let sequence = 0;
+  const rolled = rollUp();
+  const rollups = memoryRollups();
 
   return {
     append: (added) =>
       step(() => {
         for (const row of added) rows.push({ ...row, sequence: (sequence += 1) });
+        rollups.add(rolled(added));
         // A quarter over before the oldest go, so that not every append moves the whole array.
         if (rows.length > rowsMax * 1.25) rows = worthKeeping(rows, rowsMax);
       }),
@@ -35,6 +40,8 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
         rows = worthKeeping(young, Math.max(0, keep));
         return had - rows.length;
       }),
+    rollups: (since, until) => step(() => rollups.between(since, until)),
+    pruneRollups: (now) => step(() => rollups.prune(now)),
   };
 }
 

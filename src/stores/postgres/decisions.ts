@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { ofStrangers } from '../migrations.ts';
+import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
+import { pruneRollups, rollupParts, rollupsBetween, rollupStatements, rollupValues } from './rollups.ts';
 import { storableText } from './text.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
@@ -30,6 +32,8 @@ const columns: readonly Column[] = [
 /** Any number that nobody else uses for an advisory lock. */
 const appendLock = 0x636f756f;
 
+const turn = `(SELECT pg_advisory_xact_lock(${appendLock}) OFFSET 0) AS turn`;
+
 /**
  * Appending takes turns, so that numbers become visible in their order: who follows by number would otherwise step over a
  * row that was numbered earlier and committed later.
@@ -37,8 +41,9 @@ const appendLock = 0x636f756f;
 const append: Statement = {
   name: 'countersign-decisions-append',
   silent: true,
-  text: `INSERT INTO countersign_decisions (${columns.map(([column]) => column).join(', ')})
-    SELECT given.* FROM (SELECT pg_advisory_xact_lock(${appendLock}) OFFSET 0) AS turn,
+  text: `WITH ${rollupParts(turn, columns.length + 1)}
+    INSERT INTO countersign_decisions (${columns.map(([column]) => column).join(', ')})
+    SELECT given.* FROM ${turn},
     unnest(${columns.map(([, , type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS given`,
 };
 
@@ -93,6 +98,8 @@ export const pruneStrangers: Statement = {
 const pruneStep = 5000;
 
 export function postgresDecisions(database: Queries, listed: Listing = listing): DecisionStore {
+  const rolled = rollUp();
+
   async function inSteps(statement: Statement, bound: number): Promise<number> {
     for (let deleted = 0; ; await nextTurn()) {
       const [row] = await database.query<{ count: number }>(statement, [bound, pruneStep], longMillisMax);
@@ -112,7 +119,7 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
       if (rows.length === 0) return;
       await database.query(
         append,
-        columns.map(([, field]) => rows.map((row) => storable(row[field]))),
+        [...columns.map(([, field]) => rows.map((row) => storable(row[field]))), ...rollupValues(rolled(rows))],
         longMillisMax,
       );
     },
@@ -129,6 +136,8 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
       const strangers = await beyondNewest(strangersBeyond, pruneStrangers, Math.floor(kept / 2));
       return old + strangers + (await beyondNewest(firstBeyond, pruneFirst, kept));
     },
+    rollups: (since, until) => rollupsBetween(database, since, until),
+    pruneRollups: (now) => pruneRollups(database, now),
   };
 }
 
@@ -187,6 +196,7 @@ export function listingOfTwo({ since, until, outcome, service, caller: who, afte
 
 export const decisionStatements: readonly Statement[] = [
   append,
+  ...rollupStatements,
   decisionGroups,
   pruneOld,
   pruneFirst,

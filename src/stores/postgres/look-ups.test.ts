@@ -14,6 +14,7 @@ import {
 import { keyByDigest, keyById, keysBehind, revocationsBehind } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep } from './limits.ts';
 import { expiredRecords, recordById, recordsBehind } from './records.ts';
+import { oldestMinute, rollupGroups, rollupMeasures, rollupPrunes } from './rollups.ts';
 import { postgresStore } from './store.ts';
 import { activeTokens, deleteSome, tokenByHash, tokenById } from './tokens.ts';
 import { usesBeyond, usesOf } from './usage.ts';
@@ -44,6 +45,10 @@ const statements = {
   'the first decision beyond': firstBeyond,
   'first decisions of strangers': pruneStrangers,
   'the first decision of a stranger beyond': strangersBeyond,
+  'groups of a time': rollupGroups,
+  'measures of a time': rollupMeasures,
+  'the oldest minute': oldestMinute,
+  ...Object.fromEntries(rollupPrunes.map((statement) => [statement.name, statement])),
   'uses of keys': usesOf,
   'uses beyond those that are kept': usesBeyond,
 };

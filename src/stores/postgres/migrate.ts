@@ -25,7 +25,8 @@ const postgres: Dialect = {
   sequence: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
   // With the other tables: here the database itself tells of every change, and nobody polls.
   tellOfTokens: tellingStatements,
-  overHttp: [...polledChangesStatements, ...rpcStatements],
+  overHttp: polledChangesStatements,
+  verbsOverHttp: rpcStatements,
 };
 
 export const postgresSteps: readonly Migration[] = migrations(postgres);

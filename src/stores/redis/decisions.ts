@@ -1,5 +1,7 @@
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
+import { rollUp } from '../roll-up.ts';
+import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
@@ -10,6 +12,8 @@ const step = 500;
 
 /** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of refused strangers 50,000. */
 export function redisDecisions(server: Server): DecisionStore {
+  const rolled = rollUp();
+
   async function rowsOf(script: ScriptName, ...values: Value[]): Promise<Kept[]> {
     const reply = listOf(await server.run(script, ...values));
     const rows: Kept[] = [];
@@ -53,7 +57,9 @@ export function redisDecisions(server: Server): DecisionStore {
         const some = rows.slice(start, start + step);
         await server.run(
           'decisionsAppend',
+          some.length,
           ...some.flatMap((row) => [row.time, JSON.stringify(row), isStranger(row) ? 1 : 0]),
+          ...rollupArguments(rolled(some)),
         );
       }
       if (rows.length === 0) await server.ask((client) => client.ping());
@@ -86,6 +92,8 @@ export function redisDecisions(server: Server): DecisionStore {
       const strangers = await inSteps('decisionsPruneStrangers', Math.floor(kept / 2));
       return old + strangers + (await inSteps('decisionsPruneFirst', kept));
     },
+    rollups: (since, until) => rollupsBetween(server, since, until),
+    pruneRollups: (now) => pruneRollups(server, now),
   };
 }
 

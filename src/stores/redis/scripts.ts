@@ -1,6 +1,7 @@
 import { keyScripts } from './key-scripts.ts';
 import { recordFields } from './record-fields.ts';
 import { recordScripts } from './record-scripts.ts';
+import { rollupAdding, rollupScripts } from './rollup-scripts.ts';
 import { usageScripts } from './usage-scripts.ts';
 
 /**
@@ -35,6 +36,7 @@ function sourcesFor(channel: string) {
   return {
     ...keyScripts(telling),
     ...usageScripts,
+    ...rollupScripts,
     ...recordScripts(telling),
     // start, end
     keysPage: pageOf('countersign:keys', 'countersign:key:'),
@@ -111,17 +113,20 @@ function sourcesFor(channel: string) {
       if held and tonumber(held) > tonumber(ARGV[3]) then return 0 end
       redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
       return 1`,
-    // time, row, 1 for a refused stranger's or 0, and so on
+    // how many rows; time, row, 1 for a refused stranger's or 0, and so on; then the roll-ups
     decisionsAppend: `
-      local count = #ARGV / 3
+      local count = tonumber(ARGV[1])
       local first = redis.call('INCRBY', 'countersign:decisions-sequence', count) - count
       for row = 1, count do
+        local at = row * 3 - 1
         local sequence = string.format('%.0f', first + row)
-        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[row * 3 - 1])
+        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[at + 1])
         local member = string.rep('0', 16 - #sequence) .. sequence
-        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[row * 3 - 2], member)
-        if ARGV[row * 3] == '1' then redis.call('ZADD', 'countersign:decisions-strangers', sequence, member) end
+        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[at], member)
+        if ARGV[at + 2] == '1' then redis.call('ZADD', 'countersign:decisions-strangers', sequence, member) end
       end
+      ${rollupAdding}
+      addRollups(count * 3 + 2)
       ${removing}
       removeStrangers(${decisionsMax} / 2, 2000)
       return removeFirst(${decisionsMax}, 2000)`,

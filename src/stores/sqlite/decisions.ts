@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
 import { ofStrangers } from '../migrations.ts';
+import { rollUp } from '../roll-up.ts';
 import type { Database } from './database.ts';
+import { addRollups, pruneRollups, rollupsBetween } from './rollups.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 
@@ -42,6 +44,7 @@ const groupsStep = 5000;
 
 export function sqliteDecisions(database: Database): DecisionStore {
   const { step } = database;
+  const rolled = rollUp();
 
   async function inSteps(sql: string, rowsMax: number, ...values: number[]): Promise<number> {
     for (let deleted = 0; ; await nextTurn()) {
@@ -93,6 +96,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
               row.requestId,
             );
           }
+          addRollups(quick, rolled(rows));
         });
       }),
     list: (filter) =>
@@ -118,6 +122,8 @@ export function sqliteDecisions(database: Database): DecisionStore {
       const anonymous = await inSteps(pruneStrangers, strangers);
       return old + anonymous + (await inSteps(pruneFirst, (await counted(allCount)) - kept));
     },
+    rollups: (since, until) => rollupsBetween(database, since, until),
+    pruneRollups: (now) => pruneRollups(database, now),
   };
 }
 

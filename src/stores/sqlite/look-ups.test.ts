@@ -20,6 +20,7 @@ import { keyByDigest, keyById } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { expiredRecords, recordById, recordsBehind } from './records.ts';
+import { oldestMinute, rollupGroups, rollupMeasures, rollupsPrune } from './rollups.ts';
 import { tokenByHash, tokenById, tokensActive, tokensDelete } from './tokens.ts';
 import { usesBeyond, usesOf } from './usage.ts';
 
@@ -68,6 +69,11 @@ describe('a look-up reads an index and never the whole table', () => {
     'old decisions': pruneOld,
     'first decisions': pruneFirst,
     'first decisions of strangers': pruneStrangers,
+    'groups of a time': rollupGroups,
+    'measures of a time': rollupMeasures,
+    'the oldest minute': oldestMinute,
+    'old groups': rollupsPrune('countersign_rollups'),
+    'old measures': rollupsPrune('countersign_measures'),
     'uses of a key': usesOf,
     'uses beyond those that are kept': usesBeyond,
   };

@@ -24,6 +24,7 @@ const sqlite: Dialect = {
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
   tellOfTokens,
   overHttp: [],
+  verbsOverHttp: [],
 };
 
 const timeColumns = ['created_at', 'expires_at', 'revoked_at'];

@@ -1,0 +1,77 @@
+import type { Mode } from './mode.ts';
+import type { Outcome } from './decision.ts';
+
+/** Decisions are counted by the minute, so that a period can be told exactly, and by the hour, so that a long one is cheap. */
+export type BucketSeconds = 60 | 3600;
+
+export const BUCKETS: readonly BucketSeconds[] = [60, 3600];
+
+/** For how long counts are kept, seconds: a little over a day by the minute, 90 days by the hour. */
+export const bucketKeptSeconds: Readonly<Record<BucketSeconds, number>> = { 60: 93_600, 3600: 7_776_000 };
+
+/** Stands for callers, and for addresses, beyond the number that is told apart. No caller and no address is called so. */
+export const OTHERS = 'others';
+
+/** How often the same happened within one bucket. */
+export interface RollupGroup {
+  /** Epoch seconds; a multiple of `bucketSeconds`. */
+  readonly start: number;
+  readonly bucketSeconds: BucketSeconds;
+  /** '' for services that do not exist: their names were made up by callers. */
+  readonly service: string;
+  readonly route: string;
+  readonly mode: Mode;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  /** The principal; else the claimed caller with a question mark behind it; else ''; or OTHERS. */
+  readonly caller: string;
+  /** Or OTHERS. */
+  readonly clientAddress: string;
+  readonly count: number;
+  /** Epoch seconds. */
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  /** Of the last one. */
+  readonly requestId: string;
+}
+
+/** duration: of deciding, microseconds, by service. skew: the caller's clock minus ours, seconds, by caller. */
+export type MeasureKind = 'duration' | 'skew';
+
+/** How many values of one kind fell into one slot within one bucket (see measureSlot). */
+export interface RollupMeasure {
+  readonly start: number;
+  readonly bucketSeconds: BucketSeconds;
+  readonly kind: MeasureKind;
+  /** The service or the caller. */
+  readonly name: string;
+  readonly slot: number;
+  readonly count: number;
+  /** The smallest and the largest value in the slot, as they were. */
+  readonly least: number;
+  readonly most: number;
+}
+
+export interface Rollups {
+  /** The time that the buckets cover: what was asked for, rounded outwards to whole ones. Epoch seconds. */
+  readonly since: number;
+  readonly until: number;
+  readonly groups: readonly RollupGroup[];
+  readonly measures: readonly RollupMeasure[];
+}
+
+/** Values nearer to zero than the unit are one slot. Of clocks more is to be told apart than of durations. */
+const slotting: Readonly<Record<MeasureKind, { readonly unit: number; readonly perDoubling: number }>> = {
+  duration: { unit: 1, perDoubling: 2 },
+  skew: { unit: 0.5, perDoubling: 4 },
+};
+const slotMax = 160;
+
+/** Slots widen with the value, so that few of them tell of any; below zero they mirror those above. */
+export function measureSlot(kind: MeasureKind, value: number): number {
+  const { unit, perDoubling } = slotting[kind];
+  const size = Math.abs(value) / unit;
+  if (!(size > 1)) return 0;
+  const slot = Math.min(slotMax, 1 + Math.floor(Math.log2(size) * perDoubling));
+  return value < 0 ? -slot : slot;
+}

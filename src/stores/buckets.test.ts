@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { bucketsFor } from './buckets.ts';
+
+const hour = 3600;
+
+test('buckets cover the time that was asked for, without a gap and without an overlap', () => {
+  const time = fc.integer({ min: 0, max: 50 * hour });
+  fc.assert(
+    fc.property(time, fc.integer({ min: 1, max: 30 * hour }), fc.option(time), (since, length, oldest) => {
+      const until = since + length;
+      const cover = bucketsFor(since, until, oldest === null ? null : Math.floor(oldest / 60) * 60);
+      assert.ok(cover.since <= since && cover.until >= until);
+      let at = cover.since;
+      for (const range of cover.ranges) {
+        assert.equal(range.from, at);
+        assert.equal(range.from % range.bucketSeconds, 0);
+        assert.equal((range.until - range.from) % range.bucketSeconds, 0);
+        // Minutes are asked for only where they are still there.
+        if (range.bucketSeconds === 60) assert.ok(range.from >= Math.floor((oldest ?? Infinity) / hour) * hour);
+        at = range.until;
+      }
+      assert.equal(at, cover.until);
+      // Never wider than needed: a minute where minutes are, an hour where they are not.
+      assert.ok(since - cover.since < hour && cover.until - until < hour);
+    }),
+  );
+});
+
+test('a day that ends now is told to the minute', () => {
+  const now = 100 * hour + 90;
+  assert.deepEqual(bucketsFor(now - 24 * hour, now, 60 * hour), {
+    since: 76 * hour + 60,
+    until: 100 * hour + 120,
+    ranges: [
+      { bucketSeconds: 60, from: 76 * hour + 60, until: 77 * hour },
+      { bucketSeconds: 3600, from: 77 * hour, until: 100 * hour },
+      { bucketSeconds: 60, from: 100 * hour, until: 100 * hour + 120 },
+    ],
+  });
+});
