@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { KeyRecord } from '../core/credential.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { rowWith } from './audit-fixtures.test.ts';
 import { report } from './report.ts';
-import { reportText, verdictLine } from './report-text.ts';
+import { sha256 } from '../crypto/digest.ts';
+import { reportHtml } from './report-html.ts';
+import { reportMarkdown } from './report-markdown.ts';
+import { reportText } from './report-text.ts';
 
-const start = 1_795_000_000;
+/** The beginning of an hour. */
+const start = 1_795_003_200;
 const period = { since: start, until: start + 3600 };
 
 async function reportOn(...rows: Partial<DecisionRow>[]) {
-  const { decisions } = memoryStore();
-  await decisions.append(rows.map((row) => rowWith({ time: start + 1, ...row })));
-  return report(decisions, period);
+  const store = memoryStore();
+  await store.decisions.append(rows.map((row) => rowWith({ time: start + 1, ...row })));
+  return report(store, period);
 }
 
 const wouldDeny = { outcome: 'would_deny', mode: 'report', reason: 'invalid_credentials', principal: '' } as const;
@@ -40,7 +45,7 @@ test('the totals stand at the top, and a request counts once', async () => {
       upstream_failures: 1,
     },
   );
-  assert.deepEqual([found.since, found.until], ['2026-11-18T11:06:40Z', '2026-11-18T12:06:40Z']);
+  assert.deepEqual([found.since, found.until], ['2026-11-18T12:00:00Z', '2026-11-18T13:00:00Z']);
   assert.deepEqual({ ...found.by_reason }, { expired: 1, invalid_credentials: 1 });
 });
 
@@ -58,9 +63,10 @@ test('what would be denied is grouped by caller, route and reason, with an examp
       route: '/embed',
       reason: 'invalid_credentials',
       count: 3,
-      first_seen: '2026-11-18T11:06:50Z',
-      last_seen: '2026-11-18T11:07:10Z',
+      first_seen: '2026-11-18T12:00:10Z',
+      last_seen: '2026-11-18T12:00:30Z',
       client_addresses: ['10.0.0.7', '10.0.0.8'],
+      address_count: 2,
       example_request_id: 'r3',
     },
     {
@@ -69,9 +75,10 @@ test('what would be denied is grouped by caller, route and reason, with an examp
       route: '/embed',
       reason: 'missing_credentials',
       count: 1,
-      first_seen: '2026-11-18T11:06:45Z',
-      last_seen: '2026-11-18T11:06:45Z',
+      first_seen: '2026-11-18T12:00:05Z',
+      last_seen: '2026-11-18T12:00:05Z',
       client_addresses: ['10.0.0.7'],
+      address_count: 1,
       example_request_id: 'r0',
     },
   ]);
@@ -81,11 +88,18 @@ test('what would be denied is grouped by caller, route and reason, with an examp
 test('callers, services and endpoints each have their totals', async () => {
   const found = await reportOn({}, {}, { service: 'aidb', route: '*', principal: 'token:1' }, wouldDeny);
   assert.deepEqual(found.callers, [
-    { caller: '', requests: 1, allowed: 0, denied: 0, would_deny: 1, public: 0 },
-    { caller: 'service:aidb', requests: 2, allowed: 2, denied: 0, would_deny: 0, public: 0 },
-    { caller: 'token:1', requests: 1, allowed: 1, denied: 0, would_deny: 0, public: 0 },
+    { caller: '', requests: 1, allowed: 0, denied: 0, would_deny: 1, public: 0, success_rate: 0 },
+    { caller: 'service:aidb', requests: 2, allowed: 2, denied: 0, would_deny: 0, public: 0, success_rate: 1 },
+    { caller: 'token:1', requests: 1, allowed: 1, denied: 0, would_deny: 0, public: 0, success_rate: 1 },
   ]);
-  assert.deepEqual(found.by_service.embeddings, { requests: 3, allowed: 2, denied: 0, would_deny: 1, public: 0 });
+  assert.deepEqual(found.by_service.embeddings, {
+    requests: 3,
+    allowed: 2,
+    denied: 0,
+    would_deny: 1,
+    public: 0,
+    success_rate: 2 / 3,
+  });
   assert.deepEqual(
     found.top_endpoints.map(({ service, route, requests }) => [service, route, requests]),
     [
@@ -108,32 +122,160 @@ test('services that callers made up are one line', async () => {
 });
 
 test('the verdict says whether to enforce, and never more than was seen', async () => {
-  assert.match(verdictLine(await reportOn()), /^Nothing can be said/);
-  assert.match(verdictLine(await reportOn({})), /^Ready to enforce/);
-  assert.match(
-    verdictLine(await reportOn({}, wouldDeny, wouldDeny)),
-    /^Not ready to enforce: 2 requests of callers without a name would be refused/,
-  );
+  const said = async (...rows: Partial<DecisionRow>[]): Promise<string> => (await reportOn(...rows)).verdict.summary;
+  assert.match(await said(), /^Nothing can be said/);
+  assert.match(await said({}), /^Ready to enforce/);
+  assert.match(await said({}, wouldDeny, wouldDeny), /^Not ready to enforce: 2 requests of 1 unsigned caller would be/);
   const named = { ...wouldDeny, principal: 'service:aidb' } as const;
   assert.match(
-    verdictLine(await reportOn(named, wouldDeny, wouldDeny)),
-    /: 3 requests of 1 named caller and callers without a name would be refused/,
+    await said(named, wouldDeny, wouldDeny),
+    /: 3 requests of 1 named caller and 1 unsigned caller would be/,
   );
+  assert.match(await said({ mode: 'off', principal: '' }), /^Nothing can be said.*1 request passed in mode off/);
+  assert.equal((await reportOn({})).verdict.ready, true);
+  assert.equal((await reportOn(wouldDeny)).verdict.ready, false);
+});
+
+test('unsigned callers are counted by where they are, not by how often they call', async () => {
+  const unsigned = { ...wouldDeny, reason: 'missing_credentials' } as const;
+  const calls = Array.from({ length: 300 }, (_, index) => ({ ...unsigned, clientAddress: `10.0.0.${index % 3}` }));
+  assert.equal((await reportOn(...calls)).verdict.unsigned_callers, 3);
+});
+
+test('what to mend names the caller, where, why, and what to run; proven callers come first', async () => {
+  const late = {
+    ...wouldDeny,
+    reason: 'timestamp_outside_window',
+    principal: 'service:ocr',
+    skewSeconds: -400,
+  } as const;
+  const old = { ...wouldDeny, reason: 'invalid_signature', claimed: 'service:aidb' } as const;
+  const { mend } = (await reportOn(old, old, { ...wouldDeny, reason: 'missing_credentials' }, late)).verdict;
+  assert.deepEqual(
+    mend.map(({ caller, reason, requests, routes }) => [caller, reason, requests, routes[0]]),
+    [
+      ['service:ocr', 'timestamp_outside_window', 1, '/embeddings/embed'],
+      ['service:aidb?', 'invalid_signature', 2, '/embeddings/embed'],
+      ['', 'missing_credentials', 1, '/embeddings/embed'],
+    ],
+  );
+  assert.ok(mend[0]?.commands.includes('chronyc makestep'));
+  assert.ok(mend[1]?.commands.includes('countersign keys list aidb'));
+});
+
+test('a name that a caller made up never becomes part of a command', async () => {
+  const evil = { ...wouldDeny, reason: 'unknown_service', claimed: 'service:$(reboot); --config x' } as const;
+  const [mend] = (await reportOn(evil)).verdict.mend;
+  assert.ok((mend?.commands.length ?? 0) > 0);
+  for (const command of mend?.commands ?? []) assert.doesNotMatch(command, /reboot|--config/);
+});
+
+test('clocks and keys that will fail are told before they do', async () => {
+  const store = memoryStore();
+  const rows = Array.from({ length: 100 }, (_, index) =>
+    rowWith({ time: start + index, skewSeconds: index === 50 ? -120 : -0.1 }),
+  );
+  await store.decisions.append(rows);
+  await store.keys.insert(keyOf('ends', start + 86_400));
+  await store.keys.insert(keyOf('lasts', null, 'other'));
+  const { clock_skew, key_expiry, verdict } = await report(store, period);
+  assert.deepEqual(clock_skew, [{ caller: 'service:aidb', samples: 100, p50_s: -0.1, p99_s: 0.1, max_s: -120 }]);
+  assert.deepEqual(key_expiry, [
+    {
+      id: 'ends',
+      service: 'aidb',
+      kind: 'sk',
+      expires_at: '2026-11-19T12:00:00Z',
+      expired: false,
+      has_successor: false,
+    },
+  ]);
+  assert.equal(verdict.ready, true);
   assert.match(
-    verdictLine(await reportOn({ mode: 'off', principal: '' })),
-    /^Nothing can be said.*1 request passed in mode off/,
+    verdict.concerns.join('\n'),
+    /clock of service:aidb was up to 120 s behind[^]*key ends of aidb ends at .*rotate aidb/,
   );
+  await store.keys.insert(keyOf('next', null));
+  assert.equal((await report(store, period)).key_expiry[0]?.has_successor, true);
+});
+
+test('the overhead is told as it was measured', async () => {
+  const rows = Array.from({ length: 100 }, (_, index) => ({ durationMicros: index === 99 ? 5000 : 10 }));
+  assert.deepEqual((await reportOn(...rows)).overhead, { samples: 100, p50_us: 10, p99_us: 10, max_us: 5000 });
+  assert.deepEqual((await reportOn({ durationMicros: 0 })).overhead, {
+    samples: 0,
+    p50_us: null,
+    p99_us: null,
+    max_us: null,
+  });
+});
+
+test('a report on one service leaves the others out', async () => {
+  const store = memoryStore();
+  await store.decisions.append([
+    rowWith({ time: start, skewSeconds: 1 }),
+    rowWith({ time: start, service: 'aidb', principal: 'service:web', skewSeconds: 2 }),
+  ]);
+  const found = await report(store, { ...period, service: 'aidb' });
+  assert.equal(found.requests, 1);
+  assert.deepEqual(Object.keys(found.by_service), ['aidb']);
+  assert.deepEqual(
+    found.clock_skew.map(({ caller }) => caller),
+    ['service:web'],
+  );
+  assert.equal(found.overhead.samples, 1);
 });
 
 test('the text is plain lines that no caller can dress up', async () => {
   const text = reportText(await reportOn({}, { ...wouldDeny, claimed: 'service:\u001b[31mevil\u202e' }));
   assert.match(text, /requests {2}allowed/);
   assert.match(text, /Would be refused\ncount/);
-  assert.ok(text.split('\n').every((line) => /^[ -~…�]*$/.test(line)));
+  assert.ok(text.split('\n').every((line) => /^[ -~…�µ]*$/.test(line)));
+});
+
+test('the page and the Markdown show what callers chose as text, whatever it is', async () => {
+  const odd = '<img src=x onerror=alert(1)>|](http://x)`"\'';
+  const found = await reportOn({}, { ...wouldDeny, claimed: odd, requestId: odd });
+  const html = reportHtml(found);
+  assert.ok(html.includes('&lt;img src=x onerror=alert(1)&gt;'));
+  assert.doesNotMatch(html, /<img|<a |<script|\son[a-z]+="|\sstyle="/);
+  const markdown = reportMarkdown(found);
+  assert.doesNotMatch(markdown, /(?<!\\)<img|(?<!\\)\]\(/);
+  for (const line of markdown.split('\n').filter((each) => each.startsWith('|')))
+    assert.ok(/^\|(?:[^|\\]|\\.)*\|/.test(line));
+});
+
+test('the page loads nothing and runs nothing: its policy allows its one style, by digest', async () => {
+  const html = reportHtml(await reportOn(wouldDeny));
+  const style = /<style>([^]*?)<\/style>/.exec(html)?.[1] ?? '';
+  const digest = sha256(Buffer.from(style)).toString('base64');
+  assert.ok(
+    html.includes(`content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"`),
+  );
+  assert.doesNotMatch(html, /https?:|\burl\(|@import/);
 });
 
 test('a store that cannot be reached is no empty report', async () => {
   const store = memoryStore();
   await store.close();
-  await assert.rejects(report(store.decisions, period), { code: 'store_unavailable' });
+  await assert.rejects(report(store, period), { code: 'store_unavailable' });
 });
+
+function keyOf(id: string, expiresAt: number | null, service = 'aidb'): KeyRecord {
+  return {
+    id,
+    service,
+    kind: 'sk',
+    digest: id,
+    material: null,
+    lastFour: 'aaaa',
+    imported: false,
+    scopes: [],
+    allowedIps: [],
+    createdAt: start,
+    expiresAt,
+    revokedAt: null,
+    replaces: null,
+    pending: false,
+  };
+}

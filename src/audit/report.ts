@@ -1,136 +1,137 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { DecisionGroup, DecisionStore } from '../core/store.ts';
+import type { RollupGroup, RollupMeasure } from '../core/rollup.ts';
+import type { Store } from '../core/store.ts';
+import { endingKeys, type EndingKey } from './ending-keys.ts';
+import { quantilesOf } from './quantiles.ts';
+import { readiness, type Readiness } from './readiness.ts';
+import { refusalGroups, type RefusalGroup } from './refusal-groups.ts';
+import { successRate, sumOf, totalsBy, type Totals } from './totals.ts';
+
+export type { RefusalGroup } from './refusal-groups.ts';
+export type { Totals } from './totals.ts';
 
 /** What the decisions of a period come to. The keys are those of the JSON that `countersign report` prints. */
 export interface Report extends Totals {
-  /** RFC 3339. */
+  /** RFC 3339. What was asked for, begun a little earlier: decisions are counted by the minute, and after a day by the hour. */
   readonly since: string;
   readonly until: string;
+  /** Only calls of this service; null for all. */
+  readonly service: string | null;
+  readonly verdict: Readiness;
   /** Allowed requests that then did not reach their upstream, or got no answer in time. */
   readonly upstream_failures: number;
   /** Allowed only because the mode was off: nothing is known about them. */
   readonly not_judged: number;
   /** Refused or would-be refused requests by reason code. */
   readonly by_reason: Readonly<Record<string, number>>;
+  /** The same, apart. */
+  readonly by_outcome: {
+    readonly deny: Readonly<Record<string, number>>;
+    readonly would_deny: Readonly<Record<string, number>>;
+  };
   /** '' collects requests for services that do not exist. */
-  readonly by_service: Readonly<Record<string, Totals>>;
+  readonly by_service: Readonly<Record<string, RatedTotals>>;
   /** Most refusals first. A question mark behind a caller: it only claims to be that; '' is a caller without a name. */
-  readonly callers: readonly ({ readonly caller: string } & Totals)[];
+  readonly callers: readonly ({ readonly caller: string } & RatedTotals)[];
   /** The busiest, at most twenty. */
-  readonly top_endpoints: readonly ({ readonly service: string; readonly route: string } & Totals)[];
+  readonly top_endpoints: readonly ({ readonly service: string; readonly route: string } & RatedTotals)[];
+  /** Where the most requests came from, at most twenty. */
+  readonly top_sources: readonly ({ readonly client_address: string } & RatedTotals)[];
   /** What enforcing would refuse today, most frequent first. */
   readonly would_deny_groups: readonly RefusalGroup[];
   readonly denied_groups: readonly RefusalGroup[];
+  /** The clock that is off farthest comes first. */
+  readonly clock_skew: readonly ClockSkew[];
+  /** Keys that end within 30 days, or have ended and were not succeeded. */
+  readonly key_expiry: readonly EndingKey[];
+  /** Time spent deciding. */
+  readonly overhead: Overhead;
 }
 
-export interface Totals {
-  requests: number;
-  allowed: number;
-  denied: number;
-  would_deny: number;
-  public: number;
+/** The part of the requests that passed and would pass when enforced, from 0 to 1. */
+export interface RatedTotals extends Totals {
+  readonly success_rate: number | null;
 }
 
-/** Refusals of one caller on one route for one reason: usually one thing to mend. */
-export interface RefusalGroup {
+/** Seconds; positive when the caller's clock is ahead of ours. */
+export interface ClockSkew {
   readonly caller: string;
-  readonly service: string;
-  readonly route: string;
-  readonly reason: string;
-  readonly count: number;
-  /** RFC 3339. */
-  readonly first_seen: string;
-  readonly last_seen: string;
-  /** At most ten. */
-  readonly client_addresses: readonly string[];
-  /** Of the last one. */
-  readonly example_request_id: string;
+  readonly samples: number;
+  readonly p50_s: number;
+  /** How far off at most in 99 of 100 requests, either way. */
+  readonly p99_s: number;
+  /** The farthest of all, with its sign. */
+  readonly max_s: number;
+}
+
+/** Microseconds. Null where nothing was decided. */
+export interface Overhead {
+  readonly samples: number;
+  readonly p50_us: number | null;
+  readonly p99_us: number | null;
+  readonly max_us: number | null;
 }
 
 export interface Period {
   /** Epoch seconds. */
   readonly since: number;
   readonly until: number;
+  /** Only calls of this service. */
+  readonly service?: string;
 }
 
-const endpointsMax = 20;
-const addressesMax = 10;
+const listedMax = 20;
 
 /** Rejects when the store cannot be reached. */
-export async function report(decisions: DecisionStore, { since, until }: Period): Promise<Report> {
-  const groups = await decisions.groups(since, until);
+export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: Period): Promise<Report> {
+  const { since, until, service = null } = period;
+  const rollups = await store.decisions.rollups(since, until);
+  const ofService = (name: string): boolean => service === null || name === service;
+  const groups = rollups.groups.filter((group) => ofService(group.service));
   // The guard allowed these, and said so in a decision of their own: they are no requests of their own.
   const upstream = groups.filter((group) => group.reason.startsWith('upstream_'));
   const decided = groups.filter((group) => !group.reason.startsWith('upstream_'));
-  const byCaller = totalsBy(decided, (group) => group.caller);
-  const byEndpoint = totalsBy(decided, (group) => `${serviceOf(group)}\n${group.route}`);
-  return {
-    since: rfc3339(since),
-    until: rfc3339(until),
-    ...sumOf(decided),
-    upstream_failures: sumOf(upstream).requests,
+  const callers = new Set(decided.map(({ caller }) => caller));
+  const evidence = {
     not_judged: sumOf(decided.filter((group) => group.mode === 'off')).requests,
-    by_reason: reasonsOf(decided),
-    by_service: recordOf(totalsBy(decided, serviceOf)),
-    callers: [...byCaller]
-      .map(([caller, totals]) => ({ caller, ...totals }))
-      .sort((a, b) => b.denied + b.would_deny - (a.denied + a.would_deny) || b.requests - a.requests),
-    top_endpoints: [...byEndpoint]
-      .map(([endpoint, totals]) => ({ ...endpointOf(endpoint), ...totals }))
-      .sort((a, b) => b.requests - a.requests)
-      .slice(0, endpointsMax),
     would_deny_groups: refusalGroups(decided.filter((group) => group.outcome === 'would_deny')),
+    clock_skew: clockSkew(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
+    key_expiry: endingKeys(await store.keys.list(), until),
+  };
+  const totals = sumOf(decided);
+  return {
+    since: rfc3339(rollups.since),
+    until: rfc3339(until),
+    service,
+    ...totals,
+    verdict: readiness({ ...totals, ...evidence }),
+    upstream_failures: sumOf(upstream).requests,
+    by_reason: reasonsOf(decided),
+    by_outcome: {
+      deny: reasonsOf(decided.filter(({ outcome }) => outcome === 'deny')),
+      would_deny: reasonsOf(decided.filter(({ outcome }) => outcome === 'would_deny')),
+    },
+    by_service: recordOf([...totalsBy(decided, (group) => group.service)].map(([name, sum]) => [name, rated(sum)])),
+    callers: [...totalsBy(decided, (group) => group.caller)]
+      .map(([caller, sum]) => ({ caller, ...rated(sum) }))
+      .sort((a, b) => b.denied + b.would_deny - (a.denied + a.would_deny) || b.requests - a.requests),
+    top_endpoints: busiest(decided, ({ service: name, route }) => ({ service: name, route })),
+    top_sources: busiest(decided, ({ clientAddress }) => ({ client_address: clientAddress })),
     denied_groups: refusalGroups(decided.filter((group) => group.outcome === 'deny')),
+    ...evidence,
+    overhead: overheadOf(rollups.measures.filter(({ kind, name }) => kind === 'duration' && ofService(name))),
   };
 }
 
-/** Names of services that do not exist were made up by callers: they are one line, not thousands. */
-function serviceOf(group: DecisionGroup): string {
-  return group.reason === 'no_such_service' ? '' : group.service;
+function rated(totals: Totals): RatedTotals {
+  return { ...totals, success_rate: successRate(totals) };
 }
 
-function endpointOf(endpoint: string): { service: string; route: string } {
-  const [service = '', route = ''] = endpoint.split('\n');
-  return { service, route };
-}
-
-function noTotals(): Totals {
-  return { requests: 0, allowed: 0, denied: 0, would_deny: 0, public: 0 };
-}
-
-function sumOf(groups: readonly DecisionGroup[]): Totals {
-  const totals = noTotals();
-  for (const group of groups) addTo(totals, group);
-  return totals;
-}
-
-function addTo(totals: Totals, group: DecisionGroup): void {
-  totals.requests += group.count;
-  switch (group.outcome) {
-    case 'allow':
-      totals.allowed += group.count;
-      break;
-    case 'deny':
-      totals.denied += group.count;
-      break;
-    case 'would_deny':
-      totals.would_deny += group.count;
-      break;
-    case 'public':
-      totals.public += group.count;
-      break;
-  }
-}
-
-function totalsBy(groups: readonly DecisionGroup[], keyOf: (group: DecisionGroup) => string): Map<string, Totals> {
-  const byKey = new Map<string, Totals>();
-  for (const group of groups) {
-    const key = keyOf(group);
-    let totals = byKey.get(key);
-    if (!totals) byKey.set(key, (totals = noTotals()));
-    addTo(totals, group);
-  }
-  return byKey;
+function busiest<T extends object>(groups: readonly RollupGroup[], named: (group: RollupGroup) => T) {
+  return [...totalsBy(groups, (group) => JSON.stringify(named(group)))]
+    .map(([name, totals]) => ({ ...(JSON.parse(name) as T), ...rated(totals) }))
+    .sort((a, b) => b.requests - a.requests)
+    .slice(0, listedMax);
 }
 
 /** Without a prototype: a service may be called whatever the configuration allows. */
@@ -140,48 +141,31 @@ function recordOf<T>(entries: Iterable<readonly [string, T]>): Record<string, T>
   return record;
 }
 
-function reasonsOf(groups: readonly DecisionGroup[]): Record<string, number> {
+function reasonsOf(groups: readonly RollupGroup[]): Record<string, number> {
   const counts = new Map<string, number>();
   for (const { reason, count } of groups) if (reason !== '') counts.set(reason, (counts.get(reason) ?? 0) + count);
   return recordOf([...counts].sort(([, a], [, b]) => b - a));
 }
 
-interface Gathered {
-  readonly first: DecisionGroup;
-  last: DecisionGroup;
-  count: number;
-  firstSeen: number;
-  readonly addresses: Set<string>;
+function clockSkew(measures: readonly RollupMeasure[]): ClockSkew[] {
+  return [...Map.groupBy(measures, ({ name }) => name)]
+    .map(([caller, own]) => {
+      const { samples, at, sizeAt, extreme } = quantilesOf(own);
+      return { caller, samples, p50_s: millis(at(0.5)), p99_s: millis(sizeAt(0.99)), max_s: millis(extreme) };
+    })
+    .sort((a, b) => Math.abs(b.max_s) - Math.abs(a.max_s));
 }
 
-function refusalGroups(groups: readonly DecisionGroup[]): RefusalGroup[] {
-  const gathered = new Map<string, Gathered>();
-  for (const group of groups) {
-    const key = [group.caller, serviceOf(group), group.route, group.reason].join('\n');
-    const same = gathered.get(key);
-    if (!same) {
-      const { count, firstSeen, clientAddress } = group;
-      gathered.set(key, { first: group, last: group, count, firstSeen, addresses: new Set([clientAddress]) });
-      continue;
-    }
-    same.count += group.count;
-    same.firstSeen = Math.min(same.firstSeen, group.firstSeen);
-    if (group.lastSeen > same.last.lastSeen) same.last = group;
-    if (same.addresses.size < addressesMax) same.addresses.add(group.clientAddress);
-  }
-  return [...gathered.values()].sort((a, b) => b.count - a.count).map(refusalGroup);
+function overheadOf(measures: readonly RollupMeasure[]): Overhead {
+  const { samples, at, extreme } = quantilesOf(measures);
+  if (samples === 0) return { samples, p50_us: null, p99_us: null, max_us: null };
+  return { samples, p50_us: tenths(at(0.5)), p99_us: tenths(at(0.99)), max_us: tenths(extreme) };
 }
 
-function refusalGroup({ first, last, count, firstSeen, addresses }: Gathered): RefusalGroup {
-  return {
-    caller: first.caller,
-    service: serviceOf(first),
-    route: first.route,
-    reason: first.reason,
-    count,
-    first_seen: rfc3339(firstSeen),
-    last_seen: rfc3339(last.lastSeen),
-    client_addresses: [...addresses],
-    example_request_id: last.requestId,
-  };
+function millis(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }

@@ -62,7 +62,7 @@ async function reportOf({ stack, query }: Exchange): Promise<object | Refused> {
   if (isRefused(span)) return span;
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
-  return report(stack.store.decisions, span);
+  return report(stack.store, span);
 }
 
 const modeSchema = z.strictObject({

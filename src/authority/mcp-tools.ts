@@ -79,7 +79,7 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
         const span = sinceOf(stack, since);
         if (isRefused(span)) return span;
         await stack.audit.flush();
-        return report(stack.store.decisions, span);
+        return report(stack.store, span);
       }),
   );
   server.registerTool(

@@ -13,14 +13,24 @@ export const evidenceCommands: readonly Command[] = [
     name: 'report',
     summary: 'what passed, what was refused, and what enforce would refuse',
     about:
-      'Totals first, then who calls what. In report mode it says what would have been refused: what to mend before enforcing.',
+      'May this stack be switched to enforce, and if not, what is to be mended first and how; then who calls what, what was refused and why, whose clock is off, which keys end, and what deciding costs. It reads counts that are kept as decisions are recorded, so it is quick however many there were; --since is rounded to a whole minute, and beyond a day to a whole hour.',
     positionals: [],
     options: {
       since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 24h)' },
       service,
+      format: {
+        type: 'text',
+        value: 'FORM',
+        summary: 'text, markdown, json or html, a page of its own (default: text)',
+      },
+      out: { type: 'text', value: 'FILE', summary: 'write it there, readable by you only' },
     },
     changes: false,
-    examples: ['countersign report --since 1h', 'countersign report --since 7d --output json'],
+    examples: [
+      'countersign report --since 1h',
+      'countersign report --since 7d --output json',
+      'countersign report --format html --out report.html',
+    ],
     load: async () => (await import('./report.ts')).report,
   },
   {

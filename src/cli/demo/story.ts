@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Report } from '../../audit/report.ts';
-import { routeText } from '../../audit/report-text.ts';
+import { routeWords } from '../../audit/report-words.ts';
 import { columns, type Output } from '../output.ts';
 import type { Answer } from './answers.ts';
 import type { Call, Group } from './calls.ts';
@@ -69,7 +69,7 @@ export function story(out: Output, quiet: boolean): Story {
       const rows = report.would_deny_groups.map(({ count, caller, service, route, reason }) => [
         String(count).padStart(5),
         caller === '' ? '(unnamed)' : caller,
-        routeText(service, route),
+        routeWords(service, route),
         reason,
       ]);
       for (const line of columns(['count', 'caller (?: claims to be)', 'route', 'reason'], rows, out.paint))

@@ -1,0 +1,24 @@
+import { chmodSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { refused } from './failure.ts';
+
+/**
+ * Writes a file whole or not at all: whoever reads it meanwhile sees what was there before. The permissions stay; a new file
+ * gets `mode`. Throws a Failure that names the file.
+ */
+export function replaceFile(path: string, text: string, mode = 0o644): void {
+  const file = resolve(path);
+  const beside = `${file}.${process.pid}.new`;
+  try {
+    const before = statSync(file, { throwIfNoEntry: false });
+    if (before && !before.isFile()) throw refused(`${path} is no file`, 'Name a file to write to.');
+    writeFileSync(beside, text, { mode, flag: 'wx' });
+    if (before) chmodSync(beside, before.mode & 0o777);
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'refused') throw error;
+    throw refused(`${path} cannot be written: ${message}`, `Is ${dirname(file)} there, and yours to write to?`);
+  }
+}
