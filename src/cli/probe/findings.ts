@@ -1,5 +1,5 @@
 import type { DecisionRow } from '../../core/store.ts';
-import { routeText } from '../../audit/report-text.ts';
+import { routeWords } from '../../audit/report-words.ts';
 import type { Attempt, Trial } from './try-route.ts';
 
 /** What one route showed. */
@@ -73,7 +73,7 @@ function reasonOf(row: DecisionRow | undefined): string {
 export const nothingAsked = 'no route of it asks for a credential';
 
 export function placeOf({ service, route, method }: RouteFinding): string {
-  return `${method} ${routeText(service, route)}`;
+  return `${method} ${routeWords(service, route)}`;
 }
 
 export interface Score {
