@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { assert as check, integer, option, property } from 'fast-check';
 import { bucketsFor } from './buckets.ts';
 
 const hour = 3600;
 
 test('buckets cover the time that was asked for, without a gap and without an overlap', () => {
-  const time = fc.integer({ min: 0, max: 50 * hour });
-  fc.assert(
-    fc.property(time, fc.integer({ min: 1, max: 30 * hour }), fc.option(time), (since, length, oldest) => {
+  const time = integer({ min: 0, max: 50 * hour });
+  check(
+    property(time, integer({ min: 1, max: 30 * hour }), option(time), (since, length, oldest) => {
       const until = since + length;
       const cover = bucketsFor(since, until, oldest === null ? null : Math.floor(oldest / 60) * 60);
       assert.ok(cover.since <= since && cover.until >= until);

@@ -614,7 +614,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         await store.decisions.append([decisionRow(5, { durationMicros: 102, skewSeconds: null })]);
         const { measures } = await store.decisions.rollups(t0, t0 + 60);
         const told = measures
-          .map(({ kind, name, count, least, most }) => [kind, name, count, least, most])
+          .map((measure) => [measure.kind, measure.name, measure.count, measure.least, measure.most])
           .sort((a, b) => String(a[0]).localeCompare(String(b[0])) || Number(a[3]) - Number(b[3]));
         assert.deepEqual(told, [
           ['duration', 'embeddings', 3, 100, 102],
@@ -645,13 +645,13 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
 
       test('do not grow with names and addresses that strangers make up, and hide nobody else', async () => {
         const stranger = { outcome: 'deny', reason: 'unknown_service', principal: '' } as const;
-        const made = Array.from({ length: 1000 }, (_, index) =>
+        const madeUp = Array.from({ length: 1000 }, (_, index) =>
           decisionRow(1, { ...stranger, claimed: `service:made-up-${index}`, clientAddress: '10.6.6.6' }),
         );
         const services = Array.from({ length: 100 }, (_, index) =>
           decisionRow(1, { ...stranger, reason: 'no_such_service', service: `s${index}`, route: `/r${index}` }),
         );
-        await store.decisions.append(made);
+        await store.decisions.append(madeUp);
         await store.decisions.append(services);
         await store.decisions.append([
           decisionRow(2, { ...stranger, claimed: 'service:aidb', clientAddress: '10.0.0.8' }),

@@ -9,10 +9,10 @@ import { EXIT, refused, usage } from '../failure.ts';
 import { replaceFile } from '../replace-file.ts';
 import { atWork } from '../workplace.ts';
 
-const formats: Readonly<Record<string, (report: Report) => string>> = {
+const formats: Readonly<Record<string, (found: Report) => string>> = {
   text: reportText,
   markdown: reportMarkdown,
-  json: (report) => JSON.stringify(report, null, 2),
+  json: (found) => JSON.stringify(found, null, 2),
   html: reportHtml,
 };
 
