@@ -27,6 +27,7 @@ export const embed: Route = {
   service: 'embeddings',
   label: '/embed',
   methodAllowed: true,
+  mcp: null,
 };
 
 export function requestTo(details: Partial<AuthRequest> = {}): AuthRequest {

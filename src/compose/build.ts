@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { addressList } from '../core/address.ts';
-import type { RateLimit, RouteRule } from '../core/route.ts';
+import { MCP_KINDS, type McpRule, type McpRules } from '../core/mcp-rules.ts';
+import { callerId, type RateLimit, type RouteRule } from '../core/route.ts';
 import {
   SCHEMES,
   type DeliveryConfig,
@@ -12,7 +13,7 @@ import {
   type StoreConfig,
 } from './config.ts';
 import type { Environment } from './env.ts';
-import type { RawConfig, RawDelivery, RawRateLimit, RawRoute, RawService } from './schema.ts';
+import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from './schema.ts';
 import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from './quantities.ts';
 
 export interface BuildOptions {
@@ -82,6 +83,7 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
     mode: raw.mode ?? null,
     rules: (raw.routes ?? []).map(ruleOf),
     rateLimit: rateLimitOf(raw.rateLimit),
+    mcp: mcpRulesOf(raw),
     staleSecondsMax: staleSeconds(raw.onStoreOutage ?? 'cached(5m)'),
     maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
     timeouts: {
@@ -111,6 +113,26 @@ export function ruleOf(raw: RawRoute): RouteRule {
     mode: raw.mode ?? null,
     staleSecondsMax: raw.onStoreOutage === undefined ? null : staleSeconds(raw.onStoreOutage),
   };
+}
+
+function mcpRulesOf(raw: RawService): McpRules | null {
+  if (MCP_KINDS.every((kind) => raw[kind] === undefined)) return null;
+  return { tools: mcpRules(raw.tools), resources: mcpRules(raw.resources), prompts: mcpRules(raw.prompts) };
+}
+
+/** Those for single callers first: the first that is for a caller counts. */
+function mcpRules(raw: RawMcpRules | undefined): McpRule[] | null {
+  if (raw === undefined) return null;
+  const scopes = Object.entries(raw.scopes ?? {}).map(([glob, needed]) => ({ glob, scopes: needed }));
+  const single = Object.entries(raw.for ?? {}).map(([caller, usable]): McpRule => ({
+    callers: new Set([callerId(caller)]),
+    allow: usable.allow ?? null,
+    deny: usable.deny ?? [],
+    scopes,
+  }));
+  // Who writes rules for some callers alone has allowed the others nothing.
+  const nothing = raw.for !== undefined && raw.allow === undefined && raw.deny === undefined;
+  return [...single, { callers: null, allow: nothing ? [] : (raw.allow ?? null), deny: raw.deny ?? [], scopes }];
 }
 
 function rateLimitOf(raw: RawRateLimit | undefined): RateLimit | null {

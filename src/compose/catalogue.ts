@@ -7,6 +7,7 @@ import { addressesPolicy } from '../policies/addresses/index.ts';
 import { ratePolicy } from '../policies/rate/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
+import { toolsPolicy } from '../policies/tools/index.ts';
 import { apiKey } from '../schemes/api-key/index.ts';
 import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signature/index.ts';
 import { serviceSignature } from '../schemes/service-signature/index.ts';
@@ -80,7 +81,9 @@ const policyMakers: readonly ((parts: PolicyParts) => Policy)[] = [
   () => routesPolicy(),
   () => addressesPolicy(),
   () => scopesPolicy(),
+  // Reads the body, and counts what is refused for it too.
   (parts) => ratePolicy(parts),
+  () => toolsPolicy(),
 ];
 
 /** The schemes of this build, in the order in which they are asked. */

@@ -5,7 +5,7 @@ import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { reaches, storeConfig, storeForms } from './quantities.ts';
 import { checkRotation } from './rotation-checks.ts';
-import { routeFaults } from './route-checks.ts';
+import { mcpFaults, routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
 
 export interface CheckOptions {
@@ -42,7 +42,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
     checkUpstream(service.get('upstream'), listeners, found);
     checkAccept(service, options, found);
     checkServiceFiles(service, options, found);
-    found.faults.push(...routeFaults(service, callers));
+    found.faults.push(...routeFaults(service, callers), ...mcpFaults(service, callers));
   }
   checkMounts(names, found);
   checkHosts(root, names, found);

@@ -1,4 +1,5 @@
 import type { AddressList } from '../core/address.ts';
+import type { McpRules } from '../core/mcp-rules.ts';
 import type { Mode } from '../core/mode.ts';
 import type { RateLimit, RouteRule } from '../core/route.ts';
 
@@ -95,6 +96,8 @@ export interface ServiceConfig {
   readonly rules: readonly RouteRule[];
   /** For every route of the service that has none of its own. */
   readonly rateLimit: RateLimit | null;
+  /** What callers may ask of an MCP server; null where that is not looked at. */
+  readonly mcp: McpRules | null;
   /** How old what is known may be while the store is away, seconds; 0: not at all. */
   readonly staleSecondsMax: number;
   /** Bytes; signed bodies over it are 413. */

@@ -1,5 +1,5 @@
 import type { GuardedService } from '../core/guard.ts';
-import type { RateLimit, Route } from '../core/route.ts';
+import type { Route } from '../core/route.ts';
 import { routeTable, type RouteTable } from '../core/route-table.ts';
 import { schemesFor, type SchemeParts } from './catalogue.ts';
 import type { ServiceConfig } from './config.ts';
@@ -13,7 +13,7 @@ export function guardedServices(
     services.map((service) => [
       service.name,
       {
-        table: limited(routeTable(service.name, service.rules), service.rateLimit),
+        table: completed(routeTable(service.name, service.rules), service),
         schemes: schemesFor(service.accept, { ...parts, service }),
         authorization: service.authorization,
         staleSecondsMax: service.staleSecondsMax,
@@ -22,17 +22,16 @@ export function guardedServices(
   );
 }
 
-/** Paths that no rule names are limited too: a limit of the service is meant for all of it. */
-function limited(table: RouteTable, rateLimit: RateLimit | null): RouteTable {
-  if (rateLimit === null) return table;
-  const withLimit = new WeakMap<Route, Route>();
+/** Paths that no rule names have them too: a limit of the service, and rules for its tools, are meant for all of it. */
+function completed(table: RouteTable, { rateLimit, mcp }: ServiceConfig): RouteTable {
+  if (rateLimit === null && mcp === null) return table;
+  const complete = new WeakMap<Route, Route>();
   return {
     ...table,
     find(method, path) {
       const route = table.find(method, path);
-      if (route.rateLimit !== null) return route;
-      let found = withLimit.get(route);
-      if (!found) withLimit.set(route, (found = { ...route, rateLimit }));
+      let found = complete.get(route);
+      if (!found) complete.set(route, (found = { ...route, rateLimit: route.rateLimit ?? rateLimit, mcp }));
       return found;
     },
   };

@@ -524,7 +524,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -615,6 +615,7 @@ test('fills in every default', () => {
       mode: null,
       rules: [],
       rateLimit: null,
+      mcp: null,
       staleSecondsMax: 300,
       maxSignedBody: 10_485_760,
       timeouts: { connectSeconds: 5, responseSeconds: 300 },
@@ -626,6 +627,7 @@ test('fills in every default', () => {
 });
 
 test('reads every key', () => {
+  const writing = { glob: 'write_*', scopes: ['files:write'] };
   writeFileSync(join(folder, 'own_key'), 'k');
   const text = `
 listen: '[::1]:0'
@@ -662,6 +664,11 @@ services:
     rateLimit: { limit: 9, per: 9s }
     onStoreOutage: deny
     maxSignedBody: 1KiB
+    tools:
+      allow: [search]
+      scopes: { 'write_*': [files:write] }
+      for: { outside: { deny: [drop] } }
+    resources: { for: { outside: { allow: ['file:///b/*'] } } }
     timeouts: { connect: 1s, response: 2m }
     signature: { window: 30, replay: all, age: 2m, skew: 5 }
     rotateEvery: 30d
@@ -707,6 +714,17 @@ services:
     mode: 'off',
     rateLimit: { limit: 9, windowSeconds: 9, by: 'caller' },
     staleSecondsMax: 0,
+    mcp: {
+      tools: [
+        { callers: new Set(['service:outside']), allow: null, deny: ['drop'], scopes: [writing] },
+        { callers: null, allow: ['search'], deny: [], scopes: [writing] },
+      ],
+      resources: [
+        { callers: new Set(['service:outside']), allow: ['file:///b/*'], deny: [], scopes: [] },
+        { callers: null, allow: [], deny: [], scopes: [] },
+      ],
+      prompts: null,
+    },
     maxSignedBody: 1024,
     timeouts: { connectSeconds: 1, responseSeconds: 120 },
     signature: { windowSeconds: 30, replay: 'all', ageSeconds: 120, skewSeconds: 5 },

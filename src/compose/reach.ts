@@ -34,7 +34,13 @@ export function reachOf({ services }: StackConfig, { principal, schemes, accepte
   return services
     .filter(({ name, accept }) => (acceptedAt ?? name) === name && accept.some((scheme) => schemes.includes(scheme)))
     .flatMap(({ name, rules }) => {
-      const routes = rules.map((rule): Route => ({ ...rule, service: name, label: rule.path, methodAllowed: true }));
+      const routes = rules.map((rule): Route => ({
+        ...rule,
+        service: name,
+        label: rule.path,
+        methodAllowed: true,
+        mcp: null,
+      }));
       const rest = rules.some(({ path }) => path === '/*') ? [] : [unruledRoute(name)];
       return [...routes, ...rest].filter(opens).map(({ path, methods, addresses }) => ({
         service: name,

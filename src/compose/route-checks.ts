@@ -1,3 +1,4 @@
+import { MCP_KINDS } from '../core/mcp-rules.ts';
 import { rulePathFault, rulePathKey } from '../core/route-table.ts';
 import { nearest, type Fault } from './faults.ts';
 import { checkCidr } from './findings.ts';
@@ -14,6 +15,24 @@ export function routeFaults(service: Place, callers: ReadonlySet<string> | null)
     faults.push(...contradictions(route));
   }
   return faults;
+}
+
+/** What is wrong with the rules for an MCP server's tools, resources and prompts. */
+export function mcpFaults(service: Place, callers: ReadonlySet<string> | null): Fault[] {
+  const nobody = service.get('for');
+  return MCP_KINDS.flatMap((kind) =>
+    service
+      .get(kind)
+      .get('for')
+      .entries()
+      .flatMap(([name, place]) =>
+        callerFaults(
+          { ...place, text: name, fault: (message, hint) => place.keyFault(message, hint) },
+          nobody,
+          callers,
+        ),
+      ),
+  );
 }
 
 function pathFaults(route: Place, taken: Map<string, string>): Fault[] {

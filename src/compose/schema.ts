@@ -82,6 +82,25 @@ const route = z.strictObject({
 /** The rules of one service. */
 export const routesSchema = z.array(route);
 
+const names = some(z.string().min(1, { error: 'write a name; * in it stands for any characters' }), 'all of them');
+const usable = {
+  allow: names.optional().describe('What may be used, by name; * stands for any characters. Default: all.'),
+  deny: names.optional().describe('What may not be used; beats allow.'),
+};
+const mcpRules = z.strictObject({
+  ...usable,
+  scopes: z
+    .record(z.string().min(1), some(scope, 'no scope'), {
+      error: 'write names below it: scopes: { "write_*": [files:write] }',
+    })
+    .optional()
+    .describe('Scopes that the credential must have for what is named so; * stands for any characters.'),
+  for: z
+    .record(z.string(), z.strictObject(usable), { error: 'write callers below it: for: { aidb: { allow: [search] } }' })
+    .optional()
+    .describe('For single callers, instead of allow and deny above.'),
+});
+
 const upstreamKey = z.strictObject({
   file: file.describe('File that holds the key; a final line break is not part of it.'),
   header: z
@@ -161,7 +180,14 @@ const serviceEntry = z.strictObject({
   onStoreOutage: outage
     .optional()
     .describe('For every route of the service that has none of its own; default cached(5m).'),
-  maxSignedBody: size.optional().describe('Signed bodies are held until verified; over this size 413. Default 10MiB.'),
+  tools: mcpRules.optional().describe('Of an MCP server: which tools callers may see and call. Default: all.'),
+  resources: mcpRules.optional().describe('Of an MCP server: which resources callers may see and read, by URI.'),
+  prompts: mcpRules.optional().describe('Of an MCP server: which prompts callers may see and get.'),
+  maxSignedBody: size
+    .optional()
+    .describe(
+      'Signed bodies, and messages to an MCP server with rules, are held until judged; over this size 413. Default 10MiB.',
+    ),
   timeouts: timeouts.optional().describe('How long the upstream may take.'),
   signature: signature.optional().describe('How signatures are judged.'),
   rotateEvery: rotateEvery.optional(),
@@ -233,6 +259,7 @@ export type RawConfig = z.infer<typeof configSchema>;
 export type RawService = RawConfig['services'][string];
 export type RawRoute = NonNullable<RawService['routes']>[number];
 export type RawDelivery = NonNullable<RawConfig['deliver']>[string];
+export type RawMcpRules = NonNullable<RawService['tools']>;
 export type RawRateLimit = NonNullable<RawRoute['rateLimit']>;
 
 /** What editors check the file with; shipped as docs/countersign.schema.json. */

@@ -6,7 +6,7 @@ import { IDENTITY_HEADERS, identityValues, isIdentityHeader } from './identity.t
 import { allow, deny, type Verdict } from './verdict.ts';
 
 function decisionWith(verdict: Verdict | null, details: Partial<Decision> = {}): Decision {
-  const route = { ...ruleFor('/embed'), service: 'embeddings', label: '/embed', methodAllowed: true };
+  const route = { ...ruleFor('/embed'), service: 'embeddings', label: '/embed', methodAllowed: true, mcp: null };
   return { verdict, route, mode: 'enforce', outcome: 'allow', durationMicros: 1, ...details };
 }
 

@@ -72,6 +72,7 @@ export function unruledRoute(service: string): Route {
     rateLimit: null,
     mode: null,
     staleSecondsMax: null,
+    mcp: null,
     service,
     label: '*',
     methodAllowed: true,
@@ -85,7 +86,7 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
   for (const rule of rules) {
     const fault = rulePathFault(rule.path);
     if (fault) throw new TypeError(fault);
-    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true };
+    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true, mcp: null };
     routes.push(route);
     insert(root, route);
   }

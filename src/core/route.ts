@@ -1,4 +1,5 @@
 import type { AddressList } from './address.ts';
+import type { McpRules } from './mcp-rules.ts';
 import type { Mode } from './mode.ts';
 
 /** public: nobody is asked. any: any proven caller. service: a service only. operator: an operator only. */
@@ -37,4 +38,11 @@ export interface Route extends RouteRule {
   readonly label: string;
   /** False when the path has rules but none for this method: no proven caller may pass. */
   readonly methodAllowed: boolean;
+  /** What callers may ask of an MCP server; null where that is not looked at. */
+  readonly mcp: McpRules | null;
+}
+
+/** Of a caller as it is written in a rule: 'aidb' means service:aidb; what holds a colon is a whole principal id. */
+export function callerId(name: string): string {
+  return name.includes(':') ? name : `service:${name}`;
 }

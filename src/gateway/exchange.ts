@@ -11,6 +11,8 @@ import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
 import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
+import { FilteredAnswer } from './mcp/filtered-answer.ts';
+import { judgedBody, judgedHeaders, rulesInForce } from './mcp/judged.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
 import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
@@ -37,6 +39,8 @@ export class Exchange implements ResponseHandler {
   readonly #target: string;
   readonly #upgrade: Duplex | null;
   #sent: UpstreamRequest | null = null;
+  /** Who hears of the answer first. */
+  #handler: ResponseHandler = this;
   #decision: Decision | null = null;
   #connection: UpstreamConnection | null = null;
   #hasPlace = false;
@@ -105,14 +109,16 @@ export class Exchange implements ResponseHandler {
     if (!upstream.take(isProven(decision)))
       return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
     this.#hasPlace = true;
-    const body = held ?? (hasBody(this.#req) ? this.#req : null);
+    const inForce = rulesInForce(decision);
+    if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
+    const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
     if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
     const lines = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
     this.#sent = requestHead({
       method: this.#request.method,
       target: this.#target,
       host: upstream.host,
-      lines,
+      lines: inForce === null ? lines : judgedHeaders(lines),
       body,
       upgrade: this.#upgrade === null ? null : 'websocket',
     });
@@ -123,7 +129,7 @@ export class Exchange implements ResponseHandler {
 
   #send(connection: UpstreamConnection): void {
     this.#connection = connection;
-    if (this.#sent !== null) connection.send(this.#sent, this);
+    if (this.#sent !== null) connection.send(this.#sent, this.#handler);
   }
 
   onHead({ status, lines }: ResponseHead): void {
@@ -160,6 +166,7 @@ export class Exchange implements ResponseHandler {
 
   onEnd(last: Buffer | null): void {
     const connection = this.#connection;
+    this.#connection = null;
     this.#release();
     if (connection !== null) this.#upstream.keep(connection);
     // As text a short body leaves in one string with the head: in Latin-1 a character is a byte.
@@ -270,7 +277,7 @@ export class Exchange implements ResponseHandler {
     this.#unwatch?.();
     this.#context.open.delete(this);
     if (this.#hasPlace) this.#upstream.give(isProven(this.#decision));
-    if (this.#connection?.busy) this.#connection.destroy();
+    this.#connection?.destroy();
   }
 }
 

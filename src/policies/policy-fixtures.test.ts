@@ -38,6 +38,7 @@ export function routeWith(details: Partial<Route>): Route {
     service: 'embeddings',
     label: '/embed',
     methodAllowed: true,
+    mcp: null,
     ...details,
   };
 }

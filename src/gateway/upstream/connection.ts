@@ -83,11 +83,6 @@ export class UpstreamConnection {
     return this.#open && this.#handler === null && now < this.#idleUntil;
   }
 
-  /** A request is under way. */
-  get busy(): boolean {
-    return this.#handler !== null;
-  }
-
   /** The client's body is on its way, and it is the client's turn. */
   get waitsForClient(): boolean {
     return this.#upload !== null && !this.#upload.done && !this.#upload.blocked;

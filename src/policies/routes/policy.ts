@@ -1,5 +1,5 @@
 import type { Policy } from '../../core/policy.ts';
-import type { Access, Route } from '../../core/route.ts';
+import { callerId, type Access, type Route } from '../../core/route.ts';
 import { denyPrincipal, type Principal } from '../../core/verdict.ts';
 
 /** Who may use a route: its access, its callers, its methods. */
@@ -11,7 +11,7 @@ export function routesPolicy(): Policy {
     // A shared key is held by every caller of its service: it cannot say which of them is asking.
     if (principal.id.startsWith('holder:')) return false;
     let callers = callersOf.get(route);
-    if (!callers) callersOf.set(route, (callers = new Set(names.map(principalId))));
+    if (!callers) callersOf.set(route, (callers = new Set(names.map(callerId))));
     return callers.has(principal.id);
   }
 
@@ -27,11 +27,6 @@ export function routesPolicy(): Policy {
       return null;
     },
   };
-}
-
-/** 'aidb' means service:aidb; what holds a colon is a whole principal id. */
-function principalId(name: string): string {
-  return name.includes(':') ? name : `service:${name}`;
 }
 
 function accessAllows(access: Access, principal: Principal): boolean {

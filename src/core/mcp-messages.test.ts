@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { readMcpMessages } from './mcp-messages.ts';
+
+const read = (text: string | Buffer) => readMcpMessages(Buffer.from(text as string));
+
+function noteOf(text: string | Buffer): string {
+  const found = read(text);
+  assert.equal(found.ok, false, String(text));
+  return found.ok ? '' : found.note;
+}
+
+test('one message and a batch are read, and passed on in one spelling', () => {
+  const one = read(
+    ' { "jsonrpc" : "2.0",\n"id": 1.50e0, "method":"tools\\/call","params":{"n\\u0061me":"a", "arguments":{"b":[1 , {}]}} } ',
+  );
+  assert.ok(one.ok);
+  assert.equal(
+    one.text,
+    '{"jsonrpc":"2.0","id":1.50e0,"method":"tools/call","params":{"name":"a","arguments":{"b":[1,{}]}}}',
+  );
+  const batch = read('[{"method":"a"},{"id":1,"result":{}}]');
+  assert.ok(batch.ok);
+  assert.equal(batch.messages.length, 2);
+});
+
+test('numbers go on as they were, however many digits they have', () => {
+  const found = read('{"method":"a","params":{"n":123456789012345678901234567890.10}}');
+  assert.ok(found.ok && found.text.includes('123456789012345678901234567890.10'));
+});
+
+test('what two readers could understand in two ways is refused', () => {
+  const twice: [string, RegExp][] = [
+    ['{"method":"a","method":"b"}', /"method" stands twice/],
+    ['{"method":"a","m\\u0065thod":"b"}', /"method" stands twice/],
+    ['{"method":"a","params":{"x":{"k":1,"k":2}}}', /"k" stands twice/],
+    ['{"method":"a","params":{"name":"a","x":[{"k":1,"j":{},"k":2}]}}', /"k" stands twice/],
+    ['{"Method":"tools/call","method":"ping"}', /"Method" is nearly/],
+    ['{"METHOD":"tools/call"}', /nearly/],
+    ['{"method":"tools/call","params":{"Name":"x","name":"y"}}', /"Name" is nearly/],
+    ['{"method":"tools/call","Params":{"name":"x"}}', /"Params" is nearly/],
+    ['{"method":"tools/call","param\\u017f":{"name":"x"}}', /nearly/],
+    ['\ufeff{"method":"a"}', /no JSON/],
+    ["{'method':'a'}", /no JSON/],
+    ['{"method":"a",}', /no JSON/],
+    ['{"method":"a"}{"method":"b"}', /no JSON/],
+    ['{"method":"a"} // b', /no JSON/],
+    ['{"method":NaN}', /no JSON/],
+    ['', /no JSON/],
+    ['[]', /empty/],
+    ['[[{"method":"a"}]]', /no object/],
+    ['"tools/call"', /no object/],
+    ['null', /no object/],
+    ['{"method":1}', /no string/],
+    ['{"method":["tools/call"]}', /no string/],
+    ['{"id":1}', /without a method/],
+    [`{"method":"a","params":{"x":${'['.repeat(200)}${']'.repeat(200)}}}`, /deeper/],
+    [`[${'{"method":"a"},'.repeat(100)}{"method":"a"}]`, /more than 100/],
+  ];
+  for (const [text, pattern] of twice) assert.match(noteOf(text), pattern, text);
+  assert.match(noteOf(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])), /UTF-8/);
+  assert.match(noteOf(Buffer.from('{"method":"a"}', 'utf16le')), /no JSON/);
+});
+
+test('a tool may give its own arguments whatever names it likes', () => {
+  assert.ok(read('{"method":"tools/call","params":{"name":"a","arguments":{"Name":1,"name":2,"METHOD":3}}}').ok);
+});
+
+test('every JSON value keeps its meaning, however it was spaced', () => {
+  const spaces = fc.constantFrom('', ' ', '\n', '\t\r\n ');
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), spaces, (value, space) => {
+      const message = { jsonrpc: '2.0', method: 'tools/call', params: { name: 'a', arguments: { value } } };
+      const found = read(JSON.stringify(message, null, space.replace(/[\r\n]/g, ' ')));
+      assert.ok(found.ok);
+      assert.equal(found.text, JSON.stringify(message));
+      assert.deepEqual(found.messages, [JSON.parse(JSON.stringify(message))]);
+    }),
+  );
+});

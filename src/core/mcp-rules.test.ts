@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fits, isListed, objectionTo, type McpRule, type McpRules } from './mcp-rules.ts';
+import type { Principal } from './verdict.ts';
+
+const rule = (given: Partial<McpRule> = {}): McpRule => ({
+  callers: null,
+  allow: null,
+  deny: [],
+  scopes: [],
+  ...given,
+});
+const rulesFor = (given: Partial<McpRules>): McpRules => ({ tools: null, resources: null, prompts: null, ...given });
+const caller = (id: string, scopes: string[] = []): Principal => ({
+  id,
+  scheme: 'api-key',
+  credentialId: 'k',
+  scopes,
+  expiresAt: null,
+  addresses: null,
+});
+const aidb = caller('service:aidb');
+
+const call = (name: unknown) => ({ method: 'tools/call', params: { name } });
+const reasonFor = (message: Record<string, unknown>, rules: Partial<McpRules>, who = aidb) =>
+  objectionTo(message, who, rulesFor(rules))?.reason ?? null;
+
+test('a glob fits whole names, and a star any characters', () => {
+  for (const name of ['read_file', 'read_', 'read_a/b']) assert.ok(fits('read_*', name), name);
+  for (const name of ['read', 'xread_file', 'Read_file', '']) assert.ok(!fits('read_*', name), name);
+  assert.ok(fits('*', '') && fits('*', 'a') && fits('a', 'a') && !fits('a', 'ab') && !fits('', 'a'));
+  assert.ok(fits('a*b*c', 'a-b-c') && fits('a*b*c', 'abc') && !fits('a*b*c', 'ac') && !fits('ab*ba', 'aba'));
+  assert.ok(!fits(`${'a*'.repeat(50)}b`, 'a'.repeat(100_000)), 'in a time that nobody notices');
+});
+
+test('what is allowed may be called, what is denied may not, and denying wins', () => {
+  const rules = { tools: [rule({ allow: ['read_*', 'search'], deny: ['read_secret'] })] };
+  for (const name of ['search', 'read_file']) assert.equal(reasonFor(call(name), rules), null, name);
+  for (const name of ['read_secret', 'write_file', 'Search', 'search ', '']) {
+    assert.equal(reasonFor(call(name), rules), 'tool_not_allowed', name);
+    assert.equal(isListed('tools', name, aidb, rulesFor(rules)), false, name);
+  }
+});
+
+test('denied is denied in letters that a careless server takes for the same', () => {
+  const rules = { tools: [rule({ deny: ['delete_*'] })] };
+  for (const name of ['delete_all', 'DELETE_all', 'Delete_x', 'ｄｅｌｅｔｅ_all'])
+    assert.equal(reasonFor(call(name), rules), 'tool_not_allowed', name);
+  assert.equal(reasonFor(call('read'), rules), null);
+});
+
+test('the first rule that is for a caller counts, and who has none may use nothing', () => {
+  const tools = [
+    rule({ callers: new Set(['service:aidb']), allow: ['*'], deny: ['drop'] }),
+    rule({ callers: new Set(['service:web']), allow: ['search'] }),
+  ];
+  assert.equal(reasonFor(call('write'), { tools }), null);
+  assert.equal(reasonFor(call('drop'), { tools }), 'tool_not_allowed');
+  assert.equal(reasonFor(call('search'), { tools }, caller('service:web')), null);
+  assert.equal(reasonFor(call('write'), { tools }, caller('service:web')), 'tool_not_allowed');
+  assert.equal(reasonFor(call('search'), { tools }, caller('token:1')), 'tool_not_allowed');
+});
+
+test('a tool may ask for scopes, and is listed so that they can be asked for', () => {
+  const tools = [
+    rule({
+      scopes: [
+        { glob: 'write_*', scopes: ['files:write'] },
+        { glob: '*', scopes: ['files'] },
+      ],
+    }),
+  ];
+  const objection = objectionTo(call('write_file'), caller('service:aidb', ['files']), rulesFor({ tools }));
+  assert.equal(objection?.reason, 'insufficient_scope');
+  assert.deepEqual(objection?.requiredScopes, ['files:write', 'files']);
+  assert.equal(reasonFor(call('write_file'), { tools }, caller('a', ['files', 'files:write'])), null);
+  assert.equal(reasonFor(call('WRITE_file'), { tools }, caller('a', ['files'])), 'insufficient_scope');
+  assert.ok(isListed('tools', 'write_file', aidb, rulesFor({ tools })));
+});
+
+test('every method that names a tool, a resource or a prompt is judged', () => {
+  const nothing = [rule({ allow: [] })];
+  const rules = { tools: nothing, resources: nothing, prompts: nothing };
+  for (const [method, params] of [
+    ['tools/call', { name: 'a' }],
+    ['resources/read', { uri: 'file:///a' }],
+    ['resources/subscribe', { uri: 'file:///a' }],
+    ['resources/unsubscribe', { uri: 'file:///a' }],
+    ['prompts/get', { name: 'a' }],
+    ['completion/complete', { ref: { type: 'ref/prompt', name: 'a' } }],
+    ['completion/complete', { ref: { type: 'ref/resource', uri: 'file:///a' } }],
+    ['subscriptions/listen', { notifications: { resourceSubscriptions: ['file:///a'] } }],
+  ] as const) {
+    assert.equal(reasonFor({ method, params }, rules), 'tool_not_allowed', method);
+    assert.equal(reasonFor({ method, params }, {}), null, `${method} without rules`);
+  }
+  for (const method of ['tools/list', 'initialize', 'ping', 'notifications/initialized', 'server/discover'])
+    assert.equal(reasonFor({ method }, rules), null, method);
+  assert.equal(reasonFor({ id: 1, result: {} }, rules), null, 'an answer to the server');
+});
+
+test('what names nothing, or a method that is nearly judged, is no message', () => {
+  const rules = { tools: [rule()], resources: [rule()], prompts: [rule()] };
+  for (const message of [
+    { method: 'tools/call' },
+    call(1),
+    call(['search']),
+    { method: 'tools/call', params: ['search'] },
+    { method: 'Tools/Call', params: { name: 'a' } },
+    { method: ' tools/call', params: { name: 'a' } },
+    { method: 'completion/complete', params: {} },
+    { method: 'subscriptions/listen', params: { notifications: { resourceSubscriptions: 'file:///a' } } },
+  ])
+    assert.equal(reasonFor(message, rules), 'bad_request', JSON.stringify(message));
+});
+
+test('a URI that leads out of an allowed folder is not allowed', () => {
+  const rules = { resources: [rule({ allow: ['file:///public/*'] })] };
+  const read = (uri: string) => reasonFor({ method: 'resources/read', params: { uri } }, rules);
+  for (const uri of ['file:///public/a.txt', 'file:///public/a..b', 'file:///public/a/b?c=d'])
+    assert.equal(read(uri), null);
+  for (const uri of [
+    'file:///public/../secret',
+    'file:///public/..',
+    'file:///public/./a',
+    'file:///public/%2e%2e/secret',
+    'file:///public/%2E./secret',
+    'file:///public/a%2f..%2fb',
+    'file:///public/%252e%252e/secret',
+    'file:///public/..\\secret',
+    'file:///public/\u0000',
+    'file:///public/a b',
+    'FILE:///public/a',
+  ])
+    assert.equal(read(uri), 'tool_not_allowed', uri);
+});

@@ -1,0 +1,133 @@
+import { folded, isObject, type JsonObject } from './mcp-messages.ts';
+import type { Principal, Reason } from './verdict.ts';
+
+/** What a caller may name of one kind. Globs, in which '*' stands for any characters. */
+export interface McpRule {
+  /** Whole principal ids; null for every caller. The first rule that is for a caller counts, and no other. */
+  readonly callers: ReadonlySet<string> | null;
+  /** Null: everything that is not denied. */
+  readonly allow: readonly string[] | null;
+  /** Beats `allow`. */
+  readonly deny: readonly string[];
+  /** What is named so asks for these scopes; of several globs that fit, for all of theirs. */
+  readonly scopes: readonly { readonly glob: string; readonly scopes: readonly string[] }[];
+}
+
+export type McpKind = 'tools' | 'resources' | 'prompts';
+export const MCP_KINDS: readonly McpKind[] = ['tools', 'resources', 'prompts'];
+
+/** Rules of one MCP server, in the order of the file. A kind without rules is open to whoever may call the server. */
+export type McpRules = { readonly [Kind in McpKind]: readonly McpRule[] | null };
+
+export interface McpObjection {
+  readonly reason: Extract<Reason, 'tool_not_allowed' | 'insufficient_scope' | 'bad_request'>;
+  readonly note: string;
+  readonly requiredScopes: readonly string[];
+}
+
+interface Named {
+  readonly kind: McpKind;
+  /** Null where the message does not name what it must. */
+  readonly name: string | null;
+}
+
+const methods: ReadonlyMap<string, { readonly kind: McpKind; readonly member: 'name' | 'uri' }> = new Map([
+  ['tools/call', { kind: 'tools', member: 'name' }],
+  ['resources/read', { kind: 'resources', member: 'uri' }],
+  ['resources/subscribe', { kind: 'resources', member: 'uri' }],
+  ['resources/unsubscribe', { kind: 'resources', member: 'uri' }],
+  ['prompts/get', { kind: 'prompts', member: 'name' }],
+]);
+const judgedMethods: ReadonlySet<string> = new Set([...methods.keys(), 'completion/complete', 'subscriptions/listen']);
+
+/** The first objection to what a message asks for; null for none. */
+export function objectionTo(message: JsonObject, principal: Principal, rules: McpRules): McpObjection | null {
+  const { method } = message;
+  if (typeof method !== 'string') return null;
+  if (!judgedMethods.has(method)) {
+    // A server that reads it with less care would do what nobody has judged.
+    return judgedMethods.has(folded(method).trim())
+      ? objection('bad_request', `the method ${JSON.stringify(method)} is nearly one that is judged`)
+      : null;
+  }
+  for (const { kind, name } of namedBy(method, isObject(message['params']) ? message['params'] : {})) {
+    if (rules[kind] === null) continue;
+    if (name === null) return objection('bad_request', `${method} does not say which`);
+    const found = objectionToName(kind, name, principal, rules);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Whether the caller may see it in a list. What asks for a scope is shown, so that it can be asked for. */
+export function isListed(kind: McpKind, name: string, principal: Principal, rules: McpRules): boolean {
+  return objectionToName(kind, name, principal, rules)?.reason !== 'tool_not_allowed';
+}
+
+function objectionToName(kind: McpKind, name: string, principal: Principal, rules: McpRules): McpObjection | null {
+  const ofKind = rules[kind];
+  if (ofKind === null) return null;
+  const shown = `${kind.slice(0, -1)} ${JSON.stringify(name.slice(0, 128))}`;
+  const rule = ofKind.find(({ callers }) => callers === null || callers.has(principal.id));
+  if (!rule) return objection('tool_not_allowed', `no rule lets ${principal.id} use ${kind}`);
+  if (kind === 'resources' && isAmbiguousUri(name) && (rule.allow !== null || rule.deny.length > 0))
+    return objection('tool_not_allowed', `the ${shown} can be read in two ways`);
+  if (rule.deny.some((glob) => fitsLoosely(glob, name)))
+    return objection('tool_not_allowed', `the ${shown} is denied to ${principal.id}`);
+  if (rule.allow !== null && !rule.allow.some((glob) => fits(glob, name)))
+    return objection('tool_not_allowed', `the ${shown} is not among those that ${principal.id} may use`);
+  const needed = rule.scopes.filter(({ glob }) => fitsLoosely(glob, name)).flatMap(({ scopes }) => scopes);
+  if (needed.every((scope) => principal.scopes.includes(scope))) return null;
+  return objection('insufficient_scope', `the ${shown} needs ${needed.join(' ')}`, [...new Set(needed)]);
+}
+
+function namedBy(method: string, params: JsonObject): Named[] {
+  const plain = methods.get(method);
+  if (plain) return [{ kind: plain.kind, name: text(params[plain.member]) }];
+  if (method === 'completion/complete') {
+    const ref = isObject(params['ref']) ? params['ref'] : {};
+    if (ref['type'] === 'ref/prompt') return [{ kind: 'prompts', name: text(ref['name']) }];
+    return [{ kind: 'resources', name: text(ref['uri']) }];
+  }
+  const wanted = isObject(params['notifications']) ? params['notifications'] : {};
+  const uris = wanted['resourceSubscriptions'];
+  if (uris === undefined) return [];
+  return Array.isArray(uris)
+    ? uris.map((uri) => ({ kind: 'resources', name: text(uri) }))
+    : [{ kind: 'resources', name: null }];
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+/** Where '..' or an encoded slash is resolved, a name below an allowed folder leads out of it. */
+function isAmbiguousUri(uri: string): boolean {
+  return /(?:^|[/\\])\.{1,2}(?:$|[/\\?#])|\\|%2e|%2f|%5c|%25/i.test(uri) || !/^[\x21-\x7e]*$/.test(uri);
+}
+
+/** As strict as can be read: a server may take letters for one another that we tell apart. */
+function fitsLoosely(glob: string, name: string): boolean {
+  return fits(glob, name) || fits(folded(glob), folded(name));
+}
+
+/** Takes a time that grows with the length of both, whatever they hold. */
+export function fits(glob: string, name: string): boolean {
+  const parts = glob.split('*');
+  const [first = ''] = parts;
+  if (parts.length === 1) return name === glob;
+  const last = parts.at(-1) ?? '';
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+  const end = name.length - last.length;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
+
+function objection(reason: McpObjection['reason'], note: string, requiredScopes: readonly string[] = []): McpObjection {
+  return { reason, note, requiredScopes };
+}

@@ -1,0 +1,33 @@
+import type { Decision } from '../../core/decision.ts';
+import { readMcpMessages } from '../../core/mcp-messages.ts';
+import type { McpRules } from '../../core/mcp-rules.ts';
+import type { Principal } from '../../core/verdict.ts';
+
+export interface RulesInForce {
+  readonly principal: Principal;
+  readonly rules: McpRules;
+}
+
+/** Null where nothing is refused, or nothing is said of an MCP server: then its answers pass as they are. */
+export function rulesInForce({ mode, verdict, route }: Decision): RulesInForce | null {
+  if (route.mcp === null || mode !== 'enforce' || verdict?.allowed !== true) return null;
+  return { principal: verdict.principal, rules: route.mcp };
+}
+
+/** What is passed on of a held body: what was judged, in its one spelling. */
+export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): Buffer | null {
+  if (held === null || inForce === null) return held;
+  const read = readMcpMessages(held);
+  return read.ok ? Buffer.from(read.text) : held;
+}
+
+/** An answer that is to be looked into must not be compressed, and a digest of the body as it came is none of it as it goes. */
+export function judgedHeaders(lines: readonly string[]): string[] {
+  const kept = lines.filter((_, index) => !/^(?:accept-encoding|content-digest|digest)$/i.test(nameAt(lines, index)));
+  return [...kept, 'accept-encoding', 'identity'];
+}
+
+/** The name that belongs to an element of a flat list of names and values. */
+export function nameAt(lines: readonly string[], index: number): string {
+  return lines[index - (index % 2)] as string;
+}

@@ -1,0 +1,154 @@
+import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
+import { isListed, type McpKind, type McpRules } from '../../core/mcp-rules.ts';
+import type { Principal } from '../../core/verdict.ts';
+
+/** Takes what a caller may not use out of the lists in an upstream's answer. */
+export interface ListFilter {
+  /** True when nothing may go out before all of it has come in. */
+  readonly whole: boolean;
+  /** Returns what may go out now; empty for nothing yet. Throws an UnfilterableError. */
+  push(bytes: Buffer): Buffer;
+  end(): Buffer;
+}
+
+/** An answer that cannot be looked into; the caller must get none of it. */
+export class UnfilterableError extends Error {}
+
+export interface ListFilterOptions {
+  readonly principal: Principal;
+  readonly rules: McpRules;
+  /** Header lines of the answer, names and values. */
+  readonly lines: readonly string[];
+}
+
+/** Of one answer, and of one event of a stream. */
+const messageBytesMax = 16 * 1024 * 1024;
+
+/** Where a result lists things, and by what each is named. Templates are patterns of URIs: reading is judged, not they. */
+const lists: readonly { readonly member: string; readonly kind: McpKind; readonly name: string }[] = [
+  { member: 'tools', kind: 'tools', name: 'name' },
+  { member: 'resources', kind: 'resources', name: 'uri' },
+  { member: 'prompts', kind: 'prompts', name: 'name' },
+];
+
+/** Null where the answer's type holds no messages. Throws an UnfilterableError on a compressed one: none was asked for. */
+export function listFilter({ principal, rules, lines }: ListFilterOptions): ListFilter | null {
+  const coding = valueOf(lines, 'content-encoding');
+  const type = valueOf(lines, 'content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const isStream = type === 'text/event-stream';
+  if (!isStream && type !== 'application/json' && !type.endsWith('+json')) return null;
+  if (coding !== '' && coding !== 'identity')
+    throw new UnfilterableError(`an encoding that was not asked for (${coding})`);
+  const filter = (value: unknown): unknown => withoutUnlisted(value, principal, rules);
+  return isStream ? eventFilter(filter) : documentFilter(filter);
+}
+
+type Filter = (value: unknown) => unknown;
+
+function documentFilter(filter: Filter): ListFilter {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  return {
+    whole: true,
+    push(bytes) {
+      size += bytes.length;
+      if (size > messageBytesMax) throw new UnfilterableError('a body too large to be looked into');
+      pieces.push(Buffer.from(bytes));
+      return nothing;
+    },
+    end() {
+      const source = Buffer.concat(pieces);
+      if (source.length === 0) return source;
+      let value: unknown;
+      try {
+        value = JSON.parse(source.toString('utf8'));
+      } catch {
+        throw new UnfilterableError('a body that is no JSON');
+      }
+      const filtered = filter(value);
+      return filtered === value ? source : Buffer.from(JSON.stringify(filtered));
+    },
+  };
+}
+
+/** Event streams (WHATWG HTML §9.2.6): lines end in CR, LF or both, an event in an empty line. */
+function eventFilter(filter: Filter): ListFilter {
+  // Kept as one character a byte, so that a cut within a character does no harm.
+  let rest = '';
+  let skipsFeed = false;
+  return {
+    whole: false,
+    push(bytes) {
+      rest += bytes.toString('latin1');
+      if (skipsFeed && rest.startsWith('\n')) rest = rest.slice(1);
+      skipsFeed = false;
+      let out = '';
+      for (let end = eventEnd(rest); end !== -1; end = eventEnd(rest)) {
+        out += filteredEvent(rest.slice(0, end), filter);
+        // A line feed behind it, which may come later, belongs to this line end and begins no other line.
+        const feed = rest[end - 1] === '\r' && rest[end] === '\n';
+        skipsFeed = rest[end - 1] === '\r' && rest.length === end;
+        rest = rest.slice(feed ? end + 1 : end);
+      }
+      if (rest.length > messageBytesMax) throw new UnfilterableError('an event too large to be looked into');
+      return out === '' ? nothing : Buffer.from(out, 'latin1');
+    },
+    // An event without its end is none (§9.2.6): it is told to nobody.
+    end: () => nothing,
+  };
+}
+
+/** Behind the empty line that ends the first event; -1 for none yet. */
+function eventEnd(text: string): number {
+  const found = /(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r|\n)/.exec(text);
+  return found === null ? -1 : found.index + found[0].length;
+}
+
+function filteredEvent(event: string, filter: Filter): string {
+  const lines = event.split(/\r\n|\r|\n/).filter((line) => line !== '');
+  const isData = (line: string): boolean => line === 'data' || line.startsWith('data:');
+  const data = lines.filter(isData).map((line) => line.slice(5).replace(/^ /, ''));
+  if (data.length === 0) return event;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(data.join('\n'), 'latin1').toString('utf8'));
+  } catch {
+    return event;
+  }
+  const filtered = filter(value);
+  if (filtered === value) return event;
+  const kept = lines.filter((line) => !isData(line));
+  const text = Buffer.from(JSON.stringify(filtered)).toString('latin1');
+  return `${[...kept, `data: ${text}`].join('\n')}\n\n`;
+}
+
+/** The same value where nothing was taken out. */
+function withoutUnlisted(value: unknown, principal: Principal, rules: McpRules): unknown {
+  if (Array.isArray(value)) {
+    const filtered = value.map((message) => withoutUnlisted(message, principal, rules));
+    return filtered.some((message, index) => message !== value[index]) ? filtered : value;
+  }
+  if (!isObject(value) || !isObject(value['result'])) return value;
+  let result: JsonObject = value['result'];
+  for (const { member, kind, name } of lists) {
+    const list = result[member];
+    if (rules[kind] === null || !Array.isArray(list)) continue;
+    const kept = list.filter((item) => {
+      const named = isObject(item) ? item[name] : undefined;
+      return typeof named === 'string' && isListed(kind, named, principal, rules);
+    });
+    // The list of one caller is not that of another: no cache may hand it on.
+    const scope = 'cacheScope' in result ? { cacheScope: 'private' } : {};
+    if (kept.length < list.length || 'cacheScope' in result) result = { ...result, [member]: kept, ...scope };
+  }
+  return result === value['result'] ? value : { ...value, result };
+}
+
+function valueOf(lines: readonly string[], name: string): string {
+  const values: string[] = [];
+  for (let index = 0; index < lines.length; index += 2)
+    if (lines[index]?.toLowerCase() === name) values.push(lines[index + 1] ?? '');
+  return values.join(', ').trim();
+}
+
+const nothing = Buffer.alloc(0);

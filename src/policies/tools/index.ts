@@ -1,0 +1,1 @@
+export { toolsPolicy } from './policy.ts';

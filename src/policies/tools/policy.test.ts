@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { McpRules } from '../../core/mcp-rules.ts';
+import { BodyError, type AuthRequest } from '../../core/request.ts';
+import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { toolsPolicy } from './policy.ts';
+
+const policy = toolsPolicy();
+const mcp: McpRules = {
+  tools: [{ callers: null, allow: ['search'], deny: [], scopes: [] }],
+  resources: null,
+  prompts: null,
+};
+const messageTo = (name: string): Uint8Array =>
+  Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }));
+
+async function reasonFor(details: Partial<AuthRequest>, rules: McpRules | null = mcp): Promise<string | null> {
+  const request = requestTo({ method: 'POST', bodyPresence: 'present', ...details });
+  return (await policy.check(callerNamed('service:aidb'), request, routeWith({ mcp: rules })))?.reason ?? null;
+}
+
+test('a route without rules is not looked at, and its body is left alone', async () => {
+  assert.equal(await reasonFor({ body: () => assert.fail('the body was read') }, null), null);
+});
+
+test('the caller may use what the rules name, and the objection names the caller', async () => {
+  assert.equal(await reasonFor({ body: async () => messageTo('search') }), null);
+  assert.equal(await reasonFor({ body: async () => messageTo('wipe') }), 'tool_not_allowed');
+  const request = requestTo({ method: 'POST', bodyPresence: 'present', body: async () => messageTo('wipe') });
+  const objection = await policy.check(callerNamed('service:aidb'), request, routeWith({ mcp }));
+  assert.deepEqual(objection?.caller, { id: 'service:aidb', proven: true });
+});
+
+test('what has no body asks for nothing', async () => {
+  for (const method of ['GET', 'DELETE', 'POST']) assert.equal(await reasonFor({ method, bodyPresence: 'none' }), null);
+});
+
+test('a body that is not seen is not let through: forward auth cannot judge it', async () => {
+  assert.equal(await reasonFor({ bodyPresence: 'unseen' }), 'tool_not_allowed');
+  assert.equal(await reasonFor({ bodyPresence: 'unseen', method: 'GET' }), null);
+});
+
+test('a body that cannot be had is an outage of the body, and not an objection', async () => {
+  const body = () => Promise.reject(new BodyError('body_too_large', 'too large'));
+  await assert.rejects(reasonFor({ body }), { code: 'body_too_large' });
+});
+
+test('messages that would pass unread are refused by their form', async () => {
+  const fields = (name: string, value: string) => (asked: string) => (asked === name ? [value] : []);
+  for (const [name, value, reason] of [
+    ['upgrade', 'websocket', 'not_allowed'],
+    ['content-encoding', 'br', 'bad_request'],
+    ['content-encoding', 'identity, gzip', 'bad_request'],
+    ['content-type', 'application/json; charset="utf-16"', 'bad_request'],
+    ['content-type', 'application/json;charset = latin1', 'bad_request'],
+    ['content-type', 'application/json; charset="utf-8"', null],
+    ['content-encoding', 'identity', null],
+  ] as const)
+    assert.equal(
+      await reasonFor({ fields: fields(name, value), body: async () => messageTo('search') }),
+      reason,
+      value,
+    );
+});

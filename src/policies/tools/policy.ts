@@ -1,0 +1,60 @@
+import { readMcpMessages } from '../../core/mcp-messages.ts';
+import { objectionTo, type McpRules } from '../../core/mcp-rules.ts';
+import type { Policy } from '../../core/policy.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.ts';
+
+/** What a caller may ask of an MCP server: tools, resources and prompts. Every message of a batch is judged. */
+export function toolsPolicy(): Policy {
+  return {
+    name: 'tools',
+    check(principal, request, { mcp }) {
+      if (mcp === null) return null;
+      const fault = formFault(request);
+      if (fault !== null) return denyPrincipal(principal, fault.reason, fault.note);
+      if (request.bodyPresence === 'none') return null;
+      if (request.bodyPresence === 'unseen')
+        return canCarryMessages(request.method)
+          ? denyPrincipal(
+              principal,
+              'tool_not_allowed',
+              'rules for tools need the body, which forward auth never sees: let the gateway stand before this service',
+            )
+          : null;
+      return judged(principal, request, mcp);
+    },
+  };
+}
+
+async function judged(principal: Principal, request: AuthRequest, rules: McpRules): Promise<Denied | null> {
+  const read = readMcpMessages(await request.body());
+  if (!read.ok) return denyPrincipal(principal, 'bad_request', read.note);
+  for (const message of read.messages) {
+    const objection = objectionTo(message, principal, rules);
+    if (objection === null) continue;
+    const { reason, note, requiredScopes } = objection;
+    return denyPrincipal(principal, reason, note, { requiredScopes });
+  }
+  return null;
+}
+
+interface FormFault {
+  readonly reason: 'bad_request' | 'not_allowed';
+  readonly note: string;
+}
+
+/** What would bring messages past this policy. */
+function formFault(request: AuthRequest): FormFault | null {
+  if (request.fields('upgrade').length > 0)
+    return { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' };
+  if (request.fields('content-encoding').some((coding) => coding.trim().toLowerCase() !== 'identity'))
+    return { reason: 'bad_request', note: 'a compressed body cannot be judged' };
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.fields('content-type').join(','))?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    return { reason: 'bad_request', note: 'JSON is exchanged in UTF-8 (RFC 8259 §8.1)' };
+  return null;
+}
+
+function canCarryMessages(method: string): boolean {
+  return !['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(method);
+}
