@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { parseConfig } from '../../src/compose/load.ts';
 import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 import { faultsOf, manifestsIn } from '../../test/fixtures/manifests.ts';
@@ -23,6 +24,18 @@ test('a misspelt field, a wrong type and a missing one are found', async () => {
   );
   for (const fault of [/required property selector/, /replicas must be integer/, /"contaners"/])
     assert.match(faults.join('\n'), fault);
+});
+
+test('chart and manifests speak of this version', () => {
+  const text = (file: string): string => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
+  const { version } = JSON.parse(text('package.json'));
+  const chart = parse(text('deploy/helm/countersign/Chart.yaml'));
+  assert.deepEqual([chart.version, chart.appVersion], [version, version]);
+  const images = files.flatMap((file) => [...text(`deploy/kubernetes/${file}`).matchAll(/image: countersign:(.*)/g)]);
+  assert.deepEqual(
+    images.map(([, tag]) => tag),
+    [version, version],
+  );
 });
 
 test('every configuration in a ConfigMap is sound', () => {

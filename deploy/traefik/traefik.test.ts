@@ -1,6 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { parse } from 'yaml';
+import { dialectOf } from '../../src/authority/forward-auth.ts';
+import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 import { rawRequest } from '../../test/fixtures/authority-stack.ts';
 import { provide, traefik } from '../../test/fixtures/programs.ts';
 import { shipped, startProxy, temporaryFolder } from '../../test/fixtures/proxied-stack.ts';
@@ -13,8 +18,8 @@ proxyContract('Traefik', {
   async start(t, addresses) {
     const folder = temporaryFolder(t, 'traefik');
     const at = (file: string): string => join(import.meta.dirname, file);
-    writeFileSync(join(folder, 'countersign.yaml'), shipped(at('countersign.yaml'), addresses));
-    const config = shipped(at('traefik.yaml'), addresses).replace('countersign.yaml', join(folder, 'countersign.yaml'));
+    writeFileSync(join(folder, 'dynamic.yaml'), shipped(at('dynamic.yaml'), addresses));
+    const config = shipped(at('traefik.yaml'), addresses).replace('dynamic.yaml', join(folder, 'dynamic.yaml'));
     writeFileSync(join(folder, 'traefik.yaml'), config);
     await startProxy(t, provide(traefik), [`--configFile=${join(folder, 'traefik.yaml')}`], { port: addresses.proxy });
     // It listens before it has read its routers, and knows nobody until then.
@@ -24,4 +29,19 @@ proxyContract('Traefik', {
     };
     while (!(await routed())) await setTimeout(20);
   },
+});
+
+test('every router takes claims off, asks for its service by name, and only then takes the prefix off', () => {
+  const { http } = parse(readFileSync(join(import.meta.dirname, 'dynamic.yaml'), 'utf8'));
+  const claims = Object.keys(http.middlewares['countersign-claims'].headers.customRequestHeaders);
+  for (const name of IDENTITY_HEADERS) assert.ok(claims.includes(name), name);
+  for (const [name, router] of Object.entries<{ middlewares: string[]; service: string }>(http.routers)) {
+    assert.deepEqual(router.middlewares.slice(0, 2), ['countersign-claims', `countersign-${router.service}`], name);
+    const { address, authResponseHeaders, ...rest } = http.middlewares[`countersign-${router.service}`].forwardAuth;
+    const url = new URL(address);
+    assert.ok(dialectOf(url.pathname), address);
+    assert.equal(url.searchParams.get('service'), router.service);
+    assert.deepEqual(authResponseHeaders, [...IDENTITY_HEADERS]);
+    assert.deepEqual(rest, {}, 'trustForwardHeader would let the client describe its own request');
+  }
 });
