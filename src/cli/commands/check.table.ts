@@ -23,4 +23,23 @@ export const checkCommands: readonly Command[] = [
     examples: ['countersign probe', 'countersign probe --service aidb --junit probe.xml'],
     load: async () => (await import('./probe.ts')).probe,
   },
+  {
+    name: 'doctor',
+    summary: 'what is wrong with a stack: secrets in the clear, open ports, stale keys',
+    about:
+      'Looks through the files of the folder of the configuration, or of FOLDER: keys in the clear, default and placeholder passwords, files that others can read, ports that are published around the gateway, secrets in git and in its history. With a configuration also: keys that end soon or that nobody uses, public routes that nobody calls, clocks that differ, ports that are open to others, OAuth metadata that says something else than is so. Every finding has a place, a severity, a reason and the exact repair; no secret is shown. Exit 1 when something is found.',
+    positionals: [{ name: 'FOLDER', required: false, summary: 'where the files of the stack are' }],
+    options: {
+      fix: { type: 'flag', summary: 'do what is safe: take rights to read from others, add names to .gitignore' },
+      accept: {
+        type: 'text',
+        value: 'ID',
+        multiple: true,
+        summary: 'note in .doctor-accepted that this finding was dealt with; may be given several times',
+      },
+    },
+    changes: true,
+    examples: ['countersign doctor', 'countersign doctor --fix', 'countersign doctor ./stack --output json'],
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
 ];

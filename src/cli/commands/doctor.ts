@@ -1,0 +1,145 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { printable } from '../../core/printable.ts';
+import type { Invocation } from '../command.ts';
+import { accept, acceptedIds } from '../doctor/accepted.ts';
+import { examineFolder, examineStack } from '../doctor/examine.ts';
+import { bySeverity, findingId, type Finding, type Severity } from '../doctor/finding.ts';
+import { applyFix } from '../doctor/fixes.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import type { Style } from '../output.ts';
+import { atWork, readConfig } from '../workplace.ts';
+
+/** Exit 1 when something is found. */
+export async function doctor(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const folder = folderOf(invocation);
+  const first = await look(folder, invocation);
+  const ids = invocation.texts('accept');
+  if (ids.length > 0) return acceptAll(folder, first.findings, ids, invocation);
+  const fixed = invocation.flag('fix') ? fixAll(folder, first.findings, invocation) : [];
+  const { findings, notLookedAt } = fixed.length > 0 && !invocation.dryRun ? await look(folder, invocation) : first;
+  const accepted = acceptedIds(folder);
+  const open = bySeverity(findings.filter((finding) => !accepted.has(findingId(finding))));
+  if (invocation.json) {
+    out.json({
+      folder,
+      findings: open.map(shown),
+      fixed: fixed.map(shown),
+      accepted: findings.length - open.length,
+      not_looked_at: notLookedAt,
+      dry_run: invocation.dryRun,
+    });
+  } else {
+    for (const finding of fixed)
+      out.line(`${invocation.dryRun ? 'would fix' : 'fixed'}  ${printable(finding.place)}: ${finding.what}`);
+    for (const line of open.flatMap((finding) => findingLines(finding, invocation))) out.line(line);
+    for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
+    out.line(sumLine(open, findings.length - open.length, invocation));
+  }
+  return open.length === 0 ? EXIT.done : EXIT.refused;
+}
+
+function folderOf(invocation: Invocation): string {
+  const [given] = invocation.positionals;
+  const folder = given === undefined ? dirname(invocation.configFile) : resolve(given);
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw refused(`${folder} is no folder`);
+  return folder;
+}
+
+/** Files first, which need nothing; then the store and what runs, where there is a configuration. */
+async function look(folder: string, invocation: Invocation) {
+  if (!existsSync(invocation.configFile)) {
+    const { findings, notLookedAt } = await examineFolder(folder, null);
+    const missing = `keys, clocks, routes and ports: there is no configuration at ${invocation.configFile}`;
+    return { findings, notLookedAt: [...notLookedAt, missing] };
+  }
+  const config = await readConfig(invocation);
+  const { findings, notLookedAt } = await examineFolder(folder, config);
+  if (config.store.kind === 'memory')
+    return {
+      findings,
+      notLookedAt: [...notLookedAt, 'keys, clocks and routes: only the server sees a store in memory'],
+    };
+  const running = await atWork(invocation, (place) => examineStack(place.config, place.store));
+  return { findings: [...findings, ...running], notLookedAt };
+}
+
+function acceptAll(
+  folder: string,
+  findings: readonly Finding[],
+  ids: readonly string[],
+  invocation: Invocation,
+): number {
+  const known = new Map(findings.map((finding) => [findingId(finding), finding]));
+  const unknown = ids.find((id) => !known.has(id));
+  if (unknown !== undefined) throw usage(`--accept: nothing with the id ${printable(unknown)} is found now`);
+  const chosen = ids.flatMap((id) => known.get(id) ?? []);
+  const already = acceptedIds(folder);
+  const news = chosen.filter((finding) => !already.has(findingId(finding)));
+  if (news.length > 0 && !invocation.dryRun) accept(folder, news);
+  if (invocation.json) invocation.out.json({ accepted: chosen.map(shown), dry_run: invocation.dryRun });
+  else
+    for (const { place, what } of chosen)
+      invocation.out.line(`${invocation.dryRun ? 'would accept' : 'accepted'}  ${printable(place)}: ${what}`);
+  return EXIT.done;
+}
+
+function fixAll(folder: string, findings: readonly Finding[], { dryRun }: Invocation): readonly Finding[] {
+  return findings.filter(({ repair: { fix } }) => {
+    if (fix !== null && !dryRun) applyFix(folder, fix);
+    return fix !== null;
+  });
+}
+
+function shown(finding: Finding) {
+  const { check, place, severity, what, why, repair } = finding;
+  const { commands, edit, words, fix } = repair;
+  return {
+    id: findingId(finding),
+    check,
+    place,
+    severity,
+    what,
+    why,
+    repair: { commands, edit, words, by_fix: fix !== null },
+  };
+}
+
+const STYLES: Readonly<Record<Severity, Style>> = { high: 'red', medium: 'yellow', low: 'dim' };
+
+function findingLines(finding: Finding, { out }: Invocation): string[] {
+  const { commands, edit, words, fix } = finding.repair;
+  const head = `${out.paint(STYLES[finding.severity], finding.severity.padEnd(6))}  ${printable(finding.place)}: ${printable(finding.what)}`;
+  const row = (name: string, text: string): string => `  ${out.paint('dim', name.padEnd(6))}  ${text}`;
+  return [
+    head,
+    row('why', finding.why),
+    ...commands.map((command) => row('run', printable(command))),
+    ...(edit === null ? [] : editLines(edit.file, edit.line, edit.lines, row)),
+    ...(words === null ? [] : [row(commands.length > 0 || edit !== null ? 'note' : 'do', printable(words))]),
+    ...(fix === null ? [] : [row('or', 'countersign doctor --fix')]),
+    row('id', `${findingId(finding)}  (${finding.check})`),
+    '',
+  ];
+}
+
+function editLines(
+  file: string,
+  line: number,
+  lines: readonly string[],
+  row: (name: string, text: string) => string,
+): string[] {
+  const place = `line ${line} of ${printable(file)}`;
+  if (lines.length === 0) return [row('edit', `delete ${place}`)];
+  return [row('edit', `write instead of ${place}:`), ...lines.map((text) => `    | ${printable(text)}`)];
+}
+
+function sumLine(open: readonly Finding[], accepted: number, { out }: Invocation): string {
+  const also = accepted === 0 ? '' : `; ${accepted} accepted`;
+  if (open.length === 0) return out.paint('green', `nothing found${also}`);
+  const counts = Object.entries(Object.groupBy(open, ({ severity }) => severity)).map(
+    ([severity, own]) => `${own.length} ${severity}`,
+  );
+  return out.paint('red', `${open.length} ${open.length === 1 ? 'finding' : 'findings'}: ${counts.join(', ')}${also}`);
+}

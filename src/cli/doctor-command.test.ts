@@ -1,0 +1,146 @@
+/** The stack of examples/ai-stack-before: every planted fault is found, and what is printed is enough to mend it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { cliHere } from '../../test/fixtures/cli-here.ts';
+import { startProgram, startUpstream } from '../../test/e2e/program.ts';
+
+const before = join(import.meta.dirname, '../../examples/ai-stack-before');
+
+/** Check, file and what stands on the line. */
+const planted: readonly (readonly [check: string, file: string, line: RegExp, count?: number])[] = [
+  ['plaintext-secret', '.env', /^\w+_API_KEY=[0-9a-f]{64}$/, 9],
+  ['guessable-password', 'docker-compose.yml', /DATABASE_URL: postgresql:\/\/mcp:change_me_in_production@/],
+  ['guessable-password', 'docker-compose.yml', /POSTGRES_PASSWORD: change_me_in_production/],
+  ['guessable-password', 'docker-compose.yml', /GF_SECURITY_ADMIN_PASSWORD=admin/],
+  ['guessable-password', 'grafana/grafana.ini', /admin_password = admin/],
+  ['redis-without-password', 'docker-compose.yml', /image: redis:8/],
+  ['open-port', 'docker-compose.yml', /^ +- '\d+:\d+'$/, 12],
+];
+
+interface Found {
+  readonly id: string;
+  readonly check: string;
+  readonly place: string;
+  readonly severity: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+function git(folder: string, ...args: string[]): string {
+  const identity = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.invalid'];
+  return execFileSync('git', [...identity, ...args], { cwd: folder, encoding: 'utf8' });
+}
+
+/** Does what the printed lines say, in their order: commands first, then edits from the bottom of each file up. */
+async function follow(printed: string, folder: string, env: Record<string, string>): Promise<void> {
+  const commands = [...printed.matchAll(/^ {2}(?:run {5})?(countersign .+|git .+|echo .+|chmod .+)$/gm)].map(
+    (match) => match[1] as string,
+  );
+  for (const command of new Set(commands)) {
+    if (!command.startsWith('countersign ')) execFileSync('sh', ['-c', command], { cwd: folder });
+    else {
+      const config = ['--config', join(folder, 'countersign.yaml')];
+      const { code, stderr } = await cliHere([...command.split(' ').slice(1), ...config], { cwd: folder, env });
+      assert.equal(code, 0, `${command}: ${stderr}`);
+    }
+  }
+  const edit = /^ {2}edit {4}(?:delete|write instead of) line (\d+) of (.+?):?$((?:\n {4}\| .*)*)/gm;
+  const edits = [...printed.matchAll(edit)].map(([, line, file, lines = '']) => ({
+    file: file as string,
+    line: Number(line),
+    lines: lines
+      .split('\n')
+      .slice(1)
+      .map((text) => text.slice(6)),
+  }));
+  for (const { file, line, lines } of edits.toSorted((a, b) => b.line - a.line)) {
+    const text = readFileSync(join(folder, file), 'utf8').split('\n');
+    text.splice(line - 1, 1, ...lines);
+    writeFileSync(join(folder, file), text.join('\n'));
+  }
+}
+
+async function stackBefore(t: TestContext) {
+  const upstream = await startUpstream(t);
+  const example = readFileSync(join(before, 'countersign.yaml'), 'utf8');
+  const yaml = example
+    .replace(/^(?:listen|adminListen|store):.*\n/gm, '')
+    .replace(/upstream: .*/g, `upstream: ${upstream.url}`);
+  const program = await startProgram(t, { yaml, store: 'sqlite:.countersign/state.db' });
+  const { folder } = program;
+  for (const name of ['.env', 'docker-compose.yml', 'grafana']) {
+    cpSync(join(before, name), join(folder, name), { recursive: true });
+  }
+  chmodSync(join(folder, '.env'), 0o644);
+  writeFileSync(join(folder, '.gitignore'), '.countersign/\n');
+  git(folder, 'init', '--quiet');
+  git(folder, 'add', '.');
+  git(folder, 'commit', '--quiet', '-m', 'the stack');
+  const keys = mkdtempSync(join(tmpdir(), 'countersign-age-'));
+  t.after(() => rmSync(keys, { recursive: true, force: true }));
+  const env = { SOPS_AGE_KEY_FILE: join(keys, 'keys.txt') };
+  const run = async (...args: string[]) =>
+    cliHere([...args, '--config', join(folder, 'countersign.yaml')], { cwd: folder, env });
+  return { upstream, folder, env, run };
+}
+
+test('every planted fault is found with its line, and following what is printed ends at 9/9 and no finding', async (t) => {
+  const { upstream, folder, env, run } = await stackBefore(t);
+
+  const { code, stdout } = await run('doctor', '--output', 'json');
+  assert.equal(code, 1);
+  const { findings } = JSON.parse(stdout) as { findings: Found[] };
+  const left = new Set(findings);
+  for (const [check, file, line, count = 1] of planted) {
+    const lines = readFileSync(join(before, file), 'utf8').split('\n');
+    const places = lines.flatMap((text, index) => (line.test(text) ? [`${file}:${index + 1}`] : []));
+    assert.equal(places.length, count, `${file} has other faults than are listed: ${line}`);
+    for (const place of places) {
+      const found = findings.find((finding) => finding.check === check && finding.place === place);
+      assert.ok(found, `${check} at ${place} was not found`);
+      left.delete(found);
+    }
+  }
+  const others = [...left].map(({ check, place }) => `${check} ${place.replace(/:.*/, '')}`);
+  assert.deepEqual([...new Set(others)].toSorted(), [
+    'no-bundle ' + folder,
+    'open-file .env',
+    'open-file docker-compose.yml',
+    'open-file grafana/grafana.ini',
+    'secret-in-history .env',
+    'tracked-by-git .env',
+  ]);
+  assert.equal(others.filter((text) => text === 'secret-in-history .env').length, 9);
+  for (const { why, severity } of findings) assert.ok(why.length > 20 && ['high', 'medium', 'low'].includes(severity));
+
+  const first = await run('doctor');
+  const secrets = [...readFileSync(join(before, '.env'), 'utf8').matchAll(/=([0-9a-f]{64})$/gm)].map(
+    (match) => match[1] as string,
+  );
+  assert.equal(secrets.length, 9);
+  for (const secret of [...secrets, 'change_me_in_production']) {
+    assert.equal((first.stdout + first.stderr + stdout).includes(secret), false, 'a secret is shown');
+  }
+
+  await follow(first.stdout, folder, env);
+  const mended = await run('doctor');
+  assert.equal(mended.code, 0, mended.stdout);
+  assert.match(mended.stdout, /^nothing found; 9 accepted\n$/);
+
+  const open = await run('probe');
+  assert.equal(open.code, 1);
+  assert.match(open.stdout, /^authenticated 1\/9 \(11 %\)$/m);
+  await follow(open.stdout, folder, env);
+  const closed = await run('probe');
+  assert.match(closed.stdout, /^authenticated 9\/9 \(100 %\)$/m);
+  assert.equal(closed.code, 0, closed.stdout);
+  assert.equal((await run('doctor')).code, 0);
+  assert.deepEqual(
+    upstream.requests.filter(({ url }) => !url.startsWith('/.well-known/')),
+    [],
+  );
+});

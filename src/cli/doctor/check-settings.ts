@@ -1,0 +1,161 @@
+import { basename } from 'node:path';
+import { repair, type Edit, type Finding, type Repair } from './finding.ts';
+import { isGuessable, isSecretName, passwordInUrl, secretIn } from './secret-words.ts';
+import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
+import { isEnvFile, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
+
+/** A secret in the clear, and where. The value stays within the doctor: it is looked for in git's history. */
+export interface SecretSeen {
+  readonly file: string;
+  readonly line: number;
+  readonly value: string;
+  readonly guessable: boolean;
+}
+
+export interface SettingsChecked {
+  readonly findings: readonly Finding[];
+  readonly secrets: readonly SecretSeen[];
+}
+
+/** How the program that reads the file takes a secret from elsewhere. */
+type Form = 'compose' | 'env' | 'grafana' | 'other';
+
+/** Passwords and keys in the files of a stack, by the names of settings. */
+export function checkSettings(files: readonly StackFile[]): SettingsChecked {
+  const findings: Finding[] = [];
+  const secrets: SecretSeen[] = [];
+  for (const file of files) {
+    if (!isSettingsFile(file.path) || isTemplate(file.path)) continue;
+    const form = formOf(file);
+    for (const setting of settingsOf(file)) {
+      const secret = secretOf(setting, form);
+      if (secret === null) continue;
+      const guessable = isGuessable(secret.value);
+      secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable });
+      findings.push(findingOf(file, setting, secret, guessable, form));
+    }
+    findings.push(...clearManifests(file));
+  }
+  return { findings, secrets };
+}
+
+interface Secret {
+  readonly value: string;
+  /** Under which it goes into the bundle: postgres_password. */
+  readonly name: string;
+  /** Where the value itself stands, when it is a part of the setting only. */
+  readonly at: number | null;
+}
+
+function secretOf(setting: Setting, form: Form): Secret | null {
+  const url = passwordInUrl(setting.value);
+  if (url) {
+    const name = /^(?:postgres|postgresql|redis|rediss|mysql|mongodb)/.test(url.scheme)
+      ? `${url.scheme.replace(/^postgresql$/, 'postgres').replace('rediss', 'redis')}_password`
+      : `${bundleName(setting, form)}_password`;
+    return { value: url.password, name, at: url.at };
+  }
+  if (!isSecretName(setting.name)) return null;
+  const value = secretIn(setting.value);
+  return value === null ? null : { value, name: bundleName(setting, form), at: null };
+}
+
+/** A bare API_KEY says nothing about whose it is, so the service's name goes before it. */
+function bundleName({ name, within }: Setting, form: Form): string {
+  const own = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2');
+  const bare = /^(?:password|passwd|pass|secret|token|api_?key|key|secret_?key|requirepass)$/i.test(own);
+  if (form === 'grafana') return `grafana_${own}`.toLowerCase();
+  const owner = form === 'compose' && within[0] === 'services' ? within[1] : undefined;
+  return (bare && owner !== undefined ? `${owner}_${own}` : own).toLowerCase().replace(/[^a-z0-9]+/g, '_');
+}
+
+function formOf(file: StackFile): Form {
+  if (isEnvFile(file.path)) return 'env';
+  if (isComposeFile(file)) return 'compose';
+  return /(?:grafana|^custom|^defaults)[^/]*\.ini$/.test(basename(file.path)) ? 'grafana' : 'other';
+}
+
+export function isComposeFile(file: StackFile): boolean {
+  return documentsOf(file).some(
+    (document) => /^(?:docker-)?compose(?:[.-].*)?\.ya?ml$/.test(basename(file.path)) && document.hasIn(['services']),
+  );
+}
+
+function findingOf(file: StackFile, setting: Setting, secret: Secret, guessable: boolean, form: Form): Finding {
+  return {
+    check: guessable ? 'guessable-password' : 'plaintext-secret',
+    place: `${file.path}:${setting.line}`,
+    severity: 'high',
+    what: guessable
+      ? `${setting.name} is a default or an example's, which everybody tries first`
+      : `${setting.name} stands there in the clear`,
+    why: guessable
+      ? 'Whoever reaches the port gets in with the first guess, and such defaults survive into production.'
+      : 'Whoever can read the file, a backup of it or the repository has the secret, and nobody sees that it was taken.',
+    repair: repairOf(file, setting, secret, form),
+  };
+}
+
+/** The value is made anew rather than moved: it has been readable. */
+function repairOf(file: StackFile, setting: Setting, secret: Secret, form: Form): Repair {
+  const commands = [`countersign secrets set ${secret.name} --generate`];
+  const variable = secret.name.toUpperCase();
+  const edit = editOf(file, setting, secret, form, variable);
+  if (edit) return repair({ commands, edit, words: startWords(secret.name, variable, form) });
+  const words = `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here. A secret that somebody else issued is revoked there, and the new one put in with: countersign secrets set ${secret.name}`;
+  return repair({ commands, words });
+}
+
+/** How what reads the file comes to the secret from then on. */
+function startWords(name: string, variable: string, form: Form): string {
+  const start = `Start what reads it with: countersign secrets run --env ${name} -- COMMAND`;
+  if (form === 'grafana') return `${start}; a container needs ${variable} in its environment, too`;
+  return form === 'env'
+    ? `${start}; a container that had it by env_file needs \`environment: [${variable}]\` instead, which passes it on`
+    : start;
+}
+
+function editOf(file: StackFile, { range, value }: Setting, secret: Secret, form: Form, variable: string): Edit | null {
+  if (range === null || file.text === null || form === 'other') return null;
+  const line = file.text.slice(0, range[0]).split('\n').length;
+  if (form === 'env' && secret.at === null) return { file: file.path, line, lines: [] };
+  const reference =
+    form === 'grafana' ? `$__env{${variable}}` : form === 'env' ? `\${${variable}}` : `\${${variable}:?}`;
+  const written =
+    secret.at === null
+      ? reference
+      : value.slice(0, secret.at) + reference + value.slice(secret.at + secret.value.length);
+  return { file: file.path, line, lines: [lineWith(file.text, range, written)] };
+}
+
+/** Secrets of Kubernetes: base64 hides nothing. */
+function clearManifests(file: StackFile): Finding[] {
+  return documentsOf(file).flatMap((document) => {
+    if (document.get('kind') !== 'Secret' || document.get('apiVersion') !== 'v1' || isEncrypted(document)) return [];
+    if (!document.hasIn(['data']) && !document.hasIn(['stringData'])) return [];
+    return [
+      {
+        check: 'clear-kubernetes-secret',
+        place: `${file.path}:${lineOfNode(file, document.contents?.range?.[0] ?? 0)}`,
+        severity: 'high' as const,
+        what: 'a Secret of Kubernetes in the clear',
+        why: 'base64 is no encryption: whoever reads the manifest reads the secret, and manifests end up in repositories.',
+        repair: repair({
+          commands: [`sops encrypt --in-place --encrypted-regex '^(data|stringData)$' ${quoted(file.path)}`],
+          words: 'Where the manifest was committed or sent to anybody, replace the secret as well.',
+        }),
+      },
+    ];
+  });
+}
+
+export function lineOfNode({ text }: StackFile, offset: number): number {
+  return (text ?? '').slice(0, offset).split('\n').length;
+}
+
+/** For a POSIX shell. */
+export function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) && !path.startsWith('-')
+    ? path
+    : `'${`${path.startsWith('-') ? './' : ''}${path}`.replaceAll("'", "'\\''")}'`;
+}
