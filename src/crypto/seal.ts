@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 
 /**
  * Secrets at rest: AES-256-GCM under a master key that is not in the store. The credential's id, service and kind are
@@ -27,7 +27,8 @@ export function sealWith(masterKeyHex: string): Seal {
   if (!/^[0-9A-Fa-f]{64}$/.test(masterKeyHex)) {
     throw new TypeError('the master key must be 64 hex characters (32 bytes); make one with: openssl rand -hex 32');
   }
-  const key = Buffer.from(masterKeyHex, 'hex');
+  // A KeyObject made once: from a Buffer each cipher would make its own, which costs more than the cipher.
+  const key = createSecretKey(Buffer.from(masterKeyHex, 'hex'));
   return {
     seal(secret, context) {
       const nonce = randomBytes(12);

@@ -1,5 +1,6 @@
 import { lifeFault, type KeyRecord, type Keyring } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { entriesOf, knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
 import { servedKeys } from './served-keys.ts';
@@ -35,27 +36,40 @@ interface StoredKey {
   readonly known: KnownKey;
   /** What the key was made of: while it is the same, so is the principal. */
   readonly text: string;
+  /** The same but for its end: that may be moved without ending what the key opened. */
+  readonly identity: string;
 }
 
 export function keyIndex(seal: Seal): KeyIndex {
   const served = servedKeys();
   const records = new Map<string, StoredKey>();
   const faults = new Map<string, string>();
-  /** With what the key of each principal was, but for its end: that may be moved without ending what the key opened. */
-  const issued = new WeakMap<Principal, string>();
   let found: readonly KnownKey[] = [];
+  let foundIds: ReadonlySet<string> = new Set();
+  /** Of those that are no longer served, but may have opened something: the identity of their key. */
+  const retired = new WeakMap<Principal, string>();
 
-  function issue({ live }: KnownKey, identity: string): void {
-    for (const { principal } of entriesOf(live)) issued.set(principal, identity);
+  function retire(known: KnownKey, identity: string): void {
+    for (const { principal } of entriesOf(known.live)) retired.set(principal, identity);
+    served.remove(known);
+  }
+
+  function isOurs(principal: Principal): boolean {
+    const { credentialId } = principal;
+    return retired.has(principal) || records.has(credentialId) || foundIds.has(credentialId);
   }
 
   /** The entry of the very key, whose end may have been moved since; undefined when it is gone. */
   function entryOf(principal: Principal): KeyEntry | undefined {
-    const identity = issued.get(principal);
-    return (
-      served.byPrincipal(principal) ??
-      served.byCredential(principal.credentialId).find((entry) => issued.get(entry.principal) === identity)
-    );
+    const entry = served.byPrincipal(principal);
+    const identity = retired.get(principal);
+    if (entry || identity === undefined) return entry;
+    const { credentialId } = principal;
+    const stored = records.get(credentialId);
+    const heirs = found.filter((known) => known.credentialId === credentialId && textOfFound(known, null) === identity);
+    if (stored?.identity === identity) heirs.unshift(stored.known);
+    const theirs = new Set(heirs.flatMap(({ live }) => entriesOf(live).map((one) => one.principal)));
+    return served.byCredential(credentialId).find((one) => theirs.has(one.principal));
   }
 
   function putRecord(id: string, record: KeyRecord | null): void {
@@ -65,13 +79,13 @@ export function keyIndex(seal: Seal): KeyIndex {
     const text = record && textOfRecord(record);
     // A principal lives as long as its key, so that open streams can be told by it.
     if (before && before.text === text) return;
-    if (before) served.remove(before.known);
+    if (before) retire(before.known, before.identity);
     records.delete(id);
     if (record === null || text === null) return;
     try {
       const known = knownRecord(record, seal);
-      records.set(id, { known, text });
-      issue(known, textOfRecord({ ...record, expiresAt: null }));
+      const identity = record.expiresAt === null ? text : textOfRecord({ ...record, expiresAt: null });
+      records.set(id, { known, text, identity });
       served.add(known, { found: false, order: -record.createdAt, id });
     } catch (error) {
       // One key that does not open must not take the others with it.
@@ -102,22 +116,20 @@ export function keyIndex(seal: Seal): KeyIndex {
       for (const known of found) first(known);
       const after = next.map((one) => first(knownFound(one)));
       if (after.length === found.length && after.every((known, index) => known === found[index])) return;
-      for (const known of found) served.remove(known);
+      for (const known of found) retire(known, textOfFound(known, null));
       found = after;
-      for (const [order, known] of found.entries()) {
-        issue(known, textOfFound(known, null));
-        served.add(known, { found: true, order, id: '' });
-      }
+      foundIds = new Set(found.map(({ credentialId }) => credentialId));
+      for (const [order, known] of found.entries()) served.add(known, { found: true, order, id: '' });
     },
     putRevoked: served.revoke,
     isLive,
     holds(principal, now) {
       // A replaced file keeps its credentialId; only the principal tells the old key from the new one.
-      if (!issued.has(principal)) return isLive(principal.credentialId, now);
+      if (!isOurs(principal)) return isLive(principal.credentialId, now);
       const entry = entryOf(principal);
       return entry !== undefined && lifeFault(entry, now) === null;
     },
-    endOf: (principal) => (issued.has(principal) ? entryOf(principal) : principal)?.expiresAt ?? null,
+    endOf: (principal) => (isOurs(principal) ? entryOf(principal) : principal)?.expiresAt ?? null,
     expiries() {
       const ends: KeyExpiry[] = [];
       for (const { known, entries } of served.all()) {
@@ -138,10 +150,10 @@ export function keyIndex(seal: Seal): KeyIndex {
   }
 }
 
-/** All that a principal is made of; the order of a store's columns must not matter. */
+/** All that a principal is made of, shortened, since it is kept for each key; the order of a store's columns must not matter. */
 function textOfRecord(record: KeyRecord): string {
   const { service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt } = record;
-  return JSON.stringify([service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt]);
+  return sha256Hex(JSON.stringify([service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt]));
 }
 
 function textOfFound(known: KnownKey, expiresAt = entriesOf(known.live)[0]?.expiresAt): string {

@@ -7,7 +7,10 @@ import { hmacSha256 } from '../crypto/hmac.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { FoundKey } from './sources/key-source.ts';
 
-/** One key of any source, with all that a request is judged by made once: a request allocates nothing. */
+/**
+ * One key of any source, with all that a request is judged by made once: a request allocates nothing. There may be a hundred
+ * thousand of them, so they hold little, and no closures but those that verify.
+ */
 export interface KnownKey {
   readonly service: string;
   readonly digest: string;
@@ -15,8 +18,6 @@ export interface KnownKey {
   readonly proves: string;
   readonly credentialId: string;
   readonly live: KeyEntries;
-  /** The same key when it is revoked: the same principals. */
-  readonly dead: KeyEntries;
 }
 
 /** What one key can be asked for. An HMAC secret is asked by two schemes, under a principal each. */
@@ -32,72 +33,105 @@ export function entriesOf({ apiKey, mac, signature }: KeyEntries): readonly KeyE
   return [apiKey, mac, signature].filter((entry) => entry !== undefined);
 }
 
+/** The same key when it is revoked: the same principals. */
+export function revokedEntries({ live: { apiKey, mac, signature } }: KnownKey): KeyEntries {
+  return {
+    ...(apiKey && { apiKey: Object.freeze({ ...apiKey, revoked: true }) }),
+    ...(mac && { mac: Object.freeze({ ...mac, revoked: true }) }),
+    ...(signature && { signature: Object.freeze({ ...signature, revoked: true }) }),
+  };
+}
+
 /** Throws what the seal, an address list or a public key throws; the messages hold no secret. */
 export function knownRecord(record: KeyRecord, seal: Seal): KnownKey {
   const { kind, material } = record;
-  const mac = kind === 'hs' && material !== null ? hmacSha256(Buffer.from(seal.open(material, record))) : null;
-  return knownCaller(record, mac);
+  return knownCaller(record, kind === 'hs' && material !== null ? new SealedMac(record, material, seal) : null);
 }
 
+/**
+ * Prepared when it is first used, since of many keys few are, and a prepared one is large. That it opens is seen at once. A class,
+ * so that what is kept of each is no more than this.
+ */
+class SealedMac implements MacKey {
+  readonly #context: { readonly id: string; readonly service: string; readonly kind: string };
+  readonly #material: string;
+  readonly #seal: Seal;
+  #key: MacKey | null = null;
+
+  constructor({ id, service, kind }: KeyRecord, material: string, seal: Seal) {
+    this.#context = { id, service, kind };
+    this.#material = material;
+    this.#seal = seal;
+    seal.open(material, this.#context);
+  }
+
+  hex(message: string): string {
+    return this.#prepared().hex(message);
+  }
+
+  bytes(message: Uint8Array): Uint8Array {
+    return this.#prepared().bytes(message);
+  }
+
+  #prepared(): MacKey {
+    return (this.#key ??= hmacSha256(Buffer.from(this.#seal.open(this.#material, this.#context))));
+  }
+}
+
+const none: readonly string[] = Object.freeze([]);
+
 function knownCaller(record: KeyRecord, mac: MacKey | null): KnownKey {
-  const { id, service, kind, digest, material, expiresAt } = record;
-  const scopes = Object.freeze([...record.scopes]);
+  const { id: credentialId, service, kind, digest, material, expiresAt } = record;
+  const scopes = record.scopes.length > 0 ? Object.freeze([...record.scopes]) : none;
   const addresses = record.allowedIps.length > 0 ? addressList(record.allowedIps) : null;
-  const common = { id: `service:${service}`, credentialId: id, scopes, expiresAt, addresses };
-  if (kind === 'sk') return known(service, digest, common, apiKeyFor(null));
-  if (kind === 'hs' && mac !== null) return known(service, digest, common, macFor(mac));
+  const common: Common = { id: `service:${service}`, credentialId, scopes, expiresAt, addresses };
+  if (kind === 'sk') return known(service, digest, common, { apiKey: apiKeyEntry(common, null) });
+  if (kind === 'hs' && mac !== null) return known(service, digest, common, macEntries(common, mac));
   if (kind === 'hs' || material === null) throw new TypeError('the store has no secret and no public key for it');
-  return known(service, digest, common, publicKeyFor(material));
+  return known(service, digest, common, { signature: publicKeyEntry(common, material) });
 }
 
 export function knownFound(found: FoundKey): KnownKey {
   if (found.kind === 'record') return knownCaller(found.record, found.key);
   const { service, digest, credentialId } = found;
-  const common = { credentialId, scopes: Object.freeze([]), expiresAt: null, addresses: null };
-  return found.kind === 'sk'
-    ? known(service, digest, { id: `holder:${service}`, ...common }, apiKeyFor(found.acceptedAt))
-    : known(service, digest, { id: `service:${service}`, ...common }, macFor(found.key));
+  const holder = found.kind === 'sk' ? 'holder' : 'service';
+  const common = { id: `${holder}:${service}`, credentialId, scopes: none, expiresAt: null, addresses: null };
+  const live = found.kind === 'sk' ? { apiKey: apiKeyEntry(common, found.acceptedAt) } : macEntries(common, found.key);
+  return known(service, digest, common, live);
 }
 
 type Common = Omit<Principal, 'scheme'>;
-type Life = Pick<KeyEntry, 'expiresAt' | 'revoked'>;
-/** Makes a principal per scheme once, and entries with any life from then on. */
-type EntriesMaker = (principal: (scheme: string) => Principal) => (life: Life) => KeyEntries;
 
-function known(service: string, digest: string, common: Common, make: EntriesMaker): KnownKey {
-  const entries = make((scheme) => Object.freeze({ ...common, scheme }));
-  const { id: proves, credentialId, expiresAt } = common;
-  const live = entries({ expiresAt, revoked: false });
-  return { service, digest, proves, credentialId, live, dead: entries({ expiresAt, revoked: true }) };
+function known(service: string, digest: string, { id, credentialId }: Common, live: KeyEntries): KnownKey {
+  return { service, digest, proves: id, credentialId, live };
 }
 
-function apiKeyFor(acceptedAt: string | null): EntriesMaker {
-  return (principalOf) => {
-    const principal = principalOf('api-key');
-    return (life) => ({ apiKey: Object.freeze({ principal, acceptedAt, ...life }) });
-  };
+function principalOf({ id, credentialId, scopes, expiresAt, addresses = null }: Common, scheme: string): Principal {
+  return Object.freeze({ id, scheme, credentialId, scopes, expiresAt, addresses });
 }
 
-function macFor(key: MacKey): EntriesMaker {
+function apiKeyEntry(common: Common, acceptedAt: string | null): ApiKeyEntry {
+  const { expiresAt } = common;
+  return Object.freeze({ principal: principalOf(common, 'api-key'), acceptedAt, expiresAt, revoked: false });
+}
+
+function macEntries(common: Common, key: MacKey): KeyEntries {
   // Compared as hex: both sides are short strings by then, and equalText takes its time whatever they hold.
   const verify = (base: string, signature: Uint8Array): boolean =>
     equalText(key.hex(base), Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString('hex'));
-  return (principalOf) => {
-    const principal = principalOf('service-signature');
-    const signer = principalOf('http-signature');
-    return (life) => ({
-      mac: Object.freeze({ principal, key, ...life }),
-      signature: Object.freeze({ principal: signer, algorithm: 'hmac-sha256' as const, verify, ...life }),
-    });
+  const { expiresAt } = common;
+  const [principal, signer] = [principalOf(common, 'service-signature'), principalOf(common, 'http-signature')];
+  return {
+    mac: Object.freeze({ principal, key, expiresAt, revoked: false }),
+    signature: Object.freeze({ principal: signer, algorithm: 'hmac-sha256', verify, expiresAt, revoked: false }),
   };
 }
 
-function publicKeyFor(pem: string): EntriesMaker {
+function publicKeyEntry(common: Common, pem: string): SignatureKeyEntry {
   const key = ed25519PublicKey(pem);
   const verify = (base: string, signature: Uint8Array): Promise<boolean> =>
     key.verify(Buffer.from(base, 'latin1'), signature);
-  return (principalOf) => {
-    const principal = principalOf('http-signature');
-    return (life) => ({ signature: Object.freeze({ principal, algorithm: 'ed25519' as const, verify, ...life }) });
-  };
+  const { expiresAt } = common;
+  const principal = principalOf(common, 'http-signature');
+  return Object.freeze({ principal, algorithm: 'ed25519', verify, expiresAt, revoked: false });
 }

@@ -19,8 +19,9 @@ export function byRank(a: Rank, b: Rank): number {
   return Number(a.found) - Number(b.found) || a.order - b.order || (a.id < b.id ? -1 : Number(a.id > b.id));
 }
 
+/** Nearly all lists have one member, and there is one for each key: so an array, which is small, rather than a Map. */
 interface List<Member> {
-  readonly ranks: Map<Member, Rank>;
+  readonly ranked: { readonly member: Member; readonly rank: Rank }[];
   ordered: readonly Member[] | null;
 }
 
@@ -31,22 +32,24 @@ export function orderedLists<Member>(): OrderedLists<Member> {
     get(name) {
       const list = lists.get(name);
       if (!list) return none;
-      list.ordered ??= [...list.ranks].sort(([, a], [, b]) => byRank(a, b)).map(([member]) => member);
+      list.ordered ??= list.ranked.toSorted((a, b) => byRank(a.rank, b.rank)).map(({ member }) => member);
       return list.ordered;
     },
     add(name, member, rank) {
       const list = lists.get(name);
       if (list) {
-        list.ranks.set(member, rank);
+        list.ranked.push({ member, rank });
         list.ordered = null;
-      } else lists.set(name, { ranks: new Map([[member, rank]]), ordered: null });
+      } else lists.set(name, { ranked: [{ member, rank }], ordered: null });
     },
     remove(name, member) {
       const list = lists.get(name);
-      if (!list) return;
-      list.ranks.delete(member);
+      const index = list?.ranked.findIndex((one) => one.member === member) ?? -1;
+      if (!list || index < 0) return;
+      const last = list.ranked.pop();
+      if (last && index < list.ranked.length) list.ranked[index] = last;
       list.ordered = null;
-      if (list.ranks.size === 0) lists.delete(name);
+      if (list.ranked.length === 0) lists.delete(name);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { ApiKeyEntry, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
-import { entriesOf, type KeyEntries, type KeyEntry, type KnownKey } from './known-key.ts';
+import { entriesOf, revokedEntries, type KeyEntries, type KeyEntry, type KnownKey } from './known-key.ts';
 import { byRank, orderedLists, type Rank } from './ordered-lists.ts';
 
 /** The keys that count, by all that they are looked up by. A change costs what it touches, however many others there are. */
@@ -42,32 +42,27 @@ export function servedKeys(): ServedKeys {
   const apiKeys = new Map<string, ApiKeyEntry>();
   const macKeys = orderedLists<MacKeyEntry>();
   const signatureKeys = orderedLists<SignatureKeyEntry>();
-  const byCredential = orderedLists<KeyEntry>();
-  const byPrincipal = new Map<Principal, KeyEntry>();
+  const byCredential = orderedLists<ServedKey>();
   const clashes = new Map<string, readonly string[]>();
   let size = 0;
 
-  function present({ known, rank, entries }: Ranked & ServedKey): void {
+  function present(one: Ranked & ServedKey): void {
+    const { known, rank, entries } = one;
     const { apiKey, mac, signature } = entries;
     if (apiKey) apiKeys.set(known.digest, apiKey);
     if (mac) macKeys.add(known.service, mac, rank);
     if (signature) for (const keyid of keyidsOf(known)) signatureKeys.add(keyid, signature, rank);
-    for (const entry of entriesOf(entries)) {
-      byCredential.add(known.credentialId, entry, rank);
-      byPrincipal.set(entry.principal, entry);
-    }
+    byCredential.add(known.credentialId, one, rank);
     size += 1;
   }
 
-  function withdraw({ known, entries }: ServedKey): void {
+  function withdraw(one: ServedKey): void {
+    const { known, entries } = one;
     const { apiKey, mac, signature } = entries;
     if (apiKey) apiKeys.delete(known.digest);
     if (mac) macKeys.remove(known.service, mac);
     if (signature) for (const keyid of keyidsOf(known)) signatureKeys.remove(keyid, signature);
-    for (const entry of entriesOf(entries)) {
-      byCredential.remove(known.credentialId, entry);
-      byPrincipal.delete(entry.principal);
-    }
+    byCredential.remove(known.credentialId, one);
     size -= 1;
   }
 
@@ -82,11 +77,14 @@ export function servedKeys(): ServedKeys {
     }
     const { firsts, notes } = firstOfEach(ranked);
     const dead = revoked.has(digest);
-    const served = firsts.map((one) => ({ ...one, entries: dead ? one.known.dead : one.known.live }));
+    const served = firsts.map((one) => ({ ...one, entries: dead ? revokedEntries(one.known) : one.known.live }));
     for (const one of served) present(one);
     if (notes.length > 0) clashes.set(digest, notes);
     groups.set(digest, { ranked, served });
   }
+
+  const entriesBehind = (credentialId: string): readonly KeyEntry[] =>
+    byCredential.get(credentialId).flatMap(({ entries }) => entriesOf(entries));
 
   const rankedOf = (digest: string): readonly Ranked[] => groups.get(digest)?.ranked ?? [];
 
@@ -94,8 +92,8 @@ export function servedKeys(): ServedKeys {
     apiKey: (digest) => apiKeys.get(digest),
     macKeys: (service) => macKeys.get(service),
     signatureKeys: (keyid) => signatureKeys.get(keyid),
-    byCredential: (credentialId) => byCredential.get(credentialId),
-    byPrincipal: (principal) => byPrincipal.get(principal),
+    byCredential: entriesBehind,
+    byPrincipal: (principal) => entriesBehind(principal.credentialId).find((entry) => entry.principal === principal),
     *all() {
       for (const { served } of groups.values()) yield* served;
     },

@@ -100,11 +100,16 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
     return row ? recordOf(row) : null;
   }
 
-  async function pages<Row extends object>(statement: Statement, keyOf: (row: Row) => string): Promise<Row[]> {
-    const all: Row[] = [];
+  /** Each page is made into what is wanted before the next is read: rows are large, and soon gone. */
+  async function pages<Row extends object, Item>(
+    statement: Statement,
+    keyOf: (row: Row) => string,
+    itemOf: (row: Row) => Item,
+  ): Promise<Item[]> {
+    const all: Item[] = [];
     for (let last = ''; ;) {
       const page = await database.query<Row>(statement, [last, pageSize]);
-      for (const row of page) all.push(row);
+      for (const row of page) all.push(itemOf(row));
       const end = page.at(-1);
       if (!end || page.length < pageSize) return all;
       last = keyOf(end);
@@ -124,8 +129,8 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
     get: (id) => find(keyById, id),
     byDigest: (digest) => find(keyByDigest, digest),
     async list() {
-      const rows = await pages<KeyRow>(keysBehind, ({ id }) => id);
-      return rows.map(recordOf).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+      const records = await pages(keysBehind, ({ id }: KeyRow) => id, recordOf);
+      return records.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
     async revoke(id, at) {
       await feed.write(revoke, [id, at]);
@@ -140,8 +145,8 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
       return find(keyById, id);
     },
     async revocations() {
-      const rows = await pages<{ digest: string }>(revocationsBehind, ({ digest }) => digest);
-      return rows.map(({ digest }) => digest);
+      const digestOf = ({ digest }: { digest: string }): string => digest;
+      return pages(revocationsBehind, digestOf, digestOf);
     },
     async revokeDigest(digest, at) {
       await feed.write(bury, [digest, at]);
