@@ -178,9 +178,13 @@ if (server) {
     await editor.query(schemaScript());
     const store = opened(t, made);
     await store.migrate();
+    const lost = told(store, ({ topic }) => topic === 'lost');
     await own.kill();
     await assert.rejects(store.ping(), { code: 'store_unavailable', message: /cannot do what was asked \(HTTP 503/ });
+    await lost;
+    const level = told(store, ({ topic }) => topic === 'resync');
     await own.restart();
+    await level;
     const back = told(store, ({ id }) => id === 'web');
     for (let done = false; !done;)
       done = await store.modes.set({ scope: 'web', mode: 'off', setAt: t0, setBy: 'test' }).then(

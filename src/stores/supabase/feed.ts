@@ -1,6 +1,6 @@
 import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
-import { listeners, resync } from '../listeners.ts';
+import { listeners, lostSince, resync } from '../listeners.ts';
 import { ownChanges, readChange, type Told } from '../own-changes.ts';
 import type { Queries } from '../postgres/database.ts';
 import type { Feed } from '../postgres/feed.ts';
@@ -24,6 +24,8 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
   /** What was read of transactions from there on. */
   let seen = new Set<number>();
   let heardAt = 0;
+  /** A question since the last answer has failed. */
+  let lost = false;
   let first: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -42,12 +44,13 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
     heardAt = performance.now() / 1000;
     position = row.endedBelow;
     // At the first reading, whoever watched before may have missed something; whoever begins now has missed nothing.
-    const lost =
-      before === null || silence > silenceSecondsMax || rows.length > changesReadMax || row.endedBelow < before;
+    const missed =
+      lost || before === null || silence > silenceSecondsMax || rows.length > changesReadMax || row.endedBelow < before;
     const changes = rows.filter(isChange);
     const known = seen;
     seen = new Set(changes.filter(({ xact }) => xact >= row.endedBelow).map(({ sequence }) => sequence));
-    if (lost) {
+    lost = false;
+    if (missed) {
       own.forget();
       watching.tell(resync);
       return;
@@ -62,9 +65,14 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
     else own.heard(read.mark, read.change);
   }
 
+  function failed(): void {
+    if (!lost && !closed && position !== null) watching.tell(lostSince(heardAt * 1000));
+    lost = true;
+  }
+
   /** The next question is asked when the last is answered, or has failed: whoever needs the store hears of that from their verbs. */
   async function follow(): Promise<void> {
-    await poll().catch(() => undefined);
+    await poll().catch(failed);
     if (closed) return;
     timer = setTimeout(() => void follow(), pollMillis);
     timer.unref();
@@ -87,6 +95,7 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
     },
     watch(listener: (change: Change) => void) {
       void start();
+      if (lost || position === null) listener(lostSince(performance.now()));
       return watching.add(listener);
     },
     started: start,
