@@ -6,7 +6,7 @@ import { createServer as createTcpServer, connect, type AddressInfo } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import type { TestContext } from 'node:test';
+import type { Ending } from '../fixtures/databases.ts';
 
 const binary = join(import.meta.dirname, '../../bin/countersign');
 
@@ -46,7 +46,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startProgram(t: TestContext, options: ProgramOptions): Promise<Program> {
+export async function startProgram(t: Ending, options: ProgramOptions): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-e2e-'));
   const [port, adminPort] = [await freePort(), await freePort()];
   const config = join(folder, 'countersign.yaml');
@@ -121,7 +121,7 @@ export interface Upstream {
 }
 
 /** A service without any authentication, which remembers what reached it. */
-export async function startUpstream(t: TestContext): Promise<Upstream> {
+export async function startUpstream(t: Ending): Promise<Upstream> {
   const requests: Upstream['requests'] = [];
   const server: Server = createServer((request, response) => {
     let body = '';
@@ -134,7 +134,7 @@ export async function startUpstream(t: TestContext): Promise<Upstream> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  t.after(async () => {
     server.closeAllConnections();
     server.close();
   });
