@@ -112,6 +112,9 @@ test('several processes do not start on a store that each would have for itself,
   const many = await runCli(['serve', '--workers', 'many', '--config', config], { cwd: program.folder });
   assert.equal(many.code, 2);
   assert.match(many.stderr, /--workers is a number from 1 to 256/);
+  writeFileSync(config, `store: redis://127.0.0.1:1\n${yaml(upstream.url)}`);
+  const away = await runCli(['serve', '--workers', '2', '--config', config], { cwd: program.folder });
+  assert.equal(away.code, 3, away.stderr);
   const taken = await runCli(['serve', '--workers', '2'], { cwd: program.folder });
   assert.equal(taken.code, 1);
   assert.match(taken.stderr, /the port is in use by another process/);

@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
 import { Failure } from '../failure.ts';
 import type { FromWorker, ToWorker, WorkerSamples } from './messages.ts';
 import { passLines } from './pass-lines.ts';
@@ -80,7 +79,7 @@ export async function startWorker({ slot, config, says, peers }: WorkerOptions):
       else void gather(message.question);
     });
   });
-  await Promise.race([once(worker, 'online'), ended]);
+  await Promise.race([new Promise<void>((resolve) => worker.once('online', resolve)), ended]);
   tell({ kind: 'start', slot, config, says });
   const late = setTimeout(() => worker.process.kill('SIGKILL'), startMillisMax);
   const first = await Promise.race([ready, ended]);
@@ -89,9 +88,11 @@ export async function startWorker({ slot, config, says, peers }: WorkerOptions):
   return self;
 }
 
-async function exitOf(worker: Worker): Promise<string> {
-  const [code, signal] = (await once(worker, 'exit')) as [number | null, string | null];
-  return signal ?? `exit ${code}`;
+/** Not events.once, which would take a message that could not be sent for the end. */
+function exitOf(worker: Worker): Promise<string> {
+  return new Promise((resolve) => {
+    worker.once('exit', (code: number | null, signal: string | null) => resolve(signal ?? `exit ${code}`));
+  });
 }
 
 function failureOf({ process: { exitCode } }: Worker): Failure['code'] {

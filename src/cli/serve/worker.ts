@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { readCheckedConfig } from '../workplace.ts';
@@ -13,8 +14,8 @@ export async function serveAsWorker(invocation: Invocation, drainMillis: number)
   try {
     return await serveUntilEnded(invocation, drainMillis);
   } finally {
-    // The process would not end while it could still be spoken to.
-    if (process.connected) process.disconnect();
+    // The process would not end while it could still be spoken to; and process.disconnect would end it without its exit code.
+    if (process.connected) cluster.worker?.disconnect();
   }
 }
 
@@ -64,8 +65,6 @@ function toBeEnded(): Promise<number> {
       if (message.kind === 'end') resolve(message.graceMillis);
     });
     process.once('SIGTERM', () => resolve(0));
-    // Nobody would ever end us, or start us anew.
-    process.once('disconnect', () => resolve(0));
   });
 }
 
