@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { entriesOf, nameFault, removeSecret, setSecret, textOf } from '../../secrets/bundle.ts';
+import { nameFault } from '../../secrets/bundle.ts';
+import { bundleVault } from '../../secrets/passwords/bundle-vault.ts';
 import { passwordKinds, type PasswordKind } from '../../secrets/passwords/password-kinds.ts';
 import type { PasswordTarget } from '../../secrets/passwords/password-server.ts';
-import { rotatePassword, type PasswordVault } from '../../secrets/passwords/rotate-password.ts';
-import type { SopsFile } from '../../secrets/sops/sops-file.ts';
+import { rotatePassword } from '../../secrets/passwords/rotate-password.ts';
 import { bundlePath, lockedBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
@@ -28,7 +28,7 @@ export async function passwordsRotate(invocation: Invocation): Promise<number> {
     () => out.talk('One moment: the server and the bundle are brought to agree first.'),
     () =>
       lockedBundle(invocation, (file, save) =>
-        rotatePassword({ server, vault: vaultOf(file, save), secret, given, loginSecret, dryRun }),
+        rotatePassword({ server, vault: bundleVault(file, save), secret, given, loginSecret, dryRun }),
       ),
   );
   if (remaining !== null) out.warn(remaining);
@@ -64,21 +64,4 @@ function secretName(invocation: Invocation, option: string): string | null {
   const fault = name === null ? null : nameFault(name);
   if (fault !== null) throw usage(`--${option}: ${fault}`);
   return name;
-}
-
-function vaultOf(file: SopsFile, save: () => void): PasswordVault {
-  const read: PasswordVault['read'] = (name) => {
-    const entry = entriesOf(file).find((each) => each.name === name);
-    return entry ? textOf(entry) : null;
-  };
-  return {
-    read,
-    write(changes) {
-      for (const [name, value] of Object.entries(changes)) {
-        if (value !== null) setSecret(file, name, value);
-        else if (read(name) !== null) removeSecret(file, name);
-      }
-      save();
-    },
-  };
 }

@@ -45,7 +45,8 @@ export async function rotatePassword(rotation: PasswordRotation): Promise<Passwo
   const session = await openSession(rotation, current);
   try {
     const next = randomBase62(length);
-    vault.write({ [pendingOf(secret)]: next });
+    // The one that counts as well, where it was only given: whatever happens, the vault has it.
+    vault.write({ ...(current === null ? {} : { [secret]: current }), [pendingOf(secret)]: next });
     await change(rotation, session, next, current);
     const remaining = await session.finish(next);
     if (current !== null) await mustBeDead(server, current);
