@@ -77,12 +77,12 @@ export const stores: StoreMakers = {
 };
 
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */
-const policyMakers: readonly ((parts: PolicyParts) => Policy)[] = [
-  () => routesPolicy(),
-  () => addressesPolicy(),
-  () => scopesPolicy(),
+const rules: readonly (() => Policy)[] = [routesPolicy, addressesPolicy, scopesPolicy];
+
+/** Those that count, or read the body, and so cannot be asked again later. They are asked last. */
+const beyondRules: readonly ((parts: PolicyParts) => Policy)[] = [
+  ratePolicy,
   // Reads the body, and counts what is refused for it too.
-  (parts) => ratePolicy(parts),
   () => toolsPolicy(),
 ];
 
@@ -95,5 +95,10 @@ export function schemesFor(names: readonly SchemeName[], parts: SchemeParts): Sc
 }
 
 export function policies(parts: PolicyParts): Policy[] {
-  return policyMakers.map((make) => make(parts));
+  return [...rulePolicies(), ...beyondRules.map((make) => make(parts))];
+}
+
+/** The policies whose answer rests on the head of the request alone. */
+export function rulePolicies(): Policy[] {
+  return rules.map((make) => make());
 }

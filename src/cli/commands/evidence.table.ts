@@ -34,6 +34,21 @@ export const evidenceCommands: readonly Command[] = [
     load: async () => (await import('./report.ts')).report,
   },
   {
+    name: 'simulate',
+    summary: 'what another configuration would have refused or allowed',
+    about:
+      'Judges the requests that were recorded anew, with the routes, callers, scopes, addresses, accepted schemes and modes of another configuration, and shows what comes out otherwise: by caller and route. Who the caller was is taken from the record; signatures, clocks, bodies and rate limits cannot be checked again. Modes that were set at run time count here too; with --enforce every route is judged as if it were enforced. Exit 1 when a known caller would newly be refused.',
+    positionals: [],
+    options: {
+      against: { type: 'text', value: 'FILE', summary: 'the other configuration (default: the one in use)' },
+      since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 7d)' },
+      enforce: { type: 'flag', summary: 'as if every route were in mode enforce' },
+    },
+    changes: false,
+    examples: ['countersign simulate --against new.yaml --since 7d', 'countersign simulate --enforce --since 24h'],
+    load: async () => (await import('./simulate.ts')).simulate,
+  },
+  {
     name: 'audit tail',
     summary: 'the latest decisions, one line each',
     about:

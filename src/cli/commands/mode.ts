@@ -12,7 +12,7 @@ import { atWork, type Workplace } from '../workplace.ts';
 
 const MODE_STYLE: Readonly<Record<string, Style>> = { off: 'red', report: 'yellow', enforce: 'green' };
 
-async function withModes<T>(
+export async function withModes<T>(
   { config, store }: Workplace,
   { env }: Invocation,
   work: (levels: Modes) => Promise<T>,

@@ -1,0 +1,16 @@
+import type { DecisionRow, DecisionStore } from '../core/store.ts';
+
+export type RecordedRow = DecisionRow & { readonly sequence: number };
+
+const pageRows = 2000;
+
+/** The rows that are kept since a time, in the order in which they were recorded, a page in memory at a time. */
+export async function* recordedRows(decisions: DecisionStore, since: number): AsyncGenerator<RecordedRow> {
+  for (let after = 0; ;) {
+    const page = await decisions.list({ since, after, limit: pageRows });
+    yield* page;
+    const last = page.at(-1);
+    if (!last || page.length < pageRows) return;
+    after = last.sequence;
+  }
+}
