@@ -34,6 +34,26 @@ export const evidenceCommands: readonly Command[] = [
     load: async () => (await import('./report.ts')).report,
   },
   {
+    name: 'learn',
+    summary: 'propose routes and callers from what was recorded',
+    about:
+      'Shows a diff of the configuration in which each route is given the callers that used it, with the evidence above each line. Only callers that were proven and allowed teach anything, and only what was asked for often enough and at several times; so a proposal only ever narrows who may call. What looks public is shown as a comment, since strangers alone say so. --apply writes the file and keeps the old one beside it. Nothing takes effect but by the file: look at it with simulate first.',
+    positionals: [],
+    options: {
+      since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 7d)' },
+      'min-requests': {
+        type: 'text',
+        value: 'COUNT',
+        summary: 'what was asked for less often teaches nothing (default: 10)',
+      },
+      'min-times': { type: 'text', value: 'COUNT', summary: 'in at least so many different minutes (default: 3)' },
+      apply: { type: 'flag', summary: 'write the configuration; the old one stays as FILE.before-learn-TIME' },
+    },
+    changes: true,
+    examples: ['countersign learn --since 7d', 'countersign learn > routes.diff', 'countersign learn --apply'],
+    load: async () => (await import('./learn.ts')).learn,
+  },
+  {
     name: 'simulate',
     summary: 'what another configuration would have refused or allowed',
     about:

@@ -1,0 +1,159 @@
+/** report, learn and simulate on a store that holds what was recorded; no server runs. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { systemClock } from '../core/clock.ts';
+import type { DecisionRow } from '../core/store.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
+import { decisionRow } from '../stores/store.contract.ts';
+import { cliHere } from '../../test/fixtures/cli-here.ts';
+
+const yaml = `# ours
+store: sqlite:state.db
+mode: report
+callers: [web, aidb, ocr]
+services:
+  embeddings: # on the big machine
+    upstream: http://127.0.0.1:8081
+    routes:
+      - { path: /embed, methods: [POST] } # the busy one
+      - path: /internal/*
+        access: service
+  search:
+    upstream: http://127.0.0.1:8082
+`;
+
+/** Rows of the last hour, ten minutes of each. */
+async function place(t: TestContext, rows: readonly Partial<DecisionRow>[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-rollout-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'countersign.yaml'), yaml);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.migrate();
+  const start = systemClock() - 1800;
+  const recorded = rows.flatMap((row) =>
+    Array.from({ length: 10 }, (_, minute) => ({ ...decisionRow(minute, row), time: start + minute * 60 })),
+  );
+  await store.decisions.append(recorded);
+  await store.close();
+  return { folder, cli: (...args: string[]) => cliHere(args, { cwd: folder }) };
+}
+
+const web: Partial<DecisionRow> = {};
+const unruled = { route: '*', path: '/models/7', method: 'GET' } as const;
+const scan = { route: '*', outcome: 'would_deny', reason: 'missing_credentials', principal: '' } as const;
+
+test('learn proposes callers and routes as a diff that fits, comments and all', async (t) => {
+  const { folder, cli } = await place(t, [
+    web,
+    { principal: 'service:aidb' },
+    { route: '/internal/*', path: '/internal/x', principal: 'service:ocr' },
+    { ...unruled },
+    { ...unruled, path: '/models/8', principal: 'service:aidb' },
+    { service: 'search', route: '*', path: '/query', principal: 'service:aidb' },
+  ]);
+  const { code, stdout } = await cli('learn');
+  assert.equal(code, 0);
+  assert.match(stdout, /^-      - \{ path: \/embed, methods: \[POST\] \} # the busy one$/m);
+  assert.match(stdout, /^\+      - \{ path: \/embed, methods: \[POST\], callers: \[aidb, web\] \} # the busy one$/m);
+  assert.match(stdout, /^\+        callers: \[ocr\]$/m);
+  assert.match(stdout, /^\+ {6}# learned: 20 requests in 10 different minutes/m);
+  assert.match(stdout, /^\+      - \{ path: \/models\/:id, methods: \[ ?GET ?\], callers: \[ ?aidb, web ?\] \}$/m);
+  assert.match(stdout, /^\+    routes:\n(?:\+ {6}#.*\n)\+ {6}- \{ path: \/query/m);
+  assert.equal(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), yaml, 'nothing is changed without --apply');
+
+  writeFileSync(join(folder, 'routes.diff'), stdout);
+  copyFileSync(join(folder, 'countersign.yaml'), join(folder, 'patched.yaml'));
+  const patched = spawnSync('patch', ['patched.yaml', 'routes.diff'], { cwd: folder, encoding: 'utf8' });
+  if (patched.error === undefined) assert.equal(patched.status, 0, patched.stdout + patched.stderr);
+
+  assert.equal((await cli('learn', '--apply', '--dry-run')).code, 0);
+  assert.equal(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), yaml);
+  assert.equal((await cli('learn', '--apply')).code, 0);
+  const written = readFileSync(join(folder, 'countersign.yaml'), 'utf8');
+  if (patched.error === undefined) assert.equal(readFileSync(join(folder, 'patched.yaml'), 'utf8'), written);
+  const backup = readdirSync(folder).find((name) => name.includes('before-learn')) ?? '';
+  assert.equal(readFileSync(join(folder, backup), 'utf8'), yaml);
+  assert.equal((await cli('validate')).code, 0);
+  assert.match(written, /embeddings: # on the big machine/);
+  // What was allowed stays allowed: nobody who taught is newly refused.
+  const { code: safe, stdout: said } = await cli('simulate', '--enforce');
+  assert.equal(safe, 0, said);
+  assert.match((await cli('learn')).stdout, /^$/, 'what was learned is not proposed again');
+});
+
+test('a stranger teaches nothing: neither by scanning, nor often, nor by names', async (t) => {
+  const scans = Array.from({ length: 30 }, (_, index) => ({ ...scan, path: `/wp-admin/${index}` }));
+  const { cli } = await place(t, [
+    ...scans,
+    ...Array.from({ length: 5 }, () => ({ ...scan, path: '/secret', claimed: 'service:evil' })),
+    { ...web, outcome: 'would_deny', reason: 'not_allowed', path: '/forbidden', route: '*' },
+    web,
+  ]);
+  const { stdout } = await cli('learn');
+  assert.doesNotMatch(stdout, /wp-admin|secret|evil|forbidden/);
+});
+
+test('what looks public is shown as a comment and never applied', async (t) => {
+  const { folder, cli } = await place(t, [{ ...scan, path: '/health', method: 'GET', clientAddress: '10.0.0.5' }, web]);
+  assert.match(
+    (await cli('learn', '--apply')).stdout,
+    /^\+ {6}# - \{ path: \/health, methods: \[ ?GET ?\], access: public \}$/m,
+  );
+  assert.doesNotMatch(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), /^[^#]*access: public/m);
+});
+
+test('what was seen too seldom, or all at once, teaches nothing', async (t) => {
+  const { cli } = await place(t, [web]);
+  assert.match((await cli('learn', '--min-requests', '11')).stdout, /^$/);
+  assert.match((await cli('learn', '--min-times', '11')).stdout, /^$/);
+  assert.equal((await cli('learn', '--min-times', '0')).code, 2);
+});
+
+test('simulate ends with 1 when a known caller would newly be refused, and names it', async (t) => {
+  const { folder, cli } = await place(t, [
+    web,
+    { principal: 'service:aidb' },
+    { ...scan, path: '/embed', route: '/embed' },
+  ]);
+  writeFileSync(join(folder, 'new.yaml'), yaml.replace('methods: [POST] }', 'methods: [POST], callers: [aidb] }'));
+  const { code, stdout } = await cli(
+    'simulate',
+    '--against',
+    join(folder, 'new.yaml'),
+    '--enforce',
+    '--output',
+    'json',
+  );
+  assert.equal(code, 1);
+  const found = JSON.parse(stdout) as { newly_refused: { caller: string; reason: string; count: number }[] };
+  assert.deepEqual(
+    found.newly_refused.map(({ caller, reason, count }) => [caller, reason, count]),
+    [
+      ['service:web', 'not_allowed', 10],
+      ['', 'missing_credentials', 10],
+    ],
+  );
+  assert.match(
+    (await cli('simulate', '--against', join(folder, 'new.yaml'))).stdout,
+    /once enforced\n.*\n.*service:web/,
+  );
+  assert.equal((await cli('simulate')).code, 0);
+  assert.equal((await cli('simulate', '--against', join(folder, 'missing.yaml'))).code, 1);
+});
+
+test('report is written in four forms, to the terminal or to a file that only its owner reads', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  assert.match((await cli('report')).stdout, /Ready to enforce/);
+  assert.match((await cli('report', '--format', 'markdown')).stdout, /^# Countersign report/);
+  assert.equal((JSON.parse((await cli('report', '--format', 'json')).stdout) as { requests: number }).requests, 10);
+  const { code, stdout } = await cli('report', '--format', 'html', '--out', join(folder, 'report.html'));
+  assert.deepEqual([code, stdout], [0, '']);
+  assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /^<!doctype html>/);
+  assert.equal(statSync(join(folder, 'report.html')).mode & 0o777, 0o600);
+  assert.equal((await cli('report', '--format', 'pdf')).code, 2);
+  assert.equal((await cli('report', '--out', join(folder, 'nowhere', 'report.txt'))).code, 1);
+});
