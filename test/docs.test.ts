@@ -50,6 +50,7 @@ test('every document that a document links to is there', () => {
     'docs/reasons.md',
     'docs/secrets.md',
     'docs/replicas.md',
+    'docs/rollout.md',
     'docs/stores.md',
   ];
   const missing = documents.flatMap((document) => {

@@ -15,7 +15,7 @@ export interface Readiness {
   readonly named_callers: number;
   /** Addresses from which requests without a name would be refused: callers, not requests, are what is to be mended. */
   readonly unsigned_callers: number;
-  /** What to mend first comes first: proven callers, then named ones, then the rest; each by how often. */
+  /** What to mend first comes first: proven callers, then named ones, then the rest; each by how often. At most a hundred. */
   readonly mend: readonly Mend[];
   /** What refuses nobody yet. */
   readonly concerns: readonly string[];
@@ -44,6 +44,7 @@ export interface Evidence extends Totals {
 
 const routesShown = 5;
 const addressesShown = 10;
+const mendMax = 100;
 /** Half of what an HTTP signature may be off; a service signature may be off by ten times that. */
 const skewOfConcern = 30;
 
@@ -96,7 +97,8 @@ function mendings(groups: readonly RefusalGroup[]): Mend[] {
   const byCause = Map.groupBy(groups, ({ caller, reason }) => JSON.stringify([caller, reason]));
   return [...byCause.values()]
     .flatMap((same) => (same[0] ? [mending(same[0], same)] : []))
-    .sort((a, b) => rank(a.caller) - rank(b.caller) || b.requests - a.requests);
+    .sort((a, b) => rank(a.caller) - rank(b.caller) || b.requests - a.requests)
+    .slice(0, mendMax);
 }
 
 /** Of one caller and reason; `first` is the most frequent. */

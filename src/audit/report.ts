@@ -37,7 +37,7 @@ export interface Report extends Totals {
   readonly top_endpoints: readonly ({ readonly service: string; readonly route: string } & RatedTotals)[];
   /** Where the most requests came from, at most twenty. */
   readonly top_sources: readonly ({ readonly client_address: string } & RatedTotals)[];
-  /** What enforcing would refuse today, most frequent first. */
+  /** What enforcing would refuse today, most frequent first; at most a thousand. */
   readonly would_deny_groups: readonly RefusalGroup[];
   readonly denied_groups: readonly RefusalGroup[];
   /** The clock that is off farthest comes first. */
@@ -81,6 +81,8 @@ export interface Period {
 }
 
 const listedMax = 20;
+/** Of callers and refusals: whoever floods with names must not flood the reader too. The sums hold them all. */
+const groupsMax = 1000;
 
 /** Rejects when the store cannot be reached. */
 export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: Period): Promise<Report> {
@@ -114,11 +116,13 @@ export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: P
     by_service: recordOf([...totalsBy(decided, (group) => group.service)].map(([name, sum]) => [name, rated(sum)])),
     callers: [...totalsBy(decided, (group) => group.caller)]
       .map(([caller, sum]) => ({ caller, ...rated(sum) }))
-      .sort((a, b) => b.denied + b.would_deny - (a.denied + a.would_deny) || b.requests - a.requests),
+      .sort((a, b) => b.denied + b.would_deny - (a.denied + a.would_deny) || b.requests - a.requests)
+      .slice(0, groupsMax),
     top_endpoints: busiest(decided, ({ service: name, route }) => ({ service: name, route })),
     top_sources: busiest(decided, ({ clientAddress }) => ({ client_address: clientAddress })),
-    denied_groups: refusalGroups(decided.filter((group) => group.outcome === 'deny')),
     ...evidence,
+    would_deny_groups: evidence.would_deny_groups.slice(0, groupsMax),
+    denied_groups: refusalGroups(decided.filter((group) => group.outcome === 'deny')).slice(0, groupsMax),
     overhead: overheadOf(rollups.measures.filter(({ kind, name }) => kind === 'duration' && ofService(name))),
   };
 }

@@ -35,7 +35,7 @@ export interface RollupGroup {
   readonly requestId: string;
 }
 
-/** duration: of deciding, microseconds, by service. skew: the caller's clock minus ours, seconds, by caller. */
+/** duration: of deciding, microseconds, by service. skew: the proven caller's clock minus ours, seconds, by caller. */
 export type MeasureKind = 'duration' | 'skew';
 
 /** How many values of one kind fell into one slot within one bucket (see measureSlot). */

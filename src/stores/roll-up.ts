@@ -141,8 +141,8 @@ export function rollUp(limits: RollUpLimits = usualLimits): (rows: readonly Deci
         }
       };
       measured('duration', group.service, alike.durations);
-      // Who gives no name has no clock that could be mended.
-      if (group.caller !== '') measured('skew', group.caller, alike.skews);
+      // Who is not proven may send any time under any name.
+      if (alike.row.principal !== '') measured('skew', group.caller, alike.skews);
     }
 
     for (const alike of alikes(rows)) for (const bucketSeconds of BUCKETS) add(alike, bucketSeconds);

@@ -609,7 +609,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           decisionRow(1, { durationMicros: 100, skewSeconds: -0.25 }),
           decisionRow(2, { durationMicros: 101, skewSeconds: 400 }),
           decisionRow(3, { durationMicros: 5000, skewSeconds: 0.125 }),
-          decisionRow(4, { durationMicros: 0, principal: '', skewSeconds: 7 }),
+          decisionRow(4, { durationMicros: 0, principal: '', claimed: 'service:web', skewSeconds: 7 }),
         ]);
         await store.decisions.append([decisionRow(5, { durationMicros: 102, skewSeconds: null })]);
         const { measures } = await store.decisions.rollups(t0, t0 + 60);
@@ -675,8 +675,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       test('hold any text that a request may bring', async () => {
         const odd = 'service:\u0000\ud800"\n' + 'ü'.repeat(200);
         await store.decisions.append([
-          decisionRow(1, { principal: '', claimed: odd, skewSeconds: 1 }),
-          decisionRow(1, { principal: '', claimed: odd.replace('\ud800', '\udbff'), skewSeconds: 1 }),
+          decisionRow(1, { principal: odd, claimed: odd, skewSeconds: 1 }),
+          decisionRow(1, { principal: odd.replace('\ud800', '\udbff'), skewSeconds: 1 }),
         ]);
         const { groups, measures } = await store.decisions.rollups(t0, t0 + 60);
         assert.equal(
