@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RouteRule } from '../core/route.ts';
+import type { DecisionRow } from '../core/store.ts';
+import { decisionRow } from '../stores/store.contract.ts';
+import { learn } from './learn.ts';
+import { overlap, patternsOf } from './path-patterns.ts';
+
+const plain: Omit<RouteRule, 'path'> = {
+  methods: null,
+  access: 'any',
+  callers: null,
+  scopes: [],
+  addresses: null,
+  rateLimit: null,
+  mode: null,
+  staleSecondsMax: null,
+};
+
+/** Each row ten times, a minute apart; what is proposed, as text. */
+async function proposed(rules: (Partial<RouteRule> & { path: string })[], rows: readonly Partial<DecisionRow>[]) {
+  async function* recorded() {
+    for (const row of rows) for (let minute = 0; minute < 10; minute += 1) yield decisionRow(minute * 60, row);
+  }
+  const services = [{ name: 'embeddings', rules: rules.map((rule) => ({ ...plain, ...rule })) }];
+  const { proposals } = await learn({ rows: recorded(), services, requestsMin: 10, timesMin: 3 });
+  return proposals.map(
+    ({ kind, path, methods, access, callers }) =>
+      `${kind} ${methods?.join('+') ?? '*'} ${path} ${callers?.join(',') ?? access ?? ''}`,
+  );
+}
+
+const at = (path: string, more: Partial<DecisionRow> = {}): Partial<DecisionRow> => ({ path, route: '*', ...more });
+
+test('identifiers become parameters at once, other segments where five stand at one place', () => {
+  const found = (...paths: string[]) => [...new Set(patternsOf(paths).values())];
+  assert.deepEqual(found('/models/7', '/models/8'), ['/models/:id']);
+  assert.deepEqual(found('/a/7/b/8'), ['/a/:id/b/:id2']);
+  assert.deepEqual(found('/x/0190f0b4-63f6-7dd4-8a0e-3c9f3f3d2c11'), ['/x/:id']);
+  assert.deepEqual(found('/models/a', '/models/b', '/models/c', '/models/d'), [
+    '/models/a',
+    '/models/b',
+    '/models/c',
+    '/models/d',
+  ]);
+  assert.deepEqual(found(...[...'abcde'].map((name) => `/models/${name}`)), ['/models/:name']);
+  assert.deepEqual(found(...[...'abcde'].map((name) => `/models/${name}/card`), '/models/a/tags'), [
+    '/models/:name/card',
+    '/models/a/tags',
+  ]);
+});
+
+test('patterns overlap where some path fits both', () => {
+  assert.ok(overlap('/a/:id', '/:x/b'));
+  assert.ok(overlap('/a/:id', '/a/*'));
+  assert.ok(overlap('/*', '/a'));
+  assert.ok(!overlap('/a/:id', '/a'));
+  assert.ok(!overlap('/a/:id', '/b/:id'));
+});
+
+test('methods with the same callers share a rule, and HEAD counts as GET', async () => {
+  const rows = [
+    at('/query'),
+    at('/query', { method: 'GET' }),
+    at('/query', { method: 'HEAD' }),
+    at('/query', { method: 'DELETE', principal: 'service:ocr' }),
+  ];
+  assert.deepEqual(await proposed([{ path: '/*' }], rows), ['add GET+POST /query web', 'add DELETE /query ocr']);
+});
+
+test('a pattern that could take a path from a rule that is there is not made', async () => {
+  const rows = [at('/models/7'), at('/models/8')];
+  assert.deepEqual(await proposed([{ path: '/:kind/admin' }], rows), [
+    'add POST /models/7 web',
+    'add POST /models/8 web',
+    'add * /* service',
+  ]);
+  // A rule without parameters is the more specific one, whatever is added beside it.
+  assert.deepEqual(await proposed([{ path: '/models/admin' }], rows), ['add POST /models/:id web', 'add * /* service']);
+});
+
+test('only rules that are open to any caller are narrowed, and only to services with keys of their own', async () => {
+  const used = { path: '/embed', route: '/embed' };
+  assert.deepEqual(await proposed([{ path: '/embed' }, { path: '/*' }], [used]), ['narrow * /embed web']);
+  assert.deepEqual(await proposed([{ path: '/embed', callers: ['x'] }, { path: '/*' }], [used]), []);
+  assert.deepEqual(await proposed([{ path: '/embed', access: 'operator' }, { path: '/*' }], [used]), []);
+  for (const principal of ['holder:embeddings', 'token:1'])
+    assert.deepEqual(await proposed([{ path: '/embed' }, { path: '/*' }], [used, { ...used, principal }]), []);
+});
+
+test('where somebody is no service, paths without a rule stay open to any caller', async () => {
+  assert.deepEqual(await proposed([], [at('/query', { principal: 'token:1' })]), []);
+  assert.deepEqual(await proposed([], [at('/query', { principal: 'holder:embeddings' })]), [
+    'add POST /query service',
+    'add * /* service',
+  ]);
+});
+
+test('callers beyond those that are told apart are never left out of a proposal', async () => {
+  const rows = Array.from({ length: 120 }, (_, index) => ({
+    path: '/embed',
+    route: '/embed',
+    principal: `service:s${index}`,
+  }));
+  assert.deepEqual(await proposed([{ path: '/embed' }, { path: '/*' }], rows), []);
+});
+
+test('a path that no rule can name is not proposed', async () => {
+  for (const path of ['/:id/x', '/a/*', '/a//b'])
+    assert.deepEqual(await proposed([{ path: '/*' }], [at(path)]), [], path);
+});
