@@ -91,6 +91,7 @@ export function adviceFor(reason: string, subject: Subject): Advice {
 
 /** As the gateway is asked for it; the unruled paths of a service are '/embeddings/*'. */
 export function routeWords(service: string, route: string): string {
+  if (service === '') return '(no such service)';
   return `/${service}${route === '*' ? '/*' : route}`;
 }
 

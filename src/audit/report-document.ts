@@ -87,7 +87,7 @@ function mendSection(report: Report): Section {
     const whom = `${callerWords(step.caller)}${where}`;
     const what = `${counted(step.requests, 'request')} to ${step.routes.join(', ')} would be refused (${step.reason})`;
     return {
-      text: `${whom}: ${what}, last ${step.last_seen}, request ${step.example_request_id}. ${step.what}.`,
+      text: `${whom}: ${what}, last ${step.last_seen}, request ${step.example_request_id}. ${sentence(step.what)}`,
       commands: step.commands,
     };
   });
@@ -187,4 +187,8 @@ function overheadSection({ overhead: { samples, p50_us, p99_us, max_us } }: Repo
             `Half of ${samples} decisions took at most ${p50_us} µs, 99 of 100 at most ${p99_us} µs, all at most ${max_us} µs.`,
           ],
   });
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
