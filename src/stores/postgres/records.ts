@@ -56,6 +56,7 @@ export const expiredRecords: Statement = {
 export const recordStatements: readonly Statement[] = [
   recordById,
   recordsBehind,
+  recordKinds,
   create,
   replace,
   remove,
