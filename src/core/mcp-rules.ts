@@ -81,6 +81,12 @@ function objectionToName(kind: McpKind, name: string, principal: Principal, rule
   return objection('insufficient_scope', `the ${shown} needs ${needed.join(' ')}`, [...new Set(needed)]);
 }
 
+/** What a message names: of a tool or prompt the name, of a resource the URI; null where that is nothing. */
+export function nameIn({ method, params }: JsonObject): string | null {
+  const member = typeof method === 'string' ? methods.get(method)?.member : undefined;
+  return member !== undefined && isObject(params) ? text(params[member]) : null;
+}
+
 function namedBy(method: string, params: JsonObject): Named[] {
   const plain = methods.get(method);
   if (plain) return [{ kind: plain.kind, name: text(params[plain.member]) }];

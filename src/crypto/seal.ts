@@ -38,8 +38,11 @@ export function sealWith(masterKeyHex: string): Seal {
       return `${version}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')}`;
     },
     open(sealed, context) {
-      const bytes = Buffer.from(sealed.slice(version.length + 1), 'base64url');
-      if (!sealed.startsWith(`${version}.`) || bytes.length < 28) throw broken(context);
+      const text = sealed.slice(version.length + 1);
+      const bytes = Buffer.from(text, 'base64url');
+      // Node reads over what is no base64url, and then several texts would open as one.
+      const isExact = sealed.startsWith(`${version}.`) && bytes.toString('base64url') === text;
+      if (!isExact || bytes.length < 28) throw broken(context);
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12));
       decipher.setAAD(associated(context));
       decipher.setAuthTag(bytes.subarray(-16));

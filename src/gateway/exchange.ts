@@ -13,6 +13,7 @@ import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
 import { judgedBody, judgedHeaders, rulesInForce } from './mcp/judged.ts';
+import { sessionBinding } from './mcp/sessions.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
 import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
@@ -109,16 +110,19 @@ export class Exchange implements ResponseHandler {
     if (!upstream.take(isProven(decision)))
       return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
     this.#hasPlace = true;
-    const inForce = rulesInForce(decision);
+    const inForce = rulesInForce(decision, () => sessionBinding(stack.seal, this.#service.name));
     if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
     const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
     if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
-    const lines = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
+    const passed = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
+    const lines = inForce === null ? passed : judgedHeaders(passed, inForce);
+    // What a client that lost its session is told too: it opens another one.
+    if (lines === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
     this.#sent = requestHead({
       method: this.#request.method,
       target: this.#target,
       host: upstream.host,
-      lines: inForce === null ? lines : judgedHeaders(lines),
+      lines,
       body,
       upgrade: this.#upgrade === null ? null : 'websocket',
     });

@@ -3,6 +3,7 @@ import type { ResponseHandler } from '../upstream/connection.ts';
 import { badResponse, type UpstreamError } from '../upstream/fault.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { nameAt, type RulesInForce } from './judged.ts';
+import { sessionHeader } from './sessions.ts';
 import { listFilter, UnfilterableError, type ListFilter } from './list-filter.ts';
 
 /** Stands between an upstream's answer and whoever takes it, and takes out of its lists what the caller may not use. */
@@ -21,8 +22,9 @@ export class FilteredAnswer implements ResponseHandler {
   onHead(head: ResponseHead): void {
     this.#tried(() => {
       this.#filter = listFilter({ ...this.#inForce, lines: head.lines });
-      if (this.#filter === null) return this.#next.onHead(head);
-      const lines = head.lines.filter((_, index) => !isOfOriginalBytes(nameAt(head.lines, index)));
+      const bound = this.#withBoundSession(head.lines);
+      if (this.#filter === null) return this.#next.onHead({ ...head, lines: bound });
+      const lines = bound.filter((_, index) => !isOfOriginalBytes(nameAt(bound, index)));
       if (this.#filter.whole) this.#held = { ...head, lines };
       else this.#next.onHead({ ...head, lines });
     });
@@ -57,6 +59,15 @@ export class FilteredAnswer implements ResponseHandler {
 
   onError(error: UpstreamError): void {
     this.#next.onError(error);
+  }
+
+  #withBoundSession(lines: readonly string[]): readonly string[] {
+    const { sessions, principal } = this.#inForce;
+    return lines.map((text, index) =>
+      index % 2 === 1 && nameAt(lines, index).toLowerCase() === sessionHeader
+        ? sessions.bound(text, principal.id)
+        : text,
+    );
   }
 
   #tried(work: (filter: ListFilter | null) => void): void;

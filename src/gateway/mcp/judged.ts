@@ -2,16 +2,19 @@ import type { Decision } from '../../core/decision.ts';
 import { readMcpMessages } from '../../core/mcp-messages.ts';
 import type { McpRules } from '../../core/mcp-rules.ts';
 import type { Principal } from '../../core/verdict.ts';
+import { sessionHeader, type SessionBinding } from './sessions.ts';
 
+/** Of one exchange with an MCP server. */
 export interface RulesInForce {
+  readonly sessions: SessionBinding;
   readonly principal: Principal;
   readonly rules: McpRules;
 }
 
 /** Null where nothing is refused, or nothing is said of an MCP server: then its answers pass as they are. */
-export function rulesInForce({ mode, verdict, route }: Decision): RulesInForce | null {
+export function rulesInForce({ mode, verdict, route }: Decision, sessions: () => SessionBinding): RulesInForce | null {
   if (route.mcp === null || mode !== 'enforce' || verdict?.allowed !== true) return null;
-  return { principal: verdict.principal, rules: route.mcp };
+  return { principal: verdict.principal, rules: route.mcp, sessions: sessions() };
 }
 
 /** What is passed on of a held body: what was judged, in its one spelling. */
@@ -21,9 +24,19 @@ export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): B
   return read.ok ? Buffer.from(read.text) : held;
 }
 
-/** An answer that is to be looked into must not be compressed, and a digest of the body as it came is none of it as it goes. */
-export function judgedHeaders(lines: readonly string[]): string[] {
-  const kept = lines.filter((_, index) => !/^(?:accept-encoding|content-digest|digest)$/i.test(nameAt(lines, index)));
+/**
+ * An answer that is to be looked into must not be compressed, and a digest of the body as it came is none of it as it goes.
+ * Null where the session is not the caller's.
+ */
+export function judgedHeaders(lines: readonly string[], { principal, sessions }: RulesInForce): string[] | null {
+  const kept: string[] = [];
+  for (let index = 0; index < lines.length; index += 2) {
+    const [name = '', value = ''] = lines.slice(index, index + 2);
+    if (/^(?:accept-encoding|content-digest|digest)$/i.test(name)) continue;
+    const own = name.toLowerCase() === sessionHeader ? sessions.opened(value, principal.id) : value;
+    if (own === null) return null;
+    kept.push(name, own);
+  }
   return [...kept, 'accept-encoding', 'identity'];
 }
 

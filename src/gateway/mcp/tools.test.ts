@@ -277,6 +277,39 @@ describe('a message to an MCP server with rules', () => {
   });
 });
 
+describe('the session of an MCP server with rules', () => {
+  const opening: RequestListener = (req, res) => {
+    const given = req.headers['mcp-session-id'];
+    req.resume().on('end', () => res.writeHead(200, { 'mcp-session-id': 'plain-id' }).end(`session ${String(given)}`));
+  };
+  const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+
+  it('is that of the caller who opened it, and of nobody else', async (t) => {
+    const { post, webKey, url, key } = await place(t, opening);
+    const id = (await post(ping)).headers.get('mcp-session-id') ?? '';
+    assert.ok(id !== '' && !id.includes('plain-id'));
+    const own = await post(ping, { 'mcp-session-id': id });
+    assert.equal(await own.text(), 'session plain-id');
+    for (const method of ['POST', 'GET', 'DELETE']) {
+      const body = method === 'POST' ? { body: ping } : {};
+      const theirs = await fetch(url, { method, ...body, headers: { 'x-api-key': webKey, 'mcp-session-id': id } });
+      assert.equal(theirs.status, 404, method);
+      await theirs.arrayBuffer();
+    }
+    for (const made of ['plain-id', `${id}x`, `${id}, ${id}`, id.slice(0, -1)])
+      assert.equal((await post(ping, { 'mcp-session-id': made })).status, 404, made);
+    const stream = await fetch(url, { headers: { 'x-api-key': key, 'mcp-session-id': id } });
+    assert.equal(await stream.text(), 'session plain-id');
+  });
+
+  it('is the server’s own in report mode', async (t) => {
+    const { post } = await place(t, opening, 'report');
+    const answer = await post(ping, { 'mcp-session-id': 'any' });
+    assert.equal(answer.headers.get('mcp-session-id'), 'plain-id');
+    assert.equal(await answer.text(), 'session any');
+  });
+});
+
 describe('the answer of an MCP server with rules', () => {
   const listed = (id: number): string =>
     JSON.stringify({

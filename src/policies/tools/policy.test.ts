@@ -45,6 +45,27 @@ test('a body that cannot be had is an outage of the body, and not an objection',
   await assert.rejects(reasonFor({ body }), { code: 'body_too_large' });
 });
 
+test('headers that say something else than the message are refused', async () => {
+  const base64 = (text: string): string => `=?base64?${Buffer.from(text).toString('base64')}?=`;
+  for (const [method, name, reason] of [
+    ['tools/call', 'search', null],
+    ['tools/call', base64('search'), null],
+    ['tools/call', null, null],
+    ['tools/list', 'search', 'bad_request'],
+    ['Tools/Call', 'search', 'bad_request'],
+    ['tools/call', 'wipe', 'bad_request'],
+    ['tools/call', base64('wipe'), 'bad_request'],
+    [null, 'wipe', 'bad_request'],
+  ] as const) {
+    const lines = new Map([
+      ['mcp-method', method],
+      ['mcp-name', name],
+    ]);
+    const fields = (asked: string) => (lines.get(asked) ? [lines.get(asked) as string] : []);
+    assert.equal(await reasonFor({ fields, body: async () => messageTo('search') }), reason, `${method} ${name}`);
+  }
+});
+
 test('messages that would pass unread are refused by their form', async () => {
   const fields = (name: string, value: string) => (asked: string) => (asked === name ? [value] : []);
   for (const [name, value, reason] of [

@@ -1,5 +1,5 @@
-import { readMcpMessages } from '../../core/mcp-messages.ts';
-import { objectionTo, type McpRules } from '../../core/mcp-rules.ts';
+import { readMcpMessages, type JsonObject } from '../../core/mcp-messages.ts';
+import { nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.ts';
@@ -29,6 +29,8 @@ export function toolsPolicy(): Policy {
 async function judged(principal: Principal, request: AuthRequest, rules: McpRules): Promise<Denied | null> {
   const read = readMcpMessages(await request.body());
   if (!read.ok) return denyPrincipal(principal, 'bad_request', read.note);
+  const mismatch = headerFault(request, read.messages);
+  if (mismatch !== null) return denyPrincipal(principal, 'bad_request', mismatch);
   for (const message of read.messages) {
     const objection = objectionTo(message, principal, rules);
     if (objection === null) continue;
@@ -53,6 +55,28 @@ function formFault(request: AuthRequest): FormFault | null {
   if (charset !== undefined && !/^utf-?8$/i.test(charset))
     return { reason: 'bad_request', note: 'JSON is exchanged in UTF-8 (RFC 8259 §8.1)' };
   return null;
+}
+
+/**
+ * From 2026-07-28 on a message's method and name stand in headers too, for those who look no further. What they say is not
+ * believed; but a message that says one thing there and another in its body is meant to deceive somebody.
+ */
+function headerFault(request: AuthRequest, [message, ...more]: readonly JsonObject[]): string | null {
+  const [method, ...methods] = request.fields('mcp-method');
+  const [name, ...names] = request.fields('mcp-name');
+  if (method === undefined && name === undefined) return null;
+  if (more.length > 0 || methods.length > 0 || names.length > 0)
+    return 'Mcp-Method and Mcp-Name stand once each, beside one message';
+  if (method !== undefined && method !== message?.['method']) return 'Mcp-Method is not the method of the message';
+  if (name !== undefined && message !== undefined && decodedName(name) !== nameIn(message))
+    return 'Mcp-Name is not what the message names';
+  return null;
+}
+
+/** A name that no header can hold is written =?base64?…?=. */
+function decodedName(value: string): string {
+  const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(value)?.[1];
+  return encoded === undefined ? value : Buffer.from(encoded, 'base64').toString('utf8');
 }
 
 function canCarryMessages(method: string): boolean {
