@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../core/clock.ts';
-import type { Store } from '../core/store.ts';
+import type { DecisionRow, Store } from '../core/store.ts';
 import { newKeyPair } from '../secrets/age.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { redisStore } from '../stores/redis/store.ts';
@@ -69,12 +69,33 @@ async function fullStack(t: TestContext) {
     await store.records.put({ kind: 'ramp', id: 'aidb', value: { step: 2, at: [0.25] }, expiresAt: null }, null, now);
     await store.records.put({ kind: 'ramp', id: 'b', value: 'ends', expiresAt: now + 3600 }, null, now);
     await store.records.put({ kind: 'lease', id: 'rotation', value: {}, expiresAt: now + 3600 }, null, now);
+    await store.decisions.append([decisionRow]);
     const use = { credentialId: api.id, caller: 'service:aidb', clientAddress: '10.0.0.7' };
     await store.usage.add([{ ...use, firstUsed: now - 60, lastUsed: now - 1, count: 3 }]);
   });
   const made = await full.json(['backup', full.file, '--recipient', keys.recipient]);
   return { full, api, hmac, dead, token, made };
 }
+
+const decisionRow: DecisionRow = {
+  time: 1_764_000_000,
+  outcome: 'deny',
+  reason: 'invalid_credentials',
+  note: '',
+  mode: 'enforce',
+  service: 'aidb',
+  route: '/',
+  method: 'GET',
+  path: '/',
+  principal: '',
+  claimed: '',
+  scheme: 'api-key',
+  credentialId: '',
+  clientAddress: '10.0.0.7',
+  skewSeconds: null,
+  durationMicros: 10,
+  requestId: 'r-1',
+};
 
 const counts = { keys: 4, revocations: 2, tokens: 1, modes: 2, records: 2, uses: 1 };
 
@@ -93,6 +114,7 @@ async function carriesOver(t: TestContext, url: string): Promise<void> {
 
   const restored = await other.json(['restore', full.file]);
   assert.deepEqual([restored.verified, restored.added, restored.made_at], [true, counts, made_at]);
+  assert.deepEqual(restored.audit_head, { sequence: 1, time: '2025-11-24T16:00:00Z', request_id: 'r-1' });
   assert.equal(readFileSync(join(other.folder, 'secrets.sops.yaml'), 'utf8'), 'a: bundle\n');
   assert.equal((await other.json(['restore', full.file, '--verify'])).verified, true);
   // What was broken off is completed, and what is complete stays as it is.
@@ -104,8 +126,6 @@ async function carriesOver(t: TestContext, url: string): Promise<void> {
   assert.deepEqual((await other.json(['restore', full.file])).added, { ...zeros, records: 1 });
   assert.deepEqual((await other.json(['restore', full.file])).added, zeros);
 
-  const signed = await other.json(['keys', 'list', '--all']);
-  assert.equal(signed.length ?? signed.keys?.length, 4);
   await withStore(other.store(), async (store) => {
     assert.equal((await store.tokens.get(token.token_id))?.tokenId, token.token_id);
     assert.notEqual((await store.keys.get(dead.id))?.revokedAt, null);

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
@@ -235,7 +235,11 @@ test('rollback restores every host byte for byte, and once is enough', { skip },
 
 test('a rotation ends with the former keys retired and no copy of them left', { skip }, async () => {
   await site.on('redis-stack', 'rm /run/refuse');
-  const ended = await play('rotate', '-e', 'service_keys_retire=true');
+  // One of the keys comes from a vault.
+  rmSync(join(keyFolder(), 'frontend.key'));
+  const vault = join(site.folder, 'vault.yml');
+  writeFileSync(vault, JSON.stringify({ service_keys_values: { frontend: second.get('frontend') } }), { mode: 0o600 });
+  const ended = await play('rotate', '-e', 'service_keys_retire=true', '-e', `@${vault}`);
   assert.equal(ended.code, 0, ended.text);
   assert.deepEqual(await running(), only(hosts, second, second));
   const copies = await onEach(`find /etc/autobot /var/backups -name '*previous*' -o -path '*countersign*' | wc -l`);
