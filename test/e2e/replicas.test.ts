@@ -20,6 +20,8 @@ import { cleanEnvironment, runCli } from './program.ts';
 const env = { COUNTERSIGN_MASTER_KEY: '0'.repeat(64) };
 const routes =
   '[{ path: /limited, rateLimit: { limit: 5, per: 1h } }, { path: /strict, onStoreOutage: deny }, { path: /moded }]';
+/** Until it is noticed; in `npm run soak` longer than every time-out together. */
+const stillSeconds = process.env['COUNTERSIGN_SOAK'] === '1' ? 20 : 0;
 const now = (): number => Math.floor(Date.now() / 1000);
 
 /** What operators do, from a process that serves nothing. */
@@ -163,11 +165,13 @@ async function routesHold({ replicas, doors }: Setting): Promise<void> {
 
 interface Outage {
   begin(): Promise<void> | void;
+  /** How long it is to last at least, seconds. */
+  readonly seconds?: number;
   end(): Promise<void> | void;
 }
 
 /** What is known goes on, what is not known is undecidable, and nothing acknowledged is lost or comes back. */
-async function outage({ replicas, doors, by }: Setting, { begin, end }: Outage): Promise<void> {
+async function outage({ replicas, doors, by }: Setting, { begin, end, seconds = 0 }: Outage): Promise<void> {
   const known = await by.key();
   const revoked = await by.key();
   const unseen = await by.token();
@@ -177,6 +181,7 @@ async function outage({ replicas, doors, by }: Setting, { begin, end }: Outage):
   await everywhere(doors, '/x', withKey(revoked.key), 401);
 
   await begin();
+  const over = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   await everywhere(doors, '/strict', withKey(known.key), 503);
   await Promise.all(
     doors.map(async (door) => {
@@ -192,6 +197,7 @@ async function outage({ replicas, doors, by }: Setting, { begin, end }: Outage):
   );
   assert.equal(await healthOf(replicas), 'DOWN');
 
+  await over;
   await end();
   await everywhere(doors, '/strict', withKey(known.key), 200);
   await everywhere(doors, '/x', withToken(unseen.token), 200);
@@ -220,7 +226,9 @@ test('replicas on Redis', async (t) => {
   await t.test('of 200 at once one uses a nonce, and five a limit of five', () => onceAndFive(setting));
   await t.test('published routes hold at every door until they are withdrawn', () => routesHold(setting));
   await t.test('Redis killed and started again', () => outage(setting, { begin: redis.kill, end: redis.restart }));
-  await t.test('Redis that stands still', () => outage(setting, { begin: redis.pause, end: redis.resume }));
+  await t.test('Redis that stands still', () =>
+    outage(setting, { begin: redis.pause, end: redis.resume, seconds: stillSeconds }),
+  );
   await t.test('Redis started again empty: nobody is known, and a new key is', async () => {
     const { key } = await by.key();
     await everywhere(doors, '/x', withKey(key), 200);
@@ -239,7 +247,9 @@ test('replicas on Postgres', async (t) => {
   const { doors, by } = setting;
   await t.test('a change holds at every door, under load', () => changesHold(setting));
   await t.test('of 200 at once one uses a nonce, and five a limit of five', () => onceAndFive(setting));
-  await t.test('Postgres that stands still', () => outage(setting, { begin: postgres.pause, end: postgres.resume }));
+  await t.test('Postgres that stands still', () =>
+    outage(setting, { begin: postgres.pause, end: postgres.resume, seconds: stillSeconds }),
+  );
   await t.test('Postgres killed and started again in the midst of writes: what was acknowledged holds', async () => {
     const made: string[] = [];
     const dead: string[] = [];
