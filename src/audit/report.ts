@@ -2,6 +2,7 @@ import { rfc3339 } from '../core/clock.ts';
 import type { RollupGroup, RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
+import { mergeGroups } from './merge-groups.ts';
 import { quantilesOf } from './quantiles.ts';
 import { readiness, type Readiness } from './readiness.ts';
 import { refusalGroups, type RefusalGroup } from './refusal-groups.ts';
@@ -89,7 +90,7 @@ export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: P
   const { since, until, service = null } = period;
   const rollups = await store.decisions.rollups(since, until);
   const ofService = (name: string): boolean => service === null || name === service;
-  const groups = rollups.groups.filter((group) => ofService(group.service));
+  const groups = mergeGroups(rollups.groups).filter((group) => ofService(group.service));
   // The guard allowed these, and said so in a decision of their own: they are no requests of their own.
   const upstream = groups.filter((group) => group.reason.startsWith('upstream_'));
   const decided = groups.filter((group) => !group.reason.startsWith('upstream_'));
