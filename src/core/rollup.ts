@@ -6,8 +6,8 @@ export type BucketSeconds = 60 | 3600;
 
 export const BUCKETS: readonly BucketSeconds[] = [60, 3600];
 
-/** For how long counts are kept, seconds: a little over a day by the minute, 90 days by the hour. */
-export const bucketKeptSeconds: Readonly<Record<BucketSeconds, number>> = { 60: 93_600, 3600: 7_776_000 };
+/** For how long counts are kept, seconds: a little over a day by the minute, 35 days by the hour: stores may hold them in memory. */
+export const bucketKeptSeconds: Readonly<Record<BucketSeconds, number>> = { 60: 93_600, 3600: 3_024_000 };
 
 /** Stands for callers, and for addresses, beyond the number that is told apart. No caller and no address is called so. */
 export const OTHERS = 'others';

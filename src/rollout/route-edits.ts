@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Document, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { rfc3339 } from '../core/clock.ts';
 import type { Evidence, Learned, Proposal, PublicLooking } from './learn.ts';
@@ -109,7 +110,8 @@ function addedLines(proposal: Proposal): string[] {
 function publicLines({ method, path, addresses, evidence }: PublicLooking): string[] {
   const rule = flow({ path, methods: [method], access: 'public' });
   return [
-    `# looks public, asked without a credential from ${addresses.join(', ')}; open it only if everybody may have it:`,
+    // Proxies pass on what they were told, and nothing of it may end the comment.
+    `# looks public, asked without a credential from ${addresses.filter((address) => isIP(address) !== 0).join(', ')}; open it only if everybody may have it:`,
     `${evidenceComment(evidence)}`,
     `# - ${rule}`,
   ];

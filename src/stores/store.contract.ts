@@ -638,7 +638,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           [[3600, 2]],
         );
         assert.deepEqual([hourly.since, hourly.until], [t0, t0 + 3600]);
-        await store.decisions.pruneRollups(t0 + 91 * 86_400);
+        await store.decisions.pruneRollups(t0 + 36 * 86_400);
         assert.deepEqual(await counts(), []);
         assert.deepEqual((await store.decisions.rollups(t0, t0 + 60)).measures, []);
       });
