@@ -54,7 +54,7 @@ function openPorts({ file, name, body, image }: Container, ownPort: number | nul
     }
     if (!isScalar(item)) return [];
     const text = String(item.value);
-    const match = /^(?:(\[[0-9a-f:]+\]|[0-9.]+):)?(?:([0-9-]*):)?([0-9-]+(?:\/\w+)?)$/i.exec(text);
+    const match = /^(?:(\[[0-9a-f:]+\]|[0-9]+(?:\.[0-9]+){3}):)?(?:([0-9-]*):)?([0-9-]+(?:\/\w+)?)$/i.exec(text);
     if (!match) return [];
     const [, host = '', published = '', inside = ''] = match;
     if (isLoopback(host) || isMeant(Number(published), ownPort)) return [];

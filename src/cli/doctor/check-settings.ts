@@ -43,8 +43,8 @@ interface Secret {
   readonly value: string;
   /** Under which it goes into the bundle: postgres_password. */
   readonly name: string;
-  /** Where the value itself stands, when it is a part of the setting only. */
-  readonly at: number | null;
+  /** The value is only a part of the setting: the password in a URL. */
+  readonly partial: boolean;
 }
 
 function secretOf(setting: Setting, form: Form): Secret | null {
@@ -53,11 +53,14 @@ function secretOf(setting: Setting, form: Form): Secret | null {
     const name = /^(?:postgres|postgresql|redis|rediss|mysql|mongodb)/.test(url.scheme)
       ? `${url.scheme.replace(/^postgresql$/, 'postgres').replace('rediss', 'redis')}_password`
       : `${bundleName(setting, form)}_password`;
-    return { value: url.password, name, at: url.at };
+    return { value: url.password, name, partial: true };
   }
+  const argument = /--requirepass[ =]+(?:"([^"]+)"|(\S+))/.exec(setting.value);
+  const given = argument?.[1] ?? argument?.[2] ?? '';
+  if (secretIn(given) !== null) return { value: given, name: 'redis_password', partial: true };
   if (!isSecretName(setting.name)) return null;
   const value = secretIn(setting.value);
-  return value === null ? null : { value, name: bundleName(setting, form), at: null };
+  return value === null ? null : { value, name: bundleName(setting, form), partial: false };
 }
 
 /** A bare API_KEY says nothing about whose it is, so the service's name goes before it. */
@@ -115,16 +118,16 @@ function startWords(name: string, variable: string, form: Form): string {
     : start;
 }
 
-function editOf(file: StackFile, { range, value }: Setting, secret: Secret, form: Form, variable: string): Edit | null {
+function editOf(file: StackFile, { range }: Setting, secret: Secret, form: Form, variable: string): Edit | null {
   if (range === null || file.text === null || form === 'other') return null;
   const line = file.text.slice(0, range[0]).split('\n').length;
-  if (form === 'env' && secret.at === null) return { file: file.path, line, lines: [] };
+  if (form === 'env' && !secret.partial) return { file: file.path, line, lines: [] };
   const reference =
     form === 'grafana' ? `$__env{${variable}}` : form === 'env' ? `\${${variable}}` : `\${${variable}:?}`;
-  const written =
-    secret.at === null
-      ? reference
-      : value.slice(0, secret.at) + reference + value.slice(secret.at + secret.value.length);
+  const raw = file.text.slice(...range);
+  const written = secret.partial ? raw.replace(secret.value, () => reference) : reference;
+  // An escape in quotes can hide the secret, and braces of a flow would swallow those of the reference.
+  if (written === raw || (form === 'compose' && /[[{]/.test(lineWith(file.text, range, '')))) return null;
   return { file: file.path, line, lines: [lineWith(file.text, range, written)] };
 }
 

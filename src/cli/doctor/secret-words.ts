@@ -2,11 +2,13 @@ const secretName =
   /(?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?key|private_?key|access_?key|secret_?key(?:_base)?|service_?key|signing_?key|master_?key|encryption_?key|requirepass)$/i;
 
 /** Names that end like a secret's and hold the name of one, or something about it. */
-const aboutSecrets = /(?:^|[_.-])(?:existing|pull|secret_?name|public|bypass|compass)|^(?:secret|token)$/i;
+const aboutSecrets = /(?:^|[_.-])(?:existing|pull|secret_?name|public|bypass|compass)/i;
+/** In lower case usually the name of one, as Kubernetes has it. */
+const bareWord = /^(?:secret|token)$/;
 
 /** Whether a setting of this name holds a secret: POSTGRES_PASSWORD, admin_password, aidbApiKey. */
 export function isSecretName(name: string): boolean {
-  return secretName.test(name) && !aboutSecrets.test(name);
+  return secretName.test(name) && !aboutSecrets.test(name) && !bareWord.test(name);
 }
 
 const guessed = new Set(
@@ -40,13 +42,10 @@ export function secretIn(value: string): string | null {
   return /^(?:\$(?:2[aby]?|5|6|argon2\w*|scrypt)\$|SCRAM-SHA-256\$|sha256:|\{SHA)/.test(text) ? null : text;
 }
 
-/** The password within a URL, and where it stands; null where there is none in the clear. */
-export function passwordInUrl(
-  value: string,
-): { readonly scheme: string; readonly at: number; readonly password: string } | null {
-  const match = /^([a-z][a-z0-9+.-]*):\/\/([^:@/\s]*):([^@\s]+)@/i.exec(value);
+/** The password within a URL; null where there is none in the clear. */
+export function passwordInUrl(value: string): { readonly scheme: string; readonly password: string } | null {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/[^:@/\s]*:([^@\s]+)@/i.exec(value);
   if (!match) return null;
-  const [, scheme = '', user = '', password = ''] = match;
-  if (secretIn(password) === null) return null;
-  return { scheme, at: scheme.length + 3 + user.length + 1, password };
+  const [, scheme = '', password = ''] = match;
+  return secretIn(password) === null ? null : { scheme, password };
 }

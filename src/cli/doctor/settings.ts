@@ -53,8 +53,12 @@ function walk(node: unknown, within: readonly string[], lineAt: (offset: number)
         else pending.push({ node: pair.value, within: [...inside, name] });
       }
     } else if (isSeq(at.node)) {
-      for (const item of at.node.items.toReversed()) {
-        if (isScalar(item)) found.push(...assignment(item, inside, lineAt, text));
+      for (const [index, item] of at.node.items.entries()) {
+        if (isScalar(item))
+          found.push(
+            ...assignment(item, inside, lineAt, text),
+            ...argument(item, at.node.items[index + 1], inside, lineAt, text),
+          );
         else pending.push({ node: item, within: inside });
       }
     }
@@ -91,6 +95,18 @@ function assignment(
     value: match[2] ?? '',
     range: found.range && rangeBehindName(found.range, text),
   }));
+}
+
+/** `--requirepass`, and what stands after it in a list of arguments. */
+function argument(
+  item: Scalar,
+  next: unknown,
+  within: readonly string[],
+  lineAt: (offset: number) => number,
+  text: string,
+): Setting[] {
+  const name = /^--([a-z][\w-]*)$/.exec(String(item.value))?.[1];
+  return name === undefined || !isScalar(next) ? [] : setting(name, next, within, lineAt, text);
 }
 
 /** Of `"NAME=value"` only the value, without the quotes. */

@@ -21,6 +21,8 @@ export interface StackFiles {
 const filesMax = 10_000;
 const bytesMax = 1_048_576;
 const depthMax = 16;
+/** Of all texts together. */
+const totalMax = 134_217_728;
 
 /** Of others, or of ours and judged by its permissions alone. */
 const passedOver = new Set(['.git', 'node_modules', '.venv', 'venv', '__pycache__', 'dist', '.countersign']);
@@ -28,6 +30,7 @@ const passedOver = new Set(['.git', 'node_modules', '.venv', 'venv', '__pycache_
 /** All regular files below the folder; symbolic links are not followed, or a link could lead the search anywhere. */
 export function stackFiles(folder: string): StackFiles {
   const files: StackFile[] = [];
+  let total = 0;
   const skipped: string[] = [];
   const pending: { path: string; depth: number }[] = [{ path: folder, depth: 0 }];
   for (let at = pending.shift(); at; at = pending.shift()) {
@@ -39,7 +42,10 @@ export function stackFiles(folder: string): StackFiles {
         else skipped.push(`${relative(folder, path)}: more than ${depthMax} folders deep`);
       } else if (entry.isFile()) {
         if (files.length >= filesMax) return { files, skipped: [...skipped, `more than ${filesMax} files`] };
-        files.push(readFile(folder, path, skipped));
+        const file = readFile(folder, path, skipped);
+        total += file.text?.length ?? 0;
+        if (total > totalMax) return { files, skipped: [...skipped, 'what comes after 128 MiB of text'] };
+        files.push(file);
       }
     }
   }

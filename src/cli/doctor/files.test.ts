@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assert as always, constantFrom, oneof, property, string, stringMatching } from 'fast-check';
+import { parse } from 'yaml';
+import { checkCompose } from './check-compose.ts';
+import { checkKnownForms } from './check-known-forms.ts';
+import { openPorts } from './check-listeners.ts';
+import { checkSettings } from './check-settings.ts';
+import { settingsOf } from './settings.ts';
+import type { StackFile } from './stack-files.ts';
+
+function file(path: string, text: string, mode = 0o644): StackFile {
+  return { path, absolute: `/stack/${path}`, mode, text };
+}
+
+const hex = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0';
+
+function found(path: string, text: string): string[] {
+  const files = [file(path, text)];
+  return [...checkSettings(files).findings, ...checkCompose(files, 8700)].map(
+    ({ check, place }) => `${check} ${place.slice(path.length + 1)}`,
+  );
+}
+
+/** The text with every edit done that is offered. */
+function mended(path: string, text: string): string {
+  const lines = text.split('\n');
+  const files = [file(path, text)];
+  const findings = [...checkSettings(files).findings, ...checkCompose(files, 8700)];
+  const edits = findings.flatMap(({ repair: { edit } }) => edit ?? []).toSorted((a, b) => b.line - a.line);
+  for (const edit of edits) lines.splice(edit.line - 1, 1, ...edit.lines);
+  return lines.join('\n');
+}
+
+const secrets: readonly [path: string, text: string, expected: readonly string[]][] = [
+  ['.env', `A=1\nexport AIDB_API_KEY="${hex}" # ours\n`, ['plaintext-secret 2']],
+  [
+    'prod.env',
+    'DB_PASSWORD=postgres\nDATABASE_URL=postgres://a:q7Rk2mXw@db/a',
+    ['guessable-password 1', 'plaintext-secret 2'],
+  ],
+  ['app.yaml', `auth:\n  jwtSecret: ${hex}\n  tokenTtl: 3600\n`, ['plaintext-secret 2']],
+  ['app.json', `{ "db": { "password": "changeme" } }`, ['guessable-password 1']],
+  ['grafana.ini', '[security]\nadmin_password = admin\n', ['guessable-password 2']],
+  ['redis.conf', 'port 6379\nrequirepass foobared\n', ['guessable-password 2']],
+  ['deployment.yaml', `env:\n  - name: AIDB_API_KEY\n    value: ${hex}\n`, ['plaintext-secret 3']],
+  ['docker-compose.yml', `services:\n  a:\n    command: redis-server --requirepass Zk3qPw81\n`, ['plaintext-secret 3']],
+  [
+    'docker-compose.yml',
+    `services:\n  a:\n    command: [redis-server, --requirepass, Zk3qPw81]\n`,
+    ['plaintext-secret 3'],
+  ],
+  [
+    'docker-compose.yml',
+    `services:\n  a:\n    environment:\n      X_TOKEN: \${X_TOKEN:-changeme}\n`,
+    ['guessable-password 4'],
+  ],
+  ['secret.yaml', `apiVersion: v1\nkind: Secret\ndata:\n  a: Zm9v\n`, ['clear-kubernetes-secret 1']],
+];
+for (const [path, text, expected] of secrets) {
+  test(`finds what is in ${path}: ${text.slice(0, 60).replaceAll('\n', ' ')}`, () => {
+    assert.deepEqual(found(path, text), expected);
+  });
+}
+
+const harmless: readonly [path: string, text: string][] = [
+  [
+    'docker-compose.yml',
+    'services:\n  a:\n    environment:\n      X_PASSWORD: ${X_PASSWORD:?}\n      Y_TOKEN_FILE: /run/secrets/y\n',
+  ],
+  ['app.yaml', 'password: /run/secrets/password\nsecretName: tls\nsecret: database\nexistingSecret: database\n'],
+  ['app.yaml', 'password: "{{ vault_password }}"\npassword_hash: $2b$10$abcdefghijklmnopqrstuv\nuse_token: true\n'],
+  ['.env.example', 'AIDB_API_KEY=change_me\n'],
+  [
+    'secrets.sops.yaml',
+    'a_password: ENC[AES256_GCM,data:x]\nkind: Secret\napiVersion: v1\ndata: {}\nsops:\n  mac: x\n',
+  ],
+  ['notes.md', 'PASSWORD=changeme\n'],
+  ['grafana.ini', '[security]\nadmin_password = $__env{GRAFANA_ADMIN_PASSWORD}\n'],
+];
+for (const [path, text] of harmless) {
+  test(`finds nothing in ${path}: ${text.slice(0, 60).replaceAll('\n', ' ')}`, () => {
+    assert.deepEqual(found(path, text), []);
+  });
+}
+
+const base = `x-common: &common
+  restart: always
+services:
+  cache:
+    image: valkey/valkey:8
+    <<: *common
+    ports: ["6379:6379", "127.0.0.1:1:1"]
+  db:
+    image: postgres:18
+    environment:
+      POSTGRES_HOST_AUTH_METHOD: trust
+      POSTGRES_PASSWORD: "q7Rk\\"2mXw"
+    ports:
+      - 0.0.0.0:5432:5432
+      - { target: 80, published: 9000 }
+      - "[::1]:9001:9001"
+  web:
+    image: grafana/grafana
+    ports: ['443:443', '8700:8700']
+  kv:
+    image: redis:8
+    command: redis-server --requirepass \${REDIS_PASSWORD}
+`;
+
+test('a Compose file with anchors, quotes and every form of ports is read, and mended it is still what it was', () => {
+  assert.deepEqual(found('compose.yaml', base), [
+    'plaintext-secret 12',
+    'open-port 7',
+    'redis-without-password 5',
+    'open-port 14',
+    'open-port 15',
+    'postgres-without-password 11',
+    'guessable-password 18',
+  ]);
+  const { services } = parse(mended('compose.yaml', base), { merge: true }) as {
+    services: Record<string, Record<string, unknown>>;
+  };
+  assert.deepEqual(services['cache']?.['ports'], ['127.0.0.1:6379:6379', '127.0.0.1:1:1']);
+  assert.match(JSON.stringify(services['cache']?.['command']), /exec valkey-server/);
+  assert.deepEqual(services['db']?.['environment'], {
+    POSTGRES_HOST_AUTH_METHOD: 'scram-sha-256',
+    POSTGRES_PASSWORD: '${POSTGRES_PASSWORD:?}',
+  });
+  assert.match(JSON.stringify(services['db']?.['ports']), /^\["127\.0\.0\.1:5432:5432",/);
+  assert.deepEqual(found('compose.yaml', mended('compose.yaml', base)), ['open-port 18', 'guessable-password 21']);
+});
+
+test('a reference is written where the secret stood and nowhere else', () => {
+  const compose =
+    "services:\n  a:\n    environment:\n      - API_KEY='x'\n      - 'TOKEN=Zk3qPw81'\n      - URL=redis://:Zk3qPw81@r:1/0\n";
+  assert.match(
+    mended('compose.yml', compose),
+    /- 'TOKEN=\$\{A_TOKEN:\?\}'\n {6}- URL=redis:\/\/:\$\{REDIS_PASSWORD:\?\}@r:1\/0\n/,
+  );
+  assert.equal(mended('.env', `A=1\nB_TOKEN=${hex}\nC=2`), 'A=1\nC=2');
+});
+
+test('keys of Countersign and tokens of providers are found in any text, and not in files that keep one key privately', async () => {
+  const key = `cs_sk_${'a'.repeat(10)}_${'b'.repeat(49)}`;
+  const github = `ghp_${'abcdefghijklmnopqrstuvwxyz0123456789'}`;
+  const files = [
+    file('run.sh', `#!/bin/sh\ncurl -H "x-api-key: ${key}" http://x\n`),
+    file('notes.md', `one\ntwo ${github}\n`),
+    file('aidb.key', `${key}\n`, 0o600),
+    file('open.key', `${key}\n`, 0o644),
+  ];
+  const findings = await checkKnownForms(files, new Set());
+  assert.deepEqual(
+    findings.map(({ place }) => place),
+    ['run.sh:2', 'notes.md:2', 'open.key:1'],
+  );
+  assert.doesNotMatch(JSON.stringify(findings), /bbbb|ghp_abc/);
+  assert.deepEqual(await checkKnownForms(files.slice(0, 1), new Set(['run.sh:2'])), []);
+});
+
+test('only ports that listen beyond loopback are open', () => {
+  const row = (address: string, state: string): string =>
+    `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0`;
+  const table = [
+    row('00000000:1F91', '0A'),
+    row('0100007F:1F92', '0A'),
+    row('00000000:1F93', '01'),
+    row('00000000000000000000000000000000:1F94', '0A'),
+    row('00000000000000000000000001000000:1F95', '0A'),
+    row('0000000000000000FFFF00000100007F:1F96', '0A'),
+    row('0105A8C0:1F97', '0A'),
+  ].join('\n');
+  assert.deepEqual([...openPorts(table)], [8081, 8084, 8087]);
+});
+
+test('no file brings the reading down', () => {
+  const yamlish = stringMatching(/^[-a-z:{}[\]"'&*|>#\n =$!?]{0,80}$/);
+  always(
+    property(
+      constantFrom('a.yaml', 'a.json', '.env', 'a.ini', 'compose.yml'),
+      oneof(yamlish, string()),
+      (path, text) => {
+        for (const { range, line } of settingsOf(file(path, text))) {
+          assert.ok(line >= 1 && line <= text.split('\n').length);
+          if (range) assert.ok(range[0] <= range[1] && range[1] <= text.length);
+        }
+        found(path, text);
+      },
+    ),
+    { numRuns: 500 },
+  );
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  assert.doesNotThrow(() => found('a.json', deep));
+});
