@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -97,42 +97,57 @@ test('one replica has no disruption budget, which would keep its node from ever 
   assert.ok(!kinds(rendered('replicas=1')).includes('PodDisruptionBudget'));
 });
 
-test('the program starts as the pod is told to, and answers the probes', { skip }, async (t) => {
-  const [port, adminPort] = [await freePort(), await freePort()];
-  const manifests = rendered('store="memory"', 'replicas=1', `config.adminListen="127.0.0.1:${adminPort}"`);
-  const [container] = one(manifests, 'Deployment').spec.template.spec.containers;
-  const folder = temporaryFolder(t, 'pod');
-  // Where the pod has its mounts; the port is one of this machine's.
-  const inFolder = (path: string): string => join(folder, path);
-  for (const mount of ['/etc/countersign', '/run/secrets/countersign']) mkdirSync(inFolder(mount), { recursive: true });
-  const config = one(manifests, 'ConfigMap').data['countersign.yaml'];
-  writeFileSync(
-    inFolder('/etc/countersign/countersign.yaml'),
-    config.replace(`0.0.0.0:${container.ports[0].containerPort}`, `127.0.0.1:${port}`),
-  );
-  writeFileSync(inFolder('/run/secrets/countersign/master-key'), 'ab'.repeat(32), { mode: 0o400 });
-  const values = container.env.filter((variable: { value?: string }) => variable.value !== undefined);
-  const env = Object.fromEntries(
-    values.map(({ name, value }: { name: string; value: string }) => [name, inFolder(value)]),
-  );
-  assert.deepEqual(Object.keys(env), ['COUNTERSIGN_CONFIG', 'COUNTERSIGN_MASTER_KEY_FILE']);
-  const { PATH = '' } = process.env;
-  const server = spawn(join(root, 'bin/countersign'), container.args, { cwd: folder, env: { ...env, PATH } });
-  let said = '';
-  server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ended = once(server, 'close');
-  t.after(async () => {
-    server.kill('SIGTERM');
-    await ended;
-  });
-  for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
-    const { path, port: name } = container[probe].httpGet;
-    assert.equal(name, container.ports[0].name);
-    let answer: Response | null = null;
-    while (!answer) {
-      assert.equal(server.exitCode, null, said);
-      answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => setTimeout(50, null));
+test(
+  'the program starts as the pod is told to, answers the probes, and takes a changed ConfigMap up',
+  { skip, timeout: 60_000 },
+  async (t) => {
+    const [port, adminPort] = [await freePort(), await freePort()];
+    const manifests = rendered('store="memory"', 'replicas=1', `config.adminListen="127.0.0.1:${adminPort}"`);
+    const [container] = one(manifests, 'Deployment').spec.template.spec.containers;
+    const folder = temporaryFolder(t, 'pod');
+    // Where the pod has its mounts; the port is one of this machine's.
+    const inFolder = (path: string): string => join(folder, path);
+    for (const path of ['/etc/countersign', '/run/secrets/countersign']) mkdirSync(inFolder(path), { recursive: true });
+    const config: string = one(manifests, 'ConfigMap').data['countersign.yaml'];
+    const own = config.replace(`0.0.0.0:${container.ports[0].containerPort}`, `127.0.0.1:${port}`);
+    mount(inFolder('/etc/countersign'), 'first', own);
+    writeFileSync(inFolder('/run/secrets/countersign/master-key'), 'ab'.repeat(32), { mode: 0o400 });
+    const values = container.env.filter((variable: { value?: string }) => variable.value !== undefined);
+    const env = Object.fromEntries(
+      values.map(({ name, value }: { name: string; value: string }) => [name, inFolder(value)]),
+    );
+    assert.deepEqual(Object.keys(env), ['COUNTERSIGN_CONFIG', 'COUNTERSIGN_MASTER_KEY_FILE']);
+    const { PATH = '' } = process.env;
+    const server = spawn(join(root, 'bin/countersign'), container.args, { cwd: folder, env: { ...env, PATH } });
+    let said = '';
+    server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const ended = once(server, 'close');
+    t.after(async () => {
+      server.kill('SIGTERM');
+      await ended;
+    });
+    for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
+      const { path, port: name } = container[probe].httpGet;
+      assert.equal(name, container.ports[0].name);
+      let answer: Response | null = null;
+      while (!answer) {
+        assert.equal(server.exitCode, null, said);
+        answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => setTimeout(50, null));
+      }
+      assert.equal(answer.status, 200, path);
     }
-    assert.equal(answer.status, 200, path);
-  }
-});
+    mount(inFolder('/etc/countersign'), 'second', `name: after-the-change\n${own}`);
+    const named = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/info`)).text();
+    while (!(await named()).includes('after-the-change')) await setTimeout(50);
+  },
+);
+
+/** As the kubelet mounts a ConfigMap: links through `..data`, which is swapped in one step when the ConfigMap changes. */
+function mount(folder: string, generation: string, config: string): void {
+  mkdirSync(join(folder, `..${generation}`));
+  writeFileSync(join(folder, `..${generation}`, 'countersign.yaml'), config);
+  symlinkSync(`..${generation}`, join(folder, '..data_tmp'));
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+  if (!existsSync(join(folder, 'countersign.yaml')))
+    symlinkSync('..data/countersign.yaml', join(folder, 'countersign.yaml'));
+}
