@@ -126,6 +126,7 @@ test('every planted fault is found with its line, and following what is printed 
     assert.equal((first.stdout + first.stderr + stdout).includes(secret), false, 'a secret is shown');
   }
 
+  assert.match(first.stdout, /^Run the commands first, then edit each file from the bottom up/m);
   await follow(first.stdout, folder, env);
   const mended = await run('doctor');
   assert.equal(mended.code, 0, mended.stdout);

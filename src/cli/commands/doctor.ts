@@ -34,6 +34,8 @@ export async function doctor(invocation: Invocation): Promise<number> {
     for (const finding of fixed)
       out.line(`${invocation.dryRun ? 'would fix' : 'fixed'}  ${printable(finding.place)}: ${finding.what}`);
     for (const line of open.flatMap((finding) => findingLines(finding, invocation))) out.line(line);
+    if (open.some(({ repair }) => repair.edit !== null))
+      out.line('Run the commands first, then edit each file from the bottom up: lines below an edit move.');
     for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
     out.line(sumLine(open, findings.length - open.length, invocation));
   }
