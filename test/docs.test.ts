@@ -47,6 +47,7 @@ test('every document that a document links to is there', () => {
     'docs/doctor.md',
     'deploy/ansible/README.md',
     'docs/http-api.md',
+    'docs/keys.md',
     'docs/reasons.md',
     'docs/secrets.md',
     'docs/replicas.md',

@@ -1,16 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
-import { systemClock } from '../../core/clock.ts';
-import { deliverableSecrets } from '../../keys/deliverable.ts';
 import { serviceIdFault } from '../../keys/service-id.ts';
 import { memoryFolder } from '../../secrets/memory-folder.ts';
 import { exitNotFound, runChild } from '../child.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused, unreachable, usage } from '../failure.ts';
 import { columns } from '../output.ts';
-import { secretFromFile } from '../secret-input.ts';
-import { atWork, sealOf } from '../workplace.ts';
+import { keysToDeliver } from './deploy-keys.ts';
 
 const actions = ['verify', 'deploy', 'rotate', 'rollback'];
 const collection = join(import.meta.dirname, '../../../deploy/ansible');
@@ -29,7 +26,7 @@ export async function deployAnsible(invocation: Invocation): Promise<number> {
   const inventory = resolve(given);
   if (!existsSync(inventory)) throw refused(`there is no inventory at ${inventory}`);
   const services = action === 'rollback' ? [] : servicesOf(invocation, inventory);
-  const keys = services.length === 0 ? new Map<string, string>() : await keysFor(invocation, services);
+  const keys = services.length === 0 ? new Map<string, string>() : await keysToDeliver(invocation, services);
   const folder = memoryFolder(invocation.env);
   const clear = (): void => folder.remove();
   process.on('exit', clear);
@@ -145,34 +142,4 @@ function serviceOf(host: string, { service_keys_service: said }: Readonly<Record
   const fault = serviceIdFault(service);
   if (fault !== null) throw refused(`the service of host ${host}, "${service}": ${fault}`);
   return service;
-}
-
-async function keysFor(invocation: Invocation, services: readonly string[]): Promise<Map<string, string>> {
-  const folder = invocation.text('keys');
-  const known = folder === null ? await storedKeys(invocation) : keysIn(resolve(folder), services);
-  const missing = services.filter((service) => !known.has(service));
-  if (missing.length > 0)
-    throw refused(
-      `there is no key to bring to ${missing.join(', ')}; nothing was changed`,
-      folder === null
-        ? `The store has no HMAC secret of theirs. Make one: countersign keys create ${missing[0]} --kind hs`
-        : `Neither ${missing[0]}.key nor ${missing[0]}.env is in ${resolve(folder)}.`,
-    );
-  return new Map(services.map((service) => [service, known.get(service) ?? '']));
-}
-
-function storedKeys(invocation: Invocation): Promise<Map<string, string>> {
-  return atWork(invocation, async ({ config, store }) =>
-    deliverableSecrets(await store.keys.list(), sealOf(config, invocation), systemClock()),
-  );
-}
-
-function keysIn(folder: string, services: readonly string[]): Map<string, string> {
-  const found = services.flatMap((service): [string, string][] => {
-    const file = [`${service}.key`, `${service}.env`]
-      .map((name) => join(folder, name))
-      .find((path) => existsSync(path));
-    return file === undefined ? [] : [[service, secretFromFile(file, `the key of ${service}`)]];
-  });
-  return new Map(found);
 }

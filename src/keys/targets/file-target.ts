@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { KeyRecord } from '../../core/credential.ts';
 import { randomBase62 } from '../../crypto/random.ts';
 import { KeyError } from '../key-error.ts';
 import { parseEnvFile } from '../sources/env-file.ts';
@@ -24,11 +25,16 @@ export interface FileTargetOptions {
   readonly form: 'key' | 'env';
 }
 
+/** Of the key's record it needs no more than whose it is. */
+export interface FileTarget extends KeyTarget {
+  put(key: string, of: Pick<KeyRecord, 'service'>): Promise<void>;
+}
+
 /**
  * A file of mode 0600, replaced by renaming: whoever reads it finds the old key or the new one. It goes on belonging to whom it
  * belonged; its folder must be there. Symbolic links are followed.
  */
-export function fileTarget({ path, form }: FileTargetOptions): KeyTarget {
+export function fileTarget({ path, form }: FileTargetOptions): FileTarget {
   return {
     name: `the file ${path}`,
     async held() {
