@@ -33,9 +33,11 @@ export function schemaOf(database: Database): SchemaState {
   // Looking must not make the file.
   if (!database.exists()) return { made: false, missing: migrations(sqlite).map(told), adopts: null };
   const { durable, file } = database;
-  const made = has(durable, 'countersign_migrations');
+  // Both in one look: another process may make them between two, and then its own tables would be taken for a stranger's.
+  const tables = tablesIn(durable);
+  const made = tables.has('countersign_migrations');
   const missing = missingIn(durable, file, made).map(told);
-  if (made || !has(durable, 'auth_tokens')) return { made, missing, adopts: null };
+  if (made || !tables.has('auth_tokens')) return { made, missing, adopts: null };
   checkAdoptable(durable, file);
   return {
     made,
@@ -61,15 +63,17 @@ export function migrate({ durable, file }: Database, now: number): SchemaStep[] 
 function missingIn(
   connection: Connection,
   file: string,
-  made = has(connection, 'countersign_migrations'),
+  made = tablesIn(connection).has('countersign_migrations'),
 ): Migration[] {
   const applied = made ? connection.all<{ version: number }>('SELECT version FROM countersign_migrations') : [];
   const versions = applied.map(({ version }) => version);
   return missingSteps(migrations(sqlite), versions, file);
 }
 
-function has(connection: Connection, table: string): boolean {
-  return connection.get('SELECT 1 FROM sqlite_schema WHERE name = ?', table) !== null;
+/** Of those that tell where the schema stands. */
+function tablesIn(connection: Connection): ReadonlySet<string> {
+  const sql = `SELECT name FROM sqlite_schema WHERE name IN ('countersign_migrations', 'auth_tokens')`;
+  return new Set(connection.all<{ name: string }>(sql).map(({ name }) => name));
 }
 
 function apply(connection: Connection, file: string, { version, name, statements }: Migration, now: number): void {
