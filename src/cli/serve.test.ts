@@ -107,8 +107,8 @@ test('a changed configuration is taken up; a broken one is refused with its plac
   await until(async () => (await status(program, undefined, '/embeddings/open')) === 200);
 
   writeFileSync(file, good.replace('services:', 'servces:'));
-  await until(() => program.stderr().includes('the last good one stays in force'));
-  assert.match(program.stderr(), /countersign\.yaml:5:1: .*servces/);
+  // Each fault is a line, and they come one after the other.
+  await until(() => /the last good one stays in force:\n[^]*countersign\.yaml:5:1: .*servces/.test(program.stderr()));
   assert.equal(await status(program, undefined, '/embeddings/open'), 200);
 
   writeFileSync(file, good.replace(/^listen: .*/m, 'listen: 127.0.0.1:1'));
