@@ -1,4 +1,5 @@
 import { isIdentityHeader } from '../core/identity.ts';
+import { bySpelling } from './by-spelling.ts';
 
 /** What becomes of a request header on its way upstream. */
 export type HeaderKind =
@@ -68,19 +69,8 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-method-override', 'rewrite'],
 ]);
 
-const remembered = new Map<string, HeaderKind>();
-const rememberedMax = 1024;
-
-/** The kind of a header by its name as it was spelled. Usual spellings are remembered, so that most cost one look-up. */
-export function headerKind(name: string): HeaderKind {
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const kind = classify(name.toLowerCase());
-  // Bounded, since the client chooses the spelling; made-up names must not keep the usual ones out for good.
-  if (remembered.size >= rememberedMax) remembered.clear();
-  if (name.length <= 64) remembered.set(name, kind);
-  return kind;
-}
+/** The kind of a header by its name as it was spelled. */
+export const headerKind: (name: string) => HeaderKind = bySpelling((name) => classify(name.toLowerCase()));
 
 function classify(name: string): HeaderKind {
   const exact = KINDS.get(name);

@@ -1,3 +1,5 @@
+import { bySpelling } from './by-spelling.ts';
+
 /** What becomes of a header of the upstream's response. */
 export type ResponseKind =
   | 'pass'
@@ -18,15 +20,7 @@ const KINDS: ReadonlyMap<string, ResponseKind> = new Map([
   ['upgrade', 'hop'],
 ]);
 
-const remembered = new Map<string, ResponseKind>();
-const rememberedMax = 1024;
-
-/** The kind of a header by its name as it was spelled. Usual spellings are remembered, so that most cost one look-up. */
-export function responseKind(name: string): ResponseKind {
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const kind = KINDS.get(name.toLowerCase()) ?? 'pass';
-  if (remembered.size >= rememberedMax) remembered.clear();
-  if (name.length <= 64) remembered.set(name, kind);
-  return kind;
-}
+/** The kind of a header by its name as it was spelled. */
+export const responseKind: (name: string) => ResponseKind = bySpelling(
+  (name) => KINDS.get(name.toLowerCase()) ?? 'pass',
+);

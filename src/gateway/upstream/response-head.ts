@@ -1,3 +1,4 @@
+import { bySpelling } from '../by-spelling.ts';
 import { badResponse } from './fault.ts';
 
 /** How a response's body ends (RFC 9112 §6.3). */
@@ -28,26 +29,14 @@ const chunked: Framing = { kind: 'chunked' };
 const untilClose: Framing = { kind: 'close' };
 const noOptions: readonly string[] = [];
 
-type Field = 'content-length' | 'transfer-encoding' | 'connection' | 'keep-alive' | null;
-const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
-  ['content-length', 'content-length'],
-  ['transfer-encoding', 'transfer-encoding'],
-  ['connection', 'connection'],
-  ['keep-alive', 'keep-alive'],
-]);
-const remembered = new Map<string, Field>();
-const rememberedMax = 1024;
+const fields = ['content-length', 'transfer-encoding', 'connection', 'keep-alive'] as const;
 
-/** What a name means for the framing. Names that were seen are remembered: an upstream sends the same ones again and again. */
-function fieldOf(name: string): Field {
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
+/** Which of those that say how the response is framed a name is; null for another. */
+const fieldOf = bySpelling((name) => {
   if (!token.test(name)) throw badResponse('a header name that is no token');
-  const field = fields.get(name.toLowerCase()) ?? null;
-  if (remembered.size >= rememberedMax) remembered.clear();
-  if (name.length <= 64) remembered.set(name, field);
-  return field;
-}
+  const lower = name.toLowerCase();
+  return fields.find((field) => field === lower) ?? null;
+});
 
 /**
  * Reads a response's head, given without the empty line at its end, one byte a character. Throws an UpstreamError where two
