@@ -67,6 +67,19 @@ test('a tool may give its own arguments whatever names it likes', () => {
   assert.ok(read('{"method":"tools/call","params":{"name":"a","arguments":{"Name":1,"name":2,"METHOD":3}}}').ok);
 });
 
+test('a text of millions of characters is a text like any other', () => {
+  for (const unit of ['a', 'é', '\\\\', '\\"']) {
+    const body = `{"method":"tools/call","params":{"name":"a","arguments":{"x":"${unit.repeat(9_000_000 / unit.length)}"}}}`;
+    const found = read(body);
+    assert.ok(found.ok && found.text === body, unit);
+  }
+});
+
+test('the same bytes are read once', () => {
+  const body = Buffer.from('{"method":"a"}');
+  assert.equal(readMcpMessages(body), readMcpMessages(body));
+});
+
 test('every JSON value keeps its meaning, however it was spaced', () => {
   const spaces = fc.constantFrom('', ' ', '\n', '\t\r\n ');
   fc.assert(

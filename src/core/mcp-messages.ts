@@ -25,11 +25,20 @@ const parameterNames: ReadonlySet<string> = new Set(['name', 'uri', 'arguments',
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** A policy judges a body and a gateway passes on what was judged: the same bytes are read once. */
+const readBefore = new WeakMap<Uint8Array, McpMessages | UnreadableMessages>();
+
 /**
  * Reads a body of JSON-RPC 2.0, batches too. Refused: what is no JSON in UTF-8 (RFC 8259 §8.1), a byte order mark, a name twice
  * in one object, a known name in other letters, and what is no message.
  */
 export function readMcpMessages(body: Uint8Array): McpMessages | UnreadableMessages {
+  let found = readBefore.get(body);
+  if (!found) readBefore.set(body, (found = read(body)));
+  return found;
+}
+
+function read(body: Uint8Array): McpMessages | UnreadableMessages {
   let value: unknown;
   let source: string;
   try {
@@ -77,7 +86,6 @@ function lookAlike(object: JsonObject, known: ReadonlySet<string>): string | nul
 }
 
 const blank = /[ \t\n\r]+/y;
-const string = /"(?:[^"\\]|\\.)*"/y;
 const scalar = /[^ \t\n\r,:[\]{}"]+/y;
 
 /** The text, known to be JSON, in one spelling. Refuses a name that stands twice in one object, and what nests too deeply. */
@@ -97,7 +105,9 @@ function respelled(source: string): { readonly ok: true; readonly text: string }
     if (take(blank) !== '') continue;
     const mark = source[at] as string;
     if (mark === '"') {
-      const value = JSON.parse(take(string)) as string;
+      const end = stringEnd(source, at);
+      const value = JSON.parse(source.slice(at, end)) as string;
+      at = end;
       const names = open.at(-1);
       if (namesNext && names) {
         if (names.has(value)) return unreadable(`the name ${JSON.stringify(value.slice(0, 64))} stands twice`);
@@ -116,6 +126,15 @@ function respelled(source: string): { readonly ok: true; readonly text: string }
     } else text += take(scalar);
   }
   return { ok: true, text };
+}
+
+/** Behind the string that begins there. A pattern would need memory for each character of it. */
+function stringEnd(source: string, start: number): number {
+  for (let quote = source.indexOf('"', start + 1); ; quote = source.indexOf('"', quote + 1)) {
+    let escapes = quote;
+    while (source[escapes - 1] === '\\') escapes -= 1;
+    if ((quote - escapes) % 2 === 0) return quote + 1;
+  }
 }
 
 function unreadable(note: string): UnreadableMessages {
