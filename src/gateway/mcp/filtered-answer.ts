@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import type { ResponseHandler } from '../upstream/connection.ts';
-import { badResponse, type UpstreamError } from '../upstream/fault.ts';
+import type { UpstreamError } from '../upstream/fault.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { nameAt, type RulesInForce } from './judged.ts';
 import { sessionHeader } from './sessions.ts';
-import { listFilter, UnfilterableError, type ListFilter } from './list-filter.ts';
+import { listFilter, type ListFilter } from './list-filter.ts';
 
 /** Stands between an upstream's answer and whoever takes it, and takes out of its lists what the caller may not use. */
 export class FilteredAnswer implements ResponseHandler {
@@ -20,22 +20,18 @@ export class FilteredAnswer implements ResponseHandler {
   }
 
   onHead(head: ResponseHead): void {
-    this.#tried(() => {
-      this.#filter = listFilter({ ...this.#inForce, lines: head.lines });
-      const bound = this.#withBoundSession(head.lines);
-      if (this.#filter === null) return this.#next.onHead({ ...head, lines: bound });
-      const lines = bound.filter((_, index) => !isOfOriginalBytes(nameAt(bound, index)));
-      if (this.#filter.whole) this.#held = { ...head, lines };
-      else this.#next.onHead({ ...head, lines });
-    });
+    const { lines } = head;
+    this.#filter = listFilter(lines, this.#inForce);
+    const bound = { ...head, lines: lines.map((text, index) => this.#bound(text, nameAt(lines, index), index)) };
+    if (this.#filter === null) return this.#next.onHead(bound);
+    const kept = { ...bound, lines: bound.lines.filter((_, index) => !isOfOriginalBytes(nameAt(lines, index))) };
+    if (this.#filter.whole) this.#held = kept;
+    else this.#next.onHead(kept);
   }
 
   onBody(bytes: Buffer): boolean {
-    if (this.#filter === null) return this.#next.onBody(bytes);
-    return this.#tried((filter) => {
-      const out = filter?.push(bytes);
-      return out === undefined || out.length === 0 || this.#next.onBody(out);
-    }, true);
+    const out = this.#filter === null ? bytes : this.#filter.push(bytes);
+    return out.length === 0 || this.#next.onBody(out);
   }
 
   onPause(): void {
@@ -44,11 +40,8 @@ export class FilteredAnswer implements ResponseHandler {
 
   onEnd(last: Buffer | null): void {
     if (this.#filter === null) return this.#next.onEnd(last);
-    const whole = this.#tried(
-      (filter) => filter && Buffer.concat([...(last === null ? [] : [filter.push(last)]), filter.end()]),
-      null,
-    );
-    if (whole === null) return;
+    const pieces = last === null ? [] : [this.#filter.push(last)];
+    const whole = Buffer.concat([...pieces, this.#filter.end()]);
     if (this.#held !== null) this.#next.onHead(this.#held);
     this.#next.onEnd(whole.length === 0 ? null : whole);
   }
@@ -61,25 +54,10 @@ export class FilteredAnswer implements ResponseHandler {
     this.#next.onError(error);
   }
 
-  #withBoundSession(lines: readonly string[]): readonly string[] {
+  /** A session's id becomes one that only this caller can use. `index`: even for names, odd for values. */
+  #bound(text: string, name: string, index: number): string {
     const { sessions, principal } = this.#inForce;
-    return lines.map((text, index) =>
-      index % 2 === 1 && nameAt(lines, index).toLowerCase() === sessionHeader
-        ? sessions.bound(text, principal.id)
-        : text,
-    );
-  }
-
-  #tried(work: (filter: ListFilter | null) => void): void;
-  #tried<T>(work: (filter: ListFilter | null) => T, otherwise: T): T;
-  #tried<T>(work: (filter: ListFilter | null) => T, otherwise?: T): T | undefined {
-    try {
-      return work(this.#filter);
-    } catch (error) {
-      if (!(error instanceof UnfilterableError)) throw error;
-      this.#next.onError(badResponse(error.message));
-      return otherwise;
-    }
+    return index % 2 === 1 && name.toLowerCase() === sessionHeader ? sessions.bound(text, principal.id) : text;
   }
 }
 

@@ -1,24 +1,16 @@
 import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
 import { isListed, type McpKind, type McpRules } from '../../core/mcp-rules.ts';
 import type { Principal } from '../../core/verdict.ts';
+import { badResponse } from '../upstream/fault.ts';
+import type { RulesInForce } from './judged.ts';
 
 /** Takes what a caller may not use out of the lists in an upstream's answer. */
 export interface ListFilter {
   /** True when nothing may go out before all of it has come in. */
   readonly whole: boolean;
-  /** Returns what may go out now; empty for nothing yet. Throws an UnfilterableError. */
+  /** Returns what may go out now; empty for nothing yet. Throws an UpstreamError on what cannot be looked into. */
   push(bytes: Buffer): Buffer;
   end(): Buffer;
-}
-
-/** An answer that cannot be looked into; the caller must get none of it. */
-export class UnfilterableError extends Error {}
-
-export interface ListFilterOptions {
-  readonly principal: Principal;
-  readonly rules: McpRules;
-  /** Header lines of the answer, names and values. */
-  readonly lines: readonly string[];
 }
 
 /** Of one answer, and of one event of a stream. */
@@ -31,14 +23,16 @@ const lists: readonly { readonly member: string; readonly kind: McpKind; readonl
   { member: 'prompts', kind: 'prompts', name: 'name' },
 ];
 
-/** Null where the answer's type holds no messages. Throws an UnfilterableError on a compressed one: none was asked for. */
-export function listFilter({ principal, rules, lines }: ListFilterOptions): ListFilter | null {
+/**
+ * For an answer with these header lines (names and values); null where its type holds no messages. Throws an UpstreamError on a
+ * compressed one: none was asked for.
+ */
+export function listFilter(lines: readonly string[], { principal, rules }: RulesInForce): ListFilter | null {
   const coding = valueOf(lines, 'content-encoding');
   const type = valueOf(lines, 'content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const isStream = type === 'text/event-stream';
   if (!isStream && type !== 'application/json' && !type.endsWith('+json')) return null;
-  if (coding !== '' && coding !== 'identity')
-    throw new UnfilterableError(`an encoding that was not asked for (${coding})`);
+  if (coding !== '' && coding !== 'identity') throw badResponse(`an encoding that was not asked for (${coding})`);
   const filter = (value: unknown): unknown => withoutUnlisted(value, principal, rules);
   return isStream ? eventFilter(filter) : documentFilter(filter);
 }
@@ -52,7 +46,7 @@ function documentFilter(filter: Filter): ListFilter {
     whole: true,
     push(bytes) {
       size += bytes.length;
-      if (size > messageBytesMax) throw new UnfilterableError('a body too large to be looked into');
+      if (size > messageBytesMax) throw badResponse('a body too large to be looked into');
       pieces.push(Buffer.from(bytes));
       return nothing;
     },
@@ -63,7 +57,7 @@ function documentFilter(filter: Filter): ListFilter {
       try {
         value = JSON.parse(source.toString('utf8'));
       } catch {
-        throw new UnfilterableError('a body that is no JSON');
+        throw badResponse('a body that is no JSON');
       }
       const filtered = filter(value);
       return filtered === value ? source : Buffer.from(JSON.stringify(filtered));
@@ -71,26 +65,43 @@ function documentFilter(filter: Filter): ListFilter {
   };
 }
 
+const byteOrderMark = '\xef\xbb\xbf';
+
 /** Event streams (WHATWG HTML §9.2.6): lines end in CR, LF or both, an event in an empty line. */
 function eventFilter(filter: Filter): ListFilter {
-  // Kept as one character a byte, so that a cut within a character does no harm.
-  let rest = '';
+  // Kept as one character a byte, so that a cut within a character does no harm; in pieces, so that none is looked at twice.
+  let pieces: string[] = [];
+  let size = 0;
+  /** The last characters of the pieces: an empty line may begin there. */
+  let tail = '';
+  let atStart = true;
   let skipsFeed = false;
   return {
     whole: false,
     push(bytes) {
-      rest += bytes.toString('latin1');
-      if (skipsFeed && rest.startsWith('\n')) rest = rest.slice(1);
+      let text = bytes.toString('latin1');
+      // A line feed behind an event that ended in CR belongs to that line end and begins no other line.
+      if (skipsFeed && text.startsWith('\n')) text = text.slice(1);
       skipsFeed = false;
       let out = '';
-      for (let end = eventEnd(rest); end !== -1; end = eventEnd(rest)) {
-        out += filteredEvent(rest.slice(0, end), filter);
-        // A line feed behind it, which may come later, belongs to this line end and begins no other line.
-        const feed = rest[end - 1] === '\r' && rest[end] === '\n';
-        skipsFeed = rest[end - 1] === '\r' && rest.length === end;
-        rest = rest.slice(feed ? end + 1 : end);
+      for (let end = eventEnd(tail + text); end !== -1; end = eventEnd(text)) {
+        const cut = end - tail.length;
+        let event = pieces.join('') + text.slice(0, cut);
+        // Readers take it off, and the first line with it would be one that we do not know.
+        if (atStart && event.startsWith(byteOrderMark)) event = event.slice(byteOrderMark.length);
+        out += filteredEvent(event, filter);
+        atStart = false;
+        skipsFeed = event.endsWith('\r') && text.length === cut;
+        text = text.slice(event.endsWith('\r') && text[cut] === '\n' ? cut + 1 : cut);
+        [pieces, size, tail] = [[], 0, ''];
       }
-      if (rest.length > messageBytesMax) throw new UnfilterableError('an event too large to be looked into');
+      if (text !== '') {
+        skipsFeed = false;
+        pieces.push(text);
+        size += text.length;
+        tail = (tail + text).slice(-3);
+      }
+      if (size > messageBytesMax) throw badResponse('an event too large to be looked into');
       return out === '' ? nothing : Buffer.from(out, 'latin1');
     },
     // An event without its end is none (§9.2.6): it is told to nobody.

@@ -19,7 +19,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { createMcpHandler, McpServer as McpServerV2 } from '@modelcontextprotocol/server';
 import { closed, listening } from '../../../test/fixtures/gateway-door.ts';
 import { parseConfig } from '../../compose/load.ts';
-import { createStack } from '../../compose/stack.ts';
+import { createStack, type Stack } from '../../compose/stack.ts';
 import { createKey } from '../../keys/create.ts';
 import { createGateway } from '../gateway.ts';
 import { frontServer } from '../server.ts';
@@ -88,7 +88,16 @@ interface Place {
   rpc(method: string, params?: object): Promise<Response>;
 }
 
-async function place(t: TestContext, listener: RequestListener, mode = 'enforce'): Promise<Place> {
+interface PlaceOptions {
+  readonly mode?: 'enforce' | 'report';
+  readonly changed?: Partial<Stack>;
+}
+
+async function place(
+  t: TestContext,
+  listener: RequestListener,
+  { mode = 'enforce', changed = {} }: PlaceOptions = {},
+): Promise<Place> {
   const bodies: string[] = [];
   const upstream = createServer((req, res) => {
     const pieces: Buffer[] = [];
@@ -108,7 +117,8 @@ async function place(t: TestContext, listener: RequestListener, mode = 'enforce'
   const keyOf = async (service: string): Promise<string> =>
     (await createKey(stack.store, stack.seal, { service, kind: 'sk', expiresAt: null, now: stack.clock() })).key;
   const [key, webKey] = [await keyOf('aidb'), await keyOf('web')];
-  const gateway = createGateway(stack);
+  // Its getters must stay what they are.
+  const gateway = createGateway(Object.create(stack, Object.getOwnPropertyDescriptors(changed)) as Stack);
   const server = frontServer(
     (req, res) => gateway.handle(req, res),
     (req, socket, head) => gateway.upgrade(req, socket, head),
@@ -269,7 +279,7 @@ describe('a message to an MCP server with rules', () => {
   });
 
   it('changes nothing in report mode, and is recorded as it would be judged', async (t) => {
-    const { rpc, bodies } = await place(t, v1(true), 'report');
+    const { rpc, bodies } = await place(t, v1(true), { mode: 'report' });
     assert.equal((await rpc('tools/call', { name: 'wipe' })).status, 200);
     const { result } = (await (await rpc('tools/list')).json()) as { result: { tools: unknown[] } };
     assert.equal(result.tools.length, toolNames.length);
@@ -302,8 +312,20 @@ describe('the session of an MCP server with rules', () => {
     assert.equal(await stream.text(), 'session plain-id');
   });
 
+  it('costs one answer and not the gateway where it cannot be sealed', async (t) => {
+    const unavailable = (): never => {
+      throw new Error('COUNTERSIGN_MASTER_KEY is not set');
+    };
+    const { post } = await place(t, opening, { changed: { seal: { seal: unavailable, open: unavailable } } });
+    for (let count = 0; count < 2; count += 1) {
+      const answer = await post(ping);
+      assert.equal(answer.status, 503);
+      assert.equal(((await answer.json()) as { reason: string }).reason, 'unavailable');
+    }
+  });
+
   it('is the server’s own in report mode', async (t) => {
-    const { post } = await place(t, opening, 'report');
+    const { post } = await place(t, opening, { mode: 'report' });
     const answer = await post(ping, { 'mcp-session-id': 'any' });
     assert.equal(answer.headers.get('mcp-session-id'), 'plain-id');
     assert.equal(await answer.text(), 'session any');

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { UpstreamError, type UpstreamErrorCode } from './fault.ts';
+import { faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseReader } from './response-reader.ts';
 import { upload, type Upload } from './upload.ts';
@@ -166,8 +166,9 @@ export class UpstreamConnection {
       else if (reader.done && taken < bytes.length) this.#close();
       else if (!reader.done) this.#handler?.onPause();
     } catch (error) {
-      if (!(error instanceof UpstreamError)) throw error;
-      this.#fail(error.code, error.message);
+      // Thrown on, it would take every other request of this process along.
+      const { code, message } = faultOf(error);
+      this.#fail(code, message);
     }
     return !this.#paused;
   }
@@ -190,7 +191,7 @@ export class UpstreamConnection {
     const seconds = idleSeconds === null ? idleSecondsUsual : Math.min(idleSecondsMax, idleSeconds - idleSecondsMargin);
     if (!keepsAlive || rest || seconds <= 0) this.#close();
     this.#idleUntil = performance.now() + seconds * 1000;
-    handler?.onEnd(last);
+    this.#tell(handler, () => handler?.onEnd(last));
   }
 
   #switched(head: ResponseHead, rest: Buffer): void {
@@ -200,7 +201,17 @@ export class UpstreamConnection {
     this.#socket.removeAllListeners('error').removeAllListeners('end').removeAllListeners('close');
     this.#socket.off('data', this.#onData).pause();
     if (rest.length > 0) this.#socket.unshift(rest);
-    handler?.onSwitch(head, this.#socket);
+    this.#tell(handler, () => handler?.onSwitch(head, this.#socket));
+  }
+
+  /** Of the end, behind which `#fail` knows no handler any more. */
+  #tell(handler: ResponseHandler | null, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#close();
+      handler?.onError(faultOf(error));
+    }
   }
 
   /** The request is over, however it ended. */
@@ -221,8 +232,8 @@ export class UpstreamConnection {
       reader?.close();
       this.#close();
     } catch (error) {
-      if (!(error instanceof UpstreamError)) throw error;
-      this.#fail(error.code, error.message);
+      const { code, message } = faultOf(error);
+      this.#fail(code, message);
     }
   }
 

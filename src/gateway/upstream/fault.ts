@@ -10,7 +10,9 @@ export type UpstreamErrorCode =
   /** What came is no response, or one that two readers could understand in two ways. */
   | 'bad_response'
   /** The client's body broke off. */
-  | 'client_gone';
+  | 'client_gone'
+  /** Nothing that the upstream did: whoever takes the response failed. */
+  | 'gateway_failed';
 
 /** Compared by code. */
 export class UpstreamError extends Error {
@@ -29,8 +31,15 @@ export function badResponse(what: string): UpstreamError {
   return new UpstreamError('bad_response', `its response has ${what}`);
 }
 
+/** What a response ended with, whatever was thrown on the way. */
+export function faultOf(error: unknown): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  return new UpstreamError('gateway_failed', error instanceof Error ? error.message : String(error));
+}
+
 /** What the client is told, and in the note the operator, of an upstream (its URL) that did not answer. */
 export function upstreamFault({ code, message }: UpstreamError, upstream: string): Denied {
+  if (code === 'gateway_failed') return deny('unavailable', `the gateway failed: ${message}`);
   const said = code === 'connect_timeout' ? 'accepted no connection in time' : message;
   return deny('upstream_unreachable', `${upstream}: ${said}`);
 }

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { McpRules } from '../../core/mcp-rules.ts';
+import { listFilter } from './list-filter.ts';
+
+const rules: McpRules = {
+  tools: [{ callers: null, allow: ['search'], deny: [], scopes: [] }],
+  resources: null,
+  prompts: null,
+};
+const principal = {
+  id: 'service:aidb',
+  scheme: 'api-key',
+  credentialId: 'k',
+  scopes: [],
+  expiresAt: null,
+  addresses: null,
+};
+const unused = { bound: (id: string) => id, opened: (id: string) => id };
+
+/** How a line ends is nothing that a reader sees. */
+const readable = (text: string): string => text.replace(/\r\n|\r/g, '\n');
+
+function filtered(pieces: readonly Buffer[], type = 'text/event-stream'): string {
+  const filter = listFilter(['Content-Type', type], { principal, rules, sessions: unused });
+  assert.ok(filter);
+  return readable(Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]).toString());
+}
+
+const listing = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},{"name":"wipe"}],"é":"…"}}';
+const shortened = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"}],"é":"…"}}';
+
+test('a stream is the same however it was cut, and its lists are shortened in each', () => {
+  const ends = fc.constantFrom('\n', '\r\n', '\r');
+  const event = fc.record({ end: ends, lists: fc.boolean(), id: fc.boolean() });
+  fc.assert(
+    fc.property(
+      fc.array(event, { minLength: 1, maxLength: 5 }),
+      fc.array(fc.nat(600), { maxLength: 8 }),
+      (events, cuts) => {
+        const text = events
+          .map(
+            ({ end, lists, id }) => `${id ? `id: 7${end}` : ''}data: ${lists ? listing : '{"method":"a"}'}${end}${end}`,
+          )
+          .join('');
+        const bytes = Buffer.from(text);
+        const places = [0, ...cuts.filter((cut) => cut < bytes.length).sort((a, b) => a - b), bytes.length];
+        const pieces = places.slice(1).map((end, index) => bytes.subarray(places[index], end));
+        const whole = filtered([bytes]);
+        assert.equal(filtered(pieces), whole);
+        assert.equal(filtered(Array.from(bytes, (byte) => Buffer.of(byte))), whole);
+        assert.equal(whole.split(shortened).length - 1, events.filter(({ lists }) => lists).length);
+        assert.ok(!whole.includes('wipe'));
+      },
+    ),
+  );
+});
+
+test('a byte order mark hides no event', () => {
+  assert.equal(filtered([Buffer.from(`\ufeffdata: ${listing}\n\n`)]), `data: ${shortened}\n\n`);
+});
+
+test('an event that is not ended is told to nobody', () => {
+  assert.equal(filtered([Buffer.from(`data: a\n\ndata: ${listing}\n`)]), 'data: a\n\n');
+});
+
+test('an event and a document of more than 16 MiB are not looked into, and not passed on', () => {
+  const mebibyte = Buffer.alloc(1024 * 1024, 'a');
+  const many = [Buffer.from('data: '), ...Array.from({ length: 17 }, () => mebibyte)];
+  assert.throws(() => filtered(many), { code: 'bad_response' });
+  assert.throws(() => filtered(many, 'application/json'), { code: 'bad_response' });
+});
