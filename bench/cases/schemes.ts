@@ -4,22 +4,17 @@
  */
 import { createHmac, createPublicKey, createSecretKey, timingSafeEqual, verify } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { betterAuth, type BetterAuthPlugin } from 'better-auth';
-import { memoryAdapter } from 'better-auth/adapters/memory';
 import { verifySignature, type RequestDescriptor, type Verifier } from 'http-message-sig';
 import { createVerifier, httpbis } from 'http-message-signatures';
-import type { KeyRecord, SignatureKeyEntry } from '../../src/core/credential.ts';
+import type { SignatureKeyEntry } from '../../src/core/credential.ts';
 import type { AuthRequest } from '../../src/core/request.ts';
 import type { Scheme } from '../../src/core/scheme.ts';
-import { sha256Hex } from '../../src/crypto/digest.ts';
 import { ed25519Pair, ed25519PrivateKey, ed25519PublicKey } from '../../src/crypto/ed25519.ts';
 import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { randomSecret } from '../../src/crypto/random.ts';
 import { sealWith } from '../../src/crypto/seal.ts';
 import { createKey } from '../../src/keys/create.ts';
-import { keyIndex } from '../../src/keys/key-index.ts';
 import { keyring } from '../../src/keys/keyring.ts';
-import { apiKey } from '../../src/schemes/api-key/index.ts';
 import {
   httpSignature,
   nonces,
@@ -29,11 +24,10 @@ import {
 } from '../../src/schemes/http-signature/index.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import type { Bench, NamedCase } from '../measure.ts';
+import { authority, mustAccept, requestWith, target } from '../request.ts';
 
 const now = 1_800_000_000;
 const clock = () => now;
-const authority = 'gateway.internal:8700';
-const target = '/embeddings/v1/embed?model=small&batch=8';
 const poolSize = 1024;
 const covered = ['@method', '@authority', '@path', '@query'];
 
@@ -67,25 +61,6 @@ async function signedRequests(key: SigningKey, count: number): Promise<AuthReque
     requests.push(requestWith(headers));
   }
   return requests;
-}
-
-const none: readonly string[] = [];
-
-function requestWith(headers: Readonly<Record<string, string>>): AuthRequest {
-  const fields = new Map(Object.entries(headers).map(([name, value]) => [name, [value]]));
-  return {
-    method: 'GET',
-    target,
-    path: '/v1/embed',
-    service: 'embeddings',
-    authority,
-    protocol: 'http',
-    remoteAddress: '10.0.0.7',
-    requestId: 'r',
-    bodyPresence: 'none',
-    fields: (name) => fields.get(name) ?? none,
-    body: () => Promise.resolve(new Uint8Array()),
-  };
 }
 
 /** Takes one request after the other; when all have been used, the nonces begin anew. */
@@ -150,13 +125,6 @@ function byMessageSig({ requests, secret }: World): () => Promise<unknown> {
   let next = 0;
   return () =>
     verifySignature(messages[next++ % poolSize] as RequestDescriptor, { policy, resolveVerifier: () => verifier });
-}
-
-/** A bench of refusals would be fast and worthless. */
-async function mustAccept(what: string, result: unknown): Promise<void> {
-  const value = await result;
-  const accepted = typeof value === 'object' && value !== null && 'allowed' in value ? value.allowed : Boolean(value);
-  if (!accepted) throw new Error(`${what} refused the bench's own request: ${JSON.stringify(value)}`);
 }
 
 function against(peerName: string, peerOf: (world: World) => () => Promise<unknown>): NamedCase {
@@ -230,95 +198,11 @@ function nonceMemory(bench: Bench): void {
   });
 }
 
-/**
- * Our API key scheme beside better-auth's plug-in, both in memory. Its package is asked for by name, so that the other cases
- * run where it is not installed.
- */
-async function apiKeys(bench: Bench): Promise<void> {
-  const peer = await betterAuthKey().catch((error: unknown) => {
-    bench.say(`left out, since better-auth's API keys are not installed: ${String(error)}`);
-    return null;
-  });
-  if (peer === null) return;
-  const store = memoryStore();
-  const seal = sealWith('ab'.repeat(32));
-  const { key } = await createKey(store, seal, { service: 'aidb', kind: 'sk', expiresAt: null, now });
-  const ring = await keyring({ store, seal, sources: [], clock, onWarning: () => undefined });
-  const scheme = apiKey({ keyring: ring, clock });
-  const request = requestWith({ 'x-api-key': key });
-  await mustAccept('ours', scheme.authenticate(request));
-  await mustAccept('better-auth', ((await peer()) as { valid?: boolean }).valid);
-  const ours = () => scheme.authenticate(request);
-  await bench.compare('api-key verify', { ours, peer, peerName: 'better-auth, API key plug-in in memory', runs: 25 });
-  ring.close();
-}
-
-interface ApiKeyCalls {
-  signUpEmail(call: { body: { email: string; password: string; name: string } }): Promise<{ user: { id: string } }>;
-  createApiKey(call: { body: { name: string; userId: string } }): Promise<{ key: string }>;
-  verifyApiKey(call: { body: { key: string } }): Promise<unknown>;
-}
-
-async function betterAuthKey(): Promise<() => Promise<unknown>> {
-  const plugin: string = '@better-auth/api-key';
-  const { apiKey: keys } = (await import(plugin)) as { apiKey(options: unknown): BetterAuthPlugin };
-  const { api } = betterAuth({
-    secret: randomSecret(32).toString('hex'),
-    baseURL: 'http://127.0.0.1',
-    database: memoryAdapter({ user: [], session: [], account: [], verification: [], apikey: [] }),
-    emailAndPassword: { enabled: true },
-    plugins: [keys({ rateLimit: { enabled: false } })],
-    logger: { disabled: true },
-    telemetry: { enabled: false },
-  }) as unknown as { api: ApiKeyCalls };
-  const { user } = await api.signUpEmail({ body: { email: 'a@example.org', password: 'password-1234', name: 'a' } });
-  const { key } = await api.createApiKey({ body: { name: 'bench', userId: user.id } });
-  return () => api.verifyApiKey({ body: { key } });
-}
-
-/** One key made known among a hundred thousand, and its service asked for; beside building the index of a hundredth of them. */
-async function keyChange(bench: Bench): Promise<void> {
-  const seal = sealWith('ab'.repeat(32));
-  const recordOf = (number: number): KeyRecord => ({
-    id: `key-${number}`,
-    service: `device-${number % 5000}`,
-    kind: 'sk',
-    digest: sha256Hex(`secret-${number}`),
-    material: null,
-    lastFour: 'abcd',
-    imported: false,
-    scopes: [],
-    allowedIps: [],
-    createdAt: now + number,
-    expiresAt: null,
-    revokedAt: null,
-    replaces: null,
-    pending: false,
-  });
-  const records = Array.from({ length: 100_000 }, (_, number) => recordOf(number));
-  const index = keyIndex(seal);
-  index.putAll(records, []);
-  const few = records.slice(0, 1000);
-  let next = records.length;
-  await bench.compare('one key change among 100,000', {
-    ours: () => {
-      const record = recordOf(next++);
-      index.putRecord(record.id, record);
-      index.putRecord(record.id, null);
-    },
-    peer: () => keyIndex(seal).putAll(few, []),
-    peerName: 'building an index of 1,000',
-    runs: 25,
-  });
-}
-
 const cases: readonly NamedCase[] = [
   against('http-message-signatures', byMessageSignatures),
   against('http-message-sig', byMessageSig),
   { name: 'ed25519 event loop delay', run: ed25519Delay },
   { name: 'nonces memory', run: nonceMemory },
-  { name: 'api-key verify', run: apiKeys },
-  { name: 'one key change among 100,000', run: keyChange },
 ];
 
 export default cases;
