@@ -24,15 +24,17 @@ export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): B
   return read.ok ? Buffer.from(read.text) : held;
 }
 
+/** What would bring an answer that cannot be looked into, and what speaks of the body as it came and not as it goes. */
+const dropped = /^(?:accept-encoding|range|if-range|content-digest|digest)$/i;
+
 /**
- * An answer that is to be looked into must not be compressed, and a digest of the body as it came is none of it as it goes.
- * Null where the session is not the caller's.
+ * Asks for an answer that can be looked into: whole and not compressed. Null where the session is not the caller's.
  */
 export function judgedHeaders(lines: readonly string[], { principal, sessions }: RulesInForce): string[] | null {
   const kept: string[] = [];
   for (let index = 0; index < lines.length; index += 2) {
     const [name = '', value = ''] = lines.slice(index, index + 2);
-    if (/^(?:accept-encoding|content-digest|digest)$/i.test(name)) continue;
+    if (dropped.test(name)) continue;
     const own = name.toLowerCase() === sessionHeader ? sessions.opened(value, principal.id) : value;
     if (own === null) return null;
     kept.push(name, own);

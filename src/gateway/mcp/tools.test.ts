@@ -400,13 +400,13 @@ describe('the answer of an MCP server with rules', () => {
     }
   });
 
-  it('is asked for without compression', async (t) => {
-    let coding: string | undefined;
-    const { rpc } = await place(t, (req, res) => {
-      coding = req.headers['accept-encoding'] as string | undefined;
+  it('is asked for whole and without compression', async (t) => {
+    let asked: IncomingMessage['headers'] = {};
+    const { post } = await place(t, (req, res) => {
+      asked = req.headers;
       req.resume().on('end', () => res.end());
     });
-    await (await rpc('tools/list')).text();
-    assert.equal(coding, 'identity');
+    await (await post('{"method":"tools/list"}', { range: 'bytes=0-9', 'if-range': '"a"' })).text();
+    assert.deepEqual([asked['accept-encoding'], asked['range'], asked['if-range']], ['identity', undefined, undefined]);
   });
 });
