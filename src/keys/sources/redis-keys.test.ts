@@ -76,6 +76,19 @@ if (server) {
     await until(() => services().length === 0);
   });
 
+  test('several keys that are written at once count at once, each of them', { timeout: 20_000 }, async (t) => {
+    const client = clientOf(t, server);
+    await client.set('service:key:aidb', secretA);
+    const { services, until } = await following(t, { url: server.url, pollMillis: 600_000 });
+    // Seen only by being told of: from here on the connection listens.
+    await client.del('service:key:aidb');
+    await until(() => services().length === 0);
+    await client.mset('service:key:aidb', secretA, 'service:key:hybrid-coordinator', secretB);
+    await until(() => services().length === 2);
+    await client.del('service:key:aidb', 'service:key:hybrid-coordinator');
+    await until(() => services().length === 0);
+  });
+
   test('what is no key is warned of without showing it, and the others count', async (t) => {
     const client = clientOf(t, server);
     const minted = `cs_hs_${'a'.repeat(10)}_${'b'.repeat(49)}`;

@@ -128,8 +128,11 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
     const { client, faultOf } = connectRedis(url, patienceMillis);
     listener = client;
     client.on('message', (_channel, text: string) => {
-      // An empty text: the database was emptied. A read that is under way may be older than this notice.
-      void want(text.startsWith(serviceKeyPrefix) ? text : 'everything');
+      // What was changed at once is told at once, and an empty text when the database was emptied.
+      const names = text.split(',');
+      const ours = names.every((one) => one.startsWith(serviceKeyPrefix));
+      // A read that is under way may be older than this notice.
+      for (const what of ours ? names : ['everything']) void want(what);
     });
     client.on('close', () => (listening = false));
     client.on('ready', () => {
