@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { parseDocument } from 'yaml';
-import { repositoryOf } from './repository.ts';
+import { realFolder, repositoryOf } from './repository.ts';
 import { codeOfFault, SecretsError } from './secrets-error.ts';
 import { ruleFrom, type Rule } from './sops/rule.ts';
 
@@ -20,7 +20,7 @@ const notAge = ['kms', 'pgp', 'gcp_kms', 'hckms', 'azure_keyvault', 'hc_vault_tr
 
 /** The first rule that is meant for the file, in the nearest `.sops.yaml`. Null when there is none. */
 export function creationRuleFor(bundle: string): CreationRule | null {
-  const folder = existsSync(dirname(bundle)) ? realpathSync(dirname(bundle)) : dirname(bundle);
+  const folder = realFolder(dirname(bundle));
   const file = nearest(folder, repositoryOf(folder) ?? folder);
   if (file === null) return null;
   const path = relative(dirname(file), join(folder, basename(bundle)));
