@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, Scalar, type Node, type YAMLMap } from 'yaml';
+import { isMap, isScalar, isSeq, Scalar, visit as visitNodes, type Node, type YAMLMap } from 'yaml';
 import { SecretsError } from './secrets-error.ts';
 import { keyText, nameOf, parseDocuments, setPair, topMap, visit } from './sops/document.ts';
 import { leafOf, setLeaf, utf8, type Leaf, type LeafType } from './sops/leaf.ts';
@@ -136,9 +136,13 @@ function scalarOf(leaf: Leaf, name: string): Scalar {
 /** Takes the value out; groups that are empty then stay. */
 export function removeSecret(file: SopsFile, name: string): void {
   entryNamed(file, name);
-  const keys = name.split('/');
-  for (const document of file.documents) if (document.deleteIn(keys)) return;
-  throw new SecretsError('invalid_secret', `${name} cannot be removed here; use \`secrets edit\``);
+  // The very value that has the name: a key may itself hold a slash, and so look like the way into a group.
+  const found = scalarAt(file, name);
+  for (const document of file.documents)
+    visitNodes(document, {
+      Pair: (_key, pair) => (pair.value === found ? visitNodes.REMOVE : undefined),
+      Scalar: (_key, scalar) => (scalar === found ? visitNodes.REMOVE : undefined),
+    });
 }
 
 /** The whole in the clear, replaced by another text. */

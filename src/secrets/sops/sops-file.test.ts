@@ -225,6 +225,19 @@ test('secrets are added, changed and removed by name, and lists and groups have 
     assert.throws(() => setSecret(again, name, 'x'), { code: 'invalid_secret' }, name);
 });
 
+test('what is removed is the value with that name and nothing else, whatever its key looks like', async () => {
+  const file = await newSopsFile('yaml', ruleFrom({}), [alice.recipient]);
+  replaceText(file, 'a: {b: {c: group}}\na/b: looks like it\n7: number\nlist: [x, y]\n---\nonly: in the second\n');
+  for (const name of ['a/b', '7', 'list/0', 'only']) removeSecret(file, name);
+  assert.deepEqual(
+    entriesOf(file).map((entry) => [entry.name, textOf(entry)]),
+    [
+      ['a/b/c', 'group'],
+      ['list/0', 'y'],
+    ],
+  );
+});
+
 test('a secret under a name that the rule leaves in the clear is refused, unless that is meant', async () => {
   const file = await opened(sopsFixture('encrypted-regex'));
   assert.throws(() => setSecret(file, 'password', 'x'), { code: 'invalid_secret', message: /in the clear/ });
