@@ -75,6 +75,7 @@ test('slips are answered before anything is asked of the server, and a password 
     [['postgres', 'postgres://x@h/d?password=opensesame'], /a password stands in the URL/],
     [['grafana', 'opensesame'], /URL of grafana is written http:/],
     [['redis', url], /URL of redis is written redis:/],
+    [['grafana', url.replace('admin@', '100%@')], /the account in the URL of grafana has a "%"/],
     [['mysql', url], /KIND is postgres, redis, grafana/],
     [['toString', url], /KIND is/],
     [['grafana', url, '--account', 'viewer'], /--account needs --login-secret/],

@@ -53,10 +53,18 @@ function targetOf(invocation: Invocation, name: string, kind: PasswordKind): Pas
       'a password stands in the URL, where the process list and the shell history show it; nothing was done',
       'Put it into the bundle with `countersign secrets set`, or give it with --current-stdin.',
     );
-  const login = decodeURIComponent(url.username) || kind.usualAccount;
+  const login = loginOf(url, name, kind);
   if (url.protocol === 'http:' && !/^(?:localhost|127\.[0-9.]+|\[::1\])$/.test(url.hostname))
     invocation.out.warn(`${url.host} is spoken to without TLS: whoever is on the way reads the password`);
   return { url, login, account: invocation.text('account') ?? login };
+}
+
+function loginOf(url: URL, name: string, kind: PasswordKind): string {
+  try {
+    return decodeURIComponent(url.username) || kind.usualAccount;
+  } catch {
+    throw usage(`the account in the URL of ${name} has a "%" that begins no %XX; the sign itself is written %25`);
+  }
 }
 
 function secretName(invocation: Invocation, option: string): string | null {
