@@ -54,7 +54,8 @@ export class BackupError extends Error {
 }
 
 const text = z.string().max(4096);
-const time = z.number().nonnegative();
+/** Epoch seconds, as far as they can be written as a date. */
+const time = z.number().nonnegative().max(8.64e12);
 const strings = z.array(text).max(1000);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -132,7 +133,10 @@ export function parseBackup(json: string): Backup {
   }
   const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : 1;
   if (version !== 1)
-    throw new BackupError('backup_invalid', `it is of version ${String(version)}, and this program reads version 1`);
+    throw new BackupError(
+      'backup_invalid',
+      `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version 1`,
+    );
   const parsed = backup.safeParse(value);
   if (parsed.success) return parsed.data;
   const place = parsed.error.issues[0]?.path.join('.') ?? '';

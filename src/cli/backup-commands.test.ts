@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import type { DecisionRow, Store } from '../core/store.ts';
-import { newKeyPair } from '../secrets/age.ts';
+import { encryptFor, newKeyPair } from '../secrets/age.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { redisStore } from '../stores/redis/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
@@ -176,6 +176,33 @@ test('a backup that was changed, of another key or no backup at all is refused i
   await refusal(join(target.folder, 'none.age'), /it is no backup/);
   await refusal(join(target.folder, 'nowhere.age'), /there is no backup at/);
   assert.equal((await target.cli(['keys', 'list', '--output', 'json'])).stdout.includes('frontend'), false);
+});
+
+test('a file that somebody else made for us is answered in plain and short lines', async (t) => {
+  const full = stack(t);
+  const made = async (change: object): Promise<string> => {
+    const state = { keys: [], revocations: [], tokens: [], modes: [], records: [], uses: [] };
+    const rest = { format: 'countersign-backup', version: 1, name: 'x', madeAt: 1, auditHead: null, bundle: null };
+    writeFileSync(
+      full.file,
+      await encryptFor([keys.recipient], Buffer.from(JSON.stringify({ ...rest, state, ...change }))),
+    );
+    const { code, stdout, stderr } = await full.cli(['restore', full.file, '--verify']);
+    assert.ok(code === 0 || code === 1, stderr);
+    return stdout + stderr;
+  };
+  const escape = '\u001b]0;owned\u0007';
+  const mode = { scope: escape + 'x'.repeat(4000), mode: 'off', setAt: 1, setBy: '' };
+  const state = { keys: [], revocations: [], tokens: [], modes: [mode], records: [], uses: [] };
+  for (const text of [
+    await made({ name: escape }),
+    await made({ state }),
+    await made({ version: escape.repeat(9999) }),
+  ]) {
+    assert.doesNotMatch(text, /[\u001b\u0007]/);
+    assert.ok(text.length < 1000, text);
+  }
+  assert.match(await made({ madeAt: 1e300 }), /is no backup \(at "madeAt"\)/);
 });
 
 test('a store with a life of its own is not mixed with a backup, and verify says what is otherwise', async (t) => {

@@ -6,6 +6,7 @@ import { readState } from '../../backup/read-state.ts';
 import { BackupError, type Backup } from '../../backup/state.ts';
 import { writeState } from '../../backup/write-state.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
 import { readSecretFile } from '../../keys/sources/read-secret.ts';
 import { writeWhole } from '../../secrets/bundle-file.ts';
 import { identitiesIn, readIdentities } from '../../secrets/identities.ts';
@@ -17,6 +18,7 @@ import { countsOf, readBundleText, wordsOf } from './backup.ts';
 
 /** How many names a person is shown of each list. */
 const namesShown = 10;
+const nameLengthMax = 200;
 
 export async function restore(invocation: Invocation): Promise<number> {
   const backup = await readBackupFile(invocation, resolve(invocation.positionals[0] ?? ''));
@@ -87,7 +89,9 @@ function report(invocation: Invocation, backup: Backup, after: Comparison | null
     });
     return after === null || holds ? EXIT.done : EXIT.refused;
   }
-  out.line(`the backup of ${backup.name}, ${rfc3339(backup.madeAt)}: ${wordsOf(counts, backup.bundle !== null)}`);
+  out.line(
+    `the backup of ${shownName(backup.name)}, ${rfc3339(backup.madeAt)}: ${wordsOf(counts, backup.bundle !== null)}`,
+  );
   if (before !== null)
     out.line(
       `${dryRun ? 'would add' : 'added'}  ${wordsOf(countsOf(before.state.missing), before.bundle === 'missing')}`,
@@ -104,7 +108,12 @@ function report(invocation: Invocation, backup: Backup, after: Comparison | null
 
 function shortened(names: readonly string[]): string {
   const more = names.length - namesShown;
-  return names.slice(0, namesShown).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return names.slice(0, namesShown).map(shownName).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+/** Whoever knows the public key of a recipient can make a file that opens. */
+function shownName(name: string): string {
+  return printable(name.length > nameLengthMax ? `${name.slice(0, nameLengthMax)}…` : name);
 }
 
 async function readBackupFile(invocation: Invocation, file: string): Promise<Backup> {
