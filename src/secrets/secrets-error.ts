@@ -13,12 +13,14 @@ export type SecretsErrorCode =
   | 'key_file'
   | 'no_memory_folder';
 
-/** What cannot be done with a bundle. The message is one plain line and never holds a secret. */
+const lengthMax = 2000;
+
+/** What cannot be done with a bundle. The message is one plain line, of bounded length, and never holds a secret. */
 export class SecretsError extends Error {
   readonly code: SecretsErrorCode;
   constructor(code: SecretsErrorCode, message: string) {
     // Names and recipients in it come from a file.
-    super(printable(message));
+    super(printable(message.length > lengthMax ? `${message.slice(0, lengthMax)}…` : message));
     this.name = 'SecretsError';
     this.code = code;
   }

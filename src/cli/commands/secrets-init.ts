@@ -131,7 +131,9 @@ function writeKeyFile(file: string, identity: string, recipient: string): void {
 
 /** Git itself is asked, since only it knows all the places where names may be ignored. Without it, our own lines are looked for. */
 function isIgnored(folder: string, name: string): boolean {
-  const { status } = spawnSync('git', ['check-ignore', '-q', '--no-index', '--', name.replace('*', 'any')], { cwd: folder });
+  const { status } = spawnSync('git', ['check-ignore', '-q', '--no-index', '--', name.replace('*', 'any')], {
+    cwd: folder,
+  });
   if (status === 0 || status === 1) return status === 0;
   const file = join(folder, '.gitignore');
   return existsSync(file) && readFileSync(file, 'utf8').split(/\r?\n/).includes(name);

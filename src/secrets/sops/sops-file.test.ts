@@ -329,6 +329,14 @@ test('a broken file is refused without repeating what stands in it', async () =>
   }
 });
 
+test('a file cannot fill the terminal with what it says', async () => {
+  const long = '('.repeat(100_000);
+  await assert.rejects(openSopsFile(`a: 1\nsops:\n  encrypted_regex: '${long}'\n`, 'yaml', []), ({ code, message }) => {
+    assert.equal(code, 'bundle_invalid');
+    return message.length < 2100;
+  });
+});
+
 test('any text, whatever it looks like, comes back as it was set', async () => {
   const file = await newSopsFile('yaml', ruleFrom({}), [alice.recipient]);
   const texts = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed());
