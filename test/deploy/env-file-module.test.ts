@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -118,6 +119,24 @@ test('refuses what would give a key away or take another for it, and shows none'
     assert.ok(!(answer.msg ?? '').includes('secret'));
   }
   assert.ok(!readdirSync(folder).includes('aidb.env'));
+});
+
+test("nothing is put back from a folder that is not root's alone, and no way back is kept in one", { skip }, (t) => {
+  const { folder, path, deliver, restore } = place(t);
+  deliver('first', '1');
+  const backup = join(folder, 'backup');
+  const spoilt: (() => void)[] = [() => chmodSync(backup, 0o777), () => chmodSync(join(backup, '1'), 0o770)];
+  // Only root can give a folder away.
+  if (process.geteuid?.() === 0) spoilt.push(() => chownSync(backup, 65534, 65534));
+  for (const spoil of spoilt) {
+    spoil();
+    for (const answer of [restore(), deliver('second', '1', { previous: null })]) {
+      assert.match(answer.msg ?? '', /is not root's alone|others can write in/);
+      assert.match(readFileSync(path, 'utf8'), /SERVICE_KEY=first\n/);
+    }
+    chmodSync(backup, 0o700);
+    chmodSync(join(backup, '1'), 0o700);
+  }
 });
 
 test('in check mode it says the same and does nothing', { skip }, (t) => {

@@ -258,6 +258,12 @@ class Backup:
         if self.run is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.run):
             raise Refusal("backup.run is 1 to 64 letters, digits, dots, dashes and underscores")
 
+    def check(self, folder):
+        """Whoever can write there would choose what root puts back, and where."""
+        status = os.stat(folder)
+        if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
+            raise Refusal("the way back in %s is not root's alone: chown root %s; chmod go-w %s" % ((folder,) * 3))
+
     def runs(self):
         return sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
 
@@ -266,8 +272,9 @@ class Backup:
         if self.run is None:
             raise Refusal("backup.run is needed for a change")
         folder = os.path.join(self.folder, self.run)
-        make_folder(self.folder, 0o700)
-        make_folder(folder, 0o700)
+        for each in (self.folder, folder):
+            make_folder(each, 0o700)
+            self.check(each)
         entry = os.path.join(folder, hashlib.sha256(file.path.encode()).hexdigest()[:16])
         if not os.path.exists(entry):
             content = base64.b64encode(file.content).decode() if file.exists else None
@@ -284,6 +291,8 @@ class Backup:
         folder = os.path.join(self.folder, run) if run else None
         if folder is None or not os.path.isdir(folder):
             return []
+        for each in (self.folder, folder):
+            self.check(each)
         # A name with a dot is the draft of an entry whose writing was broken off; nothing was changed then.
         entries = [os.path.join(folder, name) for name in os.listdir(folder) if not name.startswith(".")]
         records = [json.loads(File(entry).text) for entry in entries]
