@@ -33,8 +33,8 @@ export async function deployKubernetes(invocation: Invocation): Promise<number> 
     checkManifestName('service', service);
     return { service, key, mark: keyMark(service, key), namespace };
   });
-  if (!dryRun) mkdirSync(folder, { recursive: true });
   const recipients = invocation.flag('sops') ? recipientsFor(folder) : null;
+  if (!dryRun) mkdirSync(folder, { recursive: true });
   const files: DeliveredFile[] = [];
   for (const one of all) {
     const file = join(folder, secretFile(one.service));
