@@ -140,6 +140,29 @@ test('keys come from a folder too, and one file that cannot be written does not 
   assert.deepEqual(readdirSync(path('open')), []);
 });
 
+test('a key that a shell would take for more than a text comes into no .env file, and costs no way back', async (t) => {
+  const { cli, done, read, path } = place(t);
+  mkdirSync(path('source'));
+  const deploy = ['deploy', 'env', '--to', path('keys'), '--keys', path('source')];
+  const keys = ['ab12', 'cd34'].map((part) => part.repeat(16));
+  for (const key of keys) {
+    writeFileSync(path('source/aidb.key'), key);
+    await done(...deploy);
+  }
+  for (const odd of ['$(reboot)', '`id`', "it's-a-key", '#ab12', 'a&b', 'a;b']) {
+    writeFileSync(path('source/aidb.key'), odd.padStart(32, odd));
+    for (const dry of [['--dry-run'], []]) {
+      const { code, stderr } = await cli(...deploy, ...dry);
+      assert.equal(code, 1);
+      assert.match(stderr, /a character that readers of \.env files take differently/);
+      assert.doesNotMatch(stderr, /reboot|ab12/);
+    }
+  }
+  assert.match(read('keys/aidb.env'), new RegExp(`SERVICE_KEY=${keys[1]}\n`));
+  await done('deploy', 'env', '--to', path('keys'), '--rollback', '--only', 'aidb');
+  assert.match(read('keys/aidb.env'), new RegExp(`SERVICE_KEY=${keys[0]}\n`));
+});
+
 interface ComposeFile {
   readonly services: Record<string, { secrets: string[]; environment: object; labels: Record<string, string> }>;
   readonly secrets: Record<string, { file: string }>;

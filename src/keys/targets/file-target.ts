@@ -27,6 +27,8 @@ export interface FileTargetOptions {
 
 /** Of the key's record it needs no more than whose it is. */
 export interface FileTarget extends KeyTarget {
+  /** Throws a KeyError ('not_delivered') when the key cannot stand there as it is. */
+  check(key: string): void;
   put(key: string, of: Pick<KeyRecord, 'service'>): Promise<void>;
 }
 
@@ -35,8 +37,17 @@ export interface FileTarget extends KeyTarget {
  * belonged; its folder must be there. Symbolic links are followed.
  */
 export function fileTarget({ path, form }: FileTargetOptions): FileTarget {
+  function check(key: string): void {
+    if (form === 'env' && !plainValue.test(key))
+      throw new KeyError(
+        'not_delivered',
+        `${path}: the key has a character that readers of .env files take differently; create another, or use a file that holds it alone`,
+      );
+  }
+
   return {
     name: `the file ${path}`,
+    check,
     async held() {
       const text = textOf(path);
       if (text === null || form === 'key') return text;
@@ -50,6 +61,7 @@ export function fileTarget({ path, form }: FileTargetOptions): FileTarget {
       attempt(path, () => rmSync(written(path, '')));
     },
     async put(key, { service }) {
+      check(key);
       const text = form === 'key' ? `${key.trimEnd()}\n` : withKey(textOf(path), service, key);
       attempt(path, () => replace(path, text));
     },
@@ -67,6 +79,8 @@ function attempt(path: string, work: () => void): void {
 }
 
 const keyVariable = 'SERVICE_KEY';
+/** What shells, systemd, Docker and libraries take as it stands. */
+const plainValue = /^[A-Za-z0-9_.,:/+=@-]+$/;
 
 function textOf(path: string): string | null {
   const reading = readSecretFile(path);

@@ -50,12 +50,13 @@ export function keyFolder({ path, nameOf, form }: KeyFolderOptions): KeyFolder {
       const target = fileTarget({ path: file, form });
       const held = await target.held();
       if (held === key) return 'unchanged';
+      target.check(key);
       const there = existsSync(file);
       if (!look) {
-        attempt(path, () => {
-          mkdirSync(path, { recursive: true, mode: 0o755 });
-          if (there) keep(file, formerOf(service));
-        });
+        attempt(path, () => mkdirSync(path, { recursive: true, mode: 0o755 }));
+        // A change that cannot be made must not cost the way back from the one before.
+        await target.ready('hs');
+        if (there) attempt(path, () => keep(file, formerOf(service)));
         await target.put(key, { service });
       }
       return there ? 'changed' : 'created';
