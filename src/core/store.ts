@@ -1,6 +1,7 @@
 import type { KeyRecord, KeyUse, TokenRecord } from './credential.ts';
 import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
+import type { EventStore } from './event.ts';
 import type { RecordStore } from './record.ts';
 import type { Rollups } from './rollup.ts';
 
@@ -18,6 +19,7 @@ export interface Store {
   readonly decisions: DecisionStore;
   readonly usage: UsageStore;
   readonly records: RecordStore;
+  readonly events: EventStore;
   /** How far the schema is; changes nothing. Rejects where `migrate` could only reject. */
   schema(): Promise<SchemaState>;
   /**
@@ -192,6 +194,9 @@ export interface DecisionFilter {
   readonly until?: number;
   readonly outcome?: Outcome;
   readonly service?: string;
+  /** As the row names it: '/embed'. */
+  readonly route?: string;
+  readonly reason?: string;
   readonly caller?: string;
   /** Only rows after this sequence number, oldest first: for following. */
   readonly after?: number;

@@ -47,7 +47,8 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 9, name: 'records', statements: records(dialect) },
     { version: 10, name: 'tokens by age', statements: tokensByAge(dialect) },
     { version: 11, name: 'changes, for those who poll', statements: dialect.overHttp },
-    { version: 12, name: 'roll-ups of decisions', statements: [...rollups(dialect), ...dialect.verbsOverHttp] },
+    { version: 12, name: 'roll-ups of decisions', statements: rollups(dialect) },
+    { version: 13, name: 'audit events', statements: [...events(dialect), ...dialect.verbsOverHttp] },
   ];
 }
 
@@ -182,6 +183,16 @@ function rollups({ epochSeconds }: Dialect): Statement[] {
       bucket_seconds INTEGER NOT NULL, start ${epochSeconds} NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
       slot INTEGER NOT NULL, count ${epochSeconds} NOT NULL, least ${epochSeconds} NOT NULL, most ${epochSeconds} NOT NULL,
       PRIMARY KEY (bucket_seconds, start, kind, name, slot))`,
+  ];
+}
+
+/** Looked through by time, which grows with the number within a chain. */
+function events({ epochSeconds }: Dialect): Statement[] {
+  return [
+    `CREATE TABLE countersign_events (
+      chain TEXT NOT NULL, sequence BIGINT NOT NULL, time ${epochSeconds} NOT NULL, type TEXT NOT NULL, actor TEXT NOT NULL,
+      text TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (chain, sequence))`,
+    'CREATE INDEX countersign_events_time ON countersign_events (chain, time, sequence)',
   ];
 }
 

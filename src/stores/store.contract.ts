@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { KeyRecord, KeyUse, TokenRecord } from '../core/credential.ts';
 import { lease, type Lease } from '../core/lease.ts';
+import { chainStart, type EventRow } from '../core/event.ts';
 import type { RecordEntry } from '../core/record.ts';
 import { OTHERS } from '../core/rollup.ts';
 import { hasCode, usesKeptMax, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
@@ -404,11 +405,11 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.deepEqual(requestsOf(await store.decisions.list({ limit: 3 })), ['r5', 'r9', 'r8']);
       });
 
-      test('are filtered by time (both ends included), outcome, service and caller', async () => {
+      test('are filtered by time (both ends included), outcome, service, route, reason and caller', async () => {
         await store.decisions.append([
           decisionRow(1, { outcome: 'deny', principal: '', claimed: 'service:aidb' }),
-          decisionRow(2, { service: 'search' }),
-          decisionRow(3, { principal: 'service:aidb' }),
+          decisionRow(2, { service: 'search', route: '/other' }),
+          decisionRow(3, { principal: 'service:aidb', reason: 'expired' }),
           decisionRow(4, { principal: '' }),
         ]);
         assert.deepEqual(requestsOf(await store.decisions.list({ since: t0 + 2, until: t0 + 3, limit: 100 })), [
@@ -417,6 +418,8 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         ]);
         assert.deepEqual(requestsOf(await store.decisions.list({ outcome: 'deny', limit: 100 })), ['r1']);
         assert.deepEqual(requestsOf(await store.decisions.list({ service: 'search', limit: 100 })), ['r2']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ route: '/other', limit: 100 })), ['r2']);
+        assert.deepEqual(requestsOf(await store.decisions.list({ reason: 'expired', after: 0, limit: 100 })), ['r3']);
         assert.deepEqual(requestsOf(await store.decisions.list({ caller: 'service:aidb', limit: 100 })), ['r3']);
         assert.deepEqual(requestsOf(await store.decisions.list({ caller: 'service:aidb?', limit: 100 })), ['r1']);
         assert.deepEqual(requestsOf(await store.decisions.list({ caller: '', limit: 100 })), ['r4']);
@@ -839,6 +842,56 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       });
     });
 
+    describe('chains of events', () => {
+      test('are read as they were written: the newest ones, or those behind a number', async () => {
+        assert.equal(await store.events.head('events'), null);
+        const rows = [eventRow(1), eventRow(2, { type: 'mode.set', actor: 'ä"\'\u{1f511}' }), eventRow(3)];
+        for (const row of rows) assert.equal(await store.events.append(row, previousOf(row)), true);
+        const { sequence, time, hash } = eventRow(3);
+        assert.deepEqual(await store.events.head('events'), { sequence, time, hash });
+        assert.deepEqual(await store.events.list('events', { limit: 9 }), rows);
+        assert.deepEqual(await store.events.list('events', { limit: 2 }), rows.slice(1));
+        assert.deepEqual(await store.events.list('events', { after: 0, limit: 2 }), rows.slice(0, 2));
+        assert.deepEqual(await store.events.list('events', { since: t0 + 2, until: t0 + 2, limit: 9 }), [rows[1]]);
+        assert.deepEqual(await store.events.list('events', { type: 'mode.set', limit: 9 }), [rows[1]]);
+        assert.deepEqual(await store.events.list('events', { actor: 'cli:root', after: 1, limit: 9 }), [rows[2]]);
+        assert.deepEqual(await store.events.list('decisions', { limit: 9 }), []);
+      });
+
+      test('take a link only behind the very one that it names, and each chain for itself', async () => {
+        assert.equal(await store.events.append(eventRow(2), hashOf(1)), false, 'there is no first one');
+        assert.equal(await store.events.append(eventRow(1), hashOf(7)), false, 'it names one before the first');
+        assert.equal(await store.events.append(eventRow(1), chainStart), true);
+        assert.equal(await store.events.append(eventRow(1), chainStart), false, 'it is there already');
+        assert.equal(await store.events.append(eventRow(2), hashOf(7)), false, 'it names another');
+        assert.equal(await store.events.append(eventRow(3), hashOf(1)), false, 'one is left out');
+        assert.equal(await store.events.append(eventRow(1, { chain: 'decisions' }), chainStart), true);
+        assert.deepEqual(await store.events.list('events', { limit: 9 }), [eventRow(1)]);
+      });
+
+      test('let exactly one of 50 concurrent writers through', async () => {
+        const race = (sequence: number) =>
+          Promise.all(
+            Array.from({ length: 50 }, (_, writer) => {
+              const row = eventRow(sequence, { actor: `writer-${writer}` });
+              return store.events.append(row, previousOf(row));
+            }),
+          );
+        assert.equal((await race(1)).filter(Boolean).length, 1);
+        assert.equal((await race(2)).filter(Boolean).length, 1);
+        assert.equal((await store.events.list('events', { limit: 9 })).length, 2);
+      });
+
+      test('lose their beginning and go on where they were', async () => {
+        for (const row of [1, 2, 3].map((sequence) => eventRow(sequence)))
+          await store.events.append(row, previousOf(row));
+        assert.equal(await store.events.prune('events', 2), 2);
+        assert.equal(await store.events.prune('events', 2), 0);
+        assert.equal(await store.events.append(eventRow(4), hashOf(3)), true);
+        assert.deepEqual(await store.events.list('events', { limit: 9 }), [eventRow(3), eventRow(4)]);
+      });
+    });
+
     describe('a lease', () => {
       test('belongs to one of many, who may renew it', async () => {
         const contenders = Array.from({ length: 10 }, (_, index) => leaseOf(store, `holder-${index}`));
@@ -1003,6 +1056,10 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
           () => store.records.put(recordOf('a'), null, t0),
           () => store.records.remove('ramp', 'a', 'x', t0),
           () => store.records.deleteExpired(t0),
+          () => store.events.head('events'),
+          () => store.events.append(eventRow(1), chainStart),
+          () => store.events.list('events', { limit: 1 }),
+          () => store.events.prune('events', 1),
         ];
         for (const verb of verbs) await assert.rejects(verb(), coded('store_unavailable'), String(verb));
       });
@@ -1012,6 +1069,20 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
 
 function recordOf(id: string, changes: Partial<RecordEntry> = {}): RecordEntry {
   return { kind: 'ramp', id, value: { step: 1 }, expiresAt: null, ...changes };
+}
+
+function hashOf(sequence: number): string {
+  return String(sequence).padStart(64, 'a');
+}
+
+function eventRow(sequence: number, details: Partial<EventRow> = {}): EventRow {
+  const text = `{"sequence":${sequence},"\u{1f511}":"\\u0000"}`;
+  const plain = { chain: 'events', type: 'key.created', actor: 'cli:root' } as const;
+  return { ...plain, sequence, time: t0 + sequence, text, hash: hashOf(sequence), ...details };
+}
+
+function previousOf({ sequence }: EventRow): string {
+  return sequence === 1 ? chainStart : hashOf(sequence - 1);
 }
 
 function leaseOf({ records }: Store, holder: string): Lease {

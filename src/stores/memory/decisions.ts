@@ -66,12 +66,14 @@ function newest(rows: readonly Kept[], limit: number): Kept[] {
     .sort((a, b) => a.sequence - b.sequence);
 }
 
-function matches(row: Kept, { since, until, outcome, service, caller, after }: DecisionFilter): boolean {
+function matches(row: Kept, { since, until, outcome, service, route, reason, caller, after }: DecisionFilter): boolean {
   return (
     (since === undefined || row.time >= since) &&
     (until === undefined || row.time <= until) &&
     (outcome === undefined || row.outcome === outcome) &&
     (service === undefined || row.service === service) &&
+    (route === undefined || row.route === route) &&
+    (reason === undefined || row.reason === reason) &&
     (caller === undefined || callerOf(row) === caller) &&
     (after === undefined || row.sequence > after)
   );

@@ -1,6 +1,7 @@
 import { noSchema, StoreError, type Store } from '../../core/store.ts';
 import { listeners } from '../listeners.ts';
 import { memoryDecisions } from './decisions.ts';
+import { memoryEvents } from './events.ts';
 import { memoryKeys } from './keys.ts';
 import { memoryLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
@@ -36,6 +37,7 @@ export function memoryStore({ decisionsMax = 50_000, limitsMax = 1_000_000 }: Me
     decisions: memoryDecisions(memory, decisionsMax),
     usage: memoryUsage(memory),
     records: memoryRecords(memory),
+    events: memoryEvents(memory),
     schema: () => memory.step(() => noSchema),
     migrate: () => memory.step(() => []),
     ping: () => memory.step(() => {}),

@@ -153,12 +153,24 @@ interface Asking {
 type Listing = (filter: DecisionFilter) => Asking;
 
 /** Only the conditions that are given, so that each combination gets the plan that suits it, and a name of its own. */
-export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): Asking {
+export function listing({
+  since,
+  until,
+  outcome,
+  service,
+  route,
+  reason,
+  caller: who,
+  after,
+  limit,
+}: DecisionFilter): Asking {
   const conditions: [string, string | number | undefined][] = [
     ['time >= ', since],
     ['time <= ', until],
     ['outcome = ', outcome],
     ['service = ', service],
+    ['route = ', route],
+    ['reason = ', reason],
     [`${caller} = `, who],
     ['sequence > ', after],
   ];
@@ -178,19 +190,21 @@ export function listing({ since, until, outcome, service, caller: who, after, li
 
 const everyCondition = `${select} WHERE time BETWEEN COALESCE($1::float8, '-infinity') AND COALESCE($2::float8, 'infinity')
   AND ($3::text IS NULL OR outcome = $3) AND ($4::text IS NULL OR service = $4) AND ($5::text IS NULL OR ${caller} = $5)
-  AND sequence > COALESCE($6::float8::bigint, -1) ORDER BY`;
+  AND sequence > COALESCE($6::float8::bigint, -1) AND ($7::text IS NULL OR route = $7)
+  AND ($8::text IS NULL OR reason = $8) ORDER BY`;
 const listByTime: Statement = {
-  name: 'countersign-decisions-by-time',
-  text: `${everyCondition} time DESC, sequence DESC LIMIT $7`,
+  name: 'countersign-decisions-found-by-time',
+  text: `${everyCondition} time DESC, sequence DESC LIMIT $9`,
 };
 const listByNumber: Statement = {
-  name: 'countersign-decisions-by-number',
-  text: `${everyCondition} sequence LIMIT $7`,
+  name: 'countersign-decisions-found-by-number',
+  text: `${everyCondition} sequence LIMIT $9`,
 };
 
 /** The same by one of two statements, for where each must have been made beforehand. */
-export function listingOfTwo({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): Asking {
-  const given = [since, until, outcome, service, who, after].map((value) => value ?? null);
+export function listingOfTwo(filter: DecisionFilter): Asking {
+  const { since, until, outcome, service, route, reason, caller: who, after, limit } = filter;
+  const given = [since, until, outcome, service, who, after, route, reason].map((value) => value ?? null);
   return { statement: after === undefined ? listByTime : listByNumber, values: [...given, Math.max(0, limit)] };
 }
 

@@ -11,6 +11,7 @@ import {
   pruneStrangers,
   strangersBeyond,
 } from './decisions.ts';
+import { eventHead, eventsByNumber, eventsByTime } from './events.ts';
 import { keyByDigest, keyById, keysBehind, revocationsBehind } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep } from './limits.ts';
 import { expiredRecords, recordById, recordsBehind } from './records.ts';
@@ -26,6 +27,9 @@ const statements = {
   'token by id': tokenById,
   'active tokens': activeTokens,
   'expired tokens': deleteSome,
+  'end of a chain': eventHead,
+  'events of a time': eventsByTime,
+  'events behind a number': eventsByNumber,
   record: recordById,
   'records of a kind': recordsBehind,
   'ended records': expiredRecords,

@@ -1,5 +1,6 @@
 import type { Statement } from './database.ts';
 import { decisionStatements } from './decisions.ts';
+import { eventStatements } from './events.ts';
 import { keyStatements } from './keys.ts';
 import { limitStatements } from './limits.ts';
 import { modeStatements } from './modes.ts';
@@ -21,6 +22,7 @@ const statements: readonly Statement[] = [
   ...decisionStatements,
   ...usageStatements,
   ...recordStatements,
+  ...eventStatements,
   changesSince,
   appliedVersions,
   pingNow,

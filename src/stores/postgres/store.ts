@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
 import { openDatabase } from './database.ts';
 import { postgresDecisions } from './decisions.ts';
+import { postgresEvents } from './events.ts';
 import { feed } from './feed.ts';
 import { postgresKeys } from './keys.ts';
 import { postgresLimits } from './limits.ts';
@@ -37,6 +38,7 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     decisions: postgresDecisions(database),
     usage: postgresUsage(database),
     records: postgresRecords(database, changes),
+    events: postgresEvents(database),
     schema: () => schemaOf(database),
     async migrate() {
       const steps = await migrate(database, clock());

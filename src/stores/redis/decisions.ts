@@ -107,12 +107,14 @@ function bound(time: number): string {
   return time > 0 ? '1e300' : '-1e300';
 }
 
-function matches(row: Kept, { since, until, outcome, service, caller }: DecisionFilter): boolean {
+function matches(row: Kept, { since, until, outcome, service, route, reason, caller }: DecisionFilter): boolean {
   return (
     (since === undefined || row.time >= since) &&
     (until === undefined || row.time <= until) &&
     (outcome === undefined || row.outcome === outcome) &&
     (service === undefined || row.service === service) &&
+    (route === undefined || row.route === route) &&
+    (reason === undefined || row.reason === reason) &&
     (caller === undefined || callerOf(row) === caller)
   );
 }

@@ -1,3 +1,4 @@
+import { eventScripts } from './event-scripts.ts';
 import { keyScripts } from './key-scripts.ts';
 import { recordFields } from './record-fields.ts';
 import { recordScripts } from './record-scripts.ts';
@@ -37,6 +38,7 @@ function sourcesFor(channel: string) {
     ...keyScripts(telling),
     ...usageScripts,
     ...rollupScripts,
+    ...eventScripts,
     ...recordScripts(telling),
     // start, end
     keysPage: pageOf('countersign:keys', 'countersign:key:'),

@@ -1,5 +1,6 @@
 import { noSchema, type Store } from '../../core/store.ts';
 import { redisDecisions } from './decisions.ts';
+import { redisEvents } from './events.ts';
 import { feed } from './feed.ts';
 import { redisKeys } from './keys.ts';
 import { redisLimits } from './limits.ts';
@@ -32,6 +33,7 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
     decisions: redisDecisions(server),
     usage: redisUsage(server),
     records: redisRecords(server, changes),
+    events: redisEvents(server),
     async schema() {
       await server.ask((client) => client.ping());
       return noSchema;

@@ -128,7 +128,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
 }
 
 /** Only the conditions that are given, so that each combination gets the plan that suits it. */
-export function listing({ since, until, outcome, service, caller: who, after, limit }: DecisionFilter): {
+export function listing({ since, until, outcome, service, route, reason, caller: who, after, limit }: DecisionFilter): {
   sql: string;
   values: (string | number)[];
 } {
@@ -137,6 +137,8 @@ export function listing({ since, until, outcome, service, caller: who, after, li
     ['time <= ?', until],
     ['outcome = ?', outcome],
     ['service = ?', service],
+    ['route = ?', route],
+    ['reason = ?', reason],
     [`${caller} = ?`, who],
     ['sequence > ?', after],
   ];

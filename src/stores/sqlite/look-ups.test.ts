@@ -16,6 +16,7 @@ import {
   pruneOld,
   sqliteDecisions,
 } from './decisions.ts';
+import { eventHead, eventListing, eventsPrune } from './events.ts';
 import { keyByDigest, keyById } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
@@ -51,6 +52,10 @@ describe('a look-up reads an index and never the whole table', () => {
     'token by id': tokenById,
     'active tokens': tokensActive,
     'expired tokens': tokensDelete,
+    'end of a chain': eventHead,
+    'events of a time': eventListing('events', { since: 1, until: 2, type: 'a', limit: 1 }).sql,
+    'events behind a number': eventListing('events', { after: 1, actor: 'a', limit: 1 }).sql,
+    'first events': eventsPrune,
     record: recordById,
     'records of a kind': recordsBehind,
     'ended records': expiredRecords,

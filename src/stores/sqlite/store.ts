@@ -3,6 +3,7 @@ import type { Store } from '../../core/store.ts';
 import { changeFeed } from './changes.ts';
 import { openDatabase } from './database.ts';
 import { sqliteDecisions } from './decisions.ts';
+import { sqliteEvents } from './events.ts';
 import { sqliteKeys } from './keys.ts';
 import { sqliteLimits } from './limits.ts';
 import { migrate, schemaOf } from './migrate.ts';
@@ -35,6 +36,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
     decisions: sqliteDecisions(database),
     usage: sqliteUsage(database),
     records: sqliteRecords(database, changes),
+    events: sqliteEvents(database),
     schema: () => step(() => schemaOf(database)),
     migrate: () => step(() => migrate(database, clock())),
     ping: () =>

@@ -1,6 +1,7 @@
 import { hasCode, StoreError, type SchemaState, type Store } from '../../core/store.ts';
 import { missingSteps, told } from '../migrations.ts';
 import { listingOfTwo, postgresDecisions } from '../postgres/decisions.ts';
+import { postgresEvents } from '../postgres/events.ts';
 import { postgresKeys } from '../postgres/keys.ts';
 import { postgresLimits } from '../postgres/limits.ts';
 import { postgresSteps } from '../postgres/migrate.ts';
@@ -51,6 +52,7 @@ export function supabaseStore({ url, key, pollMillis = 1000, patienceMillis = 25
     decisions: postgresDecisions(database, listingOfTwo),
     usage: postgresUsage(database),
     records: postgresRecords(database, changes),
+    events: postgresEvents(database),
     schema,
     async migrate() {
       const { missing } = await schema();

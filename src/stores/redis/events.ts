@@ -1,0 +1,76 @@
+import type { Chain, EventFilter, EventRow, EventStore } from '../../core/event.ts';
+import { listOf, type Server } from './server.ts';
+
+/** Links read at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
+const step = 200;
+
+export function redisEvents(server: Server): EventStore {
+  /** Newest first; links of a chain grow with time, so the search ends where they are too old. */
+  async function newest(chain: Chain, filter: EventFilter, limit: number): Promise<EventRow[]> {
+    const found: EventRow[] = [];
+    for (let from = '+inf'; found.length < limit;) {
+      const rows = rowsIn(chain, await server.run('eventsBefore', chain, from, step));
+      for (const row of rows) if (found.length < limit && matches(row, filter)) found.push(row);
+      const last = rows.at(-1);
+      if (!last || rows.length < step || last.time < (filter.since ?? -Infinity)) break;
+      from = `(${last.sequence}`;
+    }
+    return found.reverse();
+  }
+
+  async function behind(chain: Chain, filter: EventFilter, after: number, limit: number): Promise<EventRow[]> {
+    const found: EventRow[] = [];
+    for (let from = after; found.length < limit;) {
+      const rows = rowsIn(chain, await server.run('eventsBehind', chain, from, step));
+      for (const row of rows) if (found.length < limit && matches(row, filter)) found.push(row);
+      const last = rows.at(-1);
+      if (!last || rows.length < step) break;
+      from = last.sequence;
+    }
+    return found;
+  }
+
+  return {
+    async head(chain) {
+      const held = await server.ask((client) => client.get(`countersign:events-head:${chain}`));
+      if (typeof held !== 'string') return null;
+      const [sequence, hash = '', time] = held.split(' ');
+      return { sequence: Number(sequence), time: Number(time), hash };
+    },
+    async append({ chain, sequence, time, type, actor, text, hash }, previous) {
+      const [before, now] = [`${sequence - 1} ${previous}`, `${sequence} ${hash}`];
+      const row = JSON.stringify([sequence, time, type, actor, text, hash]);
+      return Number(await server.run('eventAppend', chain, sequence, before, now, time, row)) === 1;
+    },
+    list(chain, filter) {
+      const limit = Math.max(0, filter.limit);
+      return filter.after === undefined ? newest(chain, filter, limit) : behind(chain, filter, filter.after, limit);
+    },
+    async prune(chain, through) {
+      return Number(await server.run('eventsPrune', chain, through));
+    },
+  };
+}
+
+function rowsIn(chain: Chain, reply: unknown): EventRow[] {
+  return listOf(reply).map((json) => {
+    const [sequence, time, type, actor, text, hash] = JSON.parse(json ?? '[]') as [
+      number,
+      number,
+      string,
+      string,
+      string,
+      string,
+    ];
+    return { chain, sequence, time, type, actor, text, hash };
+  });
+}
+
+function matches(row: EventRow, { since, until, type, actor }: EventFilter): boolean {
+  return (
+    (since === undefined || row.time >= since) &&
+    (until === undefined || row.time <= until) &&
+    (type === undefined || row.type === type) &&
+    (actor === undefined || row.actor === actor)
+  );
+}
