@@ -846,7 +846,7 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       test('are read as they were written: the newest ones, or those behind a number', async () => {
         assert.equal(await store.events.head('events'), null);
         const rows = [eventRow(1), eventRow(2, { type: 'mode.set', actor: 'ä"\'\u{1f511}' }), eventRow(3)];
-        for (const row of rows) assert.equal(await store.events.append(row, previousOf(row)), true);
+        for (const link of rows) assert.equal(await store.events.append(link, previousOf(link)), true);
         const { sequence, time, hash } = eventRow(3);
         assert.deepEqual(await store.events.head('events'), { sequence, time, hash });
         assert.deepEqual(await store.events.list('events', { limit: 9 }), rows);
@@ -870,21 +870,18 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
       });
 
       test('let exactly one of 50 concurrent writers through', async () => {
-        const race = (sequence: number) =>
-          Promise.all(
-            Array.from({ length: 50 }, (_, writer) => {
-              const row = eventRow(sequence, { actor: `writer-${writer}` });
-              return store.events.append(row, previousOf(row));
-            }),
-          );
+        const race = (sequence: number) => {
+          const rows = Array.from({ length: 50 }, (_, writer) => eventRow(sequence, { actor: `writer-${writer}` }));
+          return Promise.all(rows.map((link) => store.events.append(link, previousOf(link))));
+        };
         assert.equal((await race(1)).filter(Boolean).length, 1);
         assert.equal((await race(2)).filter(Boolean).length, 1);
         assert.equal((await store.events.list('events', { limit: 9 })).length, 2);
       });
 
       test('lose their beginning and go on where they were', async () => {
-        for (const row of [1, 2, 3].map((sequence) => eventRow(sequence)))
-          await store.events.append(row, previousOf(row));
+        for (const link of [1, 2, 3].map((sequence) => eventRow(sequence)))
+          await store.events.append(link, previousOf(link));
         assert.equal(await store.events.prune('events', 2), 2);
         assert.equal(await store.events.prune('events', 2), 0);
         assert.equal(await store.events.append(eventRow(4), hashOf(3)), true);

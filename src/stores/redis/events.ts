@@ -15,7 +15,7 @@ export function redisEvents(server: Server): EventStore {
       if (!last || rows.length < step || last.time < (filter.since ?? -Infinity)) break;
       from = `(${last.sequence}`;
     }
-    return found.reverse();
+    return found.toReversed();
   }
 
   async function behind(chain: Chain, filter: EventFilter, after: number, limit: number): Promise<EventRow[]> {
