@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { OpenList, type Listed } from './open-list.ts';
 
 it('holds what a Set would hold, whatever comes and goes', () => {

@@ -89,6 +89,18 @@ export function parseHead(text: string, method: string): ResponseHead {
   return { status, lines, framing, keepsAlive, idleSeconds };
 }
 
+/**
+ * Throws an UpstreamError on what is no field of a trailer section, given without its CRLF: what follows a body is read as
+ * strictly as what stands before it, and may not say anew how the body is framed (RFC 9110 §6.5.1).
+ */
+export function checkTrailer(line: string): void {
+  if (forbidden.test(line)) throw badResponse('a character that no trailer may hold');
+  const colon = line.indexOf(':');
+  if (colon === -1) throw badResponse('a trailer without a colon');
+  const field = fieldOf(line.slice(0, colon));
+  if (field === 'content-length' || field === 'transfer-encoding') throw badResponse('a trailer about the framing');
+}
+
 /** Without the white space around it: only blanks and tabs are that (RFC 9110 §5.6.3), and trim() would take more. */
 function fieldValue(text: string, from: number, to: number): string {
   let start = from;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { UpstreamError } from './fault.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseReader } from './response-reader.ts';
@@ -186,8 +186,18 @@ describe('a response that two readers could understand in two ways is refused', 
     ['a bare LF behind the length', '3\nabc\r\n0\r\n\r\n', /CRLF/],
     ['a bare LF behind the chunk', '3\r\nabc\n0\r\n\r\n', /CRLF/],
     ['a CR within an extension', '3;a\rb\r\nabc\r\n0\r\n\r\n', /CRLF/],
+    ['an extension that is neither a name nor a quoted value', '3;not"x"\r\nabc\r\n0\r\n\r\n', /without its length/],
+    ['a quotation that does not end', '3;a="b\r\nabc\r\n0\r\n\r\n', /without its length/],
+    ['a blank behind the length', '3 \r\nabc\r\n0\r\n\r\n', /without its length/],
     ['an extension without end', `3;${'a'.repeat(5000)}\r\n`, /too long/],
     ['trailers without end', `0\r\n${'A: b\r\n'.repeat(4000)}`, /too long/],
+    ['a folded trailer', '0\r\nA: b\r\n c: d\r\n\r\n', /token/],
+    ['a blank before the first trailer', '0\r\n\tA: b\r\n\r\n', /token/],
+    ['a blank line that is not empty', '0\r\n \r\n\r\n', /colon/],
+    ['a trailer without a colon', '0\r\nHTTP/1.1 200 OK\r\n\r\n', /colon/],
+    ['a trailer with a NUL', '0\r\nA: \0\r\n\r\n', /character/],
+    ['a length in a trailer', '0\r\nContent-Length: 5\r\n\r\n', /framing/],
+    ['a coding in a trailer', '0\r\ntransfer-encoding: chunked\r\n\r\n', /framing/],
   ];
   for (const [name, body, reason] of chunks)
     it(name, () => {
