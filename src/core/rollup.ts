@@ -1,5 +1,4 @@
-import type { Mode } from './mode.ts';
-import type { Outcome } from './decision.ts';
+import type { DecisionGroup } from './store.ts';
 
 /** Decisions are counted by the minute, so that a period can be told exactly, and by the hour, so that a long one is cheap. */
 export type BucketSeconds = 60 | 3600;
@@ -12,27 +11,14 @@ export const bucketKeptSeconds: Readonly<Record<BucketSeconds, number>> = { 60: 
 /** Stands for callers, and for addresses, beyond the number that is told apart. No caller and no address is called so. */
 export const OTHERS = 'others';
 
-/** How often the same happened within one bucket. */
-export interface RollupGroup {
+/**
+ * How often the same happened within one bucket. The service is '' for those that do not exist, whose names were made up by
+ * callers; caller and address may be OTHERS.
+ */
+export interface RollupGroup extends DecisionGroup {
   /** Epoch seconds; a multiple of `bucketSeconds`. */
   readonly start: number;
   readonly bucketSeconds: BucketSeconds;
-  /** '' for services that do not exist: their names were made up by callers. */
-  readonly service: string;
-  readonly route: string;
-  readonly mode: Mode;
-  readonly outcome: Outcome;
-  readonly reason: string;
-  /** The principal; else the claimed caller with a question mark behind it; else ''; or OTHERS. */
-  readonly caller: string;
-  /** Or OTHERS. */
-  readonly clientAddress: string;
-  readonly count: number;
-  /** Epoch seconds. */
-  readonly firstSeen: number;
-  readonly lastSeen: number;
-  /** Of the last one. */
-  readonly requestId: string;
 }
 
 /** duration: of deciding, microseconds, by service. skew: the proven caller's clock minus ours, seconds, by caller. */
