@@ -10,8 +10,8 @@ type Told = Exclude<Change, { readonly topic: 'lost' | 'resync' }>;
 export interface OwnChanges {
   /** Names one write among those of all instances; travels with its changes. */
   mark(): string;
-  /** The write was acknowledged. */
-  wrote(mark: string, changes: readonly Told[]): void;
+  /** The write was acknowledged, and with it came what it changed: `TOPIC ID` each. */
+  wrote(mark: string, told: readonly string[]): void;
   /** The feed brought a change with the mark of its write. */
   heard(mark: string, change: Told): void;
   /** What the feed was to bring may be lost: it was interrupted. */
@@ -33,8 +33,10 @@ export function ownChanges({ instance, tell, running }: OwnChangesOptions): OwnC
   let writes = 0;
   return {
     mark: () => `${instance}.${(writes += 1)}`,
-    wrote(mark, changes) {
-      for (const change of changes) {
+    wrote(mark, told) {
+      for (const each of told) {
+        const change = readChange(`${mark} ${each}`)?.change;
+        if (change === undefined || change.topic === 'resync') continue;
         const name = nameOf(mark, change);
         if (toldByFeed.delete(name)) continue;
         if (running()) toldAtWrite.add(name);
@@ -67,5 +69,3 @@ export function readChange(text: string): { readonly mark: string; readonly chan
   if (topic === 'resync') return { mark, change: { topic, id: '' } };
   return topics.includes(topic) ? { mark, change: { topic, id } as Told } : null;
 }
-
-export type { Told };

@@ -3,7 +3,7 @@ import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import { backoffMillis } from '../backoff.ts';
 import { listeners, lostSince, resync } from '../listeners.ts';
-import { ownChanges, readChange, type Told } from '../own-changes.ts';
+import { ownChanges, readChange } from '../own-changes.ts';
 import type { Database, Statement, Value } from './database.ts';
 import { channel } from './tell.ts';
 
@@ -106,12 +106,9 @@ export function feed(database: Database, patienceMillis: number): Feed {
     async write(statement, values) {
       const mark = own.mark();
       const rows = await database.query<{ told: string }>(statement, [mark, ...values]);
-      const changes = rows.flatMap(({ told }) => readChange(`${mark} ${told}`)?.change ?? []);
-      own.wrote(
-        mark,
-        changes.filter((change): change is Told => change.topic !== 'resync'),
-      );
-      return rows.length > 0;
+      const told = rows.map((row) => row.told);
+      own.wrote(mark, told);
+      return told.length > 0;
     },
     watch(listener) {
       void start();

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import { listeners, lostSince, resync } from '../listeners.ts';
-import { ownChanges, readChange, type Told } from '../own-changes.ts';
+import { ownChanges, readChange } from '../own-changes.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
@@ -106,12 +106,8 @@ export function feed(server: Server, patienceMillis: number): Feed {
   return {
     async write(script, ...values) {
       const mark = own.mark();
-      const told = listOf(await server.run(script, mark, ...values));
-      const changes = told.flatMap((each) => readChange(`${mark} ${each}`)?.change ?? []);
-      own.wrote(
-        mark,
-        changes.filter((change): change is Told => change.topic !== 'resync'),
-      );
+      const told = listOf(await server.run(script, mark, ...values)).flatMap((each) => each ?? []);
+      own.wrote(mark, told);
       return told.length > 0;
     },
     watch(listener) {

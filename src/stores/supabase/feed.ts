@@ -1,7 +1,7 @@
 import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import { listeners, lostSince, resync } from '../listeners.ts';
-import { ownChanges, readChange, type Told } from '../own-changes.ts';
+import { ownChanges, readChange } from '../own-changes.ts';
 import type { Queries } from '../postgres/database.ts';
 import type { Feed } from '../postgres/feed.ts';
 import { changesKeptSeconds, changesReadMax, changesSince } from '../postgres/polled-changes.ts';
@@ -86,12 +86,9 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
     async write(statement, values) {
       const mark = own.mark();
       const rows = await database.query<{ told: string }>(statement, [mark, ...values]);
-      const changes = rows.flatMap(({ told }) => readChange(`${mark} ${told}`)?.change ?? []);
-      own.wrote(
-        mark,
-        changes.filter((change): change is Told => change.topic !== 'resync'),
-      );
-      return rows.length > 0;
+      const told = rows.map((row) => row.told);
+      own.wrote(mark, told);
+      return told.length > 0;
     },
     watch(listener: (change: Change) => void) {
       void start();
