@@ -26,6 +26,8 @@ export interface Bench {
 
 export interface NamedCase {
   readonly name: string;
+  /** Takes so long that it runs only when a filter asks for it. */
+  readonly onlyNamed?: boolean;
   run(bench: Bench): void | Promise<void>;
 }
 

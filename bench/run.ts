@@ -48,8 +48,12 @@ async function runFile(file: string): Promise<void> {
     await cases(bench);
     return;
   }
-  for (const { name, run } of cases) {
+  for (const { name, run, onlyNamed = false } of cases) {
     if (!wants(name)) continue;
+    if (onlyNamed && filter === '') {
+      bench.say(`left out, since it takes minutes: npm run bench -- '${name}'`);
+      continue;
+    }
     // A named case was chosen by its name; what it reports is its own business.
     await run(benchOf(() => true));
   }
