@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from './fixtures/properties.ts';
 import { createGateway } from '../src/gateway/gateway.ts';
 import { createKey } from '../src/keys/create.ts';
 import { signServiceRequest } from '../src/schemes/service-signature/index.ts';

@@ -183,6 +183,13 @@ test('every dependency has its reason in docs/dependencies.md', () => {
   );
 });
 
+test('property tests take the inputs that are the same each time', () => {
+  const direct = globSync(['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'], { cwd: root })
+    .filter((path) => path !== join('test', 'fixtures', 'properties.ts') && path !== join('test', 'house.test.ts'))
+    .filter((path) => readFileSync(join(root, path), 'utf8').includes("from 'fast-check'"));
+  assert.deepEqual(direct, []);
+});
+
 test('no source is longer than 300 lines', () => {
   const long = sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path);
   assert.deepEqual(long, []);

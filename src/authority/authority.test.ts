@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';

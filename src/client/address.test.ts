@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { addressOf, baseOf, isWithin, targetOf } from './address.ts';
 
 const base = baseOf('http://stack.internal:8700/embeddings/');

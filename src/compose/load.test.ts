@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { ConfigError, loadConfig, parseConfig } from './load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-load-'));

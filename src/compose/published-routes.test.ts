@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import type { RouteRule } from '../core/route.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { ruleOf } from './build.ts';

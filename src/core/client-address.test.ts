@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { addressList } from './address.ts';
 import { clientAddress } from './client-address.ts';
 

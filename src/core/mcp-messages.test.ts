@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { readMcpMessages } from './mcp-messages.ts';
 
 const read = (text: string | Buffer) => readMcpMessages(Buffer.from(text as string));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { ruleFor } from './core-fixtures.test.ts';
 import { routeTable, rulePathFault, rulePathKey } from './route-table.ts';
 import type { RouteRule } from './route.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { base62, base62Value, toBase62 } from './base62.ts';
 import { randomBase62 } from './random.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { ed25519Pair, ed25519PrivateKey, ed25519PublicKey, ed25519PublicPem } from './ed25519.ts';
 
 test('signs as OpenSSL does, and verifies what OpenSSL signed', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { hmacSha256 } from './hmac.ts';
 
 // An empty key cannot be made into a KeyObject, but createHmac takes it as text.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { base62, toBase62 } from './base62.ts';
 import { crc32 } from './crc32.ts';
 import { idOf, lastFour, mintedKind, mintKey, wellFormed } from './key-format.ts';

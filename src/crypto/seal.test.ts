@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { sealWith } from './seal.ts';
 
 const seal = sealWith('5e'.repeat(32));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import type { KeyKind, KeyRecord } from '../core/credential.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { ed25519Pair } from '../crypto/ed25519.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { sign, verify } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { hasCode } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { ed25519Pair } from '../crypto/ed25519.ts';

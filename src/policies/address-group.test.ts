@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv6 } from 'node:net';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import { addressGroup } from './address-group.ts';
 
 test('an IPv4 client is counted by its address, however the socket writes it', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../test/fixtures/properties.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Scheme } from '../core/scheme.ts';
 import { deny, REASONS, type Reason, type Verdict } from '../core/verdict.ts';

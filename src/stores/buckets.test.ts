@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assert as check, integer, option, property } from 'fast-check';
+import { assert as check, integer, option, property } from '../../test/fixtures/properties.ts';
 import { bucketsFor } from './buckets.ts';
 
 const hour = 3600;

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assert as always, constantFrom, oneof, property, string, stringMatching } from 'fast-check';
+import {
+  assert as always,
+  constantFrom,
+  oneof,
+  property,
+  string,
+  stringMatching,
+} from '../../../test/fixtures/properties.ts';
 import { parse } from 'yaml';
 import { checkCompose } from './check-compose.ts';
 import { checkKnownForms } from './check-known-forms.ts';

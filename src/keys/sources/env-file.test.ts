@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { parseEnvFile } from './env-file.ts';
 
 function valuesOf(text: string): Record<string, string> {

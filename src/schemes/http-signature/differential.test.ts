@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { createSignature, verifySignature, type RequestDescriptor, type Signer, type Verifier } from 'http-message-sig';
 import { isInnerList, parseDictionary, serializeDictionary, type InnerList } from 'structured-headers';
 import type { SignatureKeyEntry } from '../../core/credential.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import type { SignatureKeyEntry } from '../../core/credential.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Scheme } from '../../core/scheme.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { fingerprint } from '../../crypto/digest.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
 import { explainSignature, type SignatureQuestion } from './explain.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import type { Keyring, MacKeyEntry } from '../../core/credential.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Denied, type Verdict } from '../../core/verdict.ts';

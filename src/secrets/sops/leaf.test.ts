@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { isScalar, parseDocument, Scalar } from 'yaml';
 import { leafOf, setLeaf, type Leaf } from './leaf.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { parseAllDocuments } from 'yaml';
 import {
   person,

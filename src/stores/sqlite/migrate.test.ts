@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import * as fc from 'fast-check';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { hasCode } from '../../core/store.ts';
 import { keyRecord, tokenRecord } from '../store.contract.ts';
 import { sqliteStore } from './store.ts';
