@@ -54,11 +54,13 @@ export interface AuditOptions {
   readonly warn?: (text: string) => void;
   /** The processes beside this one; null: it is alone. */
   readonly workers?: Workers | null;
+  /** Told how many rows were lost, once the store takes rows again or at the end. */
+  readonly onDropped?: (count: number) => void;
 }
 
 export function audit(options: AuditOptions): Audit {
   const { log, store, clock, retain, warn = () => undefined, workers = null } = options;
-  const rows = store ? recorder({ store, retain, clock, warn }) : null;
+  const rows = store ? recorder({ store, retain, clock, warn, onDropped: options.onDropped }) : null;
   const usage = options.usage ? keyUsage(options.usage) : null;
   const metrics = decisionMetrics({
     knowsService: options.knowsService,

@@ -93,7 +93,7 @@ function claimedOf(denied: Denied | null): string {
 const wholeKey = /(cs_(?:sk|hs|st|ad)_[0-9A-Za-z]{10}_)[0-9A-Za-z]+/g;
 
 /** Of a key that its holder put in the wrong place (a path, a service id) only the public part is kept. */
-function bounded(text: string, lengthMax: number): string {
+export function bounded(text: string, lengthMax: number): string {
   const shown = text.includes('cs_') ? text.replace(wholeKey, '$1…') : text;
   return shown.length <= lengthMax ? shown : `${shown.slice(0, lengthMax - 1)}…`;
 }

@@ -28,7 +28,12 @@ const unsafeForTerminals = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069
 
 function quoted(text: string): string {
   if (ordinary.test(text)) return `"${text}"`;
-  return JSON.stringify(text).replace(unsafeForTerminals, (char) => {
+  return terminalSafe(JSON.stringify(text));
+}
+
+/** JSON that means the same, and that a terminal shows as it is. */
+export function terminalSafe(json: string): string {
+  return json.replace(unsafeForTerminals, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }

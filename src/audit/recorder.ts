@@ -19,6 +19,7 @@ export interface RecorderOptions {
   readonly warn: (text: string) => void;
   /** Rows kept in memory while the store is away or slow. */
   readonly queueMax?: number;
+  readonly onDropped?: ((count: number) => void) | undefined;
 }
 
 const batchRows = 500;
@@ -32,6 +33,7 @@ export function recorder(options: RecorderOptions): Recorder {
   let queue: DecisionRow[] = [];
   let dropped = 0;
   let droppedAtWarning = 0;
+  let droppedTold = 0;
   let failures = 0;
   let writing: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -56,6 +58,11 @@ export function recorder(options: RecorderOptions): Recorder {
     warn(
       `decisions are being lost: the store does not take them and ${queueMax} are waiting (requests are not held up)`,
     );
+  }
+
+  function tellDropped(): void {
+    if (dropped > droppedTold) options.onDropped?.(dropped - droppedTold);
+    droppedTold = dropped;
   }
 
   function later(millis: number): void {
@@ -95,6 +102,7 @@ export function recorder(options: RecorderOptions): Recorder {
     writtenSincePrune += batch.length;
     failures = 0;
     if (droppedAtWarning > 0) warn(`decisions are being kept again; ${dropped} were lost so far`);
+    tellDropped();
     droppedAtWarning = 0;
   }
 
@@ -135,6 +143,7 @@ export function recorder(options: RecorderOptions): Recorder {
       if (queue.length > 0) warn(`${queue.length} decisions could not be written before closing`);
       dropped += queue.length;
       queue = [];
+      tellDropped();
     },
   };
 }

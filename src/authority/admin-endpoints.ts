@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
 import { rfc3339 } from '../core/clock.ts';
+import type { Act } from '../core/event.ts';
 import { MODES } from '../core/mode.ts';
 import { hasCode } from '../core/store.ts';
 import type { Stack } from '../compose/stack.ts';
 import { createKey } from '../keys/create.ts';
+import { keyAct } from '../keys/key-act.ts';
 import { bodyJson } from './body.ts';
-import { ADMIN, adminOf } from './caller.ts';
+import { actorOf } from './actor.ts';
+import { ADMIN, adminOf, type Caller } from './caller.ts';
 import { decisionList } from './decision-list.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { keyList, modeList, serviceList, sinceOf } from './overview.ts';
@@ -32,11 +35,14 @@ export function adminEndpoints(stack: Stack): Endpoints {
 }
 
 /** The admin first, whatever the question: a stranger does not learn what is well formed. */
-function guarded(work: (exchange: Exchange, parameter: string) => Promise<object | Refused>, code = 200): Handler {
+function guarded(
+  work: (exchange: Exchange, parameter: string, caller: Caller) => Promise<object | Refused>,
+  code = 200,
+): Handler {
   return async (exchange, parameter): Promise<Reply> => {
     const caller = await adminOf(exchange);
     if (isRefused(caller)) return refusalReply(caller);
-    const value = await work(exchange, parameter);
+    const value = await work(exchange, parameter, caller);
     return isRefused(value) ? refusalReply(value) : success(code, value);
   };
 }
@@ -69,10 +75,11 @@ const modeSchema = z.strictObject({
   mode: z.enum([...MODES, 'inherit'], { error: 'must be off, report, enforce or inherit' }),
   scope: z.string({ error: 'must be "", a service or service/path' }).max(512).optional(),
   all: z.boolean({ error: 'must be true or false' }).optional(),
+  reason: z.string({ error: 'must be a text' }).max(1024).optional(),
 });
 
 /** `inherit` takes back what was set at run time; `all` clears every level and sets the stack. */
-async function setMode(exchange: Exchange): Promise<object | Refused> {
+async function setMode(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
   const { stack } = exchange;
   const body = await read(exchange, modeSchema);
   if (isRefused(body)) return body;
@@ -86,6 +93,13 @@ async function setMode(exchange: Exchange): Promise<object | Refused> {
     if (error instanceof Error && hasCode(error, 'unknown_scope')) return refused('not_found', error.message);
     throw error;
   }
+  const subject = all ? '*' : scope;
+  const reason = body.reason ?? null;
+  const act: Act =
+    mode === 'inherit'
+      ? { type: 'mode.reset', subject, reason }
+      : { type: 'mode.set', subject, reason, detail: { mode } };
+  await stack.trail.record(act, actorOf(exchange, caller));
   return { modes: modeList(stack) };
 }
 
@@ -103,7 +117,7 @@ const keySchema = z.strictObject({
   allowed_ips: z.array(addressSchema, { error: 'must be a list of addresses or CIDRs' }).max(64).optional(),
 });
 
-async function newKey(exchange: Exchange): Promise<object | Refused> {
+async function newKey(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
   const { stack } = exchange;
   const body = await read(exchange, keySchema);
   if (isRefused(body)) return body;
@@ -117,12 +131,15 @@ async function newKey(exchange: Exchange): Promise<object | Refused> {
     now,
   });
   const expiresAt = record.expiresAt === null ? null : rfc3339(record.expiresAt);
+  await stack.trail.record(keyAct('key.created', record), actorOf(exchange, caller));
   return { id: record.id, service: record.service, kind: record.kind, key, expires_at: expiresAt };
 }
 
-async function deadKey({ stack }: Exchange, id: string): Promise<object | Refused> {
+async function deadKey(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
+  const { stack } = exchange;
   const record = await stack.store.keys.revoke(id, stack.clock());
   if (!record) return refused('not_found', 'no key has this id');
+  await stack.trail.record(keyAct('key.revoked', record), actorOf(exchange, caller));
   return { id: record.id, service: record.service, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
 }
 

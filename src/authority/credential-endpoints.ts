@@ -2,6 +2,7 @@ import { lifeFault, type KeyRecord } from '../core/credential.ts';
 import { denyPrincipal, type Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Stack } from '../compose/stack.ts';
+import { actorOf } from './actor.ts';
 import { bodyText } from './body.ts';
 import { ADMIN_TOKENS, callerOf, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
@@ -52,6 +53,10 @@ export async function revoke(exchange: Exchange): Promise<Reply> {
     return refusalReply(refusedBy(denied, 'only its owner or the admin may revoke a credential'));
   }
   await known.revoke();
+  const { kind, principal } = known;
+  const type = kind === 'session-token' ? 'token.revoked' : 'key.revoked';
+  const act = { type, subject: principal.credentialId, detail: { principal: principal.id } } as const;
+  await exchange.stack.trail.record(act, actorOf(exchange, asked.caller));
   return json(200, {});
 }
 

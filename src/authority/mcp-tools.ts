@@ -1,6 +1,7 @@
 import { McpServer, type CallToolResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
+import type { Actor } from '../core/event.ts';
 import { publicWords } from '../core/refusal.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Caller } from './caller.ts';
@@ -23,6 +24,7 @@ export function mcpServer(stack: Stack, caller: Caller, clientAddress: string): 
 }
 
 function tokenTools(server: McpServer, stack: Stack, caller: Caller, clientAddress: string): void {
+  const actor: Actor = { id: caller.principal.id, via: 'mcp', from: clientAddress };
   server.registerTool(
     'create_auth_token',
     {
@@ -32,7 +34,7 @@ function tokenTools(server: McpServer, stack: Stack, caller: Caller, clientAddre
       inputSchema: mintSchema,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false },
     },
-    (input) => answered(async () => mint(stack, caller, clientAddress, input)),
+    (input) => answered(async () => mint(stack, caller, actor, input)),
   );
   server.registerTool(
     'revoke_auth_token',
@@ -44,7 +46,7 @@ function tokenTools(server: McpServer, stack: Stack, caller: Caller, clientAddre
       }),
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     },
-    ({ token_id }) => answered(async () => revokeToken(stack, token_id)),
+    ({ token_id }) => answered(async () => revokeToken(stack, token_id, actor)),
   );
   server.registerTool(
     'list_active_tokens',

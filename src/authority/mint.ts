@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { addressList } from '../core/address.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { deny, denyPrincipal, type Principal } from '../core/verdict.ts';
+import type { Actor } from '../core/event.ts';
+import { tokenAct } from '../keys/key-act.ts';
 import type { Stack } from '../compose/stack.ts';
 import { addressGroup } from '../policies/address-group.ts';
 import { jsonDepth } from './body.ts';
@@ -76,12 +78,12 @@ export function mintInput(value: unknown): MintInput | Refused {
 export async function mint(
   stack: Stack,
   caller: Caller,
-  clientAddress: string,
+  actor: Actor,
   input: MintInput,
 ): Promise<MintedToken | Refused> {
   const bounds = caller.isAdmin ? grant(stack, input) : narrowed(stack, caller.principal, input);
   if (isRefused(bounds)) return bounds;
-  const group = addressGroup(clientAddress);
+  const group = addressGroup(actor.from);
   const limit = await stack.store.limits.take(`mint:${group}`, mintsPerWindow, windowSeconds, stack.clock());
   if (!limit.allowed) {
     const note = `${mintsPerWindow} tokens were minted from ${group} within ${windowSeconds} s`;
@@ -99,6 +101,7 @@ export async function mint(
     metadata: input.metadata ?? {},
     createdBy: caller.principal.id,
   });
+  await stack.trail.record(tokenAct('token.created', record), actor);
   return { token, token_id: record.tokenId, expires_at: rfc3339(record.expiresAt), ttl_hours: bounds.ttlHours };
 }
 

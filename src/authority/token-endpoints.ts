@@ -1,6 +1,9 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { TokenRecord } from '../core/credential.ts';
+import type { Actor } from '../core/event.ts';
 import type { Stack } from '../compose/stack.ts';
+import { tokenAct } from '../keys/key-act.ts';
+import { actorOf } from './actor.ts';
 import { bodyJson } from './body.ts';
 import { ADMIN_TOKENS, callerWith, withAdminWords, type Caller } from './caller.ts';
 import type { Exchange } from './exchange.ts';
@@ -22,7 +25,7 @@ export async function createToken(exchange: Exchange): Promise<Reply> {
   if (isRefused(caller)) return refusalReply(caller);
   const input = mintInput(body.value);
   if (isRefused(input)) return refusalReply(input);
-  const minted = await mint(exchange.stack, caller, exchange.request.remoteAddress, input);
+  const minted = await mint(exchange.stack, caller, actorOf(exchange, caller), input);
   return isRefused(minted) ? refusalReply(minted) : success(201, minted);
 }
 
@@ -36,7 +39,7 @@ export async function listTokens(exchange: Exchange): Promise<Reply> {
 export async function deleteToken(exchange: Exchange, tokenId: string): Promise<Reply> {
   const caller = await administrator(exchange);
   if (isRefused(caller)) return refusalReply(caller);
-  const revoked = await revokeToken(exchange.stack, tokenId);
+  const revoked = await revokeToken(exchange.stack, tokenId, actorOf(exchange, caller));
   return isRefused(revoked) ? refusalReply(revoked) : success(200, revoked);
 }
 
@@ -68,9 +71,10 @@ export interface RevokedToken {
 }
 
 /** What a token minted does not end with it: others may depend on those by now. But whoever revokes it should know. */
-export async function revokeToken(stack: Stack, tokenId: string): Promise<RevokedToken | Refused> {
+export async function revokeToken(stack: Stack, tokenId: string, actor: Actor): Promise<RevokedToken | Refused> {
   const record = await stack.tokens.revoke(tokenId.toLowerCase());
   if (!record) return refused('not_found', 'no token has this token_id');
+  await stack.trail.record(tokenAct('token.revoked', record), actor);
   const revoked = { token_id: record.tokenId, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
   const minter = `token:${record.tokenId}`;
   const minted = record.scopes.includes(ADMIN_TOKENS) ? await stack.tokens.mintedBy(minter) : [];

@@ -73,7 +73,8 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
 };
 
 const DRY_RUN: Option = { type: 'flag', summary: 'say what would change, and change nothing' };
+const REASON: Option = { type: 'text', value: 'WHY', summary: 'why, for the audit' };
 
 export function optionsOf(command: Command): Readonly<Record<string, Option>> {
-  return { ...command.options, ...(command.changes ? { 'dry-run': DRY_RUN } : {}), ...GLOBAL_OPTIONS };
+  return { ...command.options, ...(command.changes ? { 'dry-run': DRY_RUN, reason: REASON } : {}), ...GLOBAL_OPTIONS };
 }

@@ -4,8 +4,12 @@ import { loadCheckedConfig } from '../compose/checked-config.ts';
 import { configText, loadConfig } from '../compose/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/stack-seal.ts';
+import { recordAct } from '../audit/link.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Act } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
+import { commandActor } from './command-actor.ts';
 import type { Invocation } from './command.ts';
 import { refused } from './failure.ts';
 
@@ -13,6 +17,8 @@ import { refused } from './failure.ts';
 export interface Workplace {
   readonly config: StackConfig;
   readonly store: Store;
+  /** Takes down in the audit what was done. It was done, so a fault here is a warning. */
+  record(act: Act): Promise<void>;
 }
 
 /** Throws a ConfigError with every fault, or a Failure when there is no file at all. Callers without a key are no fault yet. */
@@ -64,9 +70,17 @@ export async function atStore<T>(invocation: Invocation, work: (place: Workplace
   }
   const store = await openStore(config.store, invocation.env);
   try {
-    return await work({ config, store });
+    return await work({ config, store, record: (act) => recorded(store, act, invocation) });
   } finally {
     await store.close();
+  }
+}
+
+async function recorded({ events }: Store, act: Act, { env, out, text }: Invocation): Promise<void> {
+  try {
+    await recordAct({ events, clock: systemClock }, { reason: text('reason'), ...act }, commandActor(env));
+  } catch (error) {
+    out.warn(`done, but not in the audit: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -18,6 +18,7 @@ import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from './quan
 
 export interface BuildOptions {
   readonly file: string | null;
+  readonly digest: string;
   /** Where relative paths begin. */
   readonly folder: string;
   readonly environment: Environment;
@@ -29,9 +30,10 @@ const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-sig
 
 /** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
 export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig {
-  const { file, folder, environment, warnings } = options;
+  const { file, digest, folder, environment, warnings } = options;
   return {
     file,
+    digest,
     name: raw.name ?? 'countersign',
     listen: address(raw.listen ?? '127.0.0.1:8700'),
     adminListen: address(raw.adminListen ?? '127.0.0.1:8701'),

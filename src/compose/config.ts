@@ -7,6 +7,8 @@ import type { RateLimit, RouteRule } from '../core/route.ts';
 export interface StackConfig {
   /** Absolute path of countersign.yaml; null when the configuration was given as text. */
   readonly file: string | null;
+  /** Lower-case hex SHA-256 of the text that was read. */
+  readonly digest: string;
   readonly name: string;
   readonly listen: ListenAddress;
   readonly adminListen: ListenAddress;

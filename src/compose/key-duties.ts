@@ -1,6 +1,7 @@
 import { hasCode } from '../core/store.ts';
 import { dutyWords, rotateDue, type Duty } from '../keys/rotate-due.ts';
 import { expiryWarnings } from '../keys/expiry-warnings.ts';
+import { keyAct } from '../keys/key-act.ts';
 import { rotates, rotationLease, rotationRule, settleMillis } from './rotation.ts';
 import type { Stack } from './stack.ts';
 
@@ -51,7 +52,13 @@ export function keyDuties(stack: Stack, { say, warn, lookMillis = 60_000 }: KeyD
     const wanting = duties.filter(({ kind }) => kind === 'due' || kind === 'failed').map(dutyWords);
     for (const words of wanting) if (!complaints.has(words)) warn(words);
     complaints = new Set(wanting);
-    for (const duty of duties) if (duty.kind === 'rotated' || duty.kind === 'retired') say(dutyWords(duty));
+    for (const duty of duties) {
+      if (duty.kind !== 'rotated' && duty.kind !== 'retired') continue;
+      say(dutyWords(duty));
+      void stack.trail.record(
+        duty.kind === 'rotated' ? keyAct('key.rotated', duty.by) : keyAct('key.retired', duty.key),
+      );
+    }
   }
 
   async function warnOfEnds(): Promise<void> {

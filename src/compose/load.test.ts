@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { ConfigError, loadConfig, parseConfig } from './load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-load-'));
@@ -583,6 +584,7 @@ test('fills in every default', () => {
   assert.deepEqual(trustedProxies.cidrs, []);
   assert.deepEqual(rest, {
     file: '/nowhere/c.yaml',
+    digest: sha256Hex(minimal),
     name: 'countersign',
     listen: { host: '127.0.0.1', port: 8700 },
     adminListen: { host: '127.0.0.1', port: 8701 },

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { sha256Hex } from '../crypto/digest.ts';
 import { builtConfig } from './build.ts';
 import { builtSchemes } from './catalogue.ts';
 import { findings } from './checks.ts';
@@ -40,6 +41,7 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {
     file: absolute,
+    digest: sha256Hex(text),
     folder,
     environment,
     schemes: builtSchemes,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { audit, type Audit, type AuditOptions } from '../audit/audit.ts';
+import type { Trail } from '../audit/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { createGuard, type Guard, type GuardedService } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
@@ -18,11 +19,14 @@ import { readEnvironment, type Env, type Environment } from './env.ts';
 import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
 import { fileModes } from './file-modes.ts';
+import { configChanges } from './config-changes.ts';
 import { guardedServices } from './guarded-services.ts';
+import { happenings } from './happenings.ts';
 import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
 import { stackSeal } from './stack-seal.ts';
+import { stackTrail } from './stack-trail.ts';
 import { staleness, type Staleness } from './staleness.ts';
 import { publishedRoutes } from './published-routes.ts';
 import { releases, type Releases } from './releases.ts';
@@ -47,6 +51,8 @@ export interface Stack {
   /** Whether what is held in memory is what the store has. */
   readonly staleness: Staleness;
   readonly audit: Audit;
+  /** Who did what. */
+  readonly trail: Trail;
   readonly admin: AdminAccess;
   /** Seals HMAC secrets that are created here. */
   readonly seal: Seal;
@@ -144,7 +150,15 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const current = () => config;
 
   const seal = stackSeal(config, env, warn);
-  const stale = staleness({ store, onWarning: warn });
+  const deeds = stackTrail({ store, clock, logLine: config.audit.log && logLine ? logLine : null, warn });
+  opened.add(() => deeds.close());
+  const happened = happenings(deeds, clock);
+  const stale = staleness({
+    store,
+    onWarning: warn,
+    onLost: happened.feedLost,
+    onRestored: happened.feedRestored,
+  });
   opened.add(() => stale.close());
   const sources = configuredSources({ config: current, onWarning: warn });
   const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
@@ -178,6 +192,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     staleness: stale,
     warn,
     workers: wiring.workers ?? null,
+    onDropped: happened.decisionsDropped,
   });
   opened.add(() => evidence.close());
 
@@ -198,7 +213,10 @@ async function wired(wiring: Wiring): Promise<Stack> {
     override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
     staleSeconds: () => stale.seconds(),
     onRefused: refusedAttempts({ ...limits, config: current }),
-    observe: (decision, request) => evidence.decision(decision, request),
+    observe(decision, request) {
+      evidence.decision(decision, request);
+      happened.decided(decision, request);
+    },
   });
 
   const published = wiring.ownRoutes
@@ -243,6 +261,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     modes: inForce,
     staleness: stale,
     audit: evidence,
+    trail: deeds,
     admin: adminAccess(environment.adminToken, limits),
     seal,
     version,
@@ -252,7 +271,9 @@ async function wired(wiring: Wiring): Promise<Stack> {
     reload(next) {
       const reason = restartReason(config, next);
       if (reason !== null) throw new RestartNeeded(reason);
+      const changes = configChanges(written, next);
       takeUp(next);
+      void deeds.record({ type: 'config.reloaded', subject: next.name, detail: { digest: next.digest, ...changes } });
       for (const text of published?.differences(next.services) ?? []) warn(text);
       sources
         .follow()

@@ -18,6 +18,9 @@ export interface Reader {
 export interface StalenessOptions {
   readonly store: Pick<Store, 'watch'>;
   readonly onWarning: (text: string) => void;
+  readonly onLost?: () => void;
+  /** For how long nothing was heard, seconds. */
+  readonly onRestored?: (seconds: number) => void;
 }
 
 const lookMillis = 100;
@@ -26,7 +29,12 @@ const lookMillis = 100;
  * Follows the feed: from its loss on, all that is in memory counts as old as the feed's last sign of life, and stays so until the
  * feed runs again and every reader has read everything anew.
  */
-export function staleness({ store, onWarning }: StalenessOptions): Staleness & { follow(reader: Reader): void } {
+export function staleness({
+  store,
+  onWarning,
+  onLost,
+  onRestored,
+}: StalenessOptions): Staleness & { follow(reader: Reader): void } {
   const readers: Reader[] = [];
   let running = true;
   let missingSince: number | null = null;
@@ -62,11 +70,14 @@ export function staleness({ store, onWarning }: StalenessOptions): Staleness & {
     onWarning(
       'the changes of the store are not heard any more; keys, routes and modes stay as they were for as long as onStoreOutage allows',
     );
+    const from = performance.now();
+    onLost?.();
     look = setInterval(() => {
       if (since() !== null || !look) return;
       clearInterval(look);
       look = null;
       onWarning('the changes of the store are heard again, and everything was read anew');
+      onRestored?.((performance.now() - from) / 1000);
     }, lookMillis);
     look.unref();
   }

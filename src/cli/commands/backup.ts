@@ -11,16 +11,21 @@ import { creationRuleFor } from '../../secrets/creation-rules.ts';
 import { bundlePath } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { atWork, sealOf } from '../workplace.ts';
+import { atWork, sealOf, type Workplace } from '../workplace.ts';
 
 export async function backup(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
   const file = resolve(invocation.positionals[0] ?? '');
   const recipients = recipientsOf(invocation);
   if (existsSync(file)) throw refused(`${file} is there already and was left alone`, 'Name another file.');
-  const made = await readBackup(invocation);
-  const text = await sealBackup(made, recipients);
-  if (!dryRun) writeWhole(file, text, 0o600);
+  const { made, text } = await atWork(invocation, async (place) => {
+    const read = await readBackup(invocation, place);
+    const sealed = await sealBackup(read, recipients);
+    if (dryRun) return { made: read, text: sealed };
+    writeWhole(file, sealed, 0o600);
+    await place.record({ type: 'backup.made', subject: file, detail: { recipients, sha256: sha256Hex(sealed) } });
+    return { made: read, text: sealed };
+  });
   const counts = countsOf(made.state);
   if (invocation.json) {
     const made_at = rfc3339(made.madeAt);
@@ -35,15 +40,13 @@ export async function backup(invocation: Invocation): Promise<number> {
   return EXIT.done;
 }
 
-function readBackup(invocation: Invocation): Promise<Backup> {
-  return atWork(invocation, async ({ config, store }) => {
-    const madeAt = systemClock();
-    // First: what is decided while the state is read is behind the head, as it must be.
-    const auditHead = await readAuditHead(store);
-    const state = await readState(store, () => sealOf(config, invocation), madeAt);
-    const bundle = readBundleText(invocation);
-    return { format: 'countersign-backup', version: 1, name: config.name, madeAt, state, auditHead, bundle };
-  });
+async function readBackup(invocation: Invocation, { config, store }: Workplace): Promise<Backup> {
+  const madeAt = systemClock();
+  // First: what is decided while the state is read is behind the head, as it must be.
+  const auditHead = await readAuditHead(store);
+  const state = await readState(store, () => sealOf(config, invocation), madeAt);
+  const bundle = readBundleText(invocation);
+  return { format: 'countersign-backup', version: 1, name: config.name, madeAt, state, auditHead, bundle };
 }
 
 /** Null where there is none. */

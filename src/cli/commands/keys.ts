@@ -6,6 +6,7 @@ import { scopePattern, scopeRule } from '../../core/scope.ts';
 import type { KeyKind, KeyRecord } from '../../core/credential.ts';
 import { createInto } from '../../keys/create-into.ts';
 import { createKey } from '../../keys/create.ts';
+import { keyAct } from '../../keys/key-act.ts';
 import { importKey } from '../../keys/import.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { serviceIdFault } from '../../keys/service-id.ts';
@@ -25,16 +26,18 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
   const expiresAt = expiry(invocation, now);
   const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
-  return atWork(invocation, async ({ config, store }) => {
+  return atWork(invocation, async ({ config, store, record: taken }) => {
     const target = placeOption(invocation, config, service);
     if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
     const seal = sealOf(config, invocation);
     const order = { service, kind, expiresAt, scopes, allowedIps };
     if (target !== null) {
       const record = await createInto(order, { store, seal, clock: systemClock, target });
+      await taken(keyAct('key.created', record, { delivered_to: target.name }));
       return sayDelivered(record, target.name, config, invocation);
     }
     const { record, key } = await createKey(store, seal, { ...order, now });
+    await taken(keyAct('key.created', record));
     if (invocation.json) {
       invocation.out.json({ ...shown(record), key });
       return EXIT.done;
@@ -77,7 +80,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
   const kind = kindOption(invocation, null);
   const now = systemClock();
   const expiresAt = expiry(invocation, now);
-  return atWork(invocation, async ({ config, store }) => {
+  return atWork(invocation, async ({ config, store, record: taken }) => {
     if (invocation.dryRun) return wouldMake(invocation, 'import', service, kind, expiresAt);
     const secret =
       kind === 'ed25519'
@@ -90,6 +93,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
       expiresAt,
       now,
     });
+    await taken(keyAct('key.imported', record));
     if (warning !== null) invocation.out.warn(warning);
     if (invocation.json) invocation.out.json(shown(record));
     else
@@ -101,7 +105,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
 export async function keysRevoke(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const [id] = invocation.positionals;
-  return atWork(invocation, async ({ store }) => {
+  return atWork(invocation, async ({ store, record: taken }) => {
     if (id !== undefined && !(await store.keys.get(id))) {
       throw refused(
         `there is no key with the id "${id}"`,
@@ -114,6 +118,9 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     const { record, already } = await revokeKey(store, presented, systemClock());
+    await taken(
+      record ? keyAct('key.revoked', record, { already }) : { type: 'key.revoked', subject: '', detail: { already } },
+    );
     if (invocation.json) {
       const { id: known = null, service = null, kind = null } = record ?? {};
       out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });

@@ -13,7 +13,7 @@ import { atWork, type Workplace } from '../workplace.ts';
 const MODE_STYLE: Readonly<Record<string, Style>> = { off: 'red', report: 'yellow', enforce: 'green' };
 
 export async function withModes<T>(
-  { config, store }: Workplace,
+  { config, store }: Pick<Workplace, 'config' | 'store'>,
   { env }: Invocation,
   work: (levels: Modes) => Promise<T>,
 ): Promise<T> {
@@ -34,7 +34,7 @@ export async function withModes<T>(
 }
 
 /** Every level that says something. */
-export function describeModes(place: Workplace, invocation: Invocation): Promise<ModeLine[]> {
+export function describeModes(place: Pick<Workplace, 'config' | 'store'>, invocation: Invocation): Promise<ModeLine[]> {
   return withModes(place, invocation, async (levels) => levels.describe());
 }
 
@@ -73,6 +73,7 @@ export async function modeSet(invocation: Invocation): Promise<number> {
       if (!invocation.dryRun) {
         if (all) await levels.setAll(mode, 'operator:cli');
         else await levels.set(scope, mode, 'operator:cli');
+        await place.record({ type: 'mode.set', subject: all ? '*' : scope, detail: { mode } });
       } else knownOrRefused(place.config, scope);
       if (invocation.json) out.json({ scope, mode, all, dry_run: invocation.dryRun });
       else
@@ -102,6 +103,7 @@ export async function modeReset(invocation: Invocation): Promise<number> {
     withModes(place, invocation, async (levels) => {
       if (!invocation.dryRun) {
         await levels.clear(all ? null : scope);
+        await place.record({ type: 'mode.reset', subject: all ? '*' : scope });
       }
       if (invocation.json)
         out.json({ scope: all ? null : scope, dry_run: invocation.dryRun, modes: levels.describe().map(shown) });

@@ -21,7 +21,8 @@ const namesShown = 10;
 const nameLengthMax = 200;
 
 export async function restore(invocation: Invocation): Promise<number> {
-  const backup = await readBackupFile(invocation, resolve(invocation.positionals[0] ?? ''));
+  const file = resolve(invocation.positionals[0] ?? '');
+  const backup = await readBackupFile(invocation, file);
   return atWork(invocation, async (place) => {
     const verifyOnly = invocation.flag('verify');
     const before = await compared(invocation, place, backup);
@@ -30,6 +31,8 @@ export async function restore(invocation: Invocation): Promise<number> {
     if (invocation.dryRun) return report(invocation, backup, null, before);
     await writeState(place.store, () => sealOf(place.config, invocation), before.state.missing, systemClock());
     if (backup.bundle !== null && before.bundle === 'missing') writeWhole(bundlePath(invocation), backup.bundle);
+    const detail = { of: backup.name, made_at: rfc3339(backup.madeAt), added: countsOf(before.state.missing) };
+    await place.record({ type: 'backup.restored', subject: file, detail });
     return report(invocation, backup, await compared(invocation, place, backup), before);
   });
 }

@@ -2,11 +2,12 @@ import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import { hasCode, type Store } from '../../core/store.ts';
 import { lineageOf } from '../../keys/lineage.ts';
+import { keyAct } from '../../keys/key-act.ts';
 import { retirable, retireKey } from '../../keys/retire.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { atWork } from '../workplace.ts';
+import { atWork, type Workplace } from '../workplace.ts';
 import { shown, time } from './key-views.ts';
 
 export async function keysRetire(invocation: Invocation): Promise<number> {
@@ -18,11 +19,12 @@ export async function keysRetire(invocation: Invocation): Promise<number> {
     throw usage('--in sets an end whoever uses the key: leave out --unused-for');
   const unusedSeconds = durationSeconds(invocation.text('unused-for') ?? '24h', 'unused-for');
   const later = inText === null ? null : durationSeconds(inText, 'in');
-  return atWork(invocation, async ({ store }) => {
+  return atWork(invocation, async ({ store, record: taken }) => {
     const now = systemClock();
-    if (later !== null) return endLater(store, id, now + later, invocation);
+    if (later !== null) return endLater(store, id, now + later, invocation, taken);
     const options = { store, now, unusedSeconds, force };
     const record = await (invocation.dryRun ? retirable : retireKey)(id, options).catch(explained);
+    if (!invocation.dryRun) await taken(keyAct('key.retired', record, { forced: force }));
     if (invocation.json)
       out.json({ ...shown(record), retired: !invocation.dryRun, revoked_at: time(record.revokedAt) });
     else out.line(`${invocation.dryRun ? 'would retire' : 'retired'}  key ${record.id} of ${record.service}`);
@@ -39,7 +41,13 @@ function explained(error: unknown): never {
 }
 
 /** The end of a key that was replaced, sooner or later than it was. */
-async function endLater(store: Store, id: string, expiresAt: number, invocation: Invocation): Promise<number> {
+async function endLater(
+  store: Store,
+  id: string,
+  expiresAt: number,
+  invocation: Invocation,
+  taken: Workplace['record'],
+): Promise<number> {
   const { out } = invocation;
   const now = systemClock();
   const records = await store.keys.list();
@@ -54,6 +62,7 @@ async function endLater(store: Store, id: string, expiresAt: number, invocation:
   const record: KeyRecord = invocation.dryRun
     ? { ...before, expiresAt }
     : ((await store.keys.setExpiry(id, expiresAt)) ?? before);
+  if (!invocation.dryRun) await taken(keyAct('key.end_set', record));
   if (invocation.json) out.json({ ...shown(record), retired: false, revoked_at: null });
   else
     out.line(

@@ -1,5 +1,6 @@
 import { rotationRule, settleMillis } from '../../compose/rotation.ts';
 import { systemClock } from '../../core/clock.ts';
+import { keyAct } from '../../keys/key-act.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { dutyWords, isDue, rotateDue } from '../../keys/rotate-due.ts';
 import type { Invocation } from '../command.ts';
@@ -13,7 +14,7 @@ export async function rotateAllDue(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   return atWork(invocation, async (place) => {
     if (invocation.dryRun) return sayDue(place, invocation);
-    const { config, store } = place;
+    const { config, store, record } = place;
     const duties = await withRotationLease(store, invocation, (mayGoOn) =>
       rotateDue({
         store,
@@ -24,6 +25,10 @@ export async function rotateAllDue(invocation: Invocation): Promise<number> {
         mayGoOn,
       }),
     );
+    for (const duty of duties) {
+      if (duty.kind === 'rotated') await record(keyAct('key.rotated', duty.by));
+      if (duty.kind === 'retired') await record(keyAct('key.retired', duty.key));
+    }
     if (invocation.json)
       out.json(
         duties.map((duty) => ({

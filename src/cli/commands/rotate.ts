@@ -5,6 +5,7 @@ import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import { lineageOf, type Lineage } from '../../keys/lineage.ts';
+import { keyAct } from '../../keys/key-act.ts';
 import { agoWords } from '../../keys/use-words.ts';
 import { beginRotation, finishRotation, keyToRotate, supersede } from '../../keys/rotate.ts';
 import { rotateInto } from '../../keys/rotate-into.ts';
@@ -13,7 +14,7 @@ import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { placeOption } from '../key-place.ts';
-import { atWork, sealOf } from '../workplace.ts';
+import { atWork, sealOf, type Workplace } from '../workplace.ts';
 import { lastUse, shown, shownUse, time, useCell } from './key-views.ts';
 import { kindOption, USE } from './keys.ts';
 import { rotateAllDue } from './rotate-due.ts';
@@ -26,6 +27,7 @@ interface Rotating {
   readonly invocation: Invocation;
   readonly config: StackConfig;
   readonly store: Store;
+  readonly taken: Workplace['record'];
   readonly key: KeyRecord;
   readonly records: readonly KeyRecord[];
   readonly lineage: Lineage;
@@ -42,14 +44,14 @@ export async function keysRotate(invocation: Invocation): Promise<number> {
   const expiresText = invocation.text('expires');
   const expires = expiresText === null ? null : durationSeconds(expiresText, 'expires');
   const kind = invocation.text('kind') === null ? null : kindOption(invocation, null);
-  return atWork(invocation, async ({ config, store }) => {
+  return atWork(invocation, async ({ config, store, record: taken }) => {
     const look = async (): Promise<Rotating> => {
       const now = systemClock();
       const records = await store.keys.list();
       const lineage = lineageOf(records, now);
       const key = keyToRotate(records, lineage, name, { kind, now });
       const expiresAt = expires === null ? undefined : now + expires;
-      return { invocation, config, store, key, records, lineage, graceSeconds, expiresAt };
+      return { invocation, config, store, taken, key, records, lineage, graceSeconds, expiresAt };
     };
     const work = await look();
     if (invocation.flag('finish')) return finish(work);
@@ -113,6 +115,7 @@ async function print(work: Rotating): Promise<number> {
       `Make another: countersign keys rotate ${old.id} --anew`,
     );
   await finishRotation(store, record.id, ends, systemClock());
+  await work.taken(keyAct('key.rotated', record, { old_ends_at: rfc3339(ends) }));
   if (invocation.json) return EXIT.done;
   out.talk(`Made for ${record.service}: key ${record.id}, in place of ${old.id}. It is shown this once.`);
   out.talk(USE[record.kind](record.id));
@@ -152,12 +155,13 @@ async function toReplace({ invocation, store, key, lineage }: Rotating): Promise
 }
 
 /** The caller has the new key after all, or from elsewhere. */
-async function finish({ invocation, store, key, lineage, graceSeconds }: Rotating): Promise<number> {
+async function finish({ invocation, store, taken, key, lineage, graceSeconds }: Rotating): Promise<number> {
   const pending = lineage.pendingFor(key) ?? (lineage.previousOf(key).length > 0 ? key : null);
   if (!pending) throw refused(`there is no rotation of key ${key.id} to finish`);
   const now = systemClock();
   const ends = now + graceSeconds;
   const record = invocation.dryRun ? pending : await finishRotation(store, pending.id, ends, now);
+  if (!invocation.dryRun) await taken(keyAct('key.rotated', record, { old_ends_at: rfc3339(ends) }));
   if (invocation.json)
     invocation.out.json({ ...shown(record), replaces: { id: record.replaces, ends_at: time(ends) } });
   else
@@ -197,6 +201,7 @@ async function deliver(work: Rotating, target: KeyTarget): Promise<number> {
         graceSeconds,
         ...(expiresAt !== undefined && { expiresAt }),
       });
+  if (!already) await work.taken(keyAct('key.rotated', record, { delivered_to: target.name }));
   const old = record.replaces === null ? null : await store.keys.get(record.replaces);
   const replaces = old && { id: old.id, ends_at: time(old.expiresAt) };
   if (invocation.json) out.json({ ...shown(record), delivered_to: target.name, already, replaces });

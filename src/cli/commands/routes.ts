@@ -25,12 +25,13 @@ export async function routesPublish(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
   // As serve would: a rule that names an unknown caller must not reach every replica.
   const config = await readCheckedConfig(invocation);
-  return atWork(invocation, async ({ store }) => {
+  return atWork(invocation, async ({ store, record }) => {
     const now = Math.floor(systemClock());
     const set = routeSetOf(config, 'operator:cli', now);
     const expected = await publishedRevision(store.records, now);
     if (!dryRun && !(await publishRoutes(store.records, set, expected))) throw faster();
     const routes = Object.fromEntries([...set.services].map(([name, rules]) => [name, rules.length]));
+    if (!dryRun) await record({ type: 'routes.published', subject: '', detail: { routes } });
     if (invocation.json) out.json({ routes, published_at: rfc3339(now), dry_run: dryRun });
     else
       for (const [name, count] of Object.entries(routes))
@@ -87,10 +88,11 @@ function differing({ services }: StackConfig, set: RouteSet): string[] {
 
 export async function routesWithdraw(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
-  return atWork(invocation, async ({ store }) => {
+  return atWork(invocation, async ({ store, record }) => {
     const now = systemClock();
     const revision = await publishedRevision(store.records, now);
     if (revision !== null && !dryRun && !(await withdrawRoutes(store.records, revision, now))) throw faster();
+    if (revision !== null && !dryRun) await record({ type: 'routes.withdrawn', subject: '' });
     if (invocation.json) out.json({ withdrawn: revision !== null, dry_run: dryRun });
     else if (revision === null) out.talk('Nothing is published.');
     else out.line(`${dryRun ? 'would withdraw' : 'withdrawn'}: the file of each replica counts again`);

@@ -25,9 +25,15 @@ export async function storeStatus(invocation: Invocation): Promise<number> {
 
 export async function storeMigrate(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
-  return atStore(invocation, async ({ store }) => {
+  return atStore(invocation, async ({ store, record }) => {
     const before = await store.schema();
     const steps = dryRun ? before.missing : await store.migrate();
+    if (!dryRun && steps.length > 0)
+      await record({
+        type: 'store.migrated',
+        subject: store.kind,
+        detail: { steps: steps.map(({ version }) => version) },
+      });
     const adopted = steps.length > 0 ? before.adopts : null;
     if (invocation.json) out.json({ kind: store.kind, steps, adopted, dry_run: dryRun });
     else {

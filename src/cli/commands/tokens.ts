@@ -2,23 +2,24 @@ import type { StackConfig } from '../../compose/config.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../core/credential.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
+import { tokenAct } from '../../keys/key-act.ts';
 import { tokens, type Tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { secretFromStdin } from '../secret-input.ts';
-import { atWork } from '../workplace.ts';
+import { atWork, type Workplace } from '../workplace.ts';
 import { time } from './key-views.ts';
 import { addresses, scopesOf } from './keys.ts';
 
-type Work = (life: Tokens, config: StackConfig) => Promise<number>;
+type Work = (life: Tokens, config: StackConfig, record: Workplace['record']) => Promise<number>;
 
 async function withTokens(invocation: Invocation, work: Work): Promise<number> {
-  return atWork(invocation, async ({ config, store }) => {
+  return atWork(invocation, async ({ config, store, record }) => {
     const life = tokens({ store, clock: systemClock });
     try {
-      return await work(life, config);
+      return await work(life, config, record);
     } finally {
       life.close();
     }
@@ -32,7 +33,7 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
   const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
   const clientId = clientOption(invocation);
-  return withTokens(invocation, async (life, config) => {
+  return withTokens(invocation, async (life, config, taken) => {
     const ttlSeconds = ttl ?? config.tokenTtlSeconds;
     const ttlHours = ttlSeconds / 3600;
     if (invocation.dryRun) {
@@ -48,6 +49,7 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
       metadata: {},
       createdBy: 'operator:cli',
     });
+    await taken(tokenAct('token.created', record));
     if (invocation.json) {
       out.json({ token, token_id: record.tokenId, expires_at: rfc3339(record.expiresAt), ttl_hours: ttlHours });
       return EXIT.done;
@@ -105,7 +107,7 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const minter = minterOption(invocation);
   if (minter !== null) return revokeMinted(invocation, minter);
-  return withTokens(invocation, async (life) => {
+  return withTokens(invocation, async (life, _, taken) => {
     const record = await named(invocation, life);
     if (invocation.dryRun) {
       if (invocation.json) out.json({ dry_run: true, token_id: record.tokenId });
@@ -115,6 +117,7 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
     const already = record.revokedAt !== null;
     const revoked = await life.revoke(record.tokenId);
     if (!revoked) throw refused(`token ${record.tokenId} is gone from the store`);
+    await taken(tokenAct('token.revoked', revoked));
     const minted = (await life.mintedBy(`token:${revoked.tokenId}`)).length;
     if (invocation.json) out.json({ ...shown(revoked), live_minted: minted });
     else out.line(`${already ? 'was revoked already' : 'revoked'}  token ${revoked.tokenId}`);
@@ -129,12 +132,13 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
 /** All live tokens of one minter: what a leaked token or key with admin:tokens may have left behind. */
 async function revokeMinted(invocation: Invocation, minter: string): Promise<number> {
   const { out } = invocation;
-  return withTokens(invocation, async (life) => {
+  return withTokens(invocation, async (life, _, taken) => {
     const minted = await life.mintedBy(minter);
     const ended: TokenRecord[] = [];
     for (const record of minted) {
       const revoked = invocation.dryRun ? record : await life.revoke(record.tokenId);
       if (revoked) ended.push(revoked);
+      if (revoked && !invocation.dryRun) await taken(tokenAct('token.revoked', revoked));
     }
     if (invocation.json) {
       out.json(ended.map((record) => ({ ...(invocation.dryRun && { dry_run: true }), ...shown(record) })));

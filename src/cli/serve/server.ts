@@ -48,6 +48,12 @@ export async function startServer(
     await closeRest();
     throw error;
   }
+  const { config: inForce, trail } = stack;
+  const worker = workers?.own ?? null;
+  const detail = { version: stack.version, pid: process.pid, worker, dev_mode: stack.devMode };
+  void trail.record({ type: 'server.started', subject: inForce.name, detail });
+  const services = inForce.services.map(({ name }) => name);
+  void trail.record({ type: 'config.loaded', subject: inForce.name, detail: { digest: inForce.digest, services } });
   const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
   return {
     stack,
@@ -55,6 +61,7 @@ export async function startServer(
     async end(drainMillis, graceMillis = 0) {
       await duties.close();
       await doors.close(drainMillis, graceMillis);
+      await trail.record({ type: 'server.stopped', subject: inForce.name, detail });
       await closeRest();
     },
   };

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Act, Actor, EventStore } from '../core/event.ts';
+import { StoreError } from '../core/store.ts';
+import { memoryStore } from '../stores/memory/store.ts';
+import { contentOf, verifyChain } from './verify-chain.ts';
+import { trail } from './trail.ts';
+
+const self: Actor = { id: 'server:here', via: 'server', from: 'here' };
+const admin: Actor = { id: 'operator:admin', via: 'http', from: '192.0.2.7' };
+
+function trailOn(events: EventStore) {
+  const lines: string[] = [];
+  const warned: string[] = [];
+  const taken = trail({
+    events,
+    clock: () => 1_800_000_000,
+    self,
+    log: (line) => lines.push(line),
+    warn: (text) => warned.push(text),
+  });
+  return { taken, lines, warned };
+}
+
+async function contentsOf(events: EventStore) {
+  return (await events.list('events', { limit: 2000 })).map(({ text }) => contentOf(text));
+}
+
+test('takes down who did what to what, from where and why, in one chain with everybody else', async (t) => {
+  const { events } = memoryStore();
+  const trails = [trailOn(events), trailOn(events), trailOn(events)];
+  t.after(() => Promise.all(trails.map(({ taken }) => taken.close())));
+  const act: Act = { type: 'mode.set', subject: 'embeddings', detail: { mode: 'off' }, reason: 'maintenance' };
+  await trails[0]?.taken.record(act, admin);
+  await Promise.all(
+    trails.flatMap(({ taken }) =>
+      Array.from({ length: 20 }, (_, number) => taken.record({ type: 'key.created', subject: `k${number}` })),
+    ),
+  );
+  const contents = await contentsOf(events);
+  assert.equal(contents.length, 61);
+  const { previous: _, ...first } = contents[0] ?? { previous: '' };
+  assert.deepEqual(first, {
+    sequence: 1,
+    time: '2027-01-15T08:00:00.000Z',
+    type: 'mode.set',
+    actor: 'operator:admin',
+    via: 'http',
+    from: '192.0.2.7',
+    subject: 'embeddings',
+    reason: 'maintenance',
+    detail: { mode: 'off' },
+  });
+  const stand = await verifyChain({
+    rows: await events.list('events', { limit: 100 }),
+    chain: 'events',
+    expected: null,
+  });
+  assert.deepEqual([stand.fault, stand.count], [null, 61]);
+});
+
+test('shows no key that somebody wrote into a reason, and no character that a terminal would obey', async () => {
+  const { events } = memoryStore();
+  const { taken, lines } = trailOn(events);
+  const reason = `leaked cs_sk_0123456789_${'a'.repeat(49)}\u202e\u009b31m`;
+  await taken.record({ type: 'key.revoked', subject: 'k', reason }, admin);
+  await taken.close();
+  assert.doesNotMatch(lines.join(), /aaaa|\u202e|\u009b/);
+  assert.equal(
+    contentOf((await events.list('events', { limit: 1 }))[0]?.text ?? '')?.reason.slice(0, 24),
+    'leaked cs_sk_0123456789_…'.slice(0, 24),
+  );
+});
+
+test('keeps what happens while the store is away, in its order, and writes nothing twice when an answer was lost', async () => {
+  const { events } = memoryStore();
+  let fault: 'none' | 'before' | 'after' = 'none';
+  const failing: EventStore = {
+    ...events,
+    async append(row, previous) {
+      if (fault === 'before') throw new StoreError('store_unavailable', 'away');
+      const added = await events.append(row, previous);
+      if (fault === 'after') throw new StoreError('store_unavailable', 'the answer was lost');
+      return added;
+    },
+  };
+  const { taken, warned } = trailOn(failing);
+  fault = 'after';
+  await taken.record({ type: 'key.created', subject: 'first' });
+  fault = 'before';
+  await taken.record({ type: 'key.created', subject: 'second' });
+  assert.equal(warned.length, 1);
+  fault = 'none';
+  await taken.close();
+  assert.deepEqual(
+    (await contentsOf(events)).map((content) => content?.subject),
+    ['first', 'second'],
+  );
+  assert.equal(taken.lost, 0);
+});
+
+test('says how many events were lost when the store stays away', async () => {
+  const { events } = memoryStore();
+  const away = () => Promise.reject(new StoreError('store_unavailable', 'away'));
+  const { taken, warned } = trailOn({ ...events, head: away });
+  for (let number = 0; number < 1003; number += 1) await taken.record({ type: 'key.created', subject: `${number}` });
+  assert.equal(taken.lost, 3);
+  await taken.close();
+  assert.equal(taken.lost, 1003);
+  assert.match(warned.at(-1) ?? '', /^1000 audit events could not be written/);
+});
