@@ -25,7 +25,8 @@ const mayImport: Record<string, readonly string[]> = {
   compose: ['core', 'crypto', 'schemes', 'policies', 'stores', 'client', 'keys', 'rollout', 'audit', 'secrets'],
   adapters: ['core', 'compose'],
   authority: ['core', 'crypto', 'keys', 'schemes', 'policies', 'rollout', 'audit', 'compose'],
-  gateway: ['core', 'adapters', 'client', 'compose'],
+  stdio: ['core'],
+  gateway: ['core', 'adapters', 'client', 'compose', 'stdio'],
   cli: [
     'core',
     'crypto',
@@ -41,6 +42,7 @@ const mayImport: Record<string, readonly string[]> = {
     'compose',
     'adapters',
     'authority',
+    'stdio',
     'gateway',
   ],
 };
@@ -52,7 +54,7 @@ const apart = new Set(['schemes', 'stores', 'adapters', 'policies']);
 const readsOutside = ['src/cli/', 'src/compose/', 'src/client/env.ts', 'src/keys/sources/', 'src/secrets/'];
 
 /** node:fs for another purpose than reading configuration or secrets, each with its reason in ARCHITECTURE.md. */
-const touchesFiles = ['src/stores/sqlite/', 'src/keys/targets/'];
+const touchesFiles = ['src/stores/sqlite/', 'src/keys/targets/', 'src/stdio/'];
 
 interface Source {
   readonly path: string;

@@ -4,6 +4,8 @@ import { MCP_KINDS, type McpRule, type McpRules } from '../core/mcp-rules.ts';
 import { callerId, type RateLimit, type RouteRule } from '../core/route.ts';
 import {
   SCHEMES,
+  type CommandConfig,
+  type CommandSecret,
   type DeliveryConfig,
   type KeySourceConfig,
   type ListenAddress,
@@ -26,6 +28,7 @@ export interface BuildOptions {
   readonly warnings: readonly string[];
 }
 
+const gibibyte = 1_073_741_824;
 const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-signature', 'api-key', 'session-token'];
 
 /** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
@@ -70,7 +73,8 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
   const accepted = raw.accept ?? acceptedByDefault;
   return {
     name,
-    upstream: upstreamOf(raw.upstream),
+    upstream: raw.upstream === undefined ? `stdio://${name}` : upstreamOf(raw.upstream),
+    command: commandOf(raw, folder),
     listen: raw.listen === undefined ? null : address(raw.listen),
     hosts: raw.hosts ?? [],
     mount: raw.mount ?? null,
@@ -100,6 +104,26 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
     },
     rotateEverySeconds: raw.rotateEvery === undefined ? null : secondsOf(raw.rotateEvery, 0),
     rotateGraceSeconds: raw.rotateGrace === undefined ? null : secondsOf(raw.rotateGrace, 0),
+  };
+}
+
+function commandOf(raw: RawService, folder: string): CommandConfig | null {
+  if (raw.command === undefined) return null;
+  const { perCaller, max, idle, memory } = raw.processes ?? {};
+  return {
+    // One with a slash is a path, as in a shell; any other is looked for in PATH.
+    command: raw.command.includes('/') ? resolve(folder, raw.command) : raw.command,
+    args: raw.args ?? [],
+    cwd: resolve(folder, raw.cwd ?? '.'),
+    env: raw.env ?? {},
+    secrets: Object.entries(raw.secrets ?? {}).flatMap(([name, { file, env }]): CommandSecret[] => {
+      if (file !== undefined) return [{ name, file: resolve(folder, file) }];
+      return env === undefined ? [] : [{ name, variable: env }];
+    }),
+    perCaller: perCaller ?? 4,
+    max: max ?? 32,
+    idleSeconds: secondsOf(idle, 600),
+    memoryMax: memory === undefined ? gibibyte : (bytes(memory) ?? gibibyte),
   };
 }
 

@@ -4,6 +4,7 @@ import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { reaches, storeConfig, storeForms } from './quantities.ts';
+import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { mcpFaults, routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema.ts';
@@ -38,8 +39,9 @@ export function findings(root: Place, options: CheckOptions): Findings {
         .keyFault('no service is configured', 'name at least one: NAME: { upstream: http://127.0.0.1:8081 }'),
     );
   checkNames(names, found);
-  for (const [, service] of names) {
+  for (const [name, service] of names) {
     checkUpstream(service.get('upstream'), listeners, found);
+    checkCommand(name, service, options.files, found);
     checkAccept(service, options, found);
     checkServiceFiles(service, options, found);
     found.faults.push(...routeFaults(service, callers), ...mcpFaults(service, callers));

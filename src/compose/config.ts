@@ -77,8 +77,10 @@ export type SchemeName = (typeof SCHEMES)[number];
 
 export interface ServiceConfig {
   readonly name: string;
-  /** Origin and, where given, a base path without a trailing slash: http://127.0.0.1:8081/base. */
+  /** Origin and, where given, a base path without a trailing slash: http://127.0.0.1:8081/base; stdio://NAME for a command. */
   readonly upstream: string;
+  /** An MCP server that is run here and speaks over its standard input and output; null for one that is reached over HTTP. */
+  readonly command: CommandConfig | null;
   /** A port of its own, where the whole path space is the service's; null for none. */
   readonly listen: ListenAddress | null;
   /** Host names (lower case) that mean this service. */
@@ -122,6 +124,26 @@ export interface ServiceConfig {
   readonly rotateEverySeconds: number | null;
   readonly rotateGraceSeconds: number | null;
 }
+
+/** How an MCP server is run. */
+export interface CommandConfig {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Variables whose values are read when a process is started: from a file (absolute), or from a variable of ours. */
+  readonly secrets: readonly CommandSecret[];
+  /** Processes of one caller, and of all callers together. */
+  readonly perCaller: number;
+  readonly max: number;
+  /** How long one that nobody uses is kept. */
+  readonly idleSeconds: number;
+  /** Resident, with all that it starts; bytes. */
+  readonly memoryMax: number;
+}
+
+export type CommandSecret = { readonly name: string } & ({ readonly file: string } | { readonly variable: string });
 
 /** First path segments that belong to the authority. */
 export const RESERVED_SEGMENTS: readonly string[] = [

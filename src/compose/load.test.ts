@@ -80,7 +80,9 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
   [
     'a service without upstream',
     'services:\n  a:\n    accept: [api-key]\n',
-    ['2:3: "upstream" is missing in service "a" — write the address of the service: upstream: http://127.0.0.1:8081'],
+    [
+      '2:3: "upstream" is missing in service "a" — write the address of the service: upstream: http://127.0.0.1:8081, or, to run an MCP server here, command: npx',
+    ],
   ],
   [
     'a service that is empty',
@@ -525,7 +527,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -560,7 +562,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
       '4:15: the upstream has credentials in it — write http://127.0.0.1 and put the key into a file named by upstreamKey: { file: … }',
       '6:31: unknown caller "nobody" — add it to the services, give it a key (countersign keys create nobody), or name it at the top of the file: callers: [nobody]',
       '7:31: "get" is not valid in "methods" — write methods in upper case: [GET, POST]',
-      '8:3: "upstream" is missing in service "b" — write the address of the service: upstream: http://127.0.0.1:8081',
+      '8:3: "upstream" is missing in service "b" — write the address of the service: upstream: http://127.0.0.1:8081, or, to run an MCP server here, command: npx',
       '9:5: unknown key "upstrem" in service "b" — did you mean "upstream"?',
     ],
   ],

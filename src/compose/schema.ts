@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { ACCESS } from '../core/route.ts';
 import { scopePattern } from '../core/scope.ts';
 import { SCHEMES } from './config.ts';
-import { durationPattern, outagePattern, sizePattern } from './quantities.ts';
+import { commandKeys } from './command-schema.ts';
+import { outagePattern } from './quantities.ts';
+import { count, duration, file, size } from './schema-words.ts';
 
 /**
  * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
@@ -13,26 +15,11 @@ export const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const hostPattern = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
 const mode = z.enum(['off', 'report', 'enforce']);
-const durationHint = { error: 'write a number and a unit: 60s, 5m, 24h or 90d' };
-const duration = z.union(
-  [z.int().min(1, durationHint).max(999_999_999, durationHint), z.string().regex(durationPattern, durationHint)],
-  durationHint,
-);
-const sizeHint = { error: 'write a number and a unit: 512KiB, 10MiB or 1GiB' };
-const size = z.union(
-  [z.int().min(1, sizeHint).max(9_999_999_999, sizeHint), z.string().regex(sizePattern, sizeHint)],
-  sizeHint,
-);
-const count = z
-  .int({ error: 'write a whole number' })
-  .min(1, { error: 'write 1 or more' })
-  .max(1_000_000_000, { error: 'write a smaller number' });
 const listen = z.string({ error: 'write host and port: 127.0.0.1:8700' });
 const host = z
   .string()
   .regex(hostPattern, { error: 'write a host name in lower case, without scheme and port: tools.example.org' });
 const cidr = z.string({ error: 'write an address or CIDR: 10.0.0.0/8' });
-const file = z.string().min(1, { error: 'write a path; a relative one starts at the folder of this file' });
 const service = z.string().regex(servicePattern, {
   error: 'a name has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
 });
@@ -149,7 +136,9 @@ const delivery = z
 const serviceEntry = z.strictObject({
   upstream: z
     .string({ error: 'write the address of the service: upstream: http://127.0.0.1:8081' })
+    .optional()
     .describe('Where the service listens: http or https, optionally with a base path.'),
+  ...commandKeys,
   listen: listen.optional().describe('A port of its own, where the whole path space belongs to the service.'),
   hosts: z.array(host).optional().describe('Host names that mean this service.'),
   mount: z.literal('/').optional().describe('/ takes every path that nothing else matches; one service only.'),

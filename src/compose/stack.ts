@@ -14,7 +14,8 @@ import { modes, type Modes } from '../rollout/modes.ts';
 import { override } from '../schemes/override/index.ts';
 import { adminAccess, overrideAccess, type AdminAccess } from './admin-access.ts';
 import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
-import type { ServiceConfig, StackConfig } from './config.ts';
+import { commandEnvironment } from './command-environment.ts';
+import type { CommandConfig, ServiceConfig, StackConfig } from './config.ts';
 import { readEnvironment, type Env, type Environment } from './env.ts';
 import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
@@ -63,6 +64,10 @@ export interface Stack {
   service(name: string): ServiceConfig | null;
   /** The upstream's own key, read from the service's `upstreamKey.file` and kept fresh; null when it has none or it cannot be read. */
   upstreamKey(service: string): string | null;
+  /** The whole environment of a new process of a command. Throws where a secret cannot be had. */
+  commandEnvironment(command: CommandConfig): Readonly<Record<string, string>>;
+  /** Takes what the operator should know. */
+  warn(text: string): void;
   /** Takes effect at once for routes, services and modes; throws when the new configuration needs a restart, saying why. */
   reload(config: StackConfig): void;
   /** Writes out what is buffered and lets go of everything; a store that was handed in stays open. */
@@ -268,6 +273,8 @@ async function wired(wiring: Wiring): Promise<Stack> {
     devMode,
     service: (name) => services.get(name) ?? null,
     upstreamKey: (service) => upstream.keyOf(service),
+    commandEnvironment: (command) => commandEnvironment(command, env),
+    warn,
     reload(next) {
       const reason = restartReason(config, next);
       if (reason !== null) throw new RestartNeeded(reason);

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Socket } from 'node:net';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Decision } from '../core/decision.ts';
@@ -181,7 +180,7 @@ export class Exchange implements ResponseHandler {
     if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
 
-  onSwitch({ lines }: ResponseHead, socket: Socket): void {
+  onSwitch({ lines }: ResponseHead, socket: Duplex): void {
     const client = this.#upgrade;
     if (client === null) {
       socket.destroy();

@@ -12,7 +12,9 @@ import type { ExchangeContext } from './exchange-options.ts';
 import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
 import { answerProbe, probeOf } from './probe.ts';
 import { hostName, topology } from './topology.ts';
-import { upstreams } from './upstream/upstreams.ts';
+import { stdioServices } from '../stdio/stdio-services.ts';
+import { pipesTo } from './stdio.ts';
+import { keyOf, upstreams } from './upstream/upstreams.ts';
 
 /** The reverse proxy in front of the services. It creates no servers: whoever does hands the requests in. */
 export interface Gateway {
@@ -32,7 +34,8 @@ const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '
 /** `placesPerUpstream`: requests under way to one upstream at the same time, 4096 unless said. */
 export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway {
   const context: ExchangeContext = { stack, open: new OpenList() };
-  const connections = upstreams(placesPerUpstream);
+  const processes = stdioServices((text) => stack.warn(text));
+  const connections = upstreams(placesPerUpstream, pipesTo(stack, processes));
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {
@@ -65,6 +68,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     if (places.config !== stack.config) {
       places = topology(stack.config);
       connections.keepOnly(stack.config);
+      processes.keepOnly(new Set(stack.config.services.map(keyOf)));
     }
     const place =
       own === undefined
@@ -107,6 +111,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       clearInterval(sweep);
       for (const exchange of context.open.all()) exchange.destroy();
       connections.close();
+      await processes.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ResponseHandler } from '../upstream/connection.ts';
 import type { UpstreamError } from '../upstream/fault.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
@@ -46,7 +46,7 @@ export class FilteredAnswer implements ResponseHandler {
     this.#next.onEnd(whole.length === 0 ? null : whole);
   }
 
-  onSwitch(head: ResponseHead, socket: Socket): void {
+  onSwitch(head: ResponseHead, socket: Duplex): void {
     this.#next.onSwitch(head, socket);
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -13,6 +14,8 @@ export interface Origin {
   readonly tls: boolean;
   /** Milliseconds until a connection stands. */
   readonly connectTimeout: number;
+  /** In place of a connection over the network: one within this process, which stands at once. */
+  readonly pipe?: (() => Duplex) | null;
 }
 
 export interface UpstreamRequest {
@@ -35,7 +38,7 @@ export interface ResponseHandler {
   /** With the last piece of the body where that came together with the end; good only until it returns. */
   onEnd(last: Buffer | null): void;
   /** Status 101: the socket is the handler's now, and what came behind the head is its first data. */
-  onSwitch(head: ResponseHead, socket: Socket): void;
+  onSwitch(head: ResponseHead, socket: Duplex): void;
   onError(error: UpstreamError): void;
 }
 
@@ -53,7 +56,7 @@ const idleSecondsMax = 600;
 /** One connection to an upstream, for one request at a time (HTTP/1.1 without pipelining). */
 export class UpstreamConnection {
   readonly #origin: Origin;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #handler: ResponseHandler | null = null;
   #reader: ResponseReader | null = null;
   #upload: Upload | null = null;
@@ -69,8 +72,9 @@ export class UpstreamConnection {
   /** `switching`: for an upgrade, whose socket is handed over as a stream. */
   constructor(origin: Origin, switching: boolean) {
     this.#origin = origin;
-    this.#socket = switching ? this.#streaming() : this.#reading();
+    this.#socket = this.#opened(switching);
     this.#connectTimer = setTimeout(() => this.#fail('connect_timeout', ''), origin.connectTimeout);
+    if (origin.pipe) this.#connected();
     this.#socket
       .once(origin.tls ? 'secureConnect' : 'connect', () => this.#connected())
       .on('error', (error) => this.#failed(error))
@@ -122,6 +126,12 @@ export class UpstreamConnection {
   destroy(): void {
     this.#handler = null;
     this.#close();
+  }
+
+  #opened(switching: boolean): Duplex {
+    const { pipe } = this.#origin;
+    if (pipe) return pipe().on('data', this.#onData);
+    return switching ? this.#streaming() : this.#reading();
   }
 
   #reading(): Socket {

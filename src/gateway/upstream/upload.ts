@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 /** What of a client's body has gone to the upstream. */
 export interface Upload {
@@ -13,7 +13,7 @@ export interface Upload {
 
 export interface UploadOptions {
   readonly req: IncomingMessage;
-  readonly socket: Socket;
+  readonly socket: Writable;
   /** False when the length was said in the head. */
   readonly chunked: boolean;
   /** Called at most once, when the body breaks off before its end. */

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { ServiceConfig, StackConfig } from '../../compose/config.ts';
 import { UpstreamConnection, type Origin } from './connection.ts';
 
@@ -37,14 +38,17 @@ export interface Upstreams {
   close(): void;
 }
 
-export function upstreams(places = placesUsual): Upstreams {
+/** `pipeTo`: to a server that is run here; null for those that are reached over the network. */
+export type PipeTo = (service: ServiceConfig) => (() => Duplex) | null;
+
+export function upstreams(places = placesUsual, pipeTo: PipeTo = () => null): Upstreams {
   const connections = new Map<string, Connections>();
   let byService = new WeakMap<ServiceConfig, Connections>();
 
   function make(service: ServiceConfig): Connections {
     const key = keyOf(service);
     let upstream = connections.get(key);
-    if (!upstream) connections.set(key, (upstream = new Connections(service, places)));
+    if (!upstream) connections.set(key, (upstream = new Connections(service, places, pipeTo(service))));
     byService.set(service, upstream);
     return upstream;
   }
@@ -70,8 +74,10 @@ export function upstreams(places = placesUsual): Upstreams {
   };
 }
 
-function keyOf({ upstream, timeouts }: ServiceConfig): string {
-  return `${upstream} ${timeouts.connectSeconds} ${timeouts.responseSeconds}`;
+/** Services of the same key share connections. */
+export function keyOf({ upstream, timeouts, command }: ServiceConfig): string {
+  const run = command === null ? '' : JSON.stringify(command);
+  return `${upstream} ${timeouts.connectSeconds} ${timeouts.responseSeconds} ${run}`;
 }
 
 /**
@@ -89,7 +95,7 @@ class Connections implements Upstream {
   readonly #idle: UpstreamConnection[] = [];
   #closed = false;
 
-  constructor({ upstream, timeouts }: ServiceConfig, places: number) {
+  constructor({ upstream, timeouts }: ServiceConfig, places: number, pipe: (() => Duplex) | null) {
     this.#places = places;
     const { protocol, host, hostname, port, pathname } = new URL(upstream);
     const tls = protocol === 'https:';
@@ -98,6 +104,7 @@ class Connections implements Upstream {
       port: port === '' ? (tls ? 443 : 80) : Number(port),
       tls,
       connectTimeout: timeouts.connectSeconds * 1000,
+      pipe,
     };
     this.host = host;
     this.basePath = pathname === '/' ? '' : pathname.replace(/\/$/, '');

@@ -1,0 +1,283 @@
+/** MCP servers that the gateway runs itself, real ones, before the official clients of both majors. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { misbehaving, modern, stdioStack, type StdioStack } from '../../test/fixtures/stdio-stack.ts';
+
+const everything = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js');
+
+async function clientV1(t: TestContext, { url }: StdioStack, key: string, capabilities = {}): Promise<ClientV1> {
+  const client = new ClientV1({ name: 'test', version: '1.0.0' }, { capabilities });
+  await client.connect(new TransportV1(url, { requestInit: { headers: { 'x-api-key': key } } }) as Transport);
+  t.after(() => client.close());
+  return client;
+}
+
+async function clientV2(t: TestContext, { url }: StdioStack, key: string, auto = true): Promise<ClientV2> {
+  const client = new ClientV2({ name: 'test', version: '1.0.0' }, auto ? { versionNegotiation: { mode: 'auto' } } : {});
+  await client.connect(new TransportV2(url, { requestInit: { headers: { 'x-api-key': key } } }));
+  t.after(() => client.close());
+  return client;
+}
+
+interface Caller {
+  callTool(call: { name: string; arguments?: Record<string, unknown> }): Promise<unknown>;
+}
+
+/** What a tool of the fixtures said. */
+async function said(client: Caller, name: string, given: Record<string, unknown> = {}): Promise<unknown> {
+  const { content } = (await client.callTool({ name, arguments: given })) as { content: { text: string }[] };
+  return JSON.parse(content[0]?.text ?? 'null');
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let count = 0; count < 400; count += 1) {
+    if (holds()) return;
+    await pause(25);
+  }
+  assert.fail(`never: ${what}`);
+}
+
+/** Zombies do not count: they wait for whoever adopted them. */
+function runs(pid: unknown): boolean {
+  return existsSync(`/proc/${String(pid)}/cwd`) && isAlive(Number(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('an MCP server that the gateway runs', () => {
+  it('serves the official clients: calls, progress, questions to the client', async (t) => {
+    const stack = await stdioStack(t, { args: [everything, 'stdio'] });
+    const client = await clientV1(t, stack, stack.keys[0], { sampling: {} });
+    client.setRequestHandler(CreateMessageRequestSchema, () => ({
+      model: 'none',
+      role: 'assistant' as const,
+      content: { type: 'text' as const, text: 'asked and answered' },
+    }));
+    const { tools } = await client.listTools();
+    assert.ok(tools.length > 5);
+    const echoed = await client.callTool({ name: 'echo', arguments: { message: 'hello' } });
+    assert.match(JSON.stringify(echoed), /Echo: hello/);
+    const steps: number[] = [];
+    await client.callTool(
+      { name: 'trigger-long-running-operation', arguments: { duration: 0.2, steps: 2 } },
+      undefined,
+      {
+        onprogress: ({ progress }) => void steps.push(progress),
+      },
+    );
+    assert.deepEqual(steps, [1, 2]);
+    const sampled = await client.callTool({
+      name: 'trigger-sampling-request',
+      arguments: { prompt: 'say', maxTokens: 5 },
+    });
+    assert.match(JSON.stringify(sampled), /asked and answered/);
+    const second = await clientV2(t, stack, stack.keys[1]);
+    assert.match(JSON.stringify(await second.callTool({ name: 'echo', arguments: { message: 'two' } })), /Echo: two/);
+  });
+
+  it('serves the revision without sessions, one process for each caller', async (t) => {
+    const stack = await stdioStack(t, { args: [modern] });
+    const [first, again] = [await clientV2(t, stack, stack.keys[0]), await clientV2(t, stack, stack.keys[0])];
+    assert.equal(first.getProtocolEra(), 'modern');
+    const pid = await said(first, 'pid');
+    assert.equal(await said(again, 'pid'), pid);
+    assert.notEqual(await said(await clientV2(t, stack, stack.keys[1]), 'pid'), pid);
+    assert.notEqual(await said(await clientV2(t, stack, stack.keys[0], false), 'pid'), pid);
+  });
+
+  it('runs in a process for each session, which is its caller’s alone', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const own = await clientV1(t, stack, stack.keys[0]);
+    const pids = [
+      await said(own, 'pid'),
+      await said(await clientV1(t, stack, stack.keys[0]), 'pid'),
+      await said(await clientV1(t, stack, stack.keys[1]), 'pid'),
+    ];
+    assert.equal(new Set(pids).size, 3);
+    const session = (own.transport as TransportV1).sessionId ?? '';
+    const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
+    for (const [key, status] of [
+      [stack.keys[0], 200],
+      [stack.keys[1], 404],
+    ] as const)
+      for (const method of ['POST', 'DELETE'] as const) {
+        if (key === stack.keys[0] && method === 'DELETE') continue;
+        const answer = await fetch(stack.url, {
+          method,
+          headers: { 'x-api-key': key, 'mcp-session-id': session, accept: 'application/json' },
+          ...(method === 'POST' && { body: JSON.stringify(ping) }),
+        });
+        assert.equal(answer.status, status, `${method} ${key}`);
+        await answer.arrayBuffer();
+      }
+    await (own.transport as TransportV1).terminateSession();
+    await until('the process of an ended session is gone', () => !runs(pids[0]));
+    assert.ok(runs(pids[2]));
+  });
+
+  it('gets the variables that the configuration gives it and none of ours', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'stdio-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'token');
+    writeFileSync(file, 'from a file\n', { mode: 0o600 });
+    const stack = await stdioStack(
+      t,
+      {
+        args: [misbehaving],
+        env: { LEVEL: 'info' },
+        secrets: { API_TOKEN: { file }, OTHER: { env: 'OURS' } },
+      },
+      { OURS: 'from a variable', AUTH_ADMIN_TOKEN: 'nobody but us' },
+    );
+    const { PATH: _, ...rest } = (await said(await clientV1(t, stack, stack.keys[0]), 'environment')) as object & {
+      PATH: string;
+    };
+    const names = Object.entries(rest).filter(([name]) => name !== 'PWD' && name !== '_' && name !== 'OLDPWD');
+    assert.deepEqual(Object.fromEntries(names), { LEVEL: 'info', API_TOKEN: 'from a file', OTHER: 'from a variable' });
+    chmodSync(file, 0o644);
+    await assert.rejects(clientV1(t, stack, stack.keys[0]), /503|cannot be started/);
+    assert.ok(stack.told.some((line) => /API_TOKEN.*group or others can read/.test(line)));
+  });
+
+  it('has what it says beside the protocol in our log: printable, bounded, without its secrets', async (t) => {
+    const stack = await stdioStack(
+      t,
+      { args: [misbehaving], secrets: { API_TOKEN: { env: 'OURS' } } },
+      { OURS: 'hunter2-hunter2' },
+    );
+    const client = await clientV1(t, stack, stack.keys[0]);
+    assert.equal(await said(client, 'garbage'), 'still here');
+    assert.equal(await said(client, 'chatter'), 'said');
+    await until('its lines are told', () => stack.told.some((line) => line.includes('my secret is')));
+    assert.ok(stack.told.some((line) => /^run\[\d+\] wrote to standard output what is no message: Debug/.test(line)));
+    assert.ok(stack.told.some((line) => /my secret is \[secret\]\ufffd/.test(line)));
+    assert.ok(!stack.told.join('\n').includes('hunter2'));
+    assert.ok(stack.told.length < 80, String(stack.told.length));
+  });
+
+  it('passes on questions and numbers as they are, and cancels what nobody waits for', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const client = await clientV1(t, stack, stack.keys[0], { sampling: {} });
+    client.setRequestHandler(CreateMessageRequestSchema, () => ({
+      model: 'none',
+      role: 'assistant' as const,
+      content: { type: 'text' as const, text: 'yes' },
+    }));
+    assert.match(JSON.stringify(await said(client, 'ask')), /"text":"yes"/);
+    const leaving = new AbortController();
+    const nothing = client.callTool({ name: 'nothing' }, undefined, { signal: leaving.signal });
+    leaving.abort('enough');
+    await assert.rejects(nothing);
+    const session = (client.transport as TransportV1).sessionId ?? '';
+    const post = (name: string, signal?: AbortSignal): Promise<Response> =>
+      fetch(stack.url, {
+        method: 'POST',
+        headers: { 'x-api-key': stack.keys[0], 'mcp-session-id': session, accept: 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 'a', method: 'tools/call', params: { name } }),
+        ...(signal && { signal }),
+      });
+    assert.match(await (await post('number')).text(), /"id":"a","result":\{"n":12345678901234567890\}/);
+    const gone = new AbortController();
+    const waiting = post('nothing', gone.signal).catch(() => undefined);
+    await pause(100);
+    gone.abort();
+    await waiting;
+    const cancelled = async (): Promise<number> =>
+      ((await said(client, 'heard')) as { method?: string }[]).filter(
+        ({ method }) => method === 'notifications/cancelled',
+      ).length;
+    for (let count = 0; count < 50 && (await cancelled()) < 2; count += 1) await pause(20);
+    assert.equal(await cancelled(), 2);
+  });
+});
+
+describe('an MCP server that the gateway runs and that misbehaves', () => {
+  it('fails its own requests alone when it ends, and a new session has a new process', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const [client, other] = [await clientV1(t, stack, stack.keys[0]), await clientV1(t, stack, stack.keys[1])];
+    await assert.rejects(client.callTool({ name: 'crash' }), /The MCP server ended: exit 3/);
+    await assert.rejects(client.ping(), /Session not found/);
+    assert.ok(Number(await said(other, 'pid')) > 0);
+    assert.ok(Number(await said(await clientV1(t, stack, stack.keys[0]), 'pid')) > 0);
+    assert.ok(stack.told.some((line) => /ended unasked: exit 3/.test(line)));
+  });
+
+  it('is not started again and again when it ends at once', async (t) => {
+    const stack = await stdioStack(t, { args: ['-e', 'process.exit(7)'] });
+    for (let count = 0; count < 3; count += 1) await assert.rejects(clientV1(t, stack, stack.keys[0]));
+    await assert.rejects(clientV1(t, stack, stack.keys[0]), /keeps ending/);
+    const missing = await stdioStack(t, { command: 'no-such-program-here' });
+    await assert.rejects(clientV1(t, missing, missing.keys[0]), /there is no such command/);
+  });
+
+  it('is ended when it says nothing any more, or far too much, or grows too large', async (t) => {
+    const stack = await stdioStack(t, {
+      args: [misbehaving],
+      timeouts: { response: '2s' },
+      processes: { memory: '150MiB', perCaller: 2 },
+    });
+    const hanging = await clientV1(t, stack, stack.keys[0]);
+    const pid = await said(hanging, 'pid');
+    await assert.rejects(hanging.callTool({ name: 'hang' }), /no answer in time/);
+    await until('a process that hangs is ended', () => !runs(pid));
+    const endless = await clientV1(t, stack, stack.keys[0]);
+    await assert.rejects(endless.callTool({ name: 'endless' }), /more than 16 MiB/);
+    const large = await clientV1(t, stack, stack.keys[1]);
+    await said(large, 'grow').catch(() => undefined);
+    await until('too large', () => stack.told.some((line) => /used more memory than 150 MiB/.test(line)));
+    const flooding = await clientV1(t, stack, stack.keys[1]);
+    assert.equal(await said(flooding, 'flood', { count: 2000 }), 'flooded');
+  });
+
+  it('has no more processes than it may: the one unused for longest makes room for its caller', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving], processes: { perCaller: 2, max: 3, idle: '1s' } });
+    const open = (key: string): Promise<Response> =>
+      fetch(stack.url, {
+        method: 'POST',
+        headers: { 'x-api-key': key, accept: 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: {} }),
+      });
+    const sessions = [await open(stack.keys[0]), await open(stack.keys[0]), await open(stack.keys[1])];
+    assert.deepEqual(
+      sessions.map(({ status }) => status),
+      [200, 200, 200],
+    );
+    const full = await open(stack.keys[1]);
+    assert.equal(full.status, 503);
+    assert.equal(full.headers.get('retry-after'), '5');
+    for (let count = 0; count < 100; count += 1) {
+      const answer = await open(stack.keys[1]);
+      await answer.arrayBuffer();
+      if (answer.status === 200) return;
+      await pause(50);
+    }
+    assert.fail('no place became free');
+  });
+
+  it('leaves nothing behind when the gateway ends, whatever it started and whatever it ignores', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const client = await clientV1(t, stack, stack.keys[0]);
+    const pids = [await said(client, 'stubborn'), ...((await said(client, 'child')) as number[])];
+    assert.ok(pids.every(runs));
+    await stack.close();
+    await until('all are gone', () => !pids.some(runs));
+  });
+});

@@ -1,0 +1,28 @@
+import type { ServiceConfig } from '../compose/config.ts';
+import type { Stack } from '../compose/stack.ts';
+import type { Command } from '../stdio/command.ts';
+import type { StdioServices } from '../stdio/stdio-services.ts';
+import { keyOf, type PipeTo } from './upstream/upstreams.ts';
+
+/** To the services that are run here. */
+export function pipesTo(stack: Stack, processes: StdioServices): PipeTo {
+  return (service) => {
+    const command = commandOf(service, stack);
+    return command === null ? null : () => processes.connect(keyOf(service), () => command);
+  };
+}
+
+function commandOf({ name, command, timeouts, maxSignedBody }: ServiceConfig, stack: Stack): Command | null {
+  if (command === null) return null;
+  const { idleSeconds, ...run } = command;
+  return {
+    ...run,
+    service: name,
+    environment: () => stack.commandEnvironment(command),
+    secretValues: (environment) => command.secrets.flatMap((secret) => environment[secret.name] ?? []),
+    idleMillis: idleSeconds * 1000,
+    // Ahead of the gateway's own time-out, so that the client hears of it in words of the protocol.
+    silenceMillis: timeouts.responseSeconds * 900,
+    messageBytesMax: maxSignedBody,
+  };
+}

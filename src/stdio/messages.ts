@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http';
+import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { parsed } from './exact-json.ts';
+
+const messagesMax = 100;
+
+type Read =
+  | { readonly ok: true; readonly messages: readonly JsonObject[] }
+  | { readonly ok: false; readonly status: number; readonly words: string };
+
+/** The messages of a POST's body. */
+export async function readMessages(req: IncomingMessage, bytesMax: number): Promise<Read> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req) {
+    size += (chunk as Buffer).length;
+    if (size <= bytesMax) chunks.push(chunk as Buffer);
+  }
+  if (size > bytesMax) return { ok: false, status: 413, words: 'The message is too large' };
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    return { ok: false, status: 400, words: 'The body is not UTF-8' };
+  }
+  const value = parsed(text);
+  const messages: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (messages.length === 0 || messages.length > messagesMax || !messages.every(isObject))
+    return { ok: false, status: 400, words: 'The body is no JSON-RPC message' };
+  return { ok: true, messages };
+}
+
+/** The message that begins a session, in revisions that have them. */
+export function isOpening(message: JsonObject | undefined): boolean {
+  return message?.['method'] === 'initialize' && 'id' in message;
+}
+
+/** A message of the revisions without sessions: each says for itself which one it follows. */
+export function isModern({ params }: JsonObject): boolean {
+  const meta = isObject(params) ? params['_meta'] : undefined;
+  return isObject(meta) && typeof meta['io.modelcontextprotocol/protocolVersion'] === 'string';
+}
