@@ -608,6 +608,7 @@ test('fills in every default', () => {
     {
       name: 'a',
       upstream: 'http://127.0.0.1:9001',
+      command: null,
       listen: null,
       hosts: [],
       mount: null,
@@ -707,6 +708,7 @@ services:
   assert.deepEqual(own, {
     name: 'tools',
     upstream: 'https://tools.example.org/base',
+    command: null,
     listen: { host: '127.0.0.1', port: 0 },
     hosts: ['tools.example.org'],
     mount: '/',

@@ -1,4 +1,5 @@
 import type { ServiceConfig } from '../compose/config.ts';
+import { secretNames } from '../compose/secret-name.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Command } from '../stdio/command.ts';
 import type { StdioServices } from '../stdio/stdio-services.ts';
@@ -19,7 +20,7 @@ function commandOf({ name, command, timeouts, maxSignedBody }: ServiceConfig, st
     ...run,
     service: name,
     environment: () => stack.commandEnvironment(command),
-    secretValues: (environment) => command.secrets.flatMap((secret) => environment[secret.name] ?? []),
+    secretValues: (environment) => secretNames(command).flatMap((variable) => environment[variable] ?? []),
     idleMillis: idleSeconds * 1000,
     // Ahead of the gateway's own time-out, so that the client hears of it in words of the protocol.
     silenceMillis: timeouts.responseSeconds * 900,

@@ -20,9 +20,9 @@ while IFS= read -r line; do
     -*) groups="\${groups%% \${line#-} *} \${groups#* \${line#-} }";;
   esac
 done
-for group in $groups; do kill -TERM -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
 [ "$groups" = ' ' ] || sleep 1
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done`;
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`;
 
 export function watchdog(onWarning: (text: string) => void): Watchdog {
   const groups = new Set<number>();

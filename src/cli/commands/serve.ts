@@ -3,11 +3,11 @@ import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { ending } from '../serve/ending.ts';
 import { followConfig } from '../serve/reload.ts';
+import { mcpConfigFile, readServeConfig } from '../serve/serve-config.ts';
 import { startServer } from '../serve/server.ts';
 import { sayStarted } from '../serve/started.ts';
 import { serveAsWorker } from '../serve/worker.ts';
 import { serveWithWorkers } from '../serve/workers.ts';
-import { readCheckedConfig } from '../workplace.ts';
 
 /** Resolves when the server has ended. */
 export async function serve(invocation: Invocation): Promise<number> {
@@ -17,10 +17,11 @@ export async function serve(invocation: Invocation): Promise<number> {
   if (workers !== null) return serveWithWorkers(invocation, { count: workers, drainMillis });
 
   const { out } = invocation;
-  const server = await startServer(invocation, await readCheckedConfig(invocation));
+  const mcpFile = mcpConfigFile(invocation);
+  const server = await startServer(invocation, await readServeConfig(invocation));
   const stopFollowing = followConfig({
-    file: invocation.configFile,
-    load: () => readCheckedConfig(invocation),
+    files: [invocation.configFile, ...(mcpFile === null ? [] : [mcpFile])],
+    load: () => readServeConfig(invocation),
     apply: (next) => {
       server.stack.reload(next);
       for (const warning of next.warnings) out.warn(warning);

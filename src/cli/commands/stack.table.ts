@@ -46,6 +46,11 @@ export const stackCommands: readonly Command[] = [
         type: 'flag',
         summary: 'refuse to start on a store whose schema is behind, instead of bringing it up to date',
       },
+      'mcp-config': {
+        type: 'text',
+        value: 'FILE',
+        summary: 'serve the MCP servers of this file too, which desktop clients use: {"mcpServers": …}',
+      },
       workers: {
         type: 'text',
         value: 'N',
@@ -62,6 +67,7 @@ export const stackCommands: readonly Command[] = [
     examples: [
       'countersign serve',
       'countersign serve --workers 4',
+      'countersign serve --mcp-config ~/.config/mcp.json',
       'AUTH_ADMIN_TOKEN_FILE=.countersign/admin_token countersign serve',
     ],
     load: async () => (await import('./serve.ts')).serve,

@@ -3,7 +3,7 @@ import { watchConfig } from '../../compose/watch-config.ts';
 import { explain } from '../failure.ts';
 
 export interface ReloadOptions {
-  readonly file: string;
+  readonly files: readonly string[];
   readonly load: () => StackConfig | Promise<StackConfig>;
   /** Throws, saying why, when the configuration cannot take effect. */
   readonly apply: (config: StackConfig) => void | Promise<void>;
@@ -11,8 +11,8 @@ export interface ReloadOptions {
   readonly say: (lines: readonly string[], good: boolean) => void;
 }
 
-/** Follows the configuration on SIGHUP and when the file changes; returns how to stop. The last good one stays in force. */
-export function followConfig({ file, load, apply, say }: ReloadOptions): () => void {
+/** Follows the configuration on SIGHUP and when a file changes; returns how to stop. The last good one stays in force. */
+export function followConfig({ files, load, apply, say }: ReloadOptions): () => void {
   // One after the other: of two changes in a row the later one is to win.
   let last: Promise<void> = Promise.resolve();
 
@@ -29,9 +29,9 @@ export function followConfig({ file, load, apply, say }: ReloadOptions): () => v
     last = last.then(reload);
   };
   process.on('SIGHUP', onChange);
-  const unwatch = watchConfig(file, onChange);
+  const unwatch = files.map((file) => watchConfig(file, onChange));
   return () => {
     process.removeListener('SIGHUP', onChange);
-    unwatch();
+    for (const stop of unwatch) stop();
   };
 }

@@ -5,6 +5,7 @@ import { readCheckedConfig, readConfigText } from '../workplace.ts';
 import { crew } from './crew.ts';
 import { ending } from './ending.ts';
 import { followConfig } from './reload.ts';
+import { mcpConfigFile } from './serve-config.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -28,11 +29,14 @@ export async function serveWithWorkers(
       'Name a store, or leave out --workers.',
     );
 
+  // Each session has its process, and each worker would have its own: a client's next request may reach another one.
+  if (mcpConfigFile(invocation) !== null || config.services.some(({ command }) => command !== null))
+    throw usage('MCP servers that are run here need one process', 'Leave out --workers.');
   cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const workers = crew({ count, drainMillis, onWarning: (words) => out.warn(words) });
   await workers.start(text);
   const stopFollowing = followConfig({
-    file,
+    files: [file],
     load() {
       text = readConfigText(invocation);
       return readCheckedConfig(invocation, text);
