@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { audit, type Audit, type AuditOptions } from '../audit/audit.ts';
 import type { Trail } from '../audit/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
@@ -33,6 +32,7 @@ import { publishedRoutes } from './published-routes.ts';
 import { releases, type Releases } from './releases.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
 import { upstreamKeys } from './upstream-keys.ts';
+import { version } from './version.ts';
 
 export type { AdminAccess } from './admin-access.ts';
 
@@ -295,11 +295,3 @@ const outsideServices: SchemeParts['service'] = {
   authorization: 'ours',
   signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
 };
-
-const version = packageVersion();
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  const { version: written } = JSON.parse(text) as { version: string };
-  return written;
-}
