@@ -1,8 +1,7 @@
 import { lifeFault, type KeyRecord, type Keyring } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
-import { sha256Hex } from '../crypto/digest.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { entriesOf, knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
+import { knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
 import { servedKeys } from './served-keys.ts';
 import type { FoundKey } from './sources/key-source.ts';
 
@@ -32,26 +31,18 @@ export interface KeyIndex extends Keyring {
   readonly size: number;
 }
 
-interface StoredKey {
-  readonly known: KnownKey;
-  /** What the key was made of: while it is the same, so is the principal. */
-  readonly text: string;
-  /** The same but for its end: that may be moved without ending what the key opened. */
-  readonly identity: string;
-}
-
 export function keyIndex(seal: Seal): KeyIndex {
   const served = servedKeys();
-  const records = new Map<string, StoredKey>();
+  const records = new Map<string, KnownKey>();
   const faults = new Map<string, string>();
   let found: readonly KnownKey[] = [];
   let foundIds: ReadonlySet<string> = new Set();
   /** Of those that are no longer served, but may have opened something: the identity of their key. */
   const retired = new WeakMap<Principal, string>();
 
-  function retire(known: KnownKey, identity: string): void {
-    for (const { principal } of entriesOf(known.live)) retired.set(principal, identity);
-    served.remove(known);
+  function retire(key: KnownKey): void {
+    for (const principal of key.principals) retired.set(principal, key.identity('without-end'));
+    served.remove(key);
   }
 
   function isOurs(principal: Principal): boolean {
@@ -61,32 +52,34 @@ export function keyIndex(seal: Seal): KeyIndex {
 
   /** The entry of the very key, whose end may have been moved since; undefined when it is gone. */
   function entryOf(principal: Principal): KeyEntry | undefined {
-    const entry = served.byPrincipal(principal);
+    const { credentialId } = principal;
+    const entries = entriesBehind(credentialId);
+    const entry = entries.find((one) => one.principal === principal);
     const identity = retired.get(principal);
     if (entry || identity === undefined) return entry;
-    const { credentialId } = principal;
-    const stored = records.get(credentialId);
-    const heirs = found.filter((known) => known.credentialId === credentialId && textOfFound(known, null) === identity);
-    if (stored?.identity === identity) heirs.unshift(stored.known);
-    const theirs = new Set(heirs.flatMap(({ live }) => entriesOf(live).map((one) => one.principal)));
-    return served.byCredential(credentialId).find((one) => theirs.has(one.principal));
+    const candidates = [records.get(credentialId), ...found.filter((key) => key.credentialId === credentialId)];
+    const heirs = candidates.filter((key) => key?.identity('without-end') === identity);
+    const theirs = new Set(heirs.flatMap((key) => key?.allEntries.map((one) => one.principal)));
+    return entries.find((one) => theirs.has(one.principal));
+  }
+
+  function entriesBehind(credentialId: string): readonly KeyEntry[] {
+    return served.byCredential(credentialId).flatMap((key) => key.allEntries);
   }
 
   function putRecord(id: string, record: KeyRecord | null): void {
     faults.delete(id);
     const before = records.get(id);
     if (record !== null && record.revokedAt !== null) served.revoke(record.digest);
-    const text = record && textOfRecord(record);
     // A principal lives as long as its key, so that open streams can be told by it.
-    if (before && before.text === text) return;
-    if (before) retire(before.known, before.identity);
+    if (record && before?.isMadeOf(record)) return;
+    if (before) retire(before);
     records.delete(id);
-    if (record === null || text === null) return;
+    if (record === null) return;
     try {
-      const known = knownRecord(record, seal);
-      const identity = record.expiresAt === null ? text : textOfRecord({ ...record, expiresAt: null });
-      records.set(id, { known, text, identity });
-      served.add(known, { found: false, order: -record.createdAt, id });
+      const key = knownRecord(record, seal);
+      records.set(id, key);
+      served.add(key);
     } catch (error) {
       // One key that does not open must not take the others with it.
       const words = error instanceof Error ? error.message : String(error);
@@ -106,20 +99,22 @@ export function keyIndex(seal: Seal): KeyIndex {
       for (const record of all) putRecord(record.id, record);
     },
     putFound(next) {
-      const byText = new Map<string, KnownKey>();
-      const first = (known: KnownKey): KnownKey => {
-        const text = textOfFound(known);
-        const before = byText.get(text);
-        if (!before) byText.set(text, known);
-        return before ?? known;
-      };
-      for (const known of found) first(known);
-      const after = next.map((one) => first(knownFound(one)));
-      if (after.length === found.length && after.every((known, index) => known === found[index])) return;
-      for (const known of found) retire(known, textOfFound(known, null));
-      found = after;
+      const before = new Map(found.map((key) => [key.identity('with-end'), key]));
+      const after = new Map<string, KnownKey>();
+      for (const [order, one] of next.entries()) {
+        const key = knownFound(one, order);
+        const identity = key.identity('with-end');
+        if (!after.has(identity)) after.set(identity, before.get(identity) ?? key);
+      }
+      const keys = [...after.values()];
+      if (keys.length === found.length && keys.every((key, index) => key === found[index])) return;
+      for (const key of found) retire(key);
+      found = keys;
       foundIds = new Set(found.map(({ credentialId }) => credentialId));
-      for (const [order, known] of found.entries()) served.add(known, { found: true, order, id: '' });
+      for (const [order, key] of found.entries()) {
+        key.order = order;
+        served.add(key);
+      }
     },
     putRevoked: served.revoke,
     isLive,
@@ -132,11 +127,8 @@ export function keyIndex(seal: Seal): KeyIndex {
     endOf: (principal) => (isOurs(principal) ? entryOf(principal) : principal)?.expiresAt ?? null,
     expiries() {
       const ends: KeyExpiry[] = [];
-      for (const { known, entries } of served.all()) {
-        const { expiresAt, revoked } = entriesOf(entries)[0] ?? { expiresAt: null, revoked: true };
-        if (expiresAt !== null && !revoked)
-          ends.push({ service: known.service, credentialId: known.credentialId, expiresAt });
-      }
+      for (const { service, credentialId, expiresAt, revoked } of served.all())
+        if (expiresAt !== null && !revoked) ends.push({ service, credentialId, expiresAt });
       return ends;
     },
     warnings: () => [...faults.values(), ...served.clashes()],
@@ -146,19 +138,6 @@ export function keyIndex(seal: Seal): KeyIndex {
   };
 
   function isLive(credentialId: string, now: number): boolean {
-    return served.byCredential(credentialId).some((entry) => lifeFault(entry, now) === null);
+    return served.byCredential(credentialId).some((key) => lifeFault(key, now) === null);
   }
-}
-
-/** All that a principal is made of, shortened, since it is kept for each key; the order of a store's columns must not matter. */
-function textOfRecord(record: KeyRecord): string {
-  const { service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt } = record;
-  return sha256Hex(JSON.stringify([service, kind, digest, material, scopes, allowedIps, createdAt, expiresAt]));
-}
-
-function textOfFound(known: KnownKey, expiresAt = entriesOf(known.live)[0]?.expiresAt): string {
-  const { proves, credentialId, digest, service, live } = known;
-  const { scopes, addresses } = entriesOf(live)[0]?.principal ?? {};
-  const accepted = live.apiKey ? live.apiKey.acceptedAt : true;
-  return JSON.stringify([proves, credentialId, digest, service, accepted, scopes, expiresAt, addresses?.cidrs]);
 }

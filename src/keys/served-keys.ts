@@ -1,147 +1,138 @@
 import type { ApiKeyEntry, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
-import type { Principal } from '../core/verdict.ts';
-import { entriesOf, revokedEntries, type KeyEntries, type KeyEntry, type KnownKey } from './known-key.ts';
-import { byRank, orderedLists, type Rank } from './ordered-lists.ts';
+import { byRank, type KnownKey } from './known-key.ts';
+import { keysByName } from './keys-by-name.ts';
 
 /** The keys that count, by all that they are looked up by. A change costs what it touches, however many others there are. */
 export interface ServedKeys {
   apiKey(digest: string): ApiKeyEntry | undefined;
   macKeys(service: string): readonly MacKeyEntry[];
   signatureKeys(keyid: string): readonly SignatureKeyEntry[];
-  byCredential(credentialId: string): readonly KeyEntry[];
-  byPrincipal(principal: Principal): KeyEntry | undefined;
-  all(): Iterable<ServedKey>;
+  byCredential(credentialId: string): readonly KnownKey[];
+  all(): Iterable<KnownKey>;
   readonly size: number;
   /** For the operator: secrets that were found in two places. */
   clashes(): readonly string[];
-  add(known: KnownKey, rank: Rank): void;
-  remove(known: KnownKey): void;
+  add(key: KnownKey): void;
+  remove(key: KnownKey): void;
   /** For good: no revocation is taken back, and one may come before its key is known. */
   revoke(digest: string): void;
 }
 
-export interface ServedKey {
-  readonly known: KnownKey;
-  readonly entries: KeyEntries;
-}
-
-interface Ranked {
-  readonly known: KnownKey;
-  readonly rank: Rank;
-}
-
-/** All keys with one secret, and those of them that count. */
+/** All keys with one secret. */
 interface Group {
-  ranked: readonly Ranked[];
-  served: readonly (Ranked & ServedKey)[];
+  /** By rank. */
+  readonly keys: readonly KnownKey[];
+  /** Those of them that count. */
+  readonly served: readonly KnownKey[];
 }
 
 export function servedKeys(): ServedKeys {
-  const groups = new Map<string, Group>();
+  /** Nearly every secret is one key's: then the key alone, since there may be a hundred thousand. */
+  const groups = new Map<string, KnownKey | Group>();
   const revoked = new Set<string>();
-  const apiKeys = new Map<string, ApiKeyEntry>();
-  const macKeys = orderedLists<MacKeyEntry>();
-  const signatureKeys = orderedLists<SignatureKeyEntry>();
-  const byCredential = orderedLists<ServedKey>();
+  const byService = keysByName();
+  const byCredential = keysByName();
   const clashes = new Map<string, readonly string[]>();
   let size = 0;
 
-  function present(one: Ranked & ServedKey): void {
-    const { known, rank, entries } = one;
-    const { apiKey, mac, signature } = entries;
-    if (apiKey) apiKeys.set(known.digest, apiKey);
-    if (mac) macKeys.add(known.service, mac, rank);
-    if (signature) for (const keyid of keyidsOf(known)) signatureKeys.add(keyid, signature, rank);
-    byCredential.add(known.credentialId, one, rank);
+  function present(key: KnownKey): void {
+    if (!key.isApiKey) byService.add(key.service, key);
+    byCredential.add(key.credentialId, key);
     size += 1;
   }
 
-  function withdraw(one: ServedKey): void {
-    const { known, entries } = one;
-    const { apiKey, mac, signature } = entries;
-    if (apiKey) apiKeys.delete(known.digest);
-    if (mac) macKeys.remove(known.service, mac);
-    if (signature) for (const keyid of keyidsOf(known)) signatureKeys.remove(keyid, signature);
-    byCredential.remove(known.credentialId, one);
+  function withdraw(key: KnownKey): void {
+    if (!key.isApiKey) byService.remove(key.service, key);
+    byCredential.remove(key.credentialId, key);
     size -= 1;
   }
 
+  function groupOf(digest: string): Group {
+    const there = groups.get(digest);
+    if (!there) return nobody;
+    return 'served' in there ? there : { keys: [there], served: [there] };
+  }
+
   /** Everything that one secret decides: who holds it, who comes first, whether it was revoked. */
-  function settle(digest: string, ranked: readonly Ranked[]): void {
-    const before = groups.get(digest);
-    for (const one of before?.served ?? []) withdraw(one);
+  function settle(digest: string, keys: readonly KnownKey[]): void {
+    for (const key of groupOf(digest).served) withdraw(key);
     clashes.delete(digest);
-    if (ranked.length === 0) {
+    const [only] = keys;
+    if (only === undefined) {
       groups.delete(digest);
       return;
     }
-    const { firsts, notes } = firstOfEach(ranked);
-    const dead = revoked.has(digest);
-    const served = firsts.map((one) => ({ ...one, entries: dead ? revokedEntries(one.known) : one.known.live }));
-    for (const one of served) present(one);
+    const { firsts, notes } = firstOfEach(keys);
+    if (revoked.has(digest)) for (const key of keys) key.revoke();
+    for (const key of firsts) present(key);
     if (notes.length > 0) clashes.set(digest, notes);
-    groups.set(digest, { ranked, served });
+    groups.set(digest, keys.length === 1 ? only : { keys, served: firsts });
   }
 
-  const entriesBehind = (credentialId: string): readonly KeyEntry[] =>
-    byCredential.get(credentialId).flatMap(({ entries }) => entriesOf(entries));
-
-  const rankedOf = (digest: string): readonly Ranked[] => groups.get(digest)?.ranked ?? [];
-
   return {
-    apiKey: (digest) => apiKeys.get(digest),
-    macKeys: (service) => macKeys.get(service),
-    signatureKeys: (keyid) => signatureKeys.get(keyid),
-    byCredential: entriesBehind,
-    byPrincipal: (principal) => entriesBehind(principal.credentialId).find((entry) => entry.principal === principal),
+    apiKey(digest) {
+      const there = groups.get(digest);
+      if (!there) return undefined;
+      if (!('served' in there)) return there.isApiKey ? there.entries.apiKey : undefined;
+      return there.served.find((key) => key.isApiKey)?.entries.apiKey;
+    },
+    macKeys: (service) => byService.get(service).macs,
+    signatureKeys(keyid) {
+      // By the key's own id, or by the service's name for all its keys.
+      const [ofService, own] = [byService.get(keyid), byCredential.get(keyid)];
+      if (own.signatures.length === 0) return ofService.signatures;
+      if (ofService.signatures.length === 0) return own.signatures;
+      const both = [...new Set([...ofService.keys, ...own.keys])].sort(byRank);
+      return both.flatMap((key) => key.entries.signature ?? []);
+    },
+    byCredential: (credentialId) => byCredential.get(credentialId).keys,
     *all() {
-      for (const { served } of groups.values()) yield* served;
+      for (const there of groups.values())
+        if ('served' in there) yield* there.served;
+        else yield there;
     },
     get size() {
       return size;
     },
     clashes: () => [...clashes.values()].flat(),
-    add(known, rank) {
-      const ranked = [...rankedOf(known.digest), { known, rank }].sort((a, b) => byRank(a.rank, b.rank));
-      settle(known.digest, ranked);
+    add(key) {
+      settle(key.digest, [...groupOf(key.digest).keys, key].sort(byRank));
     },
-    remove(known) {
-      const ranked = rankedOf(known.digest).filter((one) => one.known !== known);
-      settle(known.digest, ranked);
+    remove(key) {
+      const keys = groupOf(key.digest).keys.filter((one) => one !== key);
+      settle(key.digest, keys);
     },
     revoke(digest) {
       if (revoked.has(digest)) return;
       revoked.add(digest);
-      settle(digest, rankedOf(digest));
+      settle(digest, groupOf(digest).keys);
     },
   };
 }
 
-/** By the key's own id, or by the service's name for all its keys; both names once, should they be the same. */
-function keyidsOf({ credentialId, service }: KnownKey): ReadonlySet<string> {
-  return new Set([credentialId, service]);
-}
+const nobody: Group = { keys: [], served: [] };
 
 /**
  * The first of two keys with one secret counts, so that the order of the sources decides and not the time of reading. One
  * HMAC secret may serve several services, since the request names the service; an API key alone names its owner.
  */
-function firstOfEach(ranked: readonly Ranked[]): { firsts: readonly Ranked[]; notes: readonly string[] } {
-  const holders = new Map<string | null, Ranked>();
+function firstOfEach(keys: readonly KnownKey[]): { firsts: readonly KnownKey[]; notes: readonly string[] } {
+  if (keys.length === 1) return { firsts: keys, notes: [] };
+  const holders = new Map<string | null, KnownKey>();
   const notes: string[] = [];
-  for (const one of ranked) {
-    const place = one.known.live.apiKey ? null : one.known.service;
+  for (const key of keys) {
+    const place = key.isApiKey ? null : key.service;
     const holder = holders.get(place);
-    if (!holder) holders.set(place, one);
-    else if (!sameOwner(holder.known, one.known)) notes.push(clash(one.known, holder.known));
+    if (!holder) holders.set(place, key);
+    else if (!sameOwner(holder, key)) notes.push(clash(key, holder));
   }
   return { firsts: [...holders.values()], notes };
 }
 
 function sameOwner(a: KnownKey, b: KnownKey): boolean {
-  return a.credentialId === b.credentialId && a.proves === b.proves;
+  return a.credentialId === b.credentialId && a.principalId === b.principalId;
 }
 
 function clash(second: KnownKey, first: KnownKey): string {
-  return `${second.credentialId} (${second.proves}) holds the same secret as ${first.credentialId} (${first.proves}), which alone counts; give each its own`;
+  return `${second.credentialId} (${second.principalId}) holds the same secret as ${first.credentialId} (${first.principalId}), which alone counts; give each its own`;
 }
