@@ -17,6 +17,7 @@ const runs = 7;
 const cases: readonly NamedCase[] = [
   {
     name: 'report over a day on sqlite',
+    onlyNamed: true,
     async run(bench) {
       const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-report-'));
       try {
@@ -28,6 +29,7 @@ const cases: readonly NamedCase[] = [
   },
   {
     name: 'report over a day on postgres',
+    onlyNamed: true,
     async run(bench) {
       const server = await startPostgres();
       try {
