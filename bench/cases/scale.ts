@@ -160,9 +160,9 @@ async function startOnce(url: string): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-scale-'));
   const file = join(folder, 'countersign.yaml');
   writeFileSync(file, `store: ${url}\nlisten: 127.0.0.1:0\nadminListen: 127.0.0.1:0\n${services}`, { mode: 0o600 });
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  const countersign = fileURLToPath(new URL('../../bin/countersign', import.meta.url));
   const began = performance.now();
-  const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+  const child = spawn(countersign, ['serve', '--config', file], {
     env: { ...env, PATH: process.env['PATH'] },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -37,7 +37,7 @@ async function keyHolders(config: StackConfig, env: Env): Promise<ReadonlySet<st
   if (config.store.kind === 'sqlite' && !existsSync(config.store.file)) return holders;
   const store = await openStore(config.store, env);
   try {
-    for (const key of await store.keys.list()) holders.add(key.service);
+    for await (const page of store.keys.pages()) for (const { service } of page) holders.add(service);
     return holders;
   } catch {
     return 'unchecked';

@@ -1,6 +1,7 @@
+import type { KeyRecord } from '../core/credential.ts';
 import { hasCode } from '../core/store.ts';
 import { dutyWords, rotateDue, type Duty } from '../keys/rotate-due.ts';
-import { expiryWarnings } from '../keys/expiry-warnings.ts';
+import { bearsOnExpiry, expiryWarnings } from '../keys/expiry-warnings.ts';
 import { keyAct } from '../keys/key-act.ts';
 import { rotates, rotationLease, rotationRule, settleMillis } from './rotation.ts';
 import type { Stack } from './stack.ts';
@@ -63,8 +64,10 @@ export function keyDuties(stack: Stack, { say, warn, lookMillis = 60_000 }: KeyD
 
   async function warnOfEnds(): Promise<void> {
     if (performance.now() - warnedAt < expiryMillis) return;
-    const records = await store.keys.list();
-    for (const { id, words } of expiryWarnings(records, await store.usage.list(), clock())) {
+    const now = clock();
+    const records: KeyRecord[] = [];
+    for await (const page of store.keys.pages()) records.push(...page.filter((record) => bearsOnExpiry(record, now)));
+    for (const { id, words } of expiryWarnings(records, await store.usage.list(), now)) {
       if (!told.has(id)) warn(words);
       told.add(id);
     }

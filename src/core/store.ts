@@ -78,6 +78,11 @@ export interface KeyStore {
   /** All keys, revoked and expired ones too, oldest first. */
   list(): Promise<KeyRecord[]>;
   /**
+   * The same in no order and in pages of bounded size, for those who need not hold them all at once. A key that is there all
+   * the while comes at least once, as it was when its page was read.
+   */
+  pages(): AsyncIterable<readonly KeyRecord[]>;
+  /**
    * Marks the key revoked and leaves its digest among the revocations, in one step. The first revocation's time stays.
    * Null when there is no such key.
    */

@@ -14,6 +14,11 @@ const stepSeconds: readonly number[] = [day, 7 * day, 14 * day];
 /** An old key that was used so lately is still somebody's. */
 const lately = day;
 
+/** Whether a key may be warned of, or have a say in whether another is: of many keys few are to be held for it. */
+export function bearsOnExpiry({ expiresAt, replaces }: KeyRecord, now: number): boolean {
+  return replaces !== null || (expiresAt !== null && expiresAt - now <= Math.max(...stepSeconds));
+}
+
 /**
  * Keys that end soon: current ones that nothing replaces yet, and old ones that somebody still uses. Of a short life only the
  * steps within its second half count, or a key for a day would be warned of from the start.

@@ -83,10 +83,8 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
     const was = { everything, ids };
     [everything, ids] = [false, new Set()];
     try {
-      if (was.everything) {
-        const [records, revocations] = await Promise.all([store.keys.list(), store.keys.revocations()]);
-        index.putAll(records, revocations);
-      } else {
+      if (was.everything) await readEverything();
+      else {
         for (const id of was.ids) index.putRecord(id, await store.keys.get(id));
       }
     } catch (error) {
@@ -94,6 +92,18 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
       for (const id of was.ids) ids.add(id);
       throw error;
     }
+  }
+
+  /** A page at a time: there may be a hundred thousand keys, and requests to answer meanwhile. */
+  async function readEverything(): Promise<void> {
+    const seen = new Set<string>();
+    for (const digest of await store.keys.revocations()) index.putRevoked(digest);
+    for await (const page of store.keys.pages())
+      for (const record of page) {
+        seen.add(record.id);
+        index.putRecord(record.id, record);
+      }
+    index.keepOnly(seen);
   }
 
   return {

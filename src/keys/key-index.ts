@@ -16,8 +16,8 @@ export interface KeyExpiry {
 export interface KeyIndex extends Keyring {
   /** What is known of one stored key; null forgets it. */
   putRecord(id: string, record: KeyRecord | null): void;
-  /** All stored keys, in place of those before, and their revocations. */
-  putAll(records: readonly KeyRecord[], revocations: readonly string[]): void;
+  /** Forgets the stored keys that are not among these: all were read. */
+  keepOnly(ids: ReadonlySet<string>): void;
   /** All that the other sources found, in their order, in place of what they found before. */
   putFound(found: readonly FoundKey[]): void;
   /** A revoked digest beats every source. */
@@ -92,11 +92,8 @@ export function keyIndex(seal: Seal): KeyIndex {
     macKeys: served.macKeys,
     signatureKeys: served.signatureKeys,
     putRecord,
-    putAll(all, revocations) {
-      const ids = new Set(all.map((record) => record.id));
+    keepOnly(ids) {
       for (const id of [...records.keys(), ...faults.keys()]) if (!ids.has(id)) putRecord(id, null);
-      for (const digest of revocations) served.revoke(digest);
-      for (const record of all) putRecord(record.id, record);
     },
     putFound(next) {
       const before = new Map(found.map((key) => [key.identity('with-end'), key]));

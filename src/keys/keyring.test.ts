@@ -275,10 +275,11 @@ test('a revocation that arrives while all keys are read is not lost to the older
     ...real,
     keys: {
       ...real.keys,
-      async list() {
-        const answer = await real.keys.list();
-        await held.promise;
-        return answer;
+      async *pages() {
+        for await (const page of real.keys.pages()) {
+          await held.promise;
+          yield page;
+        }
       },
     },
   };

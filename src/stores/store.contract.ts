@@ -91,6 +91,19 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         );
       });
 
+      test('come in pages too, each once, however many there are', async () => {
+        const records = Array.from({ length: 1100 }, (_, number) => keyRecord(`key-${number}`));
+        for (let at = 0; at < records.length; at += 300)
+          await Promise.all(records.slice(at, at + 300).map((record) => store.keys.insert(record)));
+        const read: KeyRecord[] = [];
+        for await (const page of store.keys.pages()) {
+          assert.ok(page.length <= 1000);
+          read.push(...page);
+        }
+        const byId = (a: KeyRecord, b: KeyRecord): number => (a.id < b.id ? -1 : 1);
+        assert.deepEqual(read.sort(byId), records.toSorted(byId));
+      });
+
       test('are revoked together with their digest, and the first time stays', async () => {
         const record = keyRecord('a');
         await store.keys.insert(record);

@@ -1,6 +1,9 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
+import { oldestFirst } from '../oldest-first.ts';
 import type { Memory } from './memory.ts';
+
+const pageSize = 1000;
 
 export function memoryKeys({ step, tell }: Memory): KeyStore {
   const byId = new Map<string, KeyRecord>();
@@ -23,6 +26,12 @@ export function memoryKeys({ step, tell }: Memory): KeyStore {
     return structuredClone(record);
   }
 
+  async function* pages(): AsyncGenerator<KeyRecord[]> {
+    const all = await step(() => [...byId.values()]);
+    for (let at = 0; at < all.length; at += pageSize)
+      yield all.slice(at, at + pageSize).map((record) => structuredClone(record));
+  }
+
   return {
     insert: (record) =>
       step(() => {
@@ -37,12 +46,8 @@ export function memoryKeys({ step, tell }: Memory): KeyStore {
       }),
     get: (id) => step(() => copy(byId.get(id))),
     byDigest: (digest) => step(() => copy(byId.get(idByDigest.get(digest) ?? ''))),
-    list: () =>
-      step(() =>
-        [...byId.values()]
-          .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
-          .map((record) => structuredClone(record)),
-      ),
+    list: () => oldestFirst(pages()),
+    pages,
     revoke: (id, at) =>
       step(() => {
         const record = byId.get(id);

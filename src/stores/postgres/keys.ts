@@ -1,6 +1,7 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
 import { stringList } from '../json.ts';
+import { oldestFirst } from '../oldest-first.ts';
 import type { Queries, Statement } from './database.ts';
 import type { Feed } from './feed.ts';
 
@@ -79,7 +80,7 @@ const bury: Statement = {
 };
 
 /** Rows read at a time, so that a list of any length comes in answers of bounded time and the event loop runs on. */
-const pageSize = 5000;
+const pageSize = 1000;
 
 export const keyStatements: readonly Statement[] = [
   keyByDigest,
@@ -100,20 +101,18 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
     return row ? recordOf(row) : null;
   }
 
-  /** Each page is made into what is wanted before the next is read: rows are large, and soon gone. */
-  async function pages<Row extends object, Item>(
-    statement: Statement,
-    keyOf: (row: Row) => string,
-    itemOf: (row: Row) => Item,
-  ): Promise<Item[]> {
-    const all: Item[] = [];
+  async function* pages<Row extends object>(statement: Statement, keyOf: (row: Row) => string): AsyncGenerator<Row[]> {
     for (let last = ''; ;) {
       const page = await database.query<Row>(statement, [last, pageSize]);
-      for (const row of page) all.push(itemOf(row));
+      yield page;
       const end = page.at(-1);
-      if (!end || page.length < pageSize) return all;
+      if (!end || page.length < pageSize) return;
       last = keyOf(end);
     }
+  }
+
+  async function* keyPages(): AsyncGenerator<KeyRecord[]> {
+    for await (const page of pages(keysBehind, ({ id }: KeyRow) => id)) yield page.map(recordOf);
   }
 
   return {
@@ -128,10 +127,8 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
     },
     get: (id) => find(keyById, id),
     byDigest: (digest) => find(keyByDigest, digest),
-    async list() {
-      const records = await pages(keysBehind, ({ id }: KeyRow) => id, recordOf);
-      return records.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-    },
+    list: () => oldestFirst(keyPages()),
+    pages: keyPages,
     async revoke(id, at) {
       await feed.write(revoke, [id, at]);
       return find(keyById, id);
@@ -145,8 +142,10 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
       return find(keyById, id);
     },
     async revocations() {
-      const digestOf = ({ digest }: { digest: string }): string => digest;
-      return pages(revocationsBehind, digestOf, digestOf);
+      const digests: string[] = [];
+      for await (const page of pages(revocationsBehind, ({ digest }: { digest: string }) => digest))
+        for (const { digest } of page) digests.push(digest);
+      return digests;
     },
     async revokeDigest(digest, at) {
       await feed.write(bury, [digest, at]);

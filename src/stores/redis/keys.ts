@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { StoreError, type KeyStore } from '../../core/store.ts';
+import { oldestFirst } from '../oldest-first.ts';
 import type { Feed } from './feed.ts';
 import { recordFields } from './record-fields.ts';
 import { pagesOf, recordOf } from './credential-records.ts';
@@ -10,6 +11,10 @@ const pageSize = 5000;
 export function redisKeys(server: Server, feed: Feed): KeyStore {
   const get = async (id: string): Promise<KeyRecord | null> =>
     keyOf(listOf(await server.ask((client) => client.hmget(`countersign:key:${id}`, ...recordFields))));
+
+  async function* pages(): AsyncGenerator<KeyRecord[]> {
+    for await (const page of pagesOf<KeyRecord>(server, 'keysPage')) yield page.map(whole);
+  }
 
   return {
     async insert(record) {
@@ -22,12 +27,8 @@ export function redisKeys(server: Server, feed: Feed): KeyStore {
     },
     get,
     byDigest: async (digest) => keyOf(listOf(await server.run('keyByDigest', digest))),
-    async list() {
-      const byId = new Map<string, KeyRecord>();
-      for await (const page of pagesOf<KeyRecord>(server, 'keysPage'))
-        for (const record of page) byId.set(record.id, whole(record));
-      return [...byId.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-    },
+    list: () => oldestFirst(pages()),
+    pages,
     async revoke(id, at) {
       await feed.write('keyRevoke', id, at);
       return get(id);

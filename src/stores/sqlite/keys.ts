@@ -3,6 +3,7 @@ import type { KeyStore } from '../../core/store.ts';
 import type { Changes } from './changes.ts';
 import type { Database } from './database.ts';
 import { stringList } from '../json.ts';
+import { oldestFirst } from '../oldest-first.ts';
 
 interface KeyRow {
   readonly id: string;
@@ -26,6 +27,9 @@ const select = `SELECT id, service, kind, digest, material, last_four AS lastFou
   replaces, pending FROM countersign_keys`;
 export const keyByDigest = `${select} WHERE digest = ?`;
 export const keyById = `${select} WHERE id = ?`;
+export const keysBehind = `${select} WHERE id > ? ORDER BY id LIMIT ?`;
+/** Rows read at a time: a few milliseconds, during which nothing else is done here. */
+const pageSize = 1000;
 
 const insert = `INSERT INTO countersign_keys
   (id, service, kind, digest, material, last_four, imported, scopes, allowed_ips, created_at, expires_at, revoked_at,
@@ -49,6 +53,16 @@ export function sqliteKeys(database: Database, { write, note }: Changes): KeySto
     const sql =
       'INSERT INTO countersign_revocations (digest, revoked_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING';
     if (database.durable.run(sql, digest, at) > 0) note('revocations', digest);
+  }
+
+  async function* pages(): AsyncGenerator<KeyRecord[]> {
+    for (let last = ''; ;) {
+      const page = await step(() => database.durable.all<KeyRow>(keysBehind, last, pageSize).map(recordOf));
+      yield page;
+      const end = page.at(-1);
+      if (!end || page.length < pageSize) return;
+      last = end.id;
+    }
   }
 
   return {
@@ -80,7 +94,8 @@ export function sqliteKeys(database: Database, { write, note }: Changes): KeySto
       ),
     get: (id) => step(() => find(keyById, id)),
     byDigest: (digest) => step(() => find(keyByDigest, digest)),
-    list: () => step(() => database.durable.all<KeyRow>(`${select} ORDER BY created_at, id`).map(recordOf)),
+    list: () => oldestFirst(pages()),
+    pages,
     revoke: (id, at) =>
       step(() =>
         write(() => {

@@ -17,7 +17,7 @@ import {
   sqliteDecisions,
 } from './decisions.ts';
 import { eventHead, eventListing, eventsPrune } from './events.ts';
-import { keyByDigest, keyById } from './keys.ts';
+import { keyByDigest, keyById, keysBehind } from './keys.ts';
 import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { expiredRecords, recordById, recordsBehind } from './records.ts';
@@ -61,6 +61,7 @@ describe('a look-up reads an index and never the whole table', () => {
     'ended records': expiredRecords,
     'key by digest': keyByDigest,
     'key by id': keyById,
+    'the next keys': keysBehind,
     'limit by key': limitByKey,
     'ended limits': limitsSweep,
     'expired one-time values': onceSweep,
