@@ -35,6 +35,7 @@ test('every document that a document links to is there', () => {
     'docs/adapters.md',
     'docs/client.md',
     'docs/mcp.md',
+    'docs/oauth.md',
     'docs/backup.md',
     'docs/cli.md',
     'docs/configuration.md',

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Protection } from '../compose/protection.ts';
+import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
 import { plainAddress } from '../core/address.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
@@ -41,6 +42,11 @@ export function admission(
   if (fault === null && parsed.ok && ambiguous?.(req.method ?? '', parsed.path) === true)
     fault = 'a rule names this path in another case, and the framework would take the two for one';
   if (fault !== null || !parsed.ok) return unreadable(protection, req, fault ?? '');
+  const own = isDiscovery(parsed.path) ? protection.stack.service(protection.service) : null;
+  if (own?.oauth) {
+    const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
+    return { refusal, principal: null, held: false, enforced: true };
+  }
   const request = nodeRequest({
     req,
     service: protection.service,

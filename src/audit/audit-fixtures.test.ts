@@ -28,6 +28,7 @@ export const embed: Route = {
   label: '/embed',
   methodAllowed: true,
   mcp: null,
+  origins: null,
 };
 
 export function requestTo(details: Partial<AuthRequest> = {}): AuthRequest {

@@ -4,6 +4,7 @@ import { plainAddress } from '../core/address.ts';
 import { isTrusted } from '../core/client-address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny } from '../core/verdict.ts';
+import { isDiscovery, rootDiscoveryAnswer } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
@@ -52,6 +53,7 @@ export function createAuthority(stack: Stack): Authority {
   async function answer(exchange: Exchange): Promise<Reply | null> {
     const dialect = dialectOf(exchange.path);
     if (dialect) return verify(exchange, dialect);
+    if (isDiscovery(exchange.path)) return rootDiscoveryAnswer(exchange, stack.config);
     // Elsewhere the admin's paths are not there at all: their origin is never shared with a service.
     const host = hostName(exchange.request.authority);
     const routes =

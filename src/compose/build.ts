@@ -15,6 +15,7 @@ import {
   type StoreConfig,
 } from './config.ts';
 import type { Environment } from './env.ts';
+import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from './schema.ts';
 import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from './quantities.ts';
 
@@ -34,6 +35,7 @@ const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-sig
 /** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
 export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig {
   const { file, digest, folder, environment, warnings } = options;
+  const publicUrl = publicUrlOf(raw.publicUrl, address(raw.listen ?? '127.0.0.1:8700'));
   return {
     file,
     digest,
@@ -63,19 +65,26 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
         deliveryOf(delivery, folder).map((found) => [caller, found] as const),
       ),
     ),
-    services: Object.entries(raw.services).map(([name, service]) => serviceOf(name, service, options)),
+    publicUrl,
+    oauth: oauthOf(raw.oauth, address(raw.adminListen ?? '127.0.0.1:8701')),
+    services: Object.entries(raw.services).map(([name, service]) => serviceOf(name, service, publicUrl, options)),
     tokenTtlSeconds: environment.tokenTtlSeconds,
     warnings,
   };
 }
 
-function serviceOf(name: string, raw: RawService, { folder, environment, schemes }: BuildOptions): ServiceConfig {
+function serviceOf(name: string, raw: RawService, publicUrl: string, options: BuildOptions): ServiceConfig {
+  const { folder, environment, schemes } = options;
   const accepted = raw.accept ?? acceptedByDefault;
+  const listen = raw.listen === undefined ? null : address(raw.listen);
+  const rules = (raw.routes ?? []).map(ruleOf);
+  const mcp = mcpRulesOf(raw);
+  const oauth = serviceOauthOf(name, raw, { publicUrl, rules, mcp, listen });
   return {
     name,
     upstream: raw.upstream === undefined ? `stdio://${name}` : upstreamOf(raw.upstream),
     command: commandOf(raw, folder),
-    listen: raw.listen === undefined ? null : address(raw.listen),
+    listen,
     hosts: raw.hosts ?? [],
     mount: raw.mount ?? null,
     // Asked in the order of SCHEMES, whatever order the file has.
@@ -87,9 +96,11 @@ function serviceOf(name: string, raw: RawService, { folder, environment, schemes
       : null,
     apiKeyFile: raw.apiKeyFile === undefined ? null : resolve(folder, raw.apiKeyFile),
     mode: raw.mode ?? null,
-    rules: (raw.routes ?? []).map(ruleOf),
+    rules,
     rateLimit: rateLimitOf(raw.rateLimit),
-    mcp: mcpRulesOf(raw),
+    mcp,
+    oauth,
+    origins: raw.origins ?? (oauth && [new URL(oauth.resource).origin]),
     staleSecondsMax: staleSeconds(raw.onStoreOutage ?? 'cached(5m)'),
     maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
     timeouts: {

@@ -4,12 +4,14 @@ import type { Policy } from '../core/policy.ts';
 import type { Scheme } from '../core/scheme.ts';
 import type { LimitStore, Store } from '../core/store.ts';
 import { addressesPolicy } from '../policies/addresses/index.ts';
+import { originsPolicy } from '../policies/origins/index.ts';
 import { ratePolicy } from '../policies/rate/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
 import { toolsPolicy } from '../policies/tools/index.ts';
 import { apiKey } from '../schemes/api-key/index.ts';
 import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signature/index.ts';
+import { oauth, type TokenIssuer } from '../schemes/oauth/index.ts';
 import { serviceSignature } from '../schemes/service-signature/index.ts';
 import { sessionToken } from '../schemes/session-token/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -25,7 +27,9 @@ export interface SchemeParts {
   readonly keyring: Keyring;
   readonly tokens: TokenLookup;
   readonly clock: Clock;
-  readonly service: Pick<ServiceConfig, 'authorization' | 'signature'>;
+  readonly service: Pick<ServiceConfig, 'authorization' | 'signature' | 'oauth'>;
+  /** Whose access tokens count, by name. */
+  readonly issuer: (iss: string) => TokenIssuer | null;
   /** True for exactly one caller per key until `expiresAt`. */
   readonly once: (key: string, expiresAt: number) => Promise<boolean>;
   /** The same for the nonces of HTTP signatures. */
@@ -62,6 +66,16 @@ const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
       windowSeconds: service.signature.windowSeconds,
       replay: service.signature.replay,
     }),
+  oauth: ({ issuer, clock, once, service }) => {
+    if (service.oauth === null) throw new TypeError('a service that accepts oauth says for whom tokens are made');
+    const { issuers, ...rules } = service.oauth;
+    return oauth({
+      ...rules,
+      clock,
+      once,
+      issuer: (iss) => (issuers === null || issuers.includes(iss) ? issuer(iss) : null),
+    });
+  },
   'api-key': ({ keyring, clock, service }) => apiKey({ keyring, clock, authorization: service.authorization }),
   'session-token': ({ tokens, clock, service }) =>
     sessionToken({ tokens, clock, authorization: service.authorization }),
@@ -77,7 +91,7 @@ export const stores: StoreMakers = {
 };
 
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */
-const rules: readonly (() => Policy)[] = [routesPolicy, addressesPolicy, scopesPolicy];
+const rules: readonly (() => Policy)[] = [originsPolicy, routesPolicy, addressesPolicy, scopesPolicy];
 
 /** Those that count, or read the body, and so cannot be asked again later. They are asked last. */
 const beyondRules: readonly ((parts: PolicyParts) => Policy)[] = [

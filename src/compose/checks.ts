@@ -3,11 +3,12 @@ import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
+import { checkOauth } from './oauth-checks.ts';
 import { reaches, storeConfig, storeForms } from './quantities.ts';
 import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { mcpFaults, routeFaults } from './route-checks.ts';
-import { servicePattern } from './schema.ts';
+import { servicePattern } from './schema-words.ts';
 
 export interface CheckOptions {
   readonly files: FileChecks;
@@ -48,6 +49,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   }
   checkMounts(names, found);
   checkHosts(root, names, found);
+  checkOauth(root, found);
   checkRotation(root, callers, options.files, found);
   return found;
 }

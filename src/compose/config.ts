@@ -34,6 +34,10 @@ export interface StackConfig {
   readonly rotateGraceSeconds: number;
   /** Where callers read their keys, by name. */
   readonly deliver: ReadonlyMap<string, DeliveryConfig>;
+  /** Under which callers reach the gateway, without a trailing slash. */
+  readonly publicUrl: string;
+  /** Whose access tokens count; null where OAuth plays no part. */
+  readonly oauth: OauthConfig | null;
   readonly services: readonly ServiceConfig[];
   /** What is allowed but looks like a slip, one line each with its place. */
   readonly warnings: readonly string[];
@@ -72,7 +76,39 @@ export interface AuditConfig {
   readonly retainRows: number;
 }
 
-export const SCHEMES = ['http-signature', 'service-signature', 'api-key', 'session-token', 'oauth'] as const;
+export interface OauthConfig {
+  readonly issuers: readonly { readonly issuer: string; readonly jwksUri: string | null }[];
+  /** The embedded authorization server; null for none. */
+  readonly server: OauthServerConfig | null;
+}
+
+export interface OauthServerConfig {
+  /** An origin, which is the admin's and no service's. */
+  readonly issuer: string;
+  readonly accessTokenSeconds: number;
+  readonly refreshTokenSeconds: number;
+  /** Whether clients may register themselves (RFC 7591). */
+  readonly registration: boolean;
+  /** Whether a client may be the URL of a document that describes it. */
+  readonly metadataDocuments: boolean;
+}
+
+/** What a service says of the access tokens that it takes. */
+export interface ServiceOauth {
+  /** RFC 8707 identifier: what tokens are for. */
+  readonly resource: string;
+  readonly metadataUrl: string;
+  /** What a client asks for first. */
+  readonly scopes: readonly string[];
+  /** All that any rule of the service asks for. */
+  readonly scopesKnown: readonly string[];
+  /** Null: every issuer of the stack. */
+  readonly issuers: readonly string[] | null;
+  readonly dpopRequired: boolean;
+}
+
+/** In the order in which they are asked. A JWT is known by its shape, so it is not looked for among foreign keys. */
+export const SCHEMES = ['http-signature', 'service-signature', 'oauth', 'api-key', 'session-token'] as const;
 export type SchemeName = (typeof SCHEMES)[number];
 
 export interface ServiceConfig {
@@ -102,6 +138,10 @@ export interface ServiceConfig {
   readonly rateLimit: RateLimit | null;
   /** What callers may ask of an MCP server; null where that is not looked at. */
   readonly mcp: McpRules | null;
+  /** Null: no access token is taken. */
+  readonly oauth: ServiceOauth | null;
+  /** Pages from which a browser may call, as Origin has them; null: any. */
+  readonly origins: readonly string[] | null;
   /** How old what is known may be while the store is away, seconds; 0: not at all. */
   readonly staleSecondsMax: number;
   /** Bytes; signed bodies over it are 413. */

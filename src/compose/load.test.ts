@@ -50,7 +50,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, failedAttempts, audit, services',
     ],
   ],
   [
@@ -136,15 +136,36 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'an unknown scheme',
     'services:\n  a: { upstream: http://127.0.0.1:9001, accept: [apikey] }\n',
     [
-      '2:50: "apikey" is not valid in "accept" — did you mean "api-key"? write http-signature, service-signature, api-key, session-token or oauth',
+      '2:50: "apikey" is not valid in "accept" — did you mean "api-key"? write http-signature, service-signature, oauth, api-key or session-token',
     ],
   ],
   [
-    'a scheme not built',
+    'OAuth without an issuer',
     'services:\n  a: { upstream: http://127.0.0.1:9001, accept: [oauth] }\n',
+    ['2:50: no issuer of tokens is named — write oauth: { server: {} } or oauth: { issuers: […] } at the top'],
+  ],
+  [
+    'OAuth tokens that would be passed on',
+    'oauth: { issuers: [{ issuer: https://a.example }] }\nservices:\n  a: { upstream: http://127.0.0.1:9001, accept: [oauth], passCredential: true }\n',
+    ['3:74: OAuth tokens are never passed on: they are for this service alone — leave out passCredential'],
+  ],
+  [
+    'an issuer in the clear, and one with a query',
+    'oauth: { issuers: [{ issuer: http://a.example }, { issuer: https://b.example/?a }] }\nservices:\n  a: { upstream: http://127.0.0.1:9001, accept: [oauth] }\n',
     [
-      '2:50: the scheme oauth is not part of this build — leave it out; this build has http-signature, service-signature, api-key, session-token',
+      '1:30: the issuer is reached without encryption — write https://HOST, or http on this machine',
+      '1:60: the issuer has a query, a fragment or credentials — write https://HOST, or http on this machine',
     ],
+  ],
+  [
+    'an authorization server on an origin that is not the admin’s',
+    'oauth: { server: { issuer: https://a.example } }\nservices:\n  a: { upstream: http://127.0.0.1:9001, accept: [oauth] }\n',
+    ['1:28: a.example is not one of adminHosts — write adminHosts: [a.example]'],
+  ],
+  [
+    'an address of tokens that nobody can know',
+    'listen: 0.0.0.0:8700\noauth: { server: {} }\nservices:\n  a: { upstream: http://127.0.0.1:9001, accept: [oauth] }\n',
+    ['4:41: tokens name the address that callers see, and it is not known — write publicUrl: https://… at the top'],
   ],
   [
     'an empty accept',
@@ -527,7 +548,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -598,6 +619,8 @@ test('fills in every default', () => {
     failedAttempts: null,
     audit: { log: true, rows: true, retainSeconds: 2_592_000, retainRows: 1_000_000 },
     outsideCallers: [],
+    publicUrl: 'http://127.0.0.1:8700',
+    oauth: null,
     rotateEverySeconds: null,
     rotateGraceSeconds: 86_400,
     deliver: new Map(),
@@ -621,6 +644,8 @@ test('fills in every default', () => {
       rules: [],
       rateLimit: null,
       mcp: null,
+      oauth: null,
+      origins: null,
       staleSecondsMax: 300,
       maxSignedBody: 10_485_760,
       timeouts: { connectSeconds: 5, responseSeconds: 300 },
@@ -720,6 +745,8 @@ services:
     mode: 'off',
     rateLimit: { limit: 9, windowSeconds: 9, by: 'caller' },
     staleSecondsMax: 0,
+    oauth: null,
+    origins: null,
     mcp: {
       tools: [
         { callers: new Set(['service:outside']), allow: null, deny: ['drop'], scopes: [writing] },

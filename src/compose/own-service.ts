@@ -45,11 +45,17 @@ type ServiceWords =
   | 'rateLimit'
   | 'onStoreOutage'
   | 'maxSignedBody'
+  | 'oauth'
+  | 'origins'
   | 'signature';
 
 /** A service that says itself how it is guarded, in the words that countersign.yaml has for it. */
 export interface OwnService
-  extends Fixed<Pick<RawService, ServiceWords>>, Fixed<Pick<RawConfig, 'trustedProxies' | 'failedAttempts'>> {
+  extends
+    Fixed<Pick<RawService, ServiceWords>>,
+    Fixed<Pick<RawConfig, 'trustedProxies' | 'failedAttempts' | 'publicUrl'>> {
+  /** Whose OAuth access tokens count, by name: `iss` exactly as tokens have it. */
+  readonly issuers?: Fixed<NonNullable<RawConfig['oauth']>['issuers']>;
   readonly service: string;
   readonly keys: readonly KeyOption[];
   readonly routes?: readonly RouteOption[];
@@ -62,17 +68,21 @@ export interface OwnConfig {
 
 /** Checked as a file is: what a slip there is, is one here. Throws a ConfigError with all of them. */
 export function ownConfig(options: OwnService, env: Env, onWarning: (text: string) => void): OwnConfig {
-  const { service, keys, routes, trustedProxies, failedAttempts } = options;
-  const { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature } = options;
+  const { service, keys, routes, trustedProxies, failedAttempts, issuers, publicUrl, origins } = options;
+  const { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature, oauth } =
+    options;
   const stores = keys.flatMap((key) => ('store' in key ? [key.store] : []));
   if (stores.length > 1) throw new TypeError('protect: keys can name one store only');
   const [store] = stores;
-  const words = { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature, routes };
+  const limits = { mode, rateLimit, onStoreOutage, maxSignedBody };
+  const words = { accept, authorization, apiKeyFile, signature, oauth, origins, routes, ...limits };
   const raw = {
     store: store ?? 'memory:',
     mode,
     trustedProxies,
     failedAttempts,
+    publicUrl,
+    oauth: issuers && { issuers },
     callers: namedCallers(routes ?? [], service),
     keys: keys.filter((key) => !('store' in key || 'authority' in key || 'start' in key)),
     // Rows in memory would be read by nobody.

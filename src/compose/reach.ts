@@ -40,6 +40,7 @@ export function reachOf({ services }: StackConfig, { principal, schemes, accepte
         label: rule.path,
         methodAllowed: true,
         mcp: null,
+        origins: null,
       }));
       const rest = rules.some(({ path }) => path === '/*') ? [] : [unruledRoute(name)];
       return [...routes, ...rest].filter(opens).map(({ path, methods, addresses }) => ({

@@ -5,7 +5,8 @@ import { routeTable } from '../core/route-table.ts';
 import { ruleOf } from './build.ts';
 import type { StackConfig } from './config.ts';
 import { rawRoute } from './raw-route.ts';
-import { routesSchema, servicePattern, type RawRoute } from './schema.ts';
+import { routesSchema, type RawRoute } from './schema.ts';
+import { servicePattern } from './schema-words.ts';
 
 /** Rules that are kept in the store, and count on every replica in place of those of its file. */
 export interface RouteSet {

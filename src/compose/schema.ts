@@ -1,34 +1,15 @@
 import { z } from 'zod';
 import { ACCESS } from '../core/route.ts';
-import { scopePattern } from '../core/scope.ts';
 import { SCHEMES } from './config.ts';
 import { commandKeys } from './command-schema.ts';
 import { outagePattern } from './quantities.ts';
-import { count, duration, file, size } from './schema-words.ts';
+import { address, origin, serviceOauth, stackOauth } from './schema-oauth.ts';
+import { cidr, count, duration, file, host, listen, method, mode, scope, service, size, some } from './schema-words.ts';
 
 /**
  * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
  * a fault ("write …"); what is wrong is said by schema-faults.ts. What depends on several keys is in checks.ts.
  */
-
-export const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const hostPattern = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
-
-const mode = z.enum(['off', 'report', 'enforce']);
-const listen = z.string({ error: 'write host and port: 127.0.0.1:8700' });
-const host = z
-  .string()
-  .regex(hostPattern, { error: 'write a host name in lower case, without scheme and port: tools.example.org' });
-const cidr = z.string({ error: 'write an address or CIDR: 10.0.0.0/8' });
-const service = z.string().regex(servicePattern, {
-  error: 'a name has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
-});
-const scope = z.string().regex(scopePattern, { error: 'a scope has no spaces or quotes: embed:write' });
-const method = z.string().regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: 'write methods in upper case: [GET, POST]' });
-
-function some<T extends z.ZodType>(item: T, meaningOfNone: string) {
-  return z.array(item).min(1, { error: `list at least one, or leave the key out for ${meaningOfNone}` });
-}
 
 const outage = z.string().regex(outagePattern, { error: 'write deny, or how old what is known may be: cached(5m)' });
 
@@ -172,6 +153,12 @@ const serviceEntry = z.strictObject({
   tools: mcpRules.optional().describe('Of an MCP server: which tools callers may see and call. Default: all.'),
   resources: mcpRules.optional().describe('Of an MCP server: which resources callers may see and read, by URI.'),
   prompts: mcpRules.optional().describe('Of an MCP server: which prompts callers may see and get.'),
+  oauth: serviceOauth.optional().describe('Of a service that accepts oauth: which access tokens it takes.'),
+  origins: some(origin, 'the default')
+    .optional()
+    .describe(
+      'Origins of pages from which a browser may call; default any, with accept oauth that of the service alone.',
+    ),
   maxSignedBody: size
     .optional()
     .describe(
@@ -219,6 +206,8 @@ export const configSchema = z.strictObject({
     .describe(
       'Where each caller reads its own key: it is written there when it is rotated. By the name of the caller.',
     ),
+  publicUrl: address.optional().describe('Address under which callers reach the gateway; default that of listen.'),
+  oauth: stackOauth.optional().describe('Whose OAuth access tokens count; default nobody’s.'),
   failedAttempts: z
     .strictObject({
       limit: count.optional().describe('Wrong secrets per window and address; default 10.'),

@@ -134,6 +134,7 @@ const denied = {
   skewSeconds: null,
   retryAfter: null,
   requiredScopes: [],
+  heldScopes: [],
 } as const;
 
 /** Waits for the keyring's own news; the store's change feed brings it. */

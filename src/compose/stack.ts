@@ -20,7 +20,7 @@ import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
 import { fileModes } from './file-modes.ts';
 import { configChanges } from './config-changes.ts';
-import { guardedServices } from './guarded-services.ts';
+import { guardedServices, outsideServices } from './guarded-services.ts';
 import { happenings } from './happenings.ts';
 import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
@@ -31,6 +31,7 @@ import { staleness, type Staleness } from './staleness.ts';
 import { publishedRoutes } from './published-routes.ts';
 import { releases, type Releases } from './releases.ts';
 import { restartReason, startFaults, startWarnings } from './start-checks.ts';
+import { tokenIssuers } from './token-issuers.ts';
 import { upstreamKeys } from './upstream-keys.ts';
 import { version } from './version.ts';
 
@@ -172,7 +173,10 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const elsewhere = wiring.sources?.find((source) => source.sessions !== undefined)?.sessions;
   const sessions = tokens({ store: elsewhere ?? store, clock });
   opened.add(() => sessions.close());
-  const lives = liveness({ keyring: keys, tokens: sessions, clock });
+  const issuers = await tokenIssuers({ config: config.oauth, store, clock, onWarning: warn });
+  opened.add(async () => issuers.close());
+  if (issuers.own) stale.follow(issuers.own);
+  const lives = liveness({ keyring: keys, tokens: sessions, issued: issuers.own, clock });
   opened.add(() => lives.close());
   const upstream = upstreamKeys(warn);
   opened.add(() => upstream.close());
@@ -205,6 +209,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     keyring: keys,
     tokens: sessions,
     clock,
+    issuer: (iss) => issuers.find(iss),
     once: (key, expiresAt) => store.limits.once(key, expiresAt, clock()),
     nonceOnce: nonceOnce({ store, clock, config: current }),
   };
@@ -241,6 +246,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     services = new Map(next.services.map((service) => [service.name, service]));
     guarded = nextGuarded;
     upstream.follow(next.services);
+    issuers.follow(next.oauth);
   }
   takeUp(written);
   for (const text of published?.differences(written.services) ?? []) warn(text);
@@ -289,9 +295,3 @@ async function wired(wiring: Wiring): Promise<Stack> {
     close: () => opened.close(),
   };
 }
-
-/** How credentials are read outside service routes: /auth, /metrics, /mcp. */
-const outsideServices: SchemeParts['service'] = {
-  authorization: 'ours',
-  signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
-};

@@ -65,6 +65,7 @@ const fixedParts: readonly (readonly [what: string, part: (config: StackConfig) 
   ['adminListen', (config) => config.adminListen],
   ['store', (config) => config.store],
   ['audit', (config) => config.audit],
+  ['oauth.server', (config) => config.oauth?.server ?? null],
   [
     'the listen of a service',
     ({ services }) => services.flatMap(({ name, listen }) => (listen ? [[name, listen]] : [])),

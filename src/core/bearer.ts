@@ -4,12 +4,15 @@ import type { AuthRequest } from './request.ts';
 export type Presented =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed'; readonly note: string }
-  | { readonly kind: 'bearer' | 'x-api-key'; readonly value: string };
+  | { readonly kind: 'bearer' | 'x-api-key'; readonly value: string }
+  /** An access token that is bound to a key (RFC 9449 §7.1). */
+  | { readonly kind: 'dpop'; readonly value: string };
 
 const NONE: Presented = { kind: 'none' };
 const valueLengthMax = 8192;
 // Patterns, since they read a header several times faster than a loop over its characters.
 const bearerName = /^bearer ./i;
+const dpopName = /^dpop ./i;
 const unusual = /[^\x21-\x7e]/;
 
 /**
@@ -27,19 +30,23 @@ export function presented(request: AuthRequest, authorization: 'ours' | 'upstrea
   const fault = valueFault(value);
   if (fault) return malformed(`the x-api-key ${fault}`);
   if (bearer.kind === 'none') return { kind: 'x-api-key', value };
-  return bearer.value === value ? bearer : malformed('x-api-key and Authorization hold different credentials');
+  return bearer.kind === 'bearer' && bearer.value === value
+    ? bearer
+    : malformed('x-api-key and Authorization hold different credentials');
 }
 
 function fromAuthorization(lines: readonly string[]): Presented {
   if (lines.length === 0) return NONE;
   if (lines.length > 1) return malformed('more than one Authorization line');
   const line = lines[0] as string;
-  if (!bearerName.test(line)) return malformed('Authorization is not of the form "Bearer <token>"');
-  let from = 7;
+  const isBound = dpopName.test(line);
+  if (!isBound && !bearerName.test(line)) return malformed('Authorization is not of the form "Bearer <token>"');
+  let from = isBound ? 5 : 7;
   while (line.charCodeAt(from) === 0x20) from += 1;
   const value = line.slice(from);
   const fault = valueFault(value);
-  return fault ? malformed(`the Bearer token ${fault}`) : { kind: 'bearer', value };
+  if (fault) return malformed(`the ${isBound ? 'DPoP' : 'Bearer'} token ${fault}`);
+  return { kind: isBound ? 'dpop' : 'bearer', value };
 }
 
 function valueFault(value: string): string | null {

@@ -137,13 +137,21 @@ export function createGuard(options: GuardOptions): Guard {
         Object.assign(further, scheme.refusalHeaders?.(denied));
         const challenge = scheme.challenge(denied);
         if (challenge === null || challenges.includes(challenge)) continue;
-        // Simple clients read only the first challenge, and Bearer is the one that they know.
-        if (challenge.startsWith('Bearer')) challenges.unshift(challenge);
-        else challenges.push(challenge);
+        challenges.push(challenge);
       }
-      return refusalOf(denied, challenges, further);
+      return refusalOf(denied, inOrder(challenges), further);
     },
   };
+}
+
+/**
+ * Simple clients read only the first challenge, and Bearer is the one that they know. There is one of it: of the schemes that
+ * take a Bearer, that counts which says most, where to get a token say.
+ */
+function inOrder(challenges: readonly string[]): string[] {
+  const isBearer = (challenge: string): boolean => challenge.startsWith('Bearer ');
+  const [fullest] = challenges.filter(isBearer).sort((one, other) => other.length - one.length);
+  return [...(fullest === undefined ? [] : [fullest]), ...challenges.filter((challenge) => !isBearer(challenge))];
 }
 
 /** An outage says 503, never 401: a caller must not throw away a good credential because a store was away. */

@@ -6,7 +6,14 @@ import { IDENTITY_HEADERS, identityValues, isIdentityHeader } from './identity.t
 import { allow, deny, type Verdict } from './verdict.ts';
 
 function decisionWith(verdict: Verdict | null, details: Partial<Decision> = {}): Decision {
-  const route = { ...ruleFor('/embed'), service: 'embeddings', label: '/embed', methodAllowed: true, mcp: null };
+  const route = {
+    ...ruleFor('/embed'),
+    service: 'embeddings',
+    label: '/embed',
+    methodAllowed: true,
+    mcp: null,
+    origins: null,
+  };
   return { verdict, route, mode: 'enforce', outcome: 'allow', durationMicros: 1, ...details };
 }
 

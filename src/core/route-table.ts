@@ -73,6 +73,7 @@ export function unruledRoute(service: string): Route {
     mode: null,
     staleSecondsMax: null,
     mcp: null,
+    origins: null,
     service,
     label: '*',
     methodAllowed: true,
@@ -86,7 +87,7 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
   for (const rule of rules) {
     const fault = rulePathFault(rule.path);
     if (fault) throw new TypeError(fault);
-    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true, mcp: null };
+    const route: Route = { ...rule, service, label: rule.path, methodAllowed: true, mcp: null, origins: null };
     routes.push(route);
     insert(root, route);
   }

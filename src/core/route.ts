@@ -40,6 +40,8 @@ export interface Route extends RouteRule {
   readonly methodAllowed: boolean;
   /** What callers may ask of an MCP server; null where that is not looked at. */
   readonly mcp: McpRules | null;
+  /** Pages from which a browser may call, as Origin has them; null: any. */
+  readonly origins: readonly string[] | null;
 }
 
 /** Of a caller as it is written in a rule: 'aidb' means service:aidb; what holds a colon is a whole principal id. */

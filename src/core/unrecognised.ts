@@ -16,6 +16,11 @@ export function unrecognised(request: AuthRequest, authorization: 'ours' | 'upst
           presentedAs: 'bearer',
         },
       );
+    case 'dpop':
+      return deny(
+        'malformed_credentials',
+        'Authorization is of the form "DPoP <token>", which this service does not accept',
+      );
     case 'x-api-key':
       return deny('invalid_credentials', 'the x-api-key is unknown here, or this service does not accept API keys', {
         presentedAs: 'x-api-key',

@@ -9,7 +9,7 @@ export interface ReasonRow {
 }
 
 /** How a refused credential arrived; it decides the public words, nothing else. */
-export type PresentedAs = 'bearer' | 'x-api-key' | 'admin-token' | 'signature' | 'override';
+export type PresentedAs = 'bearer' | 'dpop' | 'x-api-key' | 'admin-token' | 'signature' | 'override';
 
 const INVALID_TOKEN: ReasonRow = {
   status: 401,
@@ -79,6 +79,8 @@ export interface Denied {
   readonly retryAfter: number | null;
   /** What would have been enough, for insufficient_scope. */
   readonly requiredScopes: readonly string[];
+  /** What the proven caller had: who asks for more must not lose it. */
+  readonly heldScopes: readonly string[];
 }
 
 export type Verdict = Allowed | Denied;
@@ -101,6 +103,7 @@ export function deny(reason: Reason, note: string, details: DeniedDetails = {}):
     skewSeconds: details.skewSeconds ?? null,
     retryAfter: details.retryAfter ?? null,
     requiredScopes: details.requiredScopes ?? [],
+    heldScopes: details.heldScopes ?? [],
   };
 }
 
@@ -110,6 +113,7 @@ export function denyPrincipal(principal: Principal, reason: Reason, note: string
     caller: { id: principal.id, proven: true },
     scheme: principal.scheme,
     credentialId: principal.credentialId,
+    heldScopes: principal.scopes,
     ...details,
   });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
+import { isDiscovery, noDiscovery } from '../compose/oauth-discovery.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
@@ -270,7 +271,10 @@ export class Exchange implements ResponseHandler {
   #refuse(denied: Denied): void {
     const { guard, devMode } = this.#context.stack;
     if (this.#res.destroyed) return;
-    answer(this.#req, this.#res, guard.refusal(denied, this.#service.name), devMode);
+    const refusal = guard.refusal(denied, this.#service.name);
+    // Told to log in where it asks how to, a client that has a key would forget it.
+    const isClosed = refusal.status === 401 && isDiscovery(this.#request.path);
+    answer(this.#req, this.#res, isClosed ? noDiscovery() : refusal, devMode);
   }
 
   /** The exchange is over, however it ended. A connection that still carries it is ended with it. */

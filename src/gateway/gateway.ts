@@ -2,6 +2,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { authorityOf, nextRequestId, nodeRequest } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
+import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
 import { plainAddress } from '../core/address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
@@ -77,6 +78,10 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     if (place === null || place.service === null)
       return refuse(req, res, deny('no_such_service', 'neither the host nor the path means a service'), own ?? '');
     const { service } = place;
+    if (service.oauth !== null && isDiscovery(place.path)) {
+      const asked = { method: req.method ?? '', path: place.path };
+      return answer(req, res, discoveryAnswer(asked, service, stack.config), stack.devMode);
+    }
     const request = nodeRequest({
       req,
       service: service.name,

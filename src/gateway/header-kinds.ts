@@ -46,6 +46,7 @@ const KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-service-timestamp', 'credential'],
   ['signature', 'credential'],
   ['signature-input', 'credential'],
+  ['dpop', 'credential'],
   ['cookie', 'cookie'],
   ['x-request-id', 'request-id'],
 ]);

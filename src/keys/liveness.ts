@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Principal } from '../core/verdict.ts';
+import type { OwnIssuer } from './issued-tokens.ts';
 import type { LiveKeyring } from './keyring.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -13,17 +14,23 @@ export interface Liveness {
 export interface LivenessOptions {
   readonly keyring: LiveKeyring;
   readonly tokens: Tokens;
+  /** The embedded authorization server; null for none. */
+  readonly issued?: OwnIssuer | null;
   readonly clock: Clock;
 }
 
 interface Tracked {
   readonly principal: Principal;
   readonly onDead: () => void;
+  /** Epoch seconds. */
+  readonly since: number;
 }
 
 const sweepMillis = 250;
+/** News of what was taken back may come after the stream was opened; later than this it would be about an earlier login. */
+const newsSecondsMax = 60;
 
-export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness {
+export function liveness({ keyring, tokens, issued = null, clock }: LivenessOptions): Liveness {
   const all = new Set<Tracked>();
   const byToken = new Map<string, Set<Tracked>>();
   /** Tokens whose life is in doubt until the store has answered. */
@@ -115,9 +122,20 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
     void settleDoubts();
   });
 
+  const stopIssued = issued?.onTakenBack(() => {
+    for (const tracked of all) if (isTakenBack(tracked)) end(tracked);
+  });
+
+  /** Whether the embedded authorization server took an access token back; of others' tokens nothing is heard. */
+  function isTakenBack({ principal, since }: Tracked): boolean {
+    if (principal.scheme !== 'oauth' || issued === null) return false;
+    const clientId = principal.id.slice('client:'.length);
+    return issued.isRevoked({ tokenId: principal.credentialId, clientId, issuedAt: since - newsSecondsMax });
+  }
+
   return {
     track(principal, onDead) {
-      const tracked: Tracked = { principal, onDead };
+      const tracked: Tracked = { principal, onDead, since: clock() };
       all.add(tracked);
       soonest = Math.min(soonest, endOf(principal));
       if (!sweeper) {
@@ -132,12 +150,14 @@ export function liveness({ keyring, tokens, clock }: LivenessOptions): Liveness 
         // It may have been revoked between the verdict and now.
         if (!tokens.remembers(principal)) doubted.add(tokenId);
         if (doubted.size > 0) queueMicrotask(() => void settleDoubts());
-      } else if (isKey(principal) && !keyring.holds(principal)) queueMicrotask(() => end(tracked));
+      } else if (isTakenBack(tracked)) queueMicrotask(() => end(tracked));
+      else if (isKey(principal) && !keyring.holds(principal)) queueMicrotask(() => end(tracked));
       return () => forget(tracked);
     },
     close() {
       stopKeys();
       stopTokens();
+      stopIssued?.();
       if (sweeper) clearInterval(sweeper);
       sweeper = null;
       all.clear();

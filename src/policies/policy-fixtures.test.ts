@@ -39,6 +39,7 @@ export function routeWith(details: Partial<Route>): Route {
     label: '/embed',
     methodAllowed: true,
     mcp: null,
+    origins: null,
     ...details,
   };
 }

@@ -33,6 +33,6 @@ export function quotedString(text: string): string {
 }
 
 /** RFC 6749 §3.3; what is none could not be sent and is left out. */
-function isScopeToken(scope: string): boolean {
+export function isScopeToken(scope: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope);
 }

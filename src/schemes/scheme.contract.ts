@@ -77,7 +77,7 @@ export function schemeContract(name: string, make: () => SchemeCase): void {
       if (challenge !== null)
         assert.match(
           challenge,
-          /^[A-Za-z]+ [a-z]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"(?:, [a-z]+="[\x20\x21\x23-\x5b\x5d-\x7e]*")*$/,
+          /^[A-Za-z]+ [a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"(?:, [a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*")*$/,
         );
     }
   });

@@ -27,7 +27,7 @@ export function apiKey(options: ApiKeyOptions): Scheme {
     name,
     authenticate(request) {
       const found = presented(request, authorization);
-      if (found.kind === 'none') return null;
+      if (found.kind === 'none' || found.kind === 'dpop') return null;
       if (found.kind === 'malformed') return deny('malformed_credentials', found.note, { scheme: name });
       const { kind: presentedAs, value } = found;
       const entry = keyring.apiKey(sha256Hex(value));

@@ -1,0 +1,150 @@
+import type { Clock } from '../core/clock.ts';
+import { recordsListedMax, type JsonValue, type StoredRecord } from '../core/record.ts';
+import type { Store } from '../core/store.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { keyFinder, type IssuedTo, type TokenIssuer } from '../schemes/oauth/index.ts';
+
+/** Kinds of records of the embedded authorization server that whoever judges its tokens reads. */
+export const SIGNING_KEY = 'oauth-key';
+export const TAKEN_BACK = 'oauth-taken-back';
+
+/** The embedded authorization server as its tokens' judges see it: public keys and what was taken back, in memory. */
+export interface OwnIssuer extends TokenIssuer {
+  /** Calls the listener whenever something was taken back. */
+  onTakenBack(listener: () => void): () => void;
+  /** Since when it is known to be behind the store, by performance.now(); null while it is level. */
+  behindSince(): number | null;
+  close(): void;
+}
+
+export interface OwnIssuerOptions {
+  readonly issuer: string;
+  readonly store: Pick<Store, 'records' | 'watch'>;
+  readonly clock: Clock;
+  readonly onWarning: (text: string) => void;
+}
+
+const retryMillis = 1000;
+
+/** What is taken back: one token by its id, all of one grant by the grant's, all of one client by its name. */
+export function takenBackId(
+  of: { readonly tokenId: string } | { readonly grantId: string } | { readonly clientId: string },
+) {
+  if ('tokenId' in of) return `token/${sha256Hex(of.tokenId)}`;
+  return 'grantId' in of ? `grant/${sha256Hex(of.grantId)}` : `client/${sha256Hex(of.clientId)}`;
+}
+
+/** Ids of tokens of one grant begin with the grant's. */
+export function grantOf(tokenId: string): string | null {
+  const dot = tokenId.indexOf('.');
+  return dot === -1 ? null : tokenId.slice(0, dot);
+}
+
+/** Rejects when the store cannot be read at first; later on what was known stays, and counts as stale. */
+export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOptions): Promise<OwnIssuer> {
+  const listeners = new Set<() => void>();
+  let find = keyFinder({ keys: [] });
+  let known = '';
+  let generation = 0;
+  /** Until when what is issued counts as taken back, by id. */
+  let takenBack = new Map<string, number>();
+  let behindSince: number | null = null;
+  let reading = false;
+  let again = false;
+  let closed = false;
+  let retry: NodeJS.Timeout | null = null;
+
+  async function read(): Promise<void> {
+    const keys = (await all(SIGNING_KEY)).flatMap(({ value }) => publicKeyOf(value));
+    const text = JSON.stringify(keys);
+    if (text !== known) {
+      find = keyFinder({ keys });
+      known = text;
+      generation += 1;
+    }
+    takenBack = new Map((await all(TAKEN_BACK)).map(({ id, value }) => [id, momentOf(value)]));
+    for (const listener of listeners) listener();
+  }
+
+  async function all(kind: string): Promise<StoredRecord[]> {
+    const found: StoredRecord[] = [];
+    for (;;) {
+      const after = found.at(-1)?.id;
+      const page = await store.records.list(kind, clock(), after === undefined ? {} : { after });
+      found.push(...page);
+      if (page.length < recordsListedMax) return found;
+    }
+  }
+
+  /** One reading at a time, and one more when something changed during it. */
+  async function follow(): Promise<void> {
+    again = true;
+    if (reading || closed) return;
+    reading = true;
+    if (retry) clearTimeout(retry);
+    try {
+      while (again) {
+        again = false;
+        await read();
+      }
+      behindSince = null;
+    } catch (error) {
+      onWarning(
+        `what the authorization server took back cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      retry = setTimeout(() => void follow(), retryMillis);
+      retry.unref();
+    } finally {
+      reading = false;
+    }
+  }
+
+  await read();
+  const stop = store.watch((change) => {
+    const ours =
+      change.topic === 'records' && (change.id.startsWith(`${SIGNING_KEY}/`) || change.id.startsWith(`${TAKEN_BACK}/`));
+    if (change.topic !== 'resync' && !ours) return;
+    behindSince ??= performance.now();
+    void follow();
+  });
+  // A change between the first reading and the watch would otherwise go unseen.
+  void follow();
+
+  return {
+    issuer,
+    key: (header) => find(header),
+    get generation() {
+      return generation;
+    },
+    isRevoked: (token) =>
+      takenBack.size > 0 && idsOf(token).some((id) => (takenBack.get(id) ?? -Infinity) >= token.issuedAt),
+    onTakenBack(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    behindSince: () => behindSince,
+    close() {
+      closed = true;
+      stop();
+      if (retry) clearTimeout(retry);
+    },
+  };
+}
+
+function idsOf({ tokenId, clientId }: IssuedTo): string[] {
+  const grantId = grantOf(tokenId);
+  return [takenBackId({ tokenId }), takenBackId({ clientId }), ...(grantId === null ? [] : [takenBackId({ grantId })])];
+}
+
+/** What stands beside the sealed half. A record that cannot be read verifies nothing. */
+function publicKeyOf(value: JsonValue): JsonValue[] {
+  return typeof value === 'object' && value !== null && 'public' in value && value.public !== undefined
+    ? [value.public]
+    : [];
+}
+
+/** All that was issued until then is meant; what cannot be read means everything. */
+function momentOf(value: JsonValue): number {
+  const at = typeof value === 'object' && value !== null && 'at' in value ? value.at : null;
+  return typeof at === 'number' ? at : Infinity;
+}

@@ -1,0 +1,1 @@
+export { originsPolicy } from './policy.ts';
