@@ -33,6 +33,7 @@ test('every document that a document links to is there', () => {
     'CONTRIBUTING.md',
     'SECURITY.md',
     'docs/adapters.md',
+    'docs/audit.md',
     'docs/client.md',
     'docs/mcp.md',
     'docs/oauth.md',

@@ -10,16 +10,14 @@ const self: Actor = { id: 'server:here', via: 'server', from: 'here' };
 const admin: Actor = { id: 'operator:admin', via: 'http', from: '192.0.2.7' };
 
 function trailOn(events: EventStore) {
-  const lines: string[] = [];
   const warned: string[] = [];
   const taken = trail({
     events,
     clock: () => 1_800_000_000,
     self,
-    log: (line) => lines.push(line),
     warn: (text) => warned.push(text),
   });
-  return { taken, lines, warned };
+  return { taken, warned };
 }
 
 async function contentsOf(events: EventStore) {
@@ -54,22 +52,20 @@ test('takes down who did what to what, from where and why, in one chain with eve
   const stand = await verifyChain({
     rows: await events.list('events', { limit: 100 }),
     chain: 'events',
-    expected: null,
+    expected: [],
   });
   assert.deepEqual([stand.fault, stand.count], [null, 61]);
 });
 
 test('shows no key that somebody wrote into a reason, and no character that a terminal would obey', async () => {
   const { events } = memoryStore();
-  const { taken, lines } = trailOn(events);
+  const { taken } = trailOn(events);
   const reason = `leaked cs_sk_0123456789_${'a'.repeat(49)}\u202e\u009b31m`;
   await taken.record({ type: 'key.revoked', subject: 'k', reason }, admin);
   await taken.close();
-  assert.doesNotMatch(lines.join(), /aaaa|\u202e|\u009b/);
-  assert.equal(
-    contentOf((await events.list('events', { limit: 1 }))[0]?.text ?? '')?.reason.slice(0, 24),
-    'leaked cs_sk_0123456789_…'.slice(0, 24),
-  );
+  const [row] = await events.list('events', { limit: 1 });
+  assert.doesNotMatch(row?.text ?? '', /aaaa|\u202e|\u009b/);
+  assert.match(contentOf(row?.text ?? '')?.reason ?? '', /^leaked cs_sk_0123456789_…/);
 });
 
 test('keeps what happens while the store is away, in its order, and writes nothing twice when an answer was lost', async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Act, Actor, EventRow, EventStore } from '../core/event.ts';
-import { addLink, linkBehind, linkLine } from './link.ts';
+import { addLink, linkBehind } from './link.ts';
 
 /** Takes down who did what. What is recorded has been done: it never fails the deed. */
 export interface Trail {
@@ -17,8 +17,6 @@ export interface TrailOptions {
   readonly clock: Clock;
   /** Of what happens by itself. */
   readonly self: Actor;
-  /** Takes each event as one JSON line, as the decisions; null: no lines. */
-  readonly log: ((line: string) => void) | null;
   readonly warn: (text: string) => void;
 }
 
@@ -33,7 +31,7 @@ const waitingMax = 1000;
 const retryMillis = 1000;
 
 /** Events are written in their order, one at a time; while the store is away they wait in memory. */
-export function trail({ events, clock, self, log, warn }: TrailOptions): Trail {
+export function trail({ events, clock, self, warn }: TrailOptions): Trail {
   let waiting: Waiting[] = [];
   let lost = 0;
   let untold = 0;
@@ -48,7 +46,7 @@ export function trail({ events, clock, self, log, warn }: TrailOptions): Trail {
     const { act, actor, at } = first;
     const late: Act['detail'] = clock() - at > 1 ? { happened: new Date(Math.round(at * 1000)).toISOString() } : {};
     const before = unanswered?.of === first ? unanswered.row : null;
-    const row = await addLink(
+    await addLink(
       { events, clock },
       'events',
       (head, now) => {
@@ -58,7 +56,6 @@ export function trail({ events, clock, self, log, warn }: TrailOptions): Trail {
       },
       before,
     );
-    if (row) log?.(`{"level":"info","event":"audit.event",${linkLine(row).slice(1)}`);
   }
 
   async function writeAll(): Promise<void> {

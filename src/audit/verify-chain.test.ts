@@ -34,7 +34,7 @@ async function faultIn(changed: readonly EventRow[], expected: typeof end | null
   const stand = await verifyChain({
     rows: changed,
     chain: 'events',
-    expected,
+    expected: expected ? [expected] : [],
     comesLater: (sequence) => later.has(sequence),
   });
   return stand.fault;

@@ -32,8 +32,8 @@ export interface VerifyOptions {
   /** In the order in which they are kept. */
   readonly rows: AsyncIterable<EventRow> | Iterable<EventRow>;
   readonly chain: Chain;
-  /** Null: whether the end was cut off cannot be told. */
-  readonly expected: ExpectedEnd | null;
+  /** None: whether the end was cut off cannot be told. */
+  readonly expected: readonly ExpectedEnd[];
   /** True for a part that begins later on purpose. */
   readonly partial?: boolean;
   /** Whether a link of this number comes later, where the order is anybody's: in a file. */
@@ -70,7 +70,7 @@ export async function verifyChain(options: VerifyOptions): Promise<ChainStand> {
     const read: Read = { row, content: contentOf(row.text) };
     const found = faultOf({ read, next, before, grandparent, first: first === null, partial, options });
     if (found) return stand(fault(found.kind, found.from, found.to, found.words));
-    if (expected && row.sequence === expected.sequence && row.hash !== expected.hash)
+    if (expected.some(({ sequence, hash }) => sequence === row.sequence && hash !== row.hash))
       return stand(
         fault(
           'rewritten',
@@ -98,21 +98,22 @@ export async function verifyChain(options: VerifyOptions): Promise<ChainStand> {
         start - 1,
         `links 1 to ${start - 1} are missing, and no checkpoint tells of their removal`,
       );
-    if (!expected) return null;
+    const ends = expected.map(({ sequence }) => sequence);
     const last = before?.row.sequence ?? 0;
-    if (last < expected.sequence)
+    const [furthest, nearest] = [Math.max(0, ...ends), Math.min(Infinity, ...ends)];
+    if (last < furthest)
       return fault(
         'truncated',
         last + 1,
-        expected.sequence,
-        `the end is missing: ${last === 0 ? 'nothing is there' : `link ${last} is the last one`}, and ${expected.sequence} was noted`,
+        furthest,
+        `the end is missing: ${last === 0 ? 'nothing is there' : `link ${last} is the last one`}, and ${furthest} was noted`,
       );
-    if (expected.sequence < start)
+    if (nearest < start)
       return fault(
         'out_of_reach',
-        expected.sequence,
-        expected.sequence,
-        `link ${expected.sequence}, which was noted, has been removed since: nothing here can be held against it; note a newer end`,
+        nearest,
+        nearest,
+        `link ${nearest}, which was noted, has been removed since: nothing here can be held against it; note a newer end`,
       );
     return null;
   }
@@ -178,7 +179,7 @@ function orderFault({ read, next, before, options }: Looking, content: LinkConte
     return { kind: 'inserted', from: at, to: at, words: `link ${at} comes again behind link ${expected - 1}` };
   if (content.previous === before?.row.hash) return null;
   // Whom the next one was chained to, or who was noted, is the one that was there.
-  const noted = options.expected?.sequence === at ? options.expected.hash === read.row.hash : true;
+  const noted = options.expected.every(({ sequence, hash }) => sequence !== at || hash === read.row.hash);
   const original = next === null ? noted : contentOf(next.text)?.previous === read.row.hash;
   const changed = original ? expected - 1 : at;
   return {

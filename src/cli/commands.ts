@@ -8,6 +8,7 @@ import { deployCommands } from './commands/deploy.table.ts';
 import { routeCommands } from './commands/routes.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
+import { auditCommands } from './commands/audit.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
 import { storeCommands } from './commands/store.table.ts';
 import { tokenCommands } from './commands/tokens.table.ts';
@@ -25,5 +26,6 @@ export const COMMANDS: readonly Command[] = [
   ...deployCommands,
   ...backupCommands,
   ...evidenceCommands,
+  ...auditCommands,
   ...checkCommands,
 ];

@@ -56,6 +56,8 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
       rows: raw.audit?.rows ?? true,
       retainSeconds: secondsOf(raw.audit?.retain, 30 * 86_400),
       retainRows: raw.audit?.retainRows ?? 1_000_000,
+      retainEventsSeconds: secondsOf(raw.audit?.retainEvents, 400 * 86_400),
+      retainEventsCount: raw.audit?.retainEventsCount ?? 100_000,
     },
     outsideCallers: raw.callers ?? [],
     rotateEverySeconds: raw.rotateEvery === undefined ? null : secondsOf(raw.rotateEvery, 0),

@@ -74,6 +74,9 @@ export interface AuditConfig {
   readonly rows: boolean;
   readonly retainSeconds: number;
   readonly retainRows: number;
+  /** Events older than this, or beyond the newest so many, are removed in the background. */
+  readonly retainEventsSeconds: number;
+  readonly retainEventsCount: number;
 }
 
 export interface OauthConfig {

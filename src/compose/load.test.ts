@@ -617,7 +617,14 @@ test('fills in every default', () => {
     modeIsDefault: true,
     keys: [],
     failedAttempts: null,
-    audit: { log: true, rows: true, retainSeconds: 2_592_000, retainRows: 1_000_000 },
+    audit: {
+      log: true,
+      rows: true,
+      retainSeconds: 2_592_000,
+      retainRows: 1_000_000,
+      retainEventsSeconds: 34_560_000,
+      retainEventsCount: 100_000,
+    },
     outsideCallers: [],
     publicUrl: 'http://127.0.0.1:8700',
     oauth: null,
@@ -678,7 +685,7 @@ deliver:
   tools: { envFile: ${folder}/tools.env }
   legacy: { redis: redis://:hunter2@127.0.0.1/1 }
 failedAttempts: { limit: 5, per: 1m }
-audit: { log: false, rows: false, retain: 1h, retainRows: 10 }
+audit: { log: false, rows: false, retain: 1h, retainRows: 10, retainEvents: 2h, retainEventsCount: 20 }
 services:
   tools:
     upstream: https://Tools.example.org/base/
@@ -714,7 +721,14 @@ services:
     { kind: 'envFiles', pattern: join(folder, '*.env') },
   ]);
   assert.deepEqual(config.failedAttempts, { limit: 5, windowSeconds: 60 });
-  assert.deepEqual(config.audit, { log: false, rows: false, retainSeconds: 3600, retainRows: 10 });
+  assert.deepEqual(config.audit, {
+    log: false,
+    rows: false,
+    retainSeconds: 3600,
+    retainRows: 10,
+    retainEventsSeconds: 7200,
+    retainEventsCount: 20,
+  });
   assert.deepEqual(config.outsideCallers, ['outside', 'legacy']);
   assert.deepEqual([config.rotateEverySeconds, config.rotateGraceSeconds], [90 * 86_400, 2 * 86_400]);
   assert.deepEqual(Object.fromEntries(config.deliver), {

@@ -221,6 +221,8 @@ export const configSchema = z.strictObject({
       rows: z.boolean().optional().describe('A row per decision in the store; default true.'),
       retain: duration.optional().describe('How long rows are kept; default 30d.'),
       retainRows: count.optional().describe('How many rows are kept at most; default 1000000.'),
+      retainEvents: duration.optional().describe('How long events (who did what) are kept; default 400d.'),
+      retainEventsCount: count.optional().describe('How many events are kept at most; default 100000.'),
     })
     .optional()
     .describe('What is kept of decisions.'),

@@ -13,10 +13,11 @@ export function stackSeal(
   env: Env,
   onNotice: (text: string) => void,
 ): Seal {
-  return masterSeal({ env, folder: folderOf(config), onNotice });
+  return masterSeal({ env, folder: stateFolder(config), onNotice });
 }
 
-function folderOf({ file, store }: Pick<StackConfig, 'file' | 'store'>): string | null {
+/** Where secrets of this stack lie on this machine; null where the store is shared between machines. */
+export function stateFolder({ file, store }: Pick<StackConfig, 'file' | 'store'>): string | null {
   if (store.kind !== 'sqlite' && store.kind !== 'memory') return null;
   if (file !== null) return join(dirname(file), '.countersign');
   // Without a file the store is all that tells where the stack lives.

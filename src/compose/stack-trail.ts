@@ -6,18 +6,16 @@ import type { Store } from '../core/store.ts';
 export interface StackTrailOptions {
   readonly store: Pick<Store, 'events'>;
   readonly clock: Clock;
-  readonly logLine: ((line: string) => void) | null;
   readonly warn: (text: string) => void;
 }
 
 /** The trail of a running stack, which acts in the name of its machine. */
-export function stackTrail({ store, clock, logLine, warn }: StackTrailOptions): Trail {
+export function stackTrail({ store, clock, warn }: StackTrailOptions): Trail {
   const from = hostname();
   return trail({
     events: store.events,
     clock,
     self: { id: `server:${from}`, via: 'server', from },
-    log: logLine,
     warn,
   });
 }

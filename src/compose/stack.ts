@@ -156,7 +156,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const current = () => config;
 
   const seal = stackSeal(config, env, warn);
-  const deeds = stackTrail({ store, clock, logLine: config.audit.log && logLine ? logLine : null, warn });
+  const deeds = stackTrail({ store, clock, warn });
   opened.add(() => deeds.close());
   const happened = happenings(deeds, clock);
   const stale = staleness({

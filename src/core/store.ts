@@ -209,6 +209,8 @@ export interface DecisionFilter {
 }
 
 export interface DecisionStore {
+  /** More rows than this are never kept, whatever `prune` is told. */
+  readonly rowsMax: number;
   /** Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once. */
   append(rows: readonly DecisionRow[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */

@@ -5,6 +5,11 @@ export function sha256Hex(text: string): string {
   return hash('sha256', text, 'hex');
 }
 
+/** The same in base64url. */
+export function sha256Base64(text: string): string {
+  return hash('sha256', text, 'base64url');
+}
+
 export function sha256(bytes: Uint8Array): Buffer {
   // By way of a string: asking hash() for a Buffer costs twice as much.
   return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');

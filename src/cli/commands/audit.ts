@@ -1,12 +1,15 @@
 import { logLine } from '../../audit/log-line.ts';
-import { rfc3339 } from '../../core/clock.ts';
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import type { EventFilter, EventRow } from '../../core/event.ts';
 import { printable } from '../../core/printable.ts';
 import type { Outcome } from '../../core/decision.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../../core/store.ts';
 import type { Invocation } from '../command.ts';
+import { durationSeconds } from '../duration.ts';
 import { EXIT, usage } from '../failure.ts';
 import type { Style } from '../output.ts';
 import { atWork } from '../workplace.ts';
+import { showEvent } from './audit-events.ts';
 import { countOption } from './tokens.ts';
 
 const OUTCOME_STYLE: Readonly<Record<Outcome, Style>> = {
@@ -20,35 +23,71 @@ const batch = 500;
 
 export async function auditTail(invocation: Invocation): Promise<number> {
   const limit = countOption(invocation, 'lines', 20);
-  const filter = filterOf(invocation);
+  const events = invocation.flag('events');
+  refuseMixed(invocation, events);
+  const [ofEvents, ofDecisions] = [eventFilterOf(invocation), filterOf(invocation)];
   return atWork(invocation, async ({ store }) => {
-    if (!invocation.flag('follow')) {
-      const rows = await store.decisions.list({ ...filter, limit });
-      for (const row of rows) show(row, invocation);
-      if (rows.length === 0) invocation.out.talk('No decisions are kept that match.');
-      return EXIT.done;
-    }
-    await follow(store, { ...filter, limit }, invocation);
+    const following = invocation.flag('follow');
+    const shown = events
+      ? await tailed(eventsOf(store, ofEvents, invocation), limit, following, invocation)
+      : await tailed(decisionsOf(store, ofDecisions, invocation), limit, following, invocation);
+    if (shown === 0 && !following) invocation.out.talk(`No ${events ? 'events' : 'decisions'} are kept that match.`);
     return EXIT.done;
   });
 }
 
-/** Until Ctrl-C. Rows come in batches, so a poll a few times a second loses nothing and costs little. */
-async function follow(store: Store, filter: DecisionFilter, invocation: Invocation): Promise<void> {
+/** What is shown line by line, by number. */
+interface Tailed<Row extends { readonly sequence: number }> {
+  list(page: { readonly limit: number; readonly after?: number }): Promise<Row[]>;
+  newest(): Promise<number>;
+  show(row: Row): void;
+}
+
+function decisionsOf(
+  { decisions }: Store,
+  filter: Omit<DecisionFilter, 'limit'>,
+  invocation: Invocation,
+): Tailed<DecisionRow & { readonly sequence: number }> {
+  return {
+    list: (page) => decisions.list({ ...filter, ...page }),
+    newest: async () => (await decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0,
+    show: (row) => show(row, invocation),
+  };
+}
+
+function eventsOf({ events }: Store, filter: Omit<EventFilter, 'limit'>, invocation: Invocation): Tailed<EventRow> {
+  return {
+    list: (page) => events.list('events', { ...filter, ...page }),
+    newest: async () => (await events.head('events'))?.sequence ?? 0,
+    show: (row) => showEvent(row, invocation),
+  };
+}
+
+/** Resolves to how many were shown; following ends with Ctrl-C. Rows come in batches, so a poll loses nothing and costs little. */
+async function tailed<Row extends { readonly sequence: number }>(
+  { list, newest, show: showRow }: Tailed<Row>,
+  limit: number,
+  following: boolean,
+  { out }: Invocation,
+): Promise<number> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
   // Before the first row is shown: whoever has seen one may press Ctrl-C.
-  process.once('SIGINT', end).once('SIGTERM', end);
-  let rows = await store.decisions.list(filter);
-  let after = rows.at(-1)?.sequence ?? (await newest(store));
+  if (following) process.once('SIGINT', end).once('SIGTERM', end);
+  let rows = await list({ limit });
+  let shown = rows.length;
+  let after = rows.at(-1)?.sequence ?? (following ? await newest() : 0);
   for (;;) {
-    for (const row of rows) show(row, invocation);
+    for (const row of rows) showRow(row);
+    if (!following) return shown;
     after = rows.at(-1)?.sequence ?? after;
     if (rows.length < batch) await pause(stop.signal);
-    if (stop.signal.aborted || invocation.out.gone) break;
-    rows = await store.decisions.list({ ...filter, after, limit: batch });
+    if (stop.signal.aborted || out.gone) break;
+    rows = await list({ after, limit: batch });
+    shown += rows.length;
   }
   process.removeListener('SIGINT', end).removeListener('SIGTERM', end);
+  return shown;
 }
 
 function pause(signal: AbortSignal): Promise<void> {
@@ -64,8 +103,28 @@ function pause(signal: AbortSignal): Promise<void> {
   });
 }
 
-async function newest(store: Store): Promise<number> {
-  return (await store.decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0;
+const OF_DECISIONS = ['outcome', 'service', 'route', 'reason', 'caller'];
+const OF_EVENTS = ['type', 'actor'];
+
+function refuseMixed(invocation: Invocation, events: boolean): void {
+  const wrong = (events ? OF_DECISIONS : OF_EVENTS).find((option) => invocation.text(option) !== null);
+  if (wrong !== undefined)
+    throw usage(
+      events ? `--${wrong} is about decisions: leave out --events` : `--${wrong} is about events: add --events`,
+    );
+}
+
+function timesOf(invocation: Invocation): { since?: number; until?: number } {
+  const given = ['since', 'until'].flatMap((option) => {
+    const text = invocation.text(option);
+    return text === null ? [] : [[option, systemClock() - durationSeconds(text, option)]];
+  });
+  return Object.fromEntries(given) as { since?: number; until?: number };
+}
+
+function eventFilterOf(invocation: Invocation): Omit<EventFilter, 'limit'> {
+  const [type, actor] = [invocation.text('type'), invocation.text('actor')];
+  return { ...timesOf(invocation), ...(type !== null && { type }), ...(actor !== null && { actor }) };
 }
 
 function filterOf(invocation: Invocation): Omit<DecisionFilter, 'limit'> {
@@ -73,13 +132,11 @@ function filterOf(invocation: Invocation): Omit<DecisionFilter, 'limit'> {
   if (outcome !== null && !isOutcome(outcome)) {
     throw usage(`--outcome is ${Object.keys(OUTCOME_STYLE).join(', ')}; "${outcome}" is none of them`);
   }
-  const service = invocation.text('service');
-  const caller = invocation.text('caller');
-  return {
-    ...(outcome === null ? {} : { outcome }),
-    ...(service === null ? {} : { service }),
-    ...(caller === null ? {} : { caller }),
-  };
+  const given = ['service', 'route', 'reason', 'caller'].flatMap((option) => {
+    const value = invocation.text(option);
+    return value === null ? [] : [[option, value]];
+  });
+  return { ...timesOf(invocation), ...(outcome !== null && { outcome }), ...Object.fromEntries(given) };
 }
 
 function isOutcome(text: string): text is Outcome {

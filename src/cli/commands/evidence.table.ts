@@ -1,10 +1,5 @@
 import type { Command } from '../command.ts';
 
-const caller = {
-  type: 'text',
-  value: 'WHO',
-  summary: 'only this caller, as the report names it: service:aidb',
-} as const;
 const service = { type: 'text', value: 'SERVICE', summary: 'only calls of this service' } as const;
 
 /** Commands about what happened, and about one request. */
@@ -67,23 +62,6 @@ export const evidenceCommands: readonly Command[] = [
     changes: false,
     examples: ['countersign simulate --against new.yaml --since 7d', 'countersign simulate --enforce --since 24h'],
     load: async () => (await import('./simulate.ts')).simulate,
-  },
-  {
-    name: 'audit tail',
-    summary: 'the latest decisions, one line each',
-    about:
-      'Oldest first. With --follow it goes on until Ctrl-C. With --output json each line is the decision as it is logged.',
-    positionals: [],
-    options: {
-      follow: { type: 'flag', short: 'f', summary: 'go on with what comes' },
-      lines: { type: 'text', short: 'n', value: 'COUNT', summary: 'how many to begin with (default: 20)' },
-      outcome: { type: 'text', value: 'OUTCOME', summary: 'only allow, deny, would_deny or public' },
-      service,
-      caller,
-    },
-    changes: false,
-    examples: ['countersign audit tail --follow', 'countersign audit tail --outcome deny -n 50 --output json'],
-    load: async () => (await import('./audit.ts')).auditTail,
   },
   {
     name: 'sign',

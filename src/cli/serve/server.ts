@@ -2,6 +2,7 @@ import { lineWriter } from '../../audit/line-writer.ts';
 import type { AuditOptions } from '../../audit/audit.ts';
 import { createAuthority } from '../../authority/authority.ts';
 import type { StackConfig } from '../../compose/config.ts';
+import { auditDuties } from '../../compose/audit-duties.ts';
 import { keyDuties } from '../../compose/key-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
@@ -54,6 +55,7 @@ export async function startServer(
   void trail.record({ type: 'server.started', subject: inForce.name, detail });
   const services = inForce.services.map(({ name }) => name);
   void trail.record({ type: 'config.loaded', subject: inForce.name, detail: { digest: inForce.digest, services } });
+  const seals = auditDuties(stack, { warn: (text) => out.warn(text) });
   const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
   return {
     stack,
@@ -61,6 +63,8 @@ export async function startServer(
     async end(drainMillis, graceMillis = 0) {
       await duties.close();
       await doors.close(drainMillis, graceMillis);
+      await stack.audit.flush();
+      await seals.close();
       await trail.record({ type: 'server.stopped', subject: inForce.name, detail });
       await closeRest();
     },

@@ -13,6 +13,7 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
   const rollups = memoryRollups();
 
   return {
+    rowsMax,
     append: (added) =>
       step(() => {
         for (const row of added) rows.push({ ...row, sequence: (sequence += 1) });

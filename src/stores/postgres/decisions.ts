@@ -115,6 +115,7 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
   }
 
   return {
+    rowsMax: Infinity,
     async append(rows) {
       if (rows.length === 0) return;
       await database.query(

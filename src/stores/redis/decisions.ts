@@ -2,7 +2,7 @@ import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/stor
 import { callerOf, groupMerger } from '../groups.ts';
 import { rollUp } from '../roll-up.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
-import type { ScriptName } from './scripts.ts';
+import { decisionsMax, type ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
@@ -52,6 +52,7 @@ export function redisDecisions(server: Server): DecisionStore {
   }
 
   return {
+    rowsMax: decisionsMax,
     async append(rows) {
       for (let start = 0; start < rows.length; start += step) {
         const some = rows.slice(start, start + step);

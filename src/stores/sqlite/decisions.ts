@@ -69,6 +69,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
   }
 
   return {
+    rowsMax: Infinity,
     append: (rows) =>
       step(() => {
         if (rows.length === 0) return;

@@ -1,0 +1,117 @@
+import type { Act } from '../core/event.ts';
+import type { DecisionRow } from '../core/store.ts';
+import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
+import type { LinkContent } from './link.ts';
+
+export type KeptDecision = DecisionRow & { readonly sequence: number };
+
+/** How many decisions one seal is about at most: as much as is read and hashed without holding up requests. */
+export const sealedRowsMax = 500;
+
+/** Characters of a digest that mark a row within its seal (66 bits); the seal's own digest is over whole ones. */
+const markLength = 11;
+
+/** What a seal says of a batch of decisions. */
+export interface Sealed {
+  /** Numbers of the first and the last decision. */
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  /** SHA-256 over the digests of all rows, in their order. */
+  readonly digest: string;
+  /** For each row a character (s for a refused stranger, who may be forgotten early; - otherwise) and its mark. */
+  readonly marks: string;
+  /** Numbers between the first and the last that no decision had: [from, to]. */
+  readonly gaps: readonly (readonly [number, number])[];
+  /** Of the earliest decision, epoch seconds. */
+  readonly earliest: number;
+  /** What was kept at that time at most. */
+  readonly retain: { readonly seconds: number; readonly rows: number };
+}
+
+export interface Mark {
+  readonly sequence: number;
+  readonly mark: string;
+  readonly ofStranger: boolean;
+}
+
+/** All that a row says, in one unambiguous text. */
+function digestOf(row: KeptDecision, sequence = row.sequence): string {
+  return sha256Base64(
+    JSON.stringify([
+      sequence,
+      row.time,
+      row.outcome,
+      row.reason,
+      row.note,
+      row.mode,
+      row.service,
+      row.route,
+      row.method,
+      row.path,
+      row.principal,
+      row.claimed,
+      row.scheme,
+      row.credentialId,
+      row.clientAddress,
+      row.skewSeconds,
+      row.durationMicros,
+      row.requestId,
+    ]),
+  );
+}
+
+/** The mark of a row, as if it had this number. */
+export function markOf(row: KeptDecision, sequence = row.sequence): string {
+  return digestOf(row, sequence).slice(0, markLength);
+}
+
+export function digestOfAll(rows: readonly KeptDecision[]): string {
+  return sha256Hex(rows.map((row) => digestOf(row)).join(''));
+}
+
+/** The seal over rows in the order of their numbers; at least one. */
+export function sealOver(rows: readonly KeptDecision[], retain: Sealed['retain']): Act {
+  const [first, last] = [rows[0]?.sequence ?? 0, rows.at(-1)?.sequence ?? 0];
+  const gaps: [number, number][] = [];
+  const digests: string[] = [];
+  let marks = '';
+  let earliest = Infinity;
+  let before = first - 1;
+  for (const row of rows) {
+    if (row.sequence > before + 1) gaps.push([before + 1, row.sequence - 1]);
+    before = row.sequence;
+    earliest = Math.min(earliest, row.time);
+    const digest = digestOf(row);
+    digests.push(digest);
+    marks += (isStranger(row) ? 's' : '-') + digest.slice(0, markLength);
+  }
+  const digest = sha256Hex(digests.join(''));
+  return {
+    type: 'seal.decisions',
+    subject: '',
+    detail: { first, last, count: rows.length, digest, marks, gaps, earliest, retain: { ...retain } },
+  };
+}
+
+/** Null for a link that is no seal. */
+export function sealedIn({ type, detail }: LinkContent): Sealed | null {
+  return type === 'seal.decisions' ? (detail as unknown as Sealed) : null;
+}
+
+export function marksIn({ first, last, marks, gaps }: Sealed): Mark[] {
+  const found: Mark[] = [];
+  let sequence = first;
+  for (let at = 0; at < marks.length && sequence <= last; at += markLength + 1) {
+    const gap = gaps.find(([from]) => from === sequence);
+    if (gap) sequence = gap[1] + 1;
+    found.push({ sequence, mark: marks.slice(at + 1, at + 1 + markLength), ofStranger: marks[at] === 's' });
+    sequence += 1;
+  }
+  return found;
+}
+
+/** Rows that are removed apart from the others, since anybody can make any number of them (DecisionStore.prune). */
+function isStranger({ principal, outcome }: DecisionRow): boolean {
+  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
+}

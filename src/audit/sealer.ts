@@ -1,0 +1,133 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../core/clock.ts';
+import type { Act, Actor, Chain, EventStore } from '../core/event.ts';
+import type { DecisionStore } from '../core/store.ts';
+import { addLink, linkBehind, recordAct } from './link.ts';
+import { sealedRowsMax, sealOver } from './seal.ts';
+import { contentOf } from './verify-chain.ts';
+
+export interface SealerOptions {
+  readonly events: EventStore;
+  readonly decisions: DecisionStore;
+  readonly clock: Clock;
+  readonly self: Actor;
+  /** What is kept of decisions. */
+  readonly retain: { readonly seconds: number; readonly rows: number };
+  /** What is kept of events. */
+  readonly retainEvents: { readonly seconds: number; readonly rows: number };
+}
+
+/** Keeps the chains: seals decisions into theirs, notes where that one ends in the events, and removes what is too old of both. */
+export interface Sealer {
+  /** Seals what was recorded since; `mayGoOn` is asked between batches. Resolves to how many decisions. */
+  seal(mayGoOn?: () => boolean): Promise<number>;
+  /** Whether a whole batch waits to be sealed. */
+  waiting(): Promise<boolean>;
+  /** Notes in the events how far decisions are sealed, when that has moved. */
+  note(): Promise<void>;
+  /** Removes what need not be kept any more, behind a checkpoint that tells of it. */
+  prune(): Promise<void>;
+}
+
+/** Removed at least so many at a time, unless a day has passed: a checkpoint is a link, too. */
+const prunedMin = 1000;
+const daySeconds = 86_400;
+
+export function sealer(options: SealerOptions): Sealer {
+  const { events, decisions, clock, self } = options;
+  const rows = Math.min(options.retain.rows, decisions.rowsMax);
+  const retain = { seconds: options.retain.seconds, rows };
+  let prunedAt: Readonly<Record<Chain, number>> = { events: 0, decisions: 0 };
+
+  /** The last decision that is sealed. */
+  async function sealedThrough(): Promise<number> {
+    const [row] = await events.list('decisions', { type: 'seal.decisions', limit: 1 });
+    return Number((row && contentOf(row.text)?.detail?.['last']) ?? 0);
+  }
+
+  return {
+    async seal(mayGoOn = () => true) {
+      let count = 0;
+      for (;;) {
+        const seen = await events.head('decisions');
+        const after = await sealedThrough();
+        const found = await decisions.list({ after, limit: sealedRowsMax });
+        if (found.length === 0) return count;
+        await nextTurn();
+        const act = sealOver(found, retain);
+        const link = await addLink({ events, clock }, 'decisions', (head, now) =>
+          // Whoever was faster has sealed these.
+          head?.hash === seen?.hash ? linkBehind('decisions', head, act, self, now) : null,
+        );
+        if (link) count += found.length;
+        await nextTurn();
+        if (found.length < sealedRowsMax || !mayGoOn()) return count;
+      }
+    },
+
+    async waiting() {
+      const after = await sealedThrough();
+      const [newest] = await decisions.list({ limit: 1 });
+      return (newest?.sequence ?? 0) - after >= sealedRowsMax;
+    },
+
+    async note() {
+      const head = await events.head('decisions');
+      if (!head) return;
+      const [noted] = await events.list('events', { type: 'decisions.sealed', limit: 1 });
+      if (noted && contentOf(noted.text)?.detail?.['hash'] === head.hash) return;
+      const detail = { sequence: head.sequence, hash: head.hash, last: await sealedThrough() };
+      await recordAct({ events, clock }, { type: 'decisions.sealed', subject: '', detail }, self);
+    },
+
+    async prune() {
+      const { seconds, rows: count } = options.retainEvents;
+      const last = (await events.head('events'))?.sequence ?? 0;
+      await pruneChain('events', Math.max(await oldUntil('events', seconds), last - count));
+      // As long as any of its decisions may be there a seal is needed.
+      const old = await oldUntil('decisions', retain.seconds + daySeconds);
+      await pruneChain('decisions', Math.max(old, await sealsBefore((await sealedThrough()) - 2 * rows)));
+    },
+  };
+
+  /** Number of the last link that is older than this. */
+  async function oldUntil(chain: Chain, seconds: number): Promise<number> {
+    const [old] = await events.list(chain, { until: clock() - seconds, limit: 1 });
+    return old?.sequence ?? 0;
+  }
+
+  /** Number of the last seal over decisions before this one; found by halves, since decisions grow with the seals. */
+  async function sealsBefore(decision: number): Promise<number> {
+    const [first] = await events.list('decisions', { after: 0, limit: 1 });
+    let [low, high] = [(first?.sequence ?? 1) - 1, (await events.head('decisions'))?.sequence ?? 0];
+    if (decision <= 0) return 0;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const [row] = await events.list('decisions', { type: 'seal.decisions', after: middle - 1, limit: 1 });
+      if (row && Number(contentOf(row.text)?.detail?.['last']) < decision) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  async function pruneChain(chain: Chain, asked: number): Promise<void> {
+    const [first] = await events.list(chain, { after: 0, limit: 1 });
+    const last = Math.min(asked, ((await events.head(chain))?.sequence ?? 0) - 1);
+    const removable = first ? last - first.sequence + 1 : 0;
+    const patient = removable < prunedMin && clock() - prunedAt[chain] < daySeconds;
+    if (removable <= 0 || patient) return;
+    prunedAt = { ...prunedAt, [chain]: clock() };
+    const [end] = await events.list(chain, { after: last - 1, limit: 1 });
+    if (end?.sequence !== last) return;
+    const type = chain === 'events' ? 'audit.checkpoint' : 'seal.checkpoint';
+    const removed = { removed_through: last, removed_hash: end.hash, removed_count: removable };
+    await addLink({ events, clock }, chain, (head, now) =>
+      linkBehind(chain, head, checkpoint(type, removed), self, now),
+    );
+    await events.prune(chain, last);
+  }
+
+  function checkpoint(type: Act['type'], removed: Record<string, number | string>): Act {
+    return { type, subject: '', detail: removed };
+  }
+}

@@ -1,0 +1,34 @@
+import { linkLine } from '../../audit/link.ts';
+import { contentOf } from '../../audit/verify-chain.ts';
+import type { EventRow } from '../../core/event.ts';
+import { printable } from '../../core/printable.ts';
+import type { Invocation } from '../command.ts';
+
+/** One event as a line. */
+export function showEvent(row: EventRow, { out, json }: Invocation): void {
+  if (json) {
+    out.line(linkLine(row));
+    return;
+  }
+  const content = contentOf(row.text);
+  const { time, type, actor, via, from, subject, reason, detail } = content ?? {
+    time: '',
+    type: row.type,
+    actor: row.actor,
+    via: '',
+    from: '',
+    subject: '',
+    reason: '',
+    detail: {},
+  };
+  const who = `${actor} (${via} from ${from})`;
+  const why = reason === '' ? '' : `because: ${reason}`;
+  const words = [
+    type.padEnd(16),
+    printable(subject),
+    printable(who),
+    printable(JSON.stringify(detail)),
+    printable(why),
+  ];
+  out.line([out.paint('dim', time), ...words.filter((word) => word !== '')].join('  ').trimEnd());
+}

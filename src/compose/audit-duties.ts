@@ -1,0 +1,94 @@
+import { hostname } from 'node:os';
+import { sealer } from '../audit/sealer.ts';
+import { lease } from '../core/lease.ts';
+import { hasCode } from '../core/store.ts';
+import { uuid } from '../crypto/random.ts';
+import type { Stack } from './stack.ts';
+
+/** What a server does about the audit by itself: seals decisions, notes how far, removes what is too old. */
+export interface AuditDuties {
+  /** Seals what is left, when it falls to this one. */
+  close(): Promise<void>;
+}
+
+export interface AuditDutiesOptions {
+  readonly warn: (text: string) => void;
+  /** How often is looked; 2,000 ms. */
+  readonly lookMillis?: number;
+}
+
+const leaseSeconds = 30;
+/** Where little happens, so much of it is sealed together. */
+const sealSeconds = 30;
+const noteSeconds = 300;
+const pruneSeconds = 600;
+
+/** Of several servers on one store one does it at a time. */
+export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDutiesOptions): AuditDuties {
+  const { store, clock, config } = stack;
+  const { retainSeconds, retainRows, retainEventsSeconds, retainEventsCount } = config.audit;
+  const from = hostname();
+  const work = sealer({
+    events: store.events,
+    decisions: store.decisions,
+    clock,
+    self: { id: `server:${from}`, via: 'server', from },
+    retain: { seconds: retainSeconds, rows: retainRows },
+    retainEvents: { seconds: retainEventsSeconds, rows: retainEventsCount },
+  });
+  const turn = lease({ records: store.records, name: 'audit', holder: uuid(), seconds: leaseSeconds });
+  let closed = false;
+  let complained = false;
+  let [sealedAt, notedAt, prunedAt] = [0, clock(), clock()];
+  let under: Promise<void> | null = null;
+
+  async function look(last: boolean): Promise<void> {
+    try {
+      if (!(await turn.take(clock()))) return;
+      if (config.audit.rows && (last || (await isDue()))) {
+        // The lease is long compared with one look; what is left is done at the next.
+        const until = performance.now() + (leaseSeconds * 1000) / 3;
+        await work.seal(() => !closed && performance.now() < until);
+        sealedAt = clock();
+      }
+      if (last || clock() - notedAt >= noteSeconds) {
+        await work.note();
+        notedAt = clock();
+      }
+      if (!last && clock() - prunedAt >= pruneSeconds) {
+        prunedAt = clock();
+        await work.prune();
+      }
+      if (last) await turn.release(clock());
+      complained = false;
+    } catch (error) {
+      // The store is away, which is said elsewhere; the next look comes soon.
+      if (complained || hasCode(error, 'store_unavailable')) return;
+      complained = true;
+      warn(`the audit could not be sealed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async function isDue(): Promise<boolean> {
+    return clock() - sealedAt >= sealSeconds || (await work.waiting());
+  }
+
+  function lookAgain(millis: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      under = look(false).finally(() => {
+        under = null;
+        if (!closed) timer = lookAgain(lookMillis);
+      });
+    }, millis).unref();
+  }
+
+  let timer = lookAgain(lookMillis);
+  return {
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await under;
+      await look(true);
+    },
+  };
+}
