@@ -78,16 +78,20 @@ for (const [kind, server] of Object.entries(servers)) {
   });
 }
 
-if (servers.redis) {
+for (const [words, offset] of [
+  ['ahead', 400],
+  ['behind', -400],
+] as const) {
+  if (!servers.redis) continue;
   const { url } = servers.redis;
-  test('a replica whose clock is 400 s ahead lets nobody in whom the others would not, and nothing twice', async (t) => {
+  test(`a replica whose clock is 400 s ${words} lets nothing in twice, and nobody who was revoked`, async (t) => {
     const config = parseConfig(text(url), { file: null, env });
-    const [right, ahead] = [0, 400].map(async (seconds) => {
+    const [right, wrong] = [0, offset].map(async (seconds) => {
       const stack = await createStack({ config, env, clock: () => systemClock() + seconds });
       t.after(() => stack.close());
       return stack;
     }) as [Promise<Stack>, Promise<Stack>];
-    const stacks = [await right, await ahead] as const;
+    const stacks = [await right, await wrong] as const;
     const [one, other] = stacks;
     const now = Math.floor(systemClock());
     const asks = (headers: Record<string, string>): Promise<string[]> =>
@@ -110,7 +114,7 @@ if (servers.redis) {
     };
     for (const [created, by] of [
       [now, ['allow', 'timestamp_outside_window']],
-      [now + 400, ['timestamp_outside_window', 'allow']],
+      [now + offset, ['timestamp_outside_window', 'allow']],
     ] as const) {
       const headers = await signature(created);
       assert.deepEqual(await asks(headers), by);
@@ -118,13 +122,17 @@ if (servers.redis) {
     }
 
     const order = { scopes: [], allowedIps: [], clientId: null, metadata: {}, createdBy: 'test' };
-    const { token } = await one.tokens.mint({ ...order, ttlSeconds: 300 });
-    assert.deepEqual(await asks({ authorization: `Bearer ${token}` }), ['allow', 'expired']);
+    // Whose clock is the earlier one makes a token that has ended by the other's.
+    const { token, record: session } = await (offset > 0 ? one : other).tokens.mint({ ...order, ttlSeconds: 300 });
+    const withToken = { authorization: `Bearer ${token}` };
+    assert.deepEqual(await asks(withToken), offset > 0 ? ['allow', 'expired'] : ['expired', 'allow']);
+    await one.tokens.revoke(session.tokenId);
+    await until(async () => (await asks(withToken)).every((reason) => reason === 'revoked'));
     const made = await createKey(other.store, other.seal, {
       service: 'aidb',
       kind: 'sk',
       expiresAt: null,
-      now: now + 400,
+      now: now + offset,
     });
     await known(made.record.id);
     await revokeKey(one.store, made.record.id, now);
