@@ -15,6 +15,7 @@ import { signHttpRequest } from '../../src/schemes/http-signature/index.ts';
 import { startPostgres, startRedis, type Ending } from '../fixtures/databases.ts';
 import { MissingProgram } from '../fixtures/programs.ts';
 import { startReplicas, type Door, type Replicas } from '../fixtures/replicas.ts';
+import { tcpRelay } from '../fixtures/tcp-relay.ts';
 import { cleanEnvironment, runCli } from './program.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: '0'.repeat(64) };
@@ -75,12 +76,16 @@ async function healthOf({ gateways: [gateway] }: Replicas): Promise<string> {
   return ((await answer.json()) as { status: string }).status;
 }
 
-async function started(t: TestContext, store: string) {
-  const direct = await openStore(storeConfig(store) ?? assert.fail(store), env);
+/** The replicas reach the store over a wire that can be cut; operators do not. */
+async function started(t: TestContext, { url, port }: { readonly url: string; readonly port: number }) {
+  const direct = await openStore(storeConfig(url) ?? assert.fail(url), env);
   t.after(() => direct.close());
   await direct.migrate();
-  const replicas = await startReplicas(t, { store, routes, env });
-  return { replicas, doors: replicas.doors, by: operator(direct) };
+  const relay = await tcpRelay(t, port);
+  const store = new URL(url);
+  store.port = String(relay.port);
+  const replicas = await startReplicas(t, { store: store.href, routes, env });
+  return { relay, replicas, doors: replicas.doors, by: operator(direct) };
 }
 
 type Setting = Awaited<ReturnType<typeof started>>;
@@ -163,6 +168,21 @@ async function routesHold({ replicas, doors }: Setting): Promise<void> {
   await everywhere(doors, '/opened', {}, 401);
 }
 
+/** What changes in the moment of a cut is known afterwards as well, and nobody who is known is refused for it. */
+async function cutOff({ relay, doors, by }: Setting): Promise<void> {
+  const { key: steady } = await by.key();
+  await everywhere(doors, '/x', withKey(steady), 200);
+  for (let round = 0; round < 5; round += 1) {
+    const { record, key } = await by.key();
+    await everywhere(doors, '/x', withKey(key), 200);
+    relay.cut();
+    const revoked = by.revoke(record.id);
+    for (const door of doors) assert.equal(await door.ask('/x', withKey(steady)), 200, door.name);
+    await revoked;
+    await everywhere(doors, '/x', withKey(key), 401);
+  }
+}
+
 interface Outage {
   begin(): Promise<void> | void;
   /** How long it is to last at least, seconds. */
@@ -220,13 +240,18 @@ async function have<Server>(t: TestContext, start: (t: Ending) => Promise<Server
 test('replicas on Redis', async (t) => {
   const redis = await have(t, startRedis);
   if (!redis) return;
-  const setting = await started(t, redis.url);
+  const setting = await started(t, redis);
   const { doors, by } = setting;
   await t.test('a change holds at every door, under load', () => changesHold(setting));
   await t.test('of 200 at once one uses a nonce, and five a limit of five', () => onceAndFive(setting));
   await t.test('published routes hold at every door until they are withdrawn', () => routesHold(setting));
+  await t.test('every connection cut', () => cutOff(setting));
+  await t.test('a wire that goes silent', () =>
+    outage(setting, { begin: setting.relay.silence, end: setting.relay.restore }),
+  );
   await t.test('Redis killed and started again', () => outage(setting, { begin: redis.kill, end: redis.restart }));
-  await t.test('Redis that stands still', () =>
+  // To the replicas much the same as a silent wire, so that once is enough for every day.
+  await t.test('Redis that stands still', { skip: stillSeconds === 0 && 'in npm run soak' }, () =>
     outage(setting, { begin: redis.pause, end: redis.resume, seconds: stillSeconds }),
   );
   await t.test('Redis started again empty: nobody is known, and a new key is', async () => {
@@ -243,10 +268,11 @@ test('replicas on Redis', async (t) => {
 test('replicas on Postgres', async (t) => {
   const postgres = await have(t, (ending) => startPostgres(ending, { durable: true }));
   if (!postgres) return;
-  const setting = await started(t, postgres.url);
+  const setting = await started(t, postgres);
   const { doors, by } = setting;
   await t.test('a change holds at every door, under load', () => changesHold(setting));
   await t.test('of 200 at once one uses a nonce, and five a limit of five', () => onceAndFive(setting));
+  await t.test('every connection cut', () => cutOff(setting));
   await t.test('Postgres that stands still', () =>
     outage(setting, { begin: postgres.pause, end: postgres.resume, seconds: stillSeconds }),
   );
