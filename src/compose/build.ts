@@ -14,6 +14,7 @@ import {
   type StackConfig,
   type StoreConfig,
 } from './config.ts';
+import { listenTlsOf, upstreamTlsOf } from './build-tls.ts';
 import type { Environment } from './env.ts';
 import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from './schema.ts';
@@ -35,13 +36,18 @@ const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-sig
 /** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
 export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig {
   const { file, digest, folder, environment, warnings } = options;
-  const publicUrl = publicUrlOf(raw.publicUrl, address(raw.listen ?? '127.0.0.1:8700'));
+  const secure = raw.tls !== undefined;
+  const publicUrl = publicUrlOf(raw.publicUrl, { listen: address(raw.listen ?? '127.0.0.1:8700'), secure });
   return {
     file,
     digest,
     name: raw.name ?? 'countersign',
     listen: address(raw.listen ?? '127.0.0.1:8700'),
     adminListen: address(raw.adminListen ?? '127.0.0.1:8701'),
+    tls: listenTlsOf(raw.tls, folder),
+    adminTls: raw.adminTls
+      ? { cert: resolve(folder, raw.adminTls.cert), key: resolve(folder, raw.adminTls.key) }
+      : null,
     adminHosts: raw.adminHosts ?? [],
     store: storeOf(raw.store, options),
     mode: raw.mode ?? 'enforce',
@@ -68,24 +74,35 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
       ),
     ),
     publicUrl,
-    oauth: oauthOf(raw.oauth, address(raw.adminListen ?? '127.0.0.1:8701')),
-    services: Object.entries(raw.services).map(([name, service]) => serviceOf(name, service, publicUrl, options)),
+    oauth: oauthOf(raw.oauth, {
+      listen: address(raw.adminListen ?? '127.0.0.1:8701'),
+      secure: raw.adminTls !== undefined,
+    }),
+    services: Object.entries(raw.services).map(([name, service]) =>
+      serviceOf(name, service, { publicUrl, secure }, options),
+    ),
     tokenTtlSeconds: environment.tokenTtlSeconds,
     warnings,
   };
 }
 
-function serviceOf(name: string, raw: RawService, publicUrl: string, options: BuildOptions): ServiceConfig {
+function serviceOf(
+  name: string,
+  raw: RawService,
+  front: { publicUrl: string; secure: boolean },
+  options: BuildOptions,
+): ServiceConfig {
   const { folder, environment, schemes } = options;
   const accepted = raw.accept ?? acceptedByDefault;
   const listen = raw.listen === undefined ? null : address(raw.listen);
   const rules = (raw.routes ?? []).map(ruleOf);
   const mcp = mcpRulesOf(raw);
-  const oauth = serviceOauthOf(name, raw, { publicUrl, rules, mcp, listen });
+  const oauth = serviceOauthOf(name, raw, { ...front, rules, mcp, listen });
   return {
     name,
     upstream: raw.upstream === undefined ? `stdio://${name}` : upstreamOf(raw.upstream),
     command: commandOf(raw, folder),
+    tls: upstreamTlsOf(raw.tls, folder),
     listen,
     hosts: raw.hosts ?? [],
     mount: raw.mount ?? null,

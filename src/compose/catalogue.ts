@@ -10,6 +10,7 @@ import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
 import { toolsPolicy } from '../policies/tools/index.ts';
 import { apiKey } from '../schemes/api-key/index.ts';
+import { clientCertificate, type ClientCertificateOptions } from '../schemes/client-certificate/index.ts';
 import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signature/index.ts';
 import { oauth, type TokenIssuer } from '../schemes/oauth/index.ts';
 import { serviceSignature } from '../schemes/service-signature/index.ts';
@@ -34,6 +35,7 @@ export interface SchemeParts {
   readonly once: (key: string, expiresAt: number) => Promise<boolean>;
   /** The same for the nonces of HTTP signatures. */
   readonly nonceOnce: HttpSignatureOptions['once'];
+  readonly certificates: Pick<ClientCertificateOptions, 'names' | 'isRevoked'>;
 }
 
 export interface PolicyParts {
@@ -79,6 +81,8 @@ const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
   'api-key': ({ keyring, clock, service }) => apiKey({ keyring, clock, authorization: service.authorization }),
   'session-token': ({ tokens, clock, service }) =>
     sessionToken({ tokens, clock, authorization: service.authorization }),
+  'client-certificate': ({ certificates, clock, service }) =>
+    clientCertificate({ ...certificates, clock, authorization: service.authorization }),
 };
 
 /** One line per store. */

@@ -9,6 +9,7 @@ import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { mcpFaults, routeFaults } from './route-checks.ts';
 import { servicePattern } from './schema-words.ts';
+import { checkTls } from './tls-checks.ts';
 
 export interface CheckOptions {
   readonly files: FileChecks;
@@ -50,6 +51,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   checkMounts(names, found);
   checkHosts(root, names, found);
   checkOauth(root, found);
+  checkTls(root, options.files, found);
   checkRotation(root, callers, options.files, found);
   return found;
 }

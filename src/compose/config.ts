@@ -12,6 +12,9 @@ export interface StackConfig {
   readonly name: string;
   readonly listen: ListenAddress;
   readonly adminListen: ListenAddress;
+  /** TLS of listen and of the services' own ports, and of adminListen; null for plain HTTP. */
+  readonly tls: ListenTlsConfig | null;
+  readonly adminTls: Pick<ListenTlsConfig, 'cert' | 'key'> | null;
   /** Host names (lower case) under which the admin endpoints answer besides adminListen. */
   readonly adminHosts: readonly string[];
   readonly store: StoreConfig;
@@ -46,6 +49,27 @@ export interface StackConfig {
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** Paths of PEM files, absolute. */
+export interface ListenTlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of client certificates; null: none is asked for. */
+  readonly clientCa: string | null;
+  /** Of SPIFFE ids; null: they prove nobody. */
+  readonly trustDomain: string | null;
+  /** Services by the common name of certificates without a SPIFFE id. */
+  readonly subjects: ReadonlyMap<string, string>;
+}
+
+/** Paths of PEM files, absolute; null for what the machine trusts, and for no certificate of ours. */
+export interface UpstreamTlsConfig {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** The name that the upstream's certificate must have, where it is not that of the address. */
+  readonly serverName: string | null;
 }
 
 export type StoreConfig =
@@ -111,7 +135,14 @@ export interface ServiceOauth {
 }
 
 /** In the order in which they are asked. A JWT is known by its shape, so it is not looked for among foreign keys. */
-export const SCHEMES = ['http-signature', 'service-signature', 'oauth', 'api-key', 'session-token'] as const;
+export const SCHEMES = [
+  'http-signature',
+  'service-signature',
+  'oauth',
+  'api-key',
+  'session-token',
+  'client-certificate',
+] as const;
 export type SchemeName = (typeof SCHEMES)[number];
 
 export interface ServiceConfig {
@@ -120,6 +151,8 @@ export interface ServiceConfig {
   readonly upstream: string;
   /** An MCP server that is run here and speaks over its standard input and output; null for one that is reached over HTTP. */
   readonly command: CommandConfig | null;
+  /** How an https upstream is spoken to; null for the usual way. */
+  readonly tls: UpstreamTlsConfig | null;
   /** A port of its own, where the whole path space is the service's; null for none. */
   readonly listen: ListenAddress | null;
   /** Host names (lower case) that mean this service. */

@@ -7,14 +7,14 @@ import { seconds } from './quantities.ts';
 /** Where metadata of a resource stands (RFC 9728 §3). */
 export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
 
-export function oauthOf(raw: RawConfig['oauth'], adminListen: ListenAddress): OauthConfig | null {
+export function oauthOf(raw: RawConfig['oauth'], admin: Origin): OauthConfig | null {
   if (raw === undefined) return null;
   const { issuers = [], server } = raw;
   return {
     issuers: issuers.map(({ issuer, jwksUri }) => ({ issuer, jwksUri: jwksUri ?? null })),
     server: server
       ? {
-          issuer: server.issuer ?? `http://${hostPort(adminListen)}`,
+          issuer: server.issuer ?? originOf(admin),
           accessTokenSeconds: secondsOf(server.accessTokenTtl, 300),
           refreshTokenSeconds: secondsOf(server.refreshTokenTtl, 30 * 86_400),
           registration: server.registration ?? false,
@@ -29,6 +29,13 @@ export interface ServicePlace {
   readonly rules: readonly RouteRule[];
   readonly mcp: McpRules | null;
   readonly listen: ListenAddress | null;
+  /** The listeners for callers speak TLS. */
+  readonly secure: boolean;
+}
+
+export interface Origin {
+  readonly listen: ListenAddress;
+  readonly secure: boolean;
 }
 
 /** Null for a service that takes no access tokens. */
@@ -48,18 +55,18 @@ export function serviceOauthOf(name: string, raw: RawService, place: ServicePlac
 }
 
 /** As callers see it: at a host of its own, at a port of its own, or below the gateway's address. */
-function resourceOf(name: string, raw: RawService, { publicUrl, listen }: ServicePlace): string {
+function resourceOf(name: string, raw: RawService, { publicUrl, listen, secure }: ServicePlace): string {
   const [host] = raw.hosts ?? [];
   if (host !== undefined) {
     const { protocol, port } = new URL(publicUrl);
     return `${protocol}//${host}${port === '' ? '' : `:${port}`}`;
   }
-  if (listen !== null) return `http://${hostPort(listen)}`;
+  if (listen !== null) return originOf({ listen, secure });
   return raw.mount === '/' ? publicUrl : `${publicUrl}/${name}`;
 }
 
-export function publicUrlOf(written: string | undefined, listen: ListenAddress): string {
-  return (written ?? `http://${hostPort(listen)}`).replace(/\/+$/, '');
+export function publicUrlOf(written: string | undefined, main: Origin): string {
+  return (written ?? originOf(main)).replace(/\/+$/, '');
 }
 
 function scopesOfMcp(rules: McpRules | null): string[] {
@@ -67,8 +74,8 @@ function scopesOfMcp(rules: McpRules | null): string[] {
   return MCP_KINDS.flatMap((kind) => rules[kind] ?? []).flatMap((rule) => rule.scopes.flatMap(({ scopes }) => scopes));
 }
 
-function hostPort({ host, port }: ListenAddress): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+function originOf({ listen: { host, port }, secure }: Origin): string {
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function secondsOf(value: string | number | undefined, whenUnset: number): number {

@@ -5,6 +5,7 @@ import { commandKeys } from './command-schema.ts';
 import { outagePattern } from './quantities.ts';
 import { address, origin, serviceOauth, stackOauth } from './schema-oauth.ts';
 import { cidr, count, duration, file, host, listen, method, mode, scope, service, size, some } from './schema-words.ts';
+import { adminTls, listenTls, upstreamTls } from './tls-schema.ts';
 
 /**
  * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
@@ -120,6 +121,7 @@ const serviceEntry = z.strictObject({
     .optional()
     .describe('Where the service listens: http or https, optionally with a base path.'),
   ...commandKeys,
+  tls: upstreamTls.optional().describe('Of an https upstream: which authorities count, and what we show.'),
   listen: listen.optional().describe('A port of its own, where the whole path space belongs to the service.'),
   hosts: z.array(host).optional().describe('Host names that mean this service.'),
   mount: z.literal('/').optional().describe('/ takes every path that nothing else matches; one service only.'),
@@ -183,6 +185,8 @@ const keySource = z
 export const configSchema = z.strictObject({
   listen: listen.optional().describe('Where the gateway and forward auth listen; default 127.0.0.1:8700.'),
   adminListen: listen.optional().describe('Where the admin endpoints listen; default 127.0.0.1:8701.'),
+  tls: listenTls.optional().describe('TLS on listen and on the own ports of services; default plain HTTP.'),
+  adminTls: adminTls.optional().describe('TLS on adminListen; default plain HTTP.'),
   adminHosts: z
     .array(host)
     .optional()

@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import { audit, type Audit, type AuditOptions } from '../audit/audit.ts';
 import type { Trail } from '../audit/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
@@ -29,9 +30,12 @@ import { stackSeal } from './stack-seal.ts';
 import { stackTrail } from './stack-trail.ts';
 import { staleness, type Staleness } from './staleness.ts';
 import { publishedRoutes } from './published-routes.ts';
+import { RestartNeeded } from './restart-needed.ts';
+import { revokedCertificates } from './revoked-certificates.ts';
 import { releases, type Releases } from './releases.ts';
-import { restartReason, startFaults, startWarnings } from './start-checks.ts';
+import { keylessWarning, restartReason, startFaults, startWarnings } from './start-checks.ts';
 import { tokenIssuers } from './token-issuers.ts';
+import { upstreamTls } from './upstream-tls.ts';
 import { upstreamKeys } from './upstream-keys.ts';
 import { version } from './version.ts';
 
@@ -65,6 +69,8 @@ export interface Stack {
   service(name: string): ServiceConfig | null;
   /** The upstream's own key, read from the service's `upstreamKey.file` and kept fresh; null when it has none or it cannot be read. */
   upstreamKey(service: string): string | null;
+  /** With which an upstream that has `tls` is spoken to; null where its files cannot be used. */
+  upstreamTls(service: ServiceConfig): SecureContext | null;
   /** The whole environment of a new process of a command. Throws where a secret cannot be had. */
   commandEnvironment(command: CommandConfig): Readonly<Record<string, string>>;
   /** Takes what the operator should know. */
@@ -95,15 +101,6 @@ export interface StackOptions {
   readonly ownRoutes?: boolean;
   /** The processes that serve the same stack beside this one, for /metrics; null: it is alone. */
   readonly workers?: AuditOptions['workers'];
-}
-
-/** Thrown by reload; the configuration in force stays. */
-export class RestartNeeded extends Error {
-  readonly code = 'restart_needed';
-  constructor(what: string) {
-    super(`${what} changed: this takes effect after a restart; until then the configuration in force stays`);
-    this.name = 'RestartNeeded';
-  }
 }
 
 /**
@@ -176,10 +173,15 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const issuers = await tokenIssuers({ config: config.oauth, store, clock, onWarning: warn });
   opened.add(async () => issuers.close());
   if (issuers.own) stale.follow(issuers.own);
-  const lives = liveness({ keyring: keys, tokens: sessions, issued: issuers.own, clock });
+  const revoked = await revokedCertificates(store, clock, warn);
+  opened.add(() => revoked.close());
+  stale.follow(revoked);
+  const lives = liveness({ keyring: keys, tokens: sessions, issued: issuers.own, clock, certificates: revoked });
   opened.add(() => lives.close());
   const upstream = upstreamKeys(warn);
   opened.add(() => upstream.close());
+  const tls = upstreamTls(warn);
+  opened.add(() => tls.close());
 
   const file = fileModes(current);
   if (environment.clearsEnforcement) await store.modes.clear(null, 'enforce');
@@ -212,6 +214,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     issuer: (iss) => issuers.find(iss),
     once: (key, expiresAt) => store.limits.once(key, expiresAt, clock()),
     nonceOnce: nonceOnce({ store, clock, config: current }),
+    certificates: { names: () => config.tls, isRevoked: (serial) => revoked.has(serial) },
   };
   const limits = { limits: store.limits, clock };
   // In dev mode nobody is asked, whatever was set at run time.
@@ -247,16 +250,12 @@ async function wired(wiring: Wiring): Promise<Stack> {
     guarded = nextGuarded;
     upstream.follow(next.services);
     issuers.follow(next.oauth);
+    tls.follow(next.services);
   }
   takeUp(written);
   for (const text of published?.differences(written.services) ?? []) warn(text);
-  const enforces = config.services.some(({ name, rules }) =>
-    [{ path: '*', mode: null }, ...rules].some((rule) => inForce.modeOf(name, rule.path, rule.mode) === 'enforce'),
-  );
-  if (enforces && keys.size === 0)
-    warn(
-      'no key is known yet, so every guarded request will be refused; make one with: countersign keys create SERVICE',
-    );
+  const keyless = keys.size === 0 ? keylessWarning(config, inForce) : null;
+  if (keyless !== null) warn(keyless);
 
   return {
     get config() {
@@ -279,6 +278,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     devMode,
     service: (name) => services.get(name) ?? null,
     upstreamKey: (service) => upstream.keyOf(service),
+    upstreamTls: (service) => (service.tls === null ? null : tls.contextOf(service.tls)),
     commandEnvironment: (command) => commandEnvironment(command, env),
     warn,
     reload(next) {

@@ -1,4 +1,5 @@
 import { weakness } from '../keys/secret-text.ts';
+import type { Modes } from '../rollout/modes.ts';
 import type { ListenAddress, StackConfig } from './config.ts';
 import type { Environment } from './env.ts';
 import { environmentFault, type Fault } from './faults.ts';
@@ -50,6 +51,18 @@ export function startWarnings(environment: Environment): string[] {
   return warnings;
 }
 
+/** Where no key is known; null while nobody is refused for that. */
+export function keylessWarning({ services }: StackConfig, { modeOf }: Pick<Modes, 'modeOf'>): string | null {
+  const enforces = services.some(
+    ({ name, rules, accept }) =>
+      !accept.includes('client-certificate') &&
+      [{ path: '*', mode: null }, ...rules].some((rule) => modeOf(name, rule.path, rule.mode) === 'enforce'),
+  );
+  return enforces
+    ? 'no key is known yet, so every guarded request will be refused; make one with: countersign keys create SERVICE'
+    : null;
+}
+
 export function listeners(config: StackConfig): ListenAddress[] {
   return [config.listen, config.adminListen, ...config.services.flatMap(({ listen }) => listen ?? [])];
 }
@@ -63,6 +76,8 @@ export function restartReason(old: StackConfig, now: StackConfig): string | null
 const fixedParts: readonly (readonly [what: string, part: (config: StackConfig) => unknown])[] = [
   ['listen', (config) => config.listen],
   ['adminListen', (config) => config.adminListen],
+  ['tls', ({ tls }) => tls && [tls.cert, tls.key, tls.clientCa]],
+  ['adminTls', (config) => config.adminTls],
   ['store', (config) => config.store],
   ['audit', (config) => config.audit],
   ['oauth.server', (config) => config.oauth?.server ?? null],

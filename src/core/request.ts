@@ -1,3 +1,5 @@
+import type { ClientCertificate } from './certificate.ts';
+
 /**
  * One request as every form sees it. Adapters translate into this and decide nothing.
  *
@@ -19,6 +21,8 @@ export interface AuthRequest {
   /** The client's address, after trusted proxies were taken off. */
   readonly remoteAddress: string;
   readonly requestId: string;
+  /** Of the client's end of the connection; absent or null where there is none, or a proxy stands between. */
+  readonly certificate?: ClientCertificate | null;
   /** Field lines in order of arrival, by lower-case name; empty when there is none. */
   fields(name: string): readonly string[];
   /** 'unseen': whoever asks on behalf of a proxy does not get the body, and cannot know whether there is one. */

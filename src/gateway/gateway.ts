@@ -36,7 +36,10 @@ const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '
 export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway {
   const context: ExchangeContext = { stack, open: new OpenList() };
   const processes = stdioServices((text) => stack.warn(text));
-  const connections = upstreams(placesPerUpstream, pipesTo(stack, processes));
+  const connections = upstreams(placesPerUpstream, {
+    pipeTo: pipesTo(stack, processes),
+    secure: (service) => stack.upstreamTls(service),
+  });
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { TlsOptions } from 'node:tls';
 import { nextRequestId } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
 import { plainAddress } from '../core/address.ts';
@@ -44,13 +46,15 @@ export interface FrontServerOptions {
   readonly refused?: Refused;
   /** How long an unfinished request body may stand still; a minute unless said. */
   readonly bodyIdleMillis?: number;
+  /** Speaks TLS. */
+  readonly tls?: TlsOptions | null;
 }
 
 /** A server with these options that answers what it cannot read in the form of our refusals. */
 export function frontServer(
   handle: (req: IncomingMessage, res: ServerResponse) => void,
   upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void,
-  { refused = () => undefined, bodyIdleMillis = 60_000 }: FrontServerOptions = {},
+  { refused = () => undefined, bodyIdleMillis = 60_000, tls = null }: FrontServerOptions = {},
 ): Server {
   const onClientError = clientError(refused);
   const bodies = slowBodies(bodyIdleMillis, ({ socket }) => {
@@ -73,7 +77,11 @@ export function frontServer(
     handle(req, res);
   }
 
-  const server = createServer(serverOptions, take);
+  // The same in all that is used here; node:https only types it otherwise.
+  const server =
+    tls === null
+      ? createServer(serverOptions, take)
+      : (createTlsServer({ ...serverOptions, ...tls }, take) as unknown as Server);
   server.maxHeadersCount = headerLinesKept;
   server.on('clientError', onClientError);
   // Not answered before the verdict: the gateway says 100 when it wants the body.

@@ -3,10 +3,10 @@ import { secretNames } from '../compose/secret-name.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Command } from '../stdio/command.ts';
 import type { StdioServices } from '../stdio/stdio-services.ts';
-import { keyOf, type PipeTo } from './upstream/upstreams.ts';
+import { keyOf, type Ways } from './upstream/upstreams.ts';
 
 /** To the services that are run here. */
-export function pipesTo(stack: Stack, processes: StdioServices): PipeTo {
+export function pipesTo(stack: Stack, processes: StdioServices): Ways['pipeTo'] {
   return (service) => {
     const command = commandOf(service, stack);
     return command === null ? null : () => processes.connect(keyOf(service), () => command);

@@ -37,7 +37,12 @@ async function watchOver(t: TestContext, store: Store, pattern?: string) {
   const sources = pattern ? [secretFiles({ pattern, services, onWarning })] : [];
   const ring = await keyring({ store, seal, sources, clock, onWarning });
   const life = tokens({ store, clock });
-  const watch = liveness({ keyring: ring, tokens: life, clock });
+  const watch = liveness({
+    keyring: ring,
+    tokens: life,
+    clock,
+    certificates: { has: () => false, onChange: () => () => undefined },
+  });
   const alive = setInterval(() => {}, 1000);
   t.after(() => {
     clearInterval(alive);

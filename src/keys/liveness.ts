@@ -17,6 +17,8 @@ export interface LivenessOptions {
   /** The embedded authorization server; null for none. */
   readonly issued?: OwnIssuer | null;
   readonly clock: Clock;
+  /** Client certificates that were revoked. */
+  readonly certificates: { has(serial: string): boolean; onChange(listener: () => void): () => void };
 }
 
 interface Tracked {
@@ -30,7 +32,7 @@ const sweepMillis = 250;
 /** News of what was taken back may come after the stream was opened; later than this it would be about an earlier login. */
 const newsSecondsMax = 60;
 
-export function liveness({ keyring, tokens, issued = null, clock }: LivenessOptions): Liveness {
+export function liveness({ keyring, tokens, issued = null, clock, certificates }: LivenessOptions): Liveness {
   const all = new Set<Tracked>();
   const byToken = new Map<string, Set<Tracked>>();
   /** Tokens whose life is in doubt until the store has answered. */
@@ -48,6 +50,10 @@ export function liveness({ keyring, tokens, issued = null, clock }: LivenessOpti
       // One stream that cannot be closed must not keep the others open.
       process.emitWarning(`closing a stream failed: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  function isRevokedCertificate({ scheme, credentialId }: Principal): boolean {
+    return scheme === 'client-certificate' && certificates.has(credentialId);
   }
 
   function forget(tracked: Tracked): void {
@@ -117,6 +123,9 @@ export function liveness({ keyring, tokens, issued = null, clock }: LivenessOpti
       else end(tracked);
     }
   });
+  const stopCertificates = certificates.onChange(() => {
+    for (const tracked of all) if (isRevokedCertificate(tracked.principal)) end(tracked);
+  });
   const stopTokens = tokens.onChange((tokenId) => {
     for (const id of tokenId === null ? byToken.keys() : [tokenId]) if (byToken.has(id)) doubted.add(id);
     void settleDoubts();
@@ -152,12 +161,14 @@ export function liveness({ keyring, tokens, issued = null, clock }: LivenessOpti
         if (doubted.size > 0) queueMicrotask(() => void settleDoubts());
       } else if (isTakenBack(tracked)) queueMicrotask(() => end(tracked));
       else if (isKey(principal) && !keyring.holds(principal)) queueMicrotask(() => end(tracked));
+      else if (isRevokedCertificate(principal)) queueMicrotask(() => end(tracked));
       return () => forget(tracked);
     },
     close() {
       stopKeys();
       stopTokens();
       stopIssued?.();
+      stopCertificates();
       if (sweeper) clearInterval(sweeper);
       sweeper = null;
       all.clear();
@@ -171,7 +182,8 @@ function tokenIdOf(principal: Principal): string | null {
   return principal.id.startsWith('token:') ? principal.credentialId : null;
 }
 
-/** Operators' credentials are no keys: they end only where they say so. */
+/** Operators' credentials and certificates are no keys: they end where they say so. */
 function isKey(principal: Principal): boolean {
+  if (principal.scheme === 'client-certificate') return false;
   return principal.id.startsWith('service:') || principal.id.startsWith('holder:');
 }

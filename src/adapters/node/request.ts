@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { plainAddress, type AddressList } from '../../core/address.ts';
 import type { AuthRequest } from '../../core/request.ts';
+import type { ClientCertificate } from '../../core/certificate.ts';
 import { readBody } from './body.ts';
+import { peerCertificate } from './peer-certificate.ts';
 import { clientAddress, isTrusted } from '../../core/client-address.ts';
 
 export interface NodeRequestOptions {
@@ -98,6 +100,11 @@ class IncomingRequest implements NodeRequest {
       this.protocol = protocolOf(req);
       this.requestId = requestId ?? nextRequestId();
     }
+  }
+
+  /** A trusted proxy's own certificate says nothing about the client whose request it passes on. */
+  get certificate(): ClientCertificate | null {
+    return this.viaTrustedProxy ? null : peerCertificate(this.#req);
   }
 
   fields(name: string): readonly string[] {

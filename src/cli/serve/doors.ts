@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as TcpServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Server as TlsServer, type TlsOptions } from 'node:tls';
 import { authorityOf } from '../../adapters/node/request.ts';
 import type { Authority } from '../../authority/authority.ts';
 import type { ListenAddress, StackConfig } from '../../compose/config.ts';
@@ -13,6 +14,7 @@ import type { Gateway } from '../../gateway/gateway.ts';
 import { frontServer } from '../../gateway/server.ts';
 import { hostName } from '../../gateway/topology.ts';
 import { codeOf, refused } from '../failure.ts';
+import { doorTls } from './door-tls.ts';
 
 /** Everything that listens: the gateway with the authority, the admin side, and the services' own ports. */
 export interface Doors {
@@ -37,6 +39,7 @@ export interface Door {
 export async function openDoors(stack: Stack, gateway: Gateway, authority: Authority): Promise<Doors> {
   const { config } = stack;
   const servers: Server[] = [];
+  const secured = doorTls(config, (text) => stack.warn(text));
   const open: Door[] = [];
   let draining = false;
 
@@ -46,17 +49,34 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
       if (draining) res.shouldKeepAlive = false;
     });
     open.push({ ...door, url: await listen(server, address, key) });
+    secured.follow(door.name, server);
   }
 
   try {
-    await add({ name: 'gateway', service: '' }, config.listen, 'listen', mainServer(stack, gateway, authority));
-    await add({ name: 'admin', service: '' }, config.adminListen, 'adminListen', adminServer(stack, authority));
+    await add(
+      { name: 'gateway', service: '' },
+      config.listen,
+      'listen',
+      mainServer(stack, gateway, authority, secured.main),
+    );
+    await add(
+      { name: 'admin', service: '' },
+      config.adminListen,
+      'adminListen',
+      adminServer(stack, authority, secured.admin),
+    );
     for (const { name, listen: own } of config.services) {
       if (own)
-        await add({ name: 'service', service: name }, own, `listen of ${name}`, serviceServer(stack, gateway, name));
+        await add(
+          { name: 'service', service: name },
+          own,
+          `listen of ${name}`,
+          serviceServer(stack, gateway, name, secured.main),
+        );
     }
   } catch (error) {
     for (const server of servers) server.close();
+    secured.close();
     throw error;
   }
   return {
@@ -64,6 +84,7 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
     close(drainMillis, graceMillis) {
       draining = true;
       authority.drain();
+      secured.close();
       return closeAll(servers, drainMillis, graceMillis);
     },
   };
@@ -74,7 +95,7 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
  * for there reserved paths do not apply; then admin hosts, where no service is to be had: the dashboard's origin is never a
  * service's origin; then reserved paths; then services.
  */
-function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Server {
+function mainServer(stack: Stack, gateway: Gateway, authority: Authority, tls: TlsOptions | null): Server {
   let hosts = serviceHosts(stack.config);
 
   function belongs(req: IncomingMessage): 'gateway' | 'authority' {
@@ -98,7 +119,7 @@ function mainServer(stack: Stack, gateway: Gateway, authority: Authority): Serve
     else authority.upgrade(req, socket);
   }
 
-  return frontServer(handle, upgrade, { refused: stack.audit.refused });
+  return frontServer(handle, upgrade, { refused: stack.audit.refused, tls });
 }
 
 function serviceHosts(config: StackConfig): { config: StackConfig; services: Set<string>; admin: Set<string> } {
@@ -109,19 +130,19 @@ function serviceHosts(config: StackConfig): { config: StackConfig; services: Set
   };
 }
 
-function adminServer(stack: Stack, authority: Authority): Server {
+function adminServer(stack: Stack, authority: Authority, tls: TlsOptions | null): Server {
   return frontServer(
     (req, res) => authority.handleAdmin(req, res),
     (_req, socket) => refuseUpgrade(socket),
-    { refused: stack.audit.refused },
+    { refused: stack.audit.refused, tls },
   );
 }
 
-function serviceServer({ audit }: Stack, gateway: Gateway, service: string): Server {
+function serviceServer({ audit }: Stack, gateway: Gateway, service: string, tls: TlsOptions | null): Server {
   return frontServer(
     (req, res) => gateway.handle(req, res, service),
     (req, socket, head) => gateway.upgrade(req, socket, head, service),
-    { refused: (denied, request) => audit.refused(denied, { ...request, service }) },
+    { refused: (denied, request) => audit.refused(denied, { ...request, service }), tls },
   );
 }
 
@@ -150,7 +171,7 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
     );
   }
   const bound = server.address() as AddressInfo;
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+  return `${server instanceof TlsServer ? 'https' : 'http'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
 const idleSweepMillis = 50;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect, isIP, Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseReader } from './response-reader.ts';
@@ -12,6 +12,8 @@ export interface Origin {
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
+  /** Which authorities count, what we show, and the name that the certificate must have; null for the usual. */
+  readonly secure?: (() => { readonly context: SecureContext | null; readonly serverName: string | null }) | null;
   /** Milliseconds until a connection stands. */
   readonly connectTimeout: number;
   /** In place of a connection over the network: one within this process, which stands at once. */
@@ -149,7 +151,16 @@ export class UpstreamConnection {
 
   #connect(options: TcpNetConnectOpts): Socket {
     if (!this.#origin.tls) return connect(options);
-    return connectTls({ ...options, ...(isIP(options.host ?? '') === 0 && { servername: options.host }) });
+    const { context = null, serverName = null } = this.#origin.secure?.() ?? {};
+    // Without what it is to be checked against, a connection would be checked against something else.
+    if (this.#origin.secure && context === null)
+      return new Socket().destroy(new Error('its certificate files cannot be used'));
+    const name = serverName ?? (isIP(options.host ?? '') === 0 ? options.host : undefined);
+    return connectTls({
+      ...options,
+      ...(name !== undefined && { servername: name }),
+      ...(context !== null && { secureContext: context }),
+    });
   }
 
   #options(): TcpNetConnectOpts {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import type { ServiceConfig, StackConfig } from '../../compose/config.ts';
 import { UpstreamConnection, type Origin } from './connection.ts';
 
@@ -38,17 +39,24 @@ export interface Upstreams {
   close(): void;
 }
 
-/** `pipeTo`: to a server that is run here; null for those that are reached over the network. */
-export type PipeTo = (service: ServiceConfig) => (() => Duplex) | null;
+/** How single services are reached. */
+export interface Ways {
+  /** To a server that is run here; null for those that are reached over the network. */
+  pipeTo(service: ServiceConfig): (() => Duplex) | null;
+  /** Asked for each connection, since certificates change. */
+  secure(service: ServiceConfig): SecureContext | null;
+}
 
-export function upstreams(places = placesUsual, pipeTo: PipeTo = () => null): Upstreams {
+const usualWays: Ways = { pipeTo: () => null, secure: () => null };
+
+export function upstreams(places = placesUsual, ways = usualWays): Upstreams {
   const connections = new Map<string, Connections>();
   let byService = new WeakMap<ServiceConfig, Connections>();
 
   function make(service: ServiceConfig): Connections {
     const key = keyOf(service);
     let upstream = connections.get(key);
-    if (!upstream) connections.set(key, (upstream = new Connections(service, places, pipeTo(service))));
+    if (!upstream) connections.set(key, (upstream = new Connections(service, places, ways)));
     byService.set(service, upstream);
     return upstream;
   }
@@ -75,8 +83,8 @@ export function upstreams(places = placesUsual, pipeTo: PipeTo = () => null): Up
 }
 
 /** Services of the same key share connections. */
-export function keyOf({ upstream, timeouts, command }: ServiceConfig): string {
-  const run = command === null ? '' : JSON.stringify(command);
+export function keyOf({ upstream, timeouts, command, tls }: ServiceConfig): string {
+  const run = command === null && tls === null ? '' : JSON.stringify([command, tls]);
   return `${upstream} ${timeouts.connectSeconds} ${timeouts.responseSeconds} ${run}`;
 }
 
@@ -95,7 +103,8 @@ class Connections implements Upstream {
   readonly #idle: UpstreamConnection[] = [];
   #closed = false;
 
-  constructor({ upstream, timeouts }: ServiceConfig, places: number, pipe: (() => Duplex) | null) {
+  constructor(service: ServiceConfig, places: number, ways: Ways) {
+    const { upstream, timeouts } = service;
     this.#places = places;
     const { protocol, host, hostname, port, pathname } = new URL(upstream);
     const tls = protocol === 'https:';
@@ -104,7 +113,11 @@ class Connections implements Upstream {
       port: port === '' ? (tls ? 443 : 80) : Number(port),
       tls,
       connectTimeout: timeouts.connectSeconds * 1000,
-      pipe,
+      pipe: ways.pipeTo(service),
+      secure:
+        service.tls === null
+          ? null
+          : () => ({ context: ways.secure(service), serverName: service.tls?.serverName ?? null }),
     };
     this.host = host;
     this.basePath = pathname === '/' ? '' : pathname.replace(/\/$/, '');

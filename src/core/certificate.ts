@@ -1,0 +1,16 @@
+/** What the caller's end of a TLS connection proved, as the listener saw it. */
+export interface ClientCertificate {
+  /** Why the chain does not count: a code of OpenSSL, such as CERT_HAS_EXPIRED; null where it was verified. */
+  readonly fault: string | null;
+  /** Lower-case hex without leading zeros. */
+  readonly serial: string;
+  /** The subject's only common name; null for none or several. */
+  readonly commonName: string | null;
+  /** URIs among the subject alternative names. */
+  readonly uris: readonly string[];
+  /** Epoch seconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** It may issue certificates, so it is nobody's own. */
+  readonly isAuthority: boolean;
+}

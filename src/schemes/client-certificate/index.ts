@@ -1,0 +1,1 @@
+export { clientCertificate, type CertificateNames, type ClientCertificateOptions } from './scheme.ts';
