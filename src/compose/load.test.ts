@@ -50,7 +50,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, failedAttempts, audit, services',
     ],
   ],
   [
@@ -136,7 +136,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'an unknown scheme',
     'services:\n  a: { upstream: http://127.0.0.1:9001, accept: [apikey] }\n',
     [
-      '2:50: "apikey" is not valid in "accept" — did you mean "api-key"? write http-signature, service-signature, oauth, api-key or session-token',
+      '2:50: "apikey" is not valid in "accept" — did you mean "api-key"? write http-signature, service-signature, oauth, api-key, session-token or client-certificate',
     ],
   ],
   [
@@ -548,7 +548,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, tls, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [
@@ -611,6 +611,8 @@ test('fills in every default', () => {
     name: 'countersign',
     listen: { host: '127.0.0.1', port: 8700 },
     adminListen: { host: '127.0.0.1', port: 8701 },
+    tls: null,
+    adminTls: null,
     adminHosts: [],
     store: { kind: 'sqlite', file: '/nowhere/.countersign/state.db' },
     mode: 'enforce',
@@ -639,6 +641,7 @@ test('fills in every default', () => {
       name: 'a',
       upstream: 'http://127.0.0.1:9001',
       command: null,
+      tls: null,
       listen: null,
       hosts: [],
       mount: null,
@@ -748,6 +751,7 @@ services:
     name: 'tools',
     upstream: 'https://tools.example.org/base',
     command: null,
+    tls: null,
     listen: { host: '127.0.0.1', port: 0 },
     hosts: ['tools.example.org'],
     mount: '/',

@@ -128,7 +128,7 @@ const serviceEntry = z.strictObject({
   accept: some(z.enum(SCHEMES), 'the default')
     .optional()
     .describe(
-      'Schemes that may prove a caller; default api-key, service-signature, http-signature, session-token. oauth only where named.',
+      'Schemes that may prove a caller; default api-key, service-signature, http-signature, session-token. oauth and client-certificate only where named.',
     ),
   authorization: z
     .enum(['ours', 'upstream'])

@@ -55,6 +55,8 @@ const idleSecondsUsual = 4;
 const idleSecondsMargin = 2;
 const idleSecondsMax = 600;
 
+const usualSecurity = { context: null, serverName: null };
+
 /** One connection to an upstream, for one request at a time (HTTP/1.1 without pipelining). */
 export class UpstreamConnection {
   readonly #origin: Origin;
@@ -64,6 +66,8 @@ export class UpstreamConnection {
   #upload: Upload | null = null;
   #head: ResponseHead | null = null;
   #paused = false;
+  /** With which it was opened. */
+  #context: SecureContext | null = null;
   readonly #connectTimer: NodeJS.Timeout;
   #stands = false;
   /** Milliseconds (performance.now); until then the connection may be used again. */
@@ -84,9 +88,11 @@ export class UpstreamConnection {
       .on('close', () => this.#ended());
   }
 
-  /** False when it was closed, or when it is not to be used again. */
+  /** False when it was closed, or when it is not to be used again: certificates are others by now, say. */
   usable(now: number): boolean {
-    return this.#open && this.#handler === null && now < this.#idleUntil;
+    if (!this.#open || this.#handler !== null || now >= this.#idleUntil) return false;
+    const { secure } = this.#origin;
+    return !secure || secure().context === this.#context;
   }
 
   /** The client's body is on its way, and it is the client's turn. */
@@ -151,7 +157,8 @@ export class UpstreamConnection {
 
   #connect(options: TcpNetConnectOpts): Socket {
     if (!this.#origin.tls) return connect(options);
-    const { context = null, serverName = null } = this.#origin.secure?.() ?? {};
+    const { context, serverName } = this.#origin.secure?.() ?? usualSecurity;
+    this.#context = context;
     // Without what it is to be checked against, a connection would be checked against something else.
     if (this.#origin.secure && context === null)
       return new Socket().destroy(new Error('its certificate files cannot be used'));
