@@ -21,6 +21,9 @@ const leaseSeconds = 30;
 /** Where little happens, so much of it is sealed together. */
 const sealSeconds = 30;
 const noteSeconds = 300;
+/** While requests keep this process busy, what is not sealed yet may wait so long. */
+const busySecondsMax = 300;
+const busyAbove = 0.8;
 const pruneSeconds = 600;
 
 /** Of several servers on one store one does it at a time. */
@@ -39,7 +42,8 @@ export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDuti
   const turn = lease({ records: store.records, name: 'audit', holder: uuid(), seconds: leaseSeconds });
   let closed = false;
   let complained = false;
-  let [sealedAt, notedAt, prunedAt] = [0, clock(), clock()];
+  let [sealedAt, notedAt, prunedAt] = [clock(), clock(), clock()];
+  let load = performance.eventLoopUtilization();
   let under: Promise<void> | null = null;
 
   async function look(last: boolean): Promise<void> {
@@ -70,6 +74,10 @@ export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDuti
   }
 
   async function isDue(): Promise<boolean> {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, load);
+    load = now;
+    if (utilization > busyAbove && clock() - sealedAt < busySecondsMax) return false;
     return clock() - sealedAt >= sealSeconds || (await work.waiting());
   }
 
