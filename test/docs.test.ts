@@ -36,6 +36,7 @@ test('every document that a document links to is there', () => {
     'docs/audit.md',
     'docs/client.md',
     'docs/mcp.md',
+    'docs/observability.md',
     'docs/oauth.md',
     'docs/backup.md',
     'docs/cli.md',

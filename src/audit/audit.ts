@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { DecisionRow, DecisionStore, UsageStore } from '../core/store.ts';
+import { traceIdIn } from '../core/trace-context.ts';
 import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
 import { isKeyHolder, keyUsage } from './key-usage.ts';
@@ -16,7 +17,8 @@ export type { RefusedRequest } from './decision-row.ts';
 
 /** Where decisions go: the log line, the row and the metrics. Never blocks or fails a request. */
 export interface Audit {
-  decision(decision: Decision, request: AuthRequest): void;
+  /** `traceId`: of the span that was made for it, if one was; else the log line has the one that the caller named. */
+  decision(decision: Decision, request: AuthRequest, traceId?: string): void;
   /** A refusal that no guard decided on: an unreadable request, an unknown service, an upstream that is away. */
   refused(denied: Denied, request: RefusedRequest): void;
   /** A credential was right outside service routes: only its use is kept. */
@@ -70,15 +72,16 @@ export function audit(options: AuditOptions): Audit {
     dropped: () => rows?.dropped ?? 0,
   });
 
-  function keep(row: DecisionRow): void {
+  function keep(row: DecisionRow, traceId: string | null = null): void {
     metrics.count(row);
     rows?.add(row);
     usage?.decided(row);
-    log?.(logLine(row));
+    log?.(logLine(row, traceId));
   }
 
   return {
-    decision: (decision, request) => keep(decisionRow(decision, request, clock())),
+    decision: (decision, request, traceId) =>
+      keep(decisionRow(decision, request, clock()), traceId ?? (log && traceIdIn(request))),
     refused: (denied, request) => keep(refusedRow(denied, request, clock())),
     used({ id, credentialId }, clientAddress) {
       if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());

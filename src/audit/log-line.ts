@@ -1,9 +1,10 @@
 import type { DecisionRow } from '../core/store.ts';
 
 /** One decision as a JSON line, without a line end. Written by hand: it needs no second object. */
-export function logLine(row: DecisionRow): string {
+export function logLine(row: DecisionRow, traceId: string | null = null): string {
   const skew = row.skewSeconds === null ? 'null' : rounded(row.skewSeconds, 1000);
   const note = row.note === '' ? '' : `,"note":${quoted(row.note)}`;
+  const traced = traceId === null ? '' : `,"trace_id":"${traceId}"`;
   const claimed = row.claimed === '' ? '' : `,"claimed":${quoted(row.claimed)}`;
   return (
     `{"time":"${timeText(row.time)}","level":"${levelOf(row)}","event":"auth.decision","outcome":"${row.outcome}"` +
@@ -11,7 +12,7 @@ export function logLine(row: DecisionRow): string {
     `,"method":${quoted(row.method)},"path":${quoted(row.path)},"principal":${quoted(row.principal)}` +
     `,"scheme":${quoted(row.scheme)},"credential_id":${quoted(row.credentialId)}` +
     `,"client_address":${quoted(row.clientAddress)},"skew_s":${skew},"duration_us":${rounded(row.durationMicros, 10)}` +
-    `,"request_id":${quoted(row.requestId)}${note}${claimed}}`
+    `,"request_id":${quoted(row.requestId)}${note}${claimed}${traced}}`
   );
 }
 

@@ -7,9 +7,9 @@ import type { AuthRequest } from '../core/request.ts';
 export interface Happenings {
   /** Looks for broken glass: each place is told once a minute, with how often it happened. */
   decided(decision: Decision, request: AuthRequest): void;
-  feedLost(): void;
-  feedRestored(seconds: number): void;
-  decisionsDropped(count: number): void;
+  onLost(): void;
+  onRestored(seconds: number): void;
+  onDropped(count: number): void;
 }
 
 const glassSeconds = 60;
@@ -39,9 +39,9 @@ export function happenings(trail: Trail, clock: Clock): Happenings {
     decided({ verdict }, { service, remoteAddress }) {
       if (verdict?.allowed && verdict.principal.id === 'operator:break-glass') glass(service, remoteAddress);
     },
-    feedLost: () => void trail.record({ type: 'feed.lost', subject: '' }),
-    feedRestored: (seconds) =>
+    onLost: () => void trail.record({ type: 'feed.lost', subject: '' }),
+    onRestored: (seconds) =>
       void trail.record({ type: 'feed.restored', subject: '', detail: { seconds: Math.round(seconds * 10) / 10 } }),
-    decisionsDropped: (count) => void trail.record({ type: 'decisions.dropped', subject: '', detail: { count } }),
+    onDropped: (count) => void trail.record({ type: 'decisions.dropped', subject: '', detail: { count } }),
   };
 }

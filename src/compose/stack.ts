@@ -37,6 +37,7 @@ import { keylessWarning, restartReason, startFaults, startWarnings } from './sta
 import { tokenIssuers } from './token-issuers.ts';
 import { upstreamTls } from './upstream-tls.ts';
 import { upstreamKeys } from './upstream-keys.ts';
+import { tracing, type Tracing } from './tracing.ts';
 import { version } from './version.ts';
 
 export type { AdminAccess } from './admin-access.ts';
@@ -59,6 +60,8 @@ export interface Stack {
   readonly audit: Audit;
   /** Who did what. */
   readonly trail: Trail;
+  /** Null: no spans are made. */
+  readonly tracing: Tracing | null;
   readonly admin: AdminAccess;
   /** Seals HMAC secrets that are created here. */
   readonly seal: Seal;
@@ -155,13 +158,9 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const seal = stackSeal(config, env, warn);
   const deeds = stackTrail({ store, clock, warn });
   opened.add(() => deeds.close());
+  const traces = tracing();
   const happened = happenings(deeds, clock);
-  const stale = staleness({
-    store,
-    onWarning: warn,
-    onLost: happened.feedLost,
-    onRestored: happened.feedRestored,
-  });
+  const stale = staleness({ store, onWarning: warn, ...happened });
   opened.add(() => stale.close());
   const sources = configuredSources({ config: current, onWarning: warn });
   const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
@@ -203,7 +202,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     staleness: stale,
     warn,
     workers: wiring.workers ?? null,
-    onDropped: happened.decisionsDropped,
+    onDropped: happened.onDropped,
   });
   opened.add(() => evidence.close());
 
@@ -227,7 +226,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     staleSeconds: () => stale.seconds(),
     onRefused: refusedAttempts({ ...limits, config: current }),
     observe(decision, request) {
-      evidence.decision(decision, request);
+      evidence.decision(decision, request, traces?.decided(decision, request));
       happened.decided(decision, request);
     },
   });
@@ -272,6 +271,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     staleness: stale,
     audit: evidence,
     trail: deeds,
+    tracing: traces,
     admin: adminAccess(environment.adminToken, limits),
     seal,
     version,

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import { isDiscovery, noDiscovery } from '../compose/oauth-discovery.ts';
+import type { UpstreamSpan } from '../compose/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
@@ -47,6 +48,7 @@ export class Exchange implements ResponseHandler {
   #hasPlace = false;
   #unwatch: (() => void) | null = null;
   #endTunnel: (() => void) | null = null;
+  #span: UpstreamSpan | null = null;
   #headSent = false;
   /** True once the head is on its way: not before it is known whether the body came with it. */
   #flushed = false;
@@ -118,6 +120,7 @@ export class Exchange implements ResponseHandler {
     const lines = inForce === null ? passed : judgedHeaders(passed, inForce);
     // What a client that lost its session is told too: it opens another one.
     if (lines === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
+    this.#span = stack.tracing?.upstream(this.#request, upstream.host, lines) ?? null;
     this.#sent = requestHead({
       method: this.#request.method,
       target: this.#target,
@@ -139,6 +142,7 @@ export class Exchange implements ResponseHandler {
   onHead({ status, lines }: ResponseHead): void {
     this.#res.writeHead(status, clientHeaders(lines, this.#context.stack.devMode));
     this.#headSent = true;
+    this.#span?.answered(status);
   }
 
   onBody(bytes: Buffer): boolean {
@@ -181,7 +185,7 @@ export class Exchange implements ResponseHandler {
     if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
 
-  onSwitch({ lines }: ResponseHead, socket: Duplex): void {
+  onSwitch({ status, lines }: ResponseHead, socket: Duplex): void {
     const client = this.#upgrade;
     if (client === null) {
       socket.destroy();
@@ -189,6 +193,7 @@ export class Exchange implements ResponseHandler {
       return;
     }
     this.#headSent = true;
+    this.#span?.answered(status);
     this.#connection = null;
     this.#res.detachSocket(this.#req.socket);
     this.#endTunnel = openTunnel(client, socket, clientHeaders(lines, this.#context.stack.devMode), () =>
@@ -285,6 +290,7 @@ export class Exchange implements ResponseHandler {
     this.#context.open.delete(this);
     if (this.#hasPlace) this.#upstream.give(isProven(this.#decision));
     this.#connection?.destroy();
+    this.#span?.end();
   }
 }
 

@@ -7,6 +7,7 @@ import { keyDuties } from '../../compose/key-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
+import { startTracing } from './otlp.ts';
 import { openDoors, type Doors } from './doors.ts';
 
 /** One process that serves: a stack, and the doors to it. */
@@ -24,6 +25,7 @@ export async function startServer(
   workers: AuditOptions['workers'] = null,
 ): Promise<Server> {
   const decisions = lineWriter(process.stdout);
+  const stopTracing = await startTracing(env);
   const stack = await createStack({
     config,
     env,
@@ -41,6 +43,7 @@ export async function startServer(
     await stack.audit.flush();
     await stack.close();
     await decisions.close();
+    await stopTracing?.();
   };
   let doors: Doors;
   try {
