@@ -13,6 +13,7 @@ import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify
 import { hostFault, hostName } from './host-check.ts';
 import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
 import { mcpEndpoint } from './mcp.ts';
+import { oauthServer, type OauthServerOptions } from './oauth/oauth-server.ts';
 import { probes } from './probe-endpoints.ts';
 import { refusalReply, send, type Reply } from './reply.ts';
 import { router, type Endpoints, type Router } from './router.ts';
@@ -39,29 +40,36 @@ export interface Authority {
   close(): Promise<void>;
 }
 
+export interface AuthorityOptions {
+  readonly oauth?: OauthServerOptions;
+}
+
 export function isReserved(path: string): boolean {
   const slash = path.indexOf('/', 1);
   return isReservedSegment(path.slice(1, slash === -1 ? path.length : slash));
 }
 
-export function createAuthority(stack: Stack): Authority {
+export function createAuthority(stack: Stack, options: AuthorityOptions = {}): Authority {
   const mcp = mcpEndpoint(stack);
   const keys = keyEndpoints(stack);
   const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
+  const server = stack.config.oauth?.server ?? null;
+  const oauth = server && oauthServer(stack, server, options.oauth);
   const operators = router(adminEndpoints(stack));
 
   async function answer(exchange: Exchange): Promise<Reply | null> {
     const dialect = dialectOf(exchange.path);
     if (dialect) return verify(exchange, dialect);
-    if (isDiscovery(exchange.path)) return rootDiscoveryAnswer(exchange, stack.config);
     // Elsewhere the admin's paths are not there at all: their origin is never shared with a service.
     const host = hostName(exchange.request.authority);
-    const routes =
-      host !== null && stack.config.adminHosts.includes(host) && isAdminPath(exchange.path) ? operators : open;
-    return routes === operators ? admin(exchange) : run(routes, exchange);
+    const isAdmins = host !== null && stack.config.adminHosts.includes(host);
+    if (isAdmins && (isAdminPath(exchange.path) || oauth?.owns(exchange.path))) return admin(exchange);
+    if (isDiscovery(exchange.path)) return rootDiscoveryAnswer(exchange, stack.config);
+    return run(open, exchange);
   }
 
   async function admin(exchange: Exchange): Promise<Reply | null> {
+    if (oauth?.owns(exchange.path)) return oauth.handle(exchange);
     const fault = hostFault(exchange);
     return fault ? refusalReply(fault) : run(operators, exchange);
   }
@@ -104,6 +112,7 @@ export function createAuthority(stack: Stack): Authority {
     drain: () => keys.close(),
     async close() {
       keys.close();
+      oauth?.close();
       await mcp.close();
     },
   };

@@ -1,8 +1,8 @@
-const cookieName = 'countersign_session';
+const namesBegin = 'countersign_';
 // A cookie without a name is stored too, and sent back as its value alone: '=countersign_session=x' would be ours.
-const ours = /^\s*=?\s*(?:__(?:host|secure)-)?countersign_session\s*(?:=|$)/i;
+const ours = /^\s*=?\s*(?:__(?:host|secure)-)?countersign_(?:session|oauth)[a-z_.]*\s*(?:=|$)/i;
 
-/** A Cookie line without the dashboard's session; null when nothing is left of it. */
+/** A Cookie line without the sessions of the dashboard and the authorization server; null when nothing is left of it. */
 export function withoutSessionCookie(line: string): string | null {
   if (!mentions(line)) return line;
   const kept = line.split(';').filter((pair) => !ours.test(pair));
@@ -16,5 +16,5 @@ export function setsSessionCookie(line: string): boolean {
 }
 
 function mentions(line: string): boolean {
-  return line.length >= cookieName.length && line.toLowerCase().includes(cookieName);
+  return line.length >= namesBegin.length && line.toLowerCase().includes(namesBegin);
 }

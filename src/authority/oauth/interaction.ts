@@ -1,0 +1,177 @@
+import { errors, type InteractionResults } from 'oidc-provider';
+import type Provider from 'oidc-provider';
+import { bodyText } from '../body.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Reply } from '../reply.ts';
+import type { OperatorLogin } from './login.ts';
+import { html, page, type Html, type Page } from './pages.ts';
+import { INTERACTION } from './provider.ts';
+
+type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+/** What somebody is asked who comes with a client: first to log in, then whether the client may. Null: answered already. */
+export async function interaction(provider: Provider, login: OperatorLogin, exchange: Exchange): Promise<Reply | null> {
+  let details: Details;
+  try {
+    // Held together with a signed cookie: the address alone leads nowhere.
+    details = await provider.interactionDetails(exchange.req, exchange.res);
+  } catch (error) {
+    if (!(error instanceof errors.SessionNotFound)) throw error;
+    return reply(
+      400,
+      page(
+        'That did not work',
+        html`<p>This login is over, or was begun in another browser. Begin again at your client.</p>`,
+      ),
+    );
+  }
+  const step = exchange.path.split('/')[4] ?? '';
+  if (exchange.method === 'GET' && step === '') return shown(details, login, provider);
+  if (exchange.method !== 'POST') return reply(405, page('That did not work', html`<p>There is nothing here.</p>`));
+  const body = await bodyText(exchange.req, exchange.res);
+  if (!body.ok) return reply(400, page('That did not work', html`<p>${body.words}</p>`));
+  const form = new URLSearchParams(body.text);
+  if (step === 'abort')
+    return finish(provider, exchange, { error: 'access_denied', error_description: 'the operator refused' });
+  if (step === 'login' && details.prompt.name === 'login') return logIn(provider, login, exchange, details, form);
+  if (step === 'confirm' && details.prompt.name === 'consent') return grant(provider, login, exchange, details);
+  return shown(details, login, provider);
+}
+
+async function logIn(
+  provider: Provider,
+  login: OperatorLogin,
+  exchange: Exchange,
+  details: Details,
+  form: URLSearchParams,
+): Promise<Reply | null> {
+  const result = await login.authenticate(form, exchange.request.remoteAddress);
+  if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
+  return finish(provider, exchange, { login: { accountId: result.operator, remember: false } });
+}
+
+/** Consent is of somebody who logged in, who may still act, and for exactly what was shown. */
+async function grant(
+  provider: Provider,
+  login: OperatorLogin,
+  exchange: Exchange,
+  details: Details,
+): Promise<Reply | null> {
+  const { session, prompt, params } = details;
+  const accountId = session?.accountId;
+  if (accountId === undefined || !(await login.isActive(accountId)))
+    return finish(provider, exchange, { error: 'access_denied', error_description: 'nobody is logged in' });
+  const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
+  const given = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) });
+  const { scopes, resources } = asked(details);
+  if (prompt.details['missingOIDCScope'] !== undefined)
+    given.addOIDCScope(scopesOf(prompt.details['missingOIDCScope']));
+  for (const resource of resources) {
+    const missing = (prompt.details['missingResourceScopes'] as Record<string, string[]> | undefined)?.[resource] ?? [];
+    // The placeholder says that the resource was granted, even where it has no scopes.
+    given.addResourceScope(resource, ['openid', ...missing.filter((scope) => scopes.includes(scope))].join(' '));
+  }
+  return finish(provider, exchange, { consent: { grantId: await given.save() } });
+}
+
+async function finish(provider: Provider, { req, res }: Exchange, result: InteractionResults): Promise<null> {
+  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: !('error' in result) });
+  return null;
+}
+
+async function shown(details: Details, login: OperatorLogin, provider: Provider): Promise<Reply> {
+  return details.prompt.name === 'login'
+    ? reply(200, loginPage(details, login, null))
+    : reply(200, await consentPage(details, provider));
+}
+
+function loginPage({ uid, params }: Details, login: OperatorLogin, fault: string | null): Page {
+  const fields = login.fields.map(
+    ({ name, label, secret, autocomplete }) =>
+      html`<label
+        >${label}<input name="${name}" type="${secret ? 'password' : 'text'}" autocomplete="${autocomplete}" required
+      /></label>`,
+  );
+  const said = fault === null ? html`` : html`<p class="fault" role="alert">${fault}</p>`;
+  return page(
+    'Log in',
+    html`<p>To decide whether <strong>${String(params['client_id'])}</strong> may use your services.</p>
+      ${said}
+      <form method="post" action="${INTERACTION}/${uid}/login">${fields}<button type="submit">Log in</button></form>`,
+    landing(params),
+  );
+}
+
+/** Who asks, from where, for what, and where the answer goes: what tells a client from one that passes itself off as it. */
+async function consentPage(details: Details, provider: Provider): Promise<Page> {
+  const { uid, params, session } = details;
+  const clientId = String(params['client_id']);
+  const client = await provider.Client.find(clientId);
+  const { scopes, resources } = asked(details);
+  const redirect = typeof params['redirect_uri'] === 'string' ? params['redirect_uri'] : null;
+  const rows: (readonly [string, string])[] = [
+    ['Client', client?.clientName ?? clientId],
+    ['Its id', clientId],
+    ...(client?.clientUri === undefined ? [] : [['Its page, as it says', client.clientUri] as const]),
+    ['The answer goes to', redirect === null ? 'the device that shows the code' : hostOf(redirect)],
+    ['It wants to use', resources.join(', ') || 'nothing'],
+    [
+      'With the scopes',
+      scopes.filter((scope) => scope !== 'openid' && scope !== 'offline_access').join(', ') || 'none',
+    ],
+    ['As', session?.accountId ?? ''],
+  ];
+  const list: readonly Html[] = rows.map(
+    ([name, value]) =>
+      html`<dt>${name}</dt>
+        <dd>${value}</dd>`,
+  );
+  return page(
+    'Let this client in?',
+    html`<dl>${list}</dl>
+      <p class="note">
+        Anybody can choose a client’s name. Look at where the answer goes, and whether you began this yourself.
+      </p>
+      <form method="post" action="${INTERACTION}/${uid}/confirm"><button type="submit">Let it in</button></form>
+      <form method="post" action="${INTERACTION}/${uid}/abort"><button type="submit">Refuse</button></form>`,
+    landing(params),
+  );
+}
+
+interface Asked {
+  readonly scopes: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/** Of all that the client asked for, what it is not granted yet. */
+function asked({ prompt, params }: Details): Asked {
+  const missing = prompt.details['missingResourceScopes'] as Record<string, string[]> | undefined;
+  const resource = params['resource'];
+  const named = Array.isArray(resource) ? resource.map(String) : typeof resource === 'string' ? [resource] : [];
+  return {
+    scopes: [...scopesOf(prompt.details['missingOIDCScope']).split(' '), ...Object.values(missing ?? {}).flat()],
+    resources: [...new Set([...named, ...Object.keys(missing ?? {})])],
+  };
+}
+
+function scopesOf(value: unknown): string {
+  return Array.isArray(value) ? value.join(' ') : '';
+}
+
+/** Browsers hold the redirect that answers a form to the page's policy. */
+function landing(params: Details['params']): string[] {
+  const uri = params['redirect_uri'];
+  if (typeof uri !== 'string' || !URL.canParse(uri)) return [];
+  const { origin, protocol } = new URL(uri);
+  return [origin === 'null' ? protocol : origin];
+}
+
+/** Of an address on this machine the port tells one program from another. */
+function hostOf(uri: string): string {
+  const { host, protocol } = new URL(uri);
+  return host === '' ? `the program that opens ${protocol}` : host;
+}
+
+function reply(status: number, { body, headers }: Page): Reply {
+  return { status, body, headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) } };
+}

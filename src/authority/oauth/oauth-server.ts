@@ -1,0 +1,151 @@
+import type { IncomingMessage } from 'node:http';
+import type Provider from 'oidc-provider';
+import type { OauthServerConfig } from '../../compose/config.ts';
+import type { Stack } from '../../compose/stack.ts';
+import type { Exchange } from '../exchange.ts';
+import { refusalReply, type Reply } from '../reply.ts';
+import { refused, refusedBy } from '../refused.ts';
+import { hostFault } from '../host-check.ts';
+import { deny } from '../../core/verdict.ts';
+import { documentFetch, type DocumentFetchOptions } from './document-fetch.ts';
+import { interaction } from './interaction.ts';
+import { adminTokenLogin, type OperatorLogin } from './login.ts';
+import { INTERACTION, oauthProvider, ROUTES } from './provider.ts';
+import { signingKeys, type SigningKeys } from './signing-keys.ts';
+import { answerForAccessTokens } from './access-tokens.ts';
+import { soleResource, resourceOf } from './resources.ts';
+
+/** The embedded authorization server, on the admin's side only. */
+export interface OauthServer {
+  /** Whether a path of the admin's side is the authorization server's. */
+  owns(path: string): boolean;
+  /** Null: answered already. */
+  handle(exchange: Exchange): Promise<Reply | null>;
+  close(): void;
+}
+
+export interface OauthServerOptions {
+  readonly login?: OperatorLogin;
+  /** How strangers' documents are fetched; for tests. */
+  readonly documents?: DocumentFetchOptions;
+}
+
+const discovery: ReadonlySet<string> = new Set([
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+]);
+/** What browsers show, where cookies count; all else is asked by programs, from whatever origin. */
+const shown: readonly string[] = [ROUTES.authorization, ROUTES.code_verification, INTERACTION];
+const sweepMillis = 3_600_000;
+const registrations = { perAddress: 20, all: 500, windowSeconds: 3600 };
+
+export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
+  const login = options.login ?? adminTokenLogin(stack);
+  const fetch = documentFetch(options.documents);
+  let made: { readonly provider: Provider; readonly keys: SigningKeys } | null = null;
+  let making: Promise<Provider> | null = null;
+
+  // Another replica may have made a key, or an operator have taken one away.
+  const unwatch = stack.store.watch((change) => {
+    if (change.topic === 'resync' || (change.topic === 'records' && change.id.startsWith('oauth-key/'))) made = null;
+  });
+  const sweep = setInterval(() => {
+    stack.store.records.deleteExpired(stack.clock()).catch(() => undefined);
+  }, sweepMillis);
+  sweep.unref();
+
+  function current(): Promise<Provider> {
+    if (made !== null && stack.clock() < made.keys.dueAt) return Promise.resolve(made.provider);
+    making ??= make().finally(() => (making = null));
+    return making;
+  }
+
+  async function make(): Promise<Provider> {
+    const keys = await signingKeys({ records: stack.store.records, seal: stack.seal, clock: stack.clock });
+    const provider = oauthProvider({ stack, server, keys, login, fetch });
+    provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
+    provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
+    made = { provider, keys };
+    return provider;
+  }
+
+  /** RFC 7591 §5: who lets strangers write into the store bounds what they write. */
+  async function registrationFault({ request }: Exchange): Promise<Reply | null> {
+    const { limits } = stack.store;
+    const { perAddress, all, windowSeconds } = registrations;
+    for (const [key, limit] of [
+      [`oauth-register:${request.remoteAddress}`, perAddress],
+      ['oauth-register', all],
+    ] as const) {
+      const { allowed, retryAfter } = await limits.take(key, limit, windowSeconds, stack.clock());
+      if (!allowed) return refusalReply(refusedBy(deny('rate_limited', 'too many registrations', { retryAfter })));
+    }
+    return null;
+  }
+
+  return {
+    owns: (path) => discovery.has(path) || path === '/oauth' || path.startsWith('/oauth/'),
+    async handle(exchange) {
+      const { path, req, res } = exchange;
+      const isShown = shown.some((own) => path === own || path.startsWith(`${own}/`));
+      const fault = hostFault(isShown ? exchange : withoutOrigin(exchange));
+      if (fault) return refusalReply(fault);
+      if (isShown && exchange.method === 'POST' && !isOwnForm(exchange, server.issuer))
+        return refusalReply(refused('not_allowed', 'this form is answered on its own page only'));
+      const isKnown = discovery.has(path) || isShown || Object.values<string>(ROUTES).includes(path);
+      if (!isKnown) return refusalReply(refused('not_found', 'there is nothing at this path'));
+      if (path === ROUTES.registration && exchange.method === 'POST') {
+        const limited = await registrationFault(exchange);
+        if (limited) return limited;
+      }
+      const provider = await current();
+      addressedToIssuer(req, server.issuer, exchange.request.remoteAddress);
+      if (path.startsWith(`${INTERACTION}/`)) return interaction(provider, login, exchange);
+      if (path === ROUTES.authorization) withScope(stack, req);
+      res.setHeader('x-content-type-options', 'nosniff');
+      await provider.callback()(req, res);
+      return null;
+    },
+    close() {
+      unwatch();
+      clearInterval(sweep);
+    },
+  };
+}
+
+/** Cookies know no ports: a page of a service on this machine must not answer in the operator's place. */
+function isOwnForm({ request }: Exchange, issuer: string): boolean {
+  return request.fields('origin').every((origin) => origin === issuer);
+}
+
+/** The Host is looked at all the same. */
+function withoutOrigin(exchange: Exchange): Exchange {
+  const { request } = exchange;
+  return {
+    ...exchange,
+    request: { ...request, fields: (name) => (name === 'origin' ? [] : request.fields(name)) },
+  };
+}
+
+/**
+ * The library makes addresses of what the request says of itself. They are to be the issuer's, so that is what it says; what a
+ * client or proxy wrote there has been read before.
+ */
+function addressedToIssuer(req: IncomingMessage, issuer: string, remoteAddress: string): void {
+  const { host, protocol } = new URL(issuer);
+  req.headers.host = host;
+  req.headers['x-forwarded-host'] = host;
+  req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+  req.headers['x-forwarded-for'] = remoteAddress;
+}
+
+/** RFC 6749 §3.3: a client that asks for no scope gets what the resource asks for first; `openid` stands for none at all. */
+function withScope(stack: Stack, req: IncomingMessage): void {
+  const url = new URL(req.url ?? '', 'http://localhost');
+  const { searchParams } = url;
+  if (searchParams.has('scope') || searchParams.has('request_uri')) return;
+  const resource = searchParams.get('resource') ?? soleResource(stack) ?? '';
+  const first = resourceOf(stack, resource)?.oauth?.scopes ?? [];
+  searchParams.set('scope', first.length > 0 ? first.join(' ') : 'openid');
+  req.url = url.pathname + url.search;
+}

@@ -1,0 +1,259 @@
+import { errors, interactionPolicy, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { OauthServerConfig } from '../../compose/config.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { equalText } from '../../crypto/compare.ts';
+import { sha256, sha256Hex } from '../../crypto/digest.ts';
+import { randomSecret } from '../../crypto/random.ts';
+import type { OperatorLogin } from './login.ts';
+import { html, page, trusted } from './pages.ts';
+import { resourceOf, resourceServerOf, soleResource } from './resources.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { stateAdapter } from './state.ts';
+
+export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+
+export interface ProviderOptions {
+  readonly stack: Stack;
+  readonly server: OauthServerConfig;
+  readonly keys: SigningKeys;
+  readonly login: OperatorLogin;
+  readonly fetch: (url: string | URL, init?: object) => Promise<Response>;
+}
+
+/** Where its endpoints stand; all below one reserved segment. */
+export const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  jwks: '/oauth/jwks',
+  registration: '/oauth/register',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  pushed_authorization_request: '/oauth/par',
+  code_verification: '/oauth/device',
+  device_authorization: '/oauth/device_authorization',
+  end_session: '/oauth/end_session',
+} as const;
+export const INTERACTION = '/oauth/interaction';
+
+/** The library with the settings of this stack; made anew when the keys change. */
+export function oauthProvider(options: ProviderOptions): Provider {
+  const { stack, server, keys } = options;
+  const provider = new Provider(server.issuer, {
+    adapter: (model: string) =>
+      stateAdapter(model, {
+        records: stack.store.records,
+        clock: stack.clock,
+        accessTokenSeconds: server.accessTokenSeconds,
+        alreadyUsed: () => new errors.InvalidGrant('it was used already'),
+      }),
+    jwks: { keys: keys.jwks },
+    cookies: cookies(keys),
+    routes: ROUTES,
+    features: features(options),
+    ...people(options),
+    ...tokens(server),
+    clientDefaults: {
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      id_token_signed_response_alg: 'ES256',
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      idTokenSigningAlgValues: ['ES256'],
+      dPoPSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    },
+    responseTypes: ['code'],
+    scopes: ['openid', 'offline_access'],
+    // No endpoint that answers pages of other origins asks for a cookie.
+    clientBasedCORS: (_ctx: KoaContextWithOIDC, origin: string) => origin !== 'null',
+    fetch: options.fetch,
+    fetchResponseBodyLimits: { 'client_id metadata document': 5120, jwks_uri: 65_536 },
+    // RFC 9700 §2.1.1: whoever the client is, a code that was stolen on its way is worth nothing.
+    pkce: { required: () => true },
+  } as unknown as Configuration);
+  // Behind our own door: the addresses in answers are those of the issuer, whatever the request was sent to.
+  provider.proxy = true;
+  const { prototype } = provider.Client as unknown as { prototype: { compareClientSecret(secret: string): boolean } };
+  prototype.compareClientSecret = function compare(this: { clientSecret?: string }, secret: string): boolean {
+    return equalText(sha256Hex(secret), this.clientSecret ?? '');
+  };
+  return provider;
+}
+
+function cookies({ cookieSecret }: SigningKeys): object {
+  return {
+    names: {
+      session: 'countersign_oauth_session',
+      interaction: 'countersign_oauth_interaction',
+      resume: 'countersign_oauth_resume',
+    },
+    long: { httpOnly: true, sameSite: 'lax', signed: true },
+    short: { httpOnly: true, sameSite: 'lax', signed: true },
+    keys: [cookieSecret],
+  };
+}
+
+/** How people log in and what they are asked. */
+function people({ login }: ProviderOptions): object {
+  const policy = interactionPolicy.base();
+  policy.get('consent')?.checks.add(
+    new interactionPolicy.Check('rs_unknown', 'the resource was not granted yet', (ctx) => {
+      const granted = (ctx.oidc.entities.Grant as { resources?: Record<string, string> } | undefined)?.resources ?? {};
+      const asked = Object.keys(ctx.oidc.resourceServers ?? {});
+      return asked.some((resource) => granted[resource] === undefined);
+    }),
+  );
+  return {
+    interactions: {
+      policy,
+      url: (_ctx: unknown, { uid }: { readonly uid: string }) => `${INTERACTION}/${uid}`,
+    },
+    findAccount: async (_ctx: unknown, sub: string) =>
+      (await login.isActive(sub)) ? { accountId: sub, claims: () => ({ sub }) } : undefined,
+    renderError(
+      ctx: KoaContextWithOIDC,
+      { error, error_description: words }: { error: string; error_description?: string },
+    ) {
+      const shown = page(
+        'That did not work',
+        html`<p class="fault">${words ?? error}</p>
+          <p class="note">${error}</p>`,
+      );
+      ctx.set(shown.headers);
+      ctx.body = shown.body;
+    },
+  };
+}
+
+function tokens(server: OauthServerConfig): object {
+  const { accessTokenSeconds, refreshTokenSeconds } = server;
+  return {
+    ttl: {
+      AccessToken: accessTokenSeconds,
+      ClientCredentials: accessTokenSeconds,
+      AuthorizationCode: 60,
+      DeviceCode: 600,
+      IdToken: accessTokenSeconds,
+      Interaction: 900,
+      RefreshToken: refreshTokenSeconds,
+      Grant: refreshTokenSeconds,
+      // Long enough to answer several clients in a row; what was granted outlives it.
+      Session: 3600,
+    },
+    expiresWithSession: () => false,
+    issueRefreshToken: (_ctx: unknown, client: { grantTypeAllowed(type: string): boolean }) =>
+      client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    formats: {
+      customizers: {
+        // What was issued under one grant is called back together.
+        jwt(_ctx: unknown, { grantId }: { readonly grantId?: string }, { payload }: { payload: { jti: string } }) {
+          if (grantId !== undefined) payload.jti = `${grantId}.${payload.jti}`;
+        },
+      },
+    },
+  };
+}
+
+function features({ stack, server }: ProviderOptions): object {
+  return {
+    devInteractions: { enabled: false },
+    userinfo: { enabled: false },
+    rpInitiatedLogout: { enabled: false },
+    dPoP: { enabled: true },
+    clientCredentials: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true },
+    revocation: {
+      enabled: true,
+      allowedPolicy: (_ctx: unknown, client: Asking, token: { readonly clientId?: string }) =>
+        token.clientId === client.clientId,
+    },
+    introspection: {
+      enabled: true,
+      // A machine of the stack that has a secret may ask about any token; others about their own.
+      allowedPolicy: (_ctx: unknown, client: Asking, token: { readonly clientId?: string }) =>
+        client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+    },
+    clientIdMetadataDocument: { enabled: server.metadataDocuments, ack: 'draft-02' },
+    registration: {
+      enabled: server.registration,
+      issueRegistrationAccessToken: false,
+      idFactory: clientIdOf,
+      secretFactory: () => randomSecret(64).toString('base64url'),
+    },
+    deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****', ...devicePages },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      defaultResource: (_ctx: unknown, _client: unknown, oneOf?: readonly string[]) =>
+        oneOf?.[0] ?? soleResource(stack),
+      getResourceServerInfo(_ctx: unknown, indicator: string, client: { readonly scope?: string }) {
+        const service = resourceOf(stack, indicator);
+        if (service === null) throw new errors.InvalidTarget('there is no such resource here');
+        return resourceServerOf(service, server.accessTokenSeconds, client.scope);
+      },
+    },
+  };
+}
+
+interface Asking {
+  readonly clientId: string;
+  readonly clientAuthMethod: string;
+}
+
+/** A client without a secret that registers the same again is the same again: restarts do not fill the store. */
+function clientIdOf({ oidc }: KoaContextWithOIDC): string {
+  const { body } = oidc as unknown as { readonly body?: Readonly<Record<string, unknown>> };
+  if (body?.['token_endpoint_auth_method'] !== 'none') return `c-${randomSecret(16).toString('base64url')}`;
+  const words = Object.entries(body).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return `r-${sha256(Buffer.from(JSON.stringify(words))).toString('base64url')}`;
+}
+
+const devicePages = {
+  userCodeInputSource(
+    ctx: KoaContextWithOIDC,
+    form: string,
+    _out: unknown,
+    error?: { readonly userCode?: string; readonly name?: string },
+  ) {
+    const said = error ? html`<p class="fault">That code is not known. Try again.</p>` : html``;
+    const content = html`${said}
+      <p>Enter the code that your device shows.</p>
+      ${trusted(withoutScripts(form))} <button type="submit" form="op.deviceInputForm">Continue</button>`;
+    show(ctx, page('Connect a device', content));
+  },
+  userCodeConfirmSource(ctx: KoaContextWithOIDC, form: string, client: Described, _device: unknown, userCode: string) {
+    const content = html`<p>
+        <strong>${client.clientName ?? client.clientId}</strong> wants to be connected. Does it show this code?
+      </p>
+      <p><code>${userCode}</code></p>
+      <p class="note">If you did not begin this, abort: somebody else did.</p>
+      ${trusted(form)}
+      <button type="submit" form="op.deviceConfirmForm">It does</button>
+      <button type="submit" form="op.deviceConfirmForm" value="yes" name="abort">Abort</button>`;
+    show(ctx, page('Connect a device', content));
+  },
+  successSource(ctx: KoaContextWithOIDC) {
+    show(ctx, page('Connected', html`<p>You can close this page and go on at the device.</p>`));
+  },
+};
+
+interface Described {
+  readonly clientId: string;
+  readonly clientName?: string;
+}
+
+/** The library's form has a handler that the page's policy would not run. */
+function withoutScripts(form: string): string {
+  return form.replace(/ onfocus="[^"]*"/, '');
+}
+
+function show(
+  ctx: KoaContextWithOIDC,
+  { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
+): void {
+  ctx.set({ ...headers });
+  ctx.body = body;
+}

@@ -1,0 +1,384 @@
+/** The embedded authorization server, as a client and a browser see it. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { randomBytes, createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { adminToken } from '../fixtures/authority-stack.ts';
+import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
+import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
+
+const ends: (() => unknown)[] = [];
+const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
+let here: OauthStack;
+let upstream: Server;
+let files: string;
+
+before(async () => {
+  upstream = createServer((_req, res) => res.end('served')).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  ends.push(() => upstream.close());
+  const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  here = await oauthStack(lifetime, {
+    yaml: () => `
+oauth: { server: { registration: true } }
+services:
+  files:
+    upstream: ${origin}
+    accept: [oauth]
+    oauth: { scopes: [files:read] }
+    routes: [{ path: /write, scopes: [files:write] }]
+  bare: { upstream: '${origin}', accept: [oauth] }
+`,
+  });
+  files = `${here.gateway}/files`;
+});
+after(async () => {
+  for (const end of ends.toReversed()) await end();
+});
+
+const redirect = 'http://127.0.0.1:5555/callback';
+
+/** The client of most tests: who registers again and again is stopped. */
+let usual: Promise<string> | null = null;
+function registered(more?: object): Promise<string> {
+  return more === undefined ? (usual ??= register({})) : register(more);
+}
+
+async function register(more: object): Promise<string> {
+  const answer = await fetch(`${here.admin}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'A client',
+      redirect_uris: [redirect],
+      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      token_endpoint_auth_method: 'none',
+      ...more,
+    }),
+  });
+  const body = (await answer.json()) as { client_id: string };
+  assert.equal(answer.status, 201, JSON.stringify(body));
+  return body.client_id;
+}
+
+interface Asking {
+  readonly clientId: string;
+  readonly scope?: string;
+  readonly resource?: string;
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+function question({ clientId, scope = 'files:read', resource = files, more = {} }: Asking) {
+  const verifier = randomBytes(32).toString('base64url');
+  const parameters = {
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirect,
+    state: 'a-state',
+    scope,
+    resource,
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...more,
+  };
+  const given = Object.entries(parameters).filter(([, value]) => value !== '');
+  return { verifier, url: `${here.admin}/oauth/authorize?${new URLSearchParams(given)}` };
+}
+
+async function allowed(browser: PlainBrowser, url: string): Promise<URL> {
+  let page: Visit = await browser.open(url);
+  if (page.landed === null && page.body.includes('Log in'))
+    page = await browser.submit(page, '/login', { token: adminToken });
+  if (page.landed === null) page = await browser.submit(page, '/confirm');
+  assert.ok(page.landed, `${page.status} ${page.body}`);
+  return page.landed;
+}
+
+type Tokens = Record<string, string>;
+
+async function token(form: Record<string, string>, headers: Record<string, string> = {}) {
+  const answer = await fetch(`${here.admin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form), headers });
+  return { status: answer.status, body: (await answer.json()) as Tokens };
+}
+
+async function loggedIn(clientId: string, scope = 'files:read', browser = plainBrowser(here.admin)): Promise<Tokens> {
+  const { verifier, url } = question({ clientId, scope });
+  const landed = await allowed(browser, url);
+  const { status, body } = await token(exchange(clientId, landed, verifier));
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
+}
+
+const exchange = (clientId: string, landed: URL, verifier: string) => ({
+  grant_type: 'authorization_code',
+  client_id: clientId,
+  code: landed.searchParams.get('code') ?? '',
+  redirect_uri: redirect,
+  code_verifier: verifier,
+});
+const refresh = (clientId: string, refreshToken: string, more = {}) =>
+  token({ grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken, ...more });
+const call = (accessToken: string, path = '/x') =>
+  fetch(files + path, { headers: { authorization: `Bearer ${accessToken}` } }).then(({ status }) => status);
+
+/** What was taken back reaches the gateway with the store's feed. */
+async function dead(accessToken: string): Promise<void> {
+  for (let look = 0; look < 100; look += 1) {
+    if ((await call(accessToken)) === 401) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail('the access token is still taken');
+}
+
+test('metadata (RFC 8414) names every endpoint by the issuer, and PKCE with S256 only', async () => {
+  const metadata = (await (await fetch(`${here.admin}/.well-known/oauth-authorization-server`)).json()) as Record<
+    string,
+    unknown
+  >;
+  assert.equal(metadata['issuer'], here.admin);
+  for (const name of ['authorization', 'token', 'registration', 'revocation', 'introspection', 'device_authorization'])
+    assert.ok(String(metadata[`${name}_endpoint`]).startsWith(`${here.admin}/oauth/`), name);
+  assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
+  assert.equal(metadata['client_id_metadata_document_supported'], true);
+  assert.equal(metadata['authorization_response_iss_parameter_supported'], true);
+});
+
+test('nothing of it is to be had on the origin of the services', async () => {
+  for (const path of ['/oauth/authorize', '/oauth/token', '/oauth/jwks', '/.well-known/oauth-authorization-server'])
+    assert.equal((await fetch(here.gateway + path)).status, 404, path);
+});
+
+test('a client registers, an operator logs in and agrees, and the token opens that service alone', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  const { verifier, url } = question({ clientId });
+  const login = await browser.open(url);
+  assert.match(login.body, /Admin token/);
+  assert.match(login.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
+  const consent = await browser.submit(login, '/login', { token: adminToken });
+  assert.match(consent.body, /A client/);
+  assert.match(consent.body, /127\.0\.0\.1:5555/);
+  assert.match(consent.body, /files:read/);
+  const { landed } = await browser.submit(consent, '/confirm');
+  assert.equal(landed?.searchParams.get('iss'), here.admin);
+  assert.equal(landed?.searchParams.get('state'), 'a-state');
+  const { status, body } = await token(exchange(clientId, landed as URL, verifier));
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(await call(body['access_token'] ?? ''), 200);
+  assert.equal(await call(body['access_token'] ?? '', '/write'), 403);
+  const elsewhere = await fetch(`${here.gateway}/bare/x`, {
+    headers: { authorization: `Bearer ${body['access_token']}` },
+  });
+  assert.equal(elsewhere.status, 401);
+});
+
+test('step-up: more scopes are asked for, and what was granted stays', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  await loggedIn(clientId, 'files:read', browser);
+  const more = await loggedIn(clientId, 'files:read files:write', browser);
+  assert.equal(await call(more['access_token'] ?? '', '/write'), 200);
+});
+
+test('a service without scopes is agreed to as well, each by itself', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  await loggedIn(clientId, 'files:read', browser);
+  const { verifier, url } = question({ clientId, scope: '', resource: `${here.gateway}/bare` });
+  const page = await browser.open(url);
+  assert.match(page.body, /Let this client in/);
+  const { landed } = await browser.submit(page, '/confirm');
+  const { body } = await token(exchange(clientId, landed as URL, verifier));
+  const answer = await fetch(`${here.gateway}/bare/x`, {
+    headers: { authorization: `Bearer ${body['access_token']}` },
+  });
+  assert.equal(answer.status, 200, JSON.stringify(body));
+});
+
+test('registering the same again is the same client; with a secret it never is', async () => {
+  assert.equal(await registered({ client_name: 'Once' }), await registered({ client_name: 'Once' }));
+  const secret = { client_name: 'Twice', token_endpoint_auth_method: 'client_secret_basic' };
+  assert.notEqual(await registered(secret), await registered(secret));
+});
+
+test('refresh tokens rotate, and two at once both succeed', async () => {
+  const clientId = await registered();
+  const first = await loggedIn(clientId);
+  const [one, other] = await Promise.all([
+    refresh(clientId, first['refresh_token'] ?? ''),
+    refresh(clientId, first['refresh_token'] ?? ''),
+  ]);
+  assert.deepEqual([one.status, other.status], [200, 200]);
+  assert.notEqual(one.body['refresh_token'], first['refresh_token']);
+  assert.equal(await call(one.body['access_token'] ?? ''), 200);
+});
+
+test('a refresh token used again later ends the whole family, access tokens included', async () => {
+  const clientId = await registered();
+  const first = await loggedIn(clientId);
+  const second = await refresh(clientId, first['refresh_token'] ?? '');
+  assert.equal(await call(second.body['access_token'] ?? ''), 200);
+  here.advance(15);
+  assert.equal((await refresh(clientId, first['refresh_token'] ?? '')).body['error'], 'invalid_grant');
+  assert.equal((await refresh(clientId, second.body['refresh_token'] ?? '')).body['error'], 'invalid_grant');
+  await dead(second.body['access_token'] ?? '');
+});
+
+test('a code is taken once; a second time it ends what came of it', async () => {
+  const clientId = await registered();
+  const { verifier, url } = question({ clientId });
+  const landed = await allowed(plainBrowser(here.admin), url);
+  const first = await token(exchange(clientId, landed, verifier));
+  assert.equal(first.status, 200);
+  assert.equal((await token(exchange(clientId, landed, verifier))).body['error'], 'invalid_grant');
+  await dead(first.body['access_token'] ?? '');
+});
+
+test('PKCE: none, plain, and a wrong verifier are refused', async () => {
+  const clientId = await registered();
+  for (const more of [{ code_challenge: '', code_challenge_method: '' }, { code_challenge_method: 'plain' }]) {
+    const { landed } = await plainBrowser(here.admin).open(
+      question({ clientId, more: more as Record<string, string> }).url,
+    );
+    assert.equal(landed?.searchParams.get('error'), 'invalid_request');
+  }
+  const { url } = question({ clientId });
+  const landed = await allowed(plainBrowser(here.admin), url);
+  const wrong = await token(exchange(clientId, landed, randomBytes(32).toString('base64url')));
+  assert.equal(wrong.body['error'], 'invalid_grant');
+  assert.equal((await token({ ...exchange(clientId, landed, ''), code_verifier: '' })).status, 400);
+});
+
+test('no open redirect: only an address that the client registered, to the letter', async () => {
+  const clientId = await registered();
+  for (const uri of [
+    'https://evil.example/callback',
+    'http://127.0.0.1:5555/callback/',
+    'http://127.0.0.1:5555/callback?x=1',
+    'http://127.0.0.1:5555@evil.example/callback',
+    'http://127.0.0.1:5555/callback#f',
+  ]) {
+    const page = await plainBrowser(here.admin).open(question({ clientId, more: { redirect_uri: uri } }).url);
+    assert.equal(page.landed, null, uri);
+    assert.equal(page.status, 400, uri);
+  }
+});
+
+test('consent without login, and of another browser, leads nowhere', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  const login = await browser.open(question({ clientId }).url);
+  const uid = /interaction\/([^/"]+)\/login/.exec(login.body)?.[1] ?? '';
+  const post = (headers: Record<string, string>) =>
+    fetch(`${here.admin}/oauth/interaction/${uid}/confirm`, { method: 'POST', body: '', redirect: 'manual', headers });
+  const without = await post({ origin: here.admin });
+  assert.equal(without.status, 400);
+  // With the cookie, but nobody logged in: asked to log in still.
+  const early = await browser.submit({ ...login, body: login.body.replace('/login"', '/confirm"') }, '/confirm');
+  assert.match(early.body, /Log in/);
+  assert.equal(early.landed, null);
+});
+
+test('a form answered from another origin is refused, a service’s on the same machine included', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  const login = await browser.open(question({ clientId }).url);
+  for (const origin of ['https://evil.example', here.gateway]) {
+    const answer = await browser.submit(login, '/login', { token: adminToken }, { origin });
+    assert.equal(answer.status, 403, origin);
+  }
+});
+
+test('a wrong login is told so, and the operator may refuse', async () => {
+  const clientId = await registered();
+  const browser = plainBrowser(here.admin);
+  const login = await browser.open(question({ clientId }).url);
+  const wrong = await browser.submit(login, '/login', { token: 'a-guess' });
+  assert.equal(wrong.status, 401);
+  const consent = await browser.submit(wrong, '/login', { token: adminToken });
+  const { landed } = await browser.submit(consent, '/abort');
+  assert.equal(landed?.searchParams.get('error'), 'access_denied');
+});
+
+test('no token is made for a resource that is not here', async () => {
+  const clientId = await registered();
+  const { landed } = await plainBrowser(here.admin).open(
+    question({ clientId, resource: 'https://elsewhere.example' }).url,
+  );
+  assert.equal(landed?.searchParams.get('error'), 'invalid_target');
+});
+
+test('revocation (RFC 7009): of a refresh token ends the grant, of an access token that one', async () => {
+  const clientId = await registered();
+  const revoke = (value: string, by = clientId) =>
+    fetch(`${here.admin}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ token: value, client_id: by }) });
+  const first = await loggedIn(clientId);
+  // Another client's word counts for nothing.
+  assert.equal((await revoke(first['access_token'] ?? '', await registered({ client_name: 'Other' }))).status, 200);
+  assert.equal(await call(first['access_token'] ?? ''), 200);
+  assert.equal((await revoke(first['access_token'] ?? '')).status, 200);
+  await dead(first['access_token'] ?? '');
+  const second = await refresh(clientId, first['refresh_token'] ?? '');
+  assert.equal(await call(second.body['access_token'] ?? ''), 200);
+  assert.equal((await revoke(second.body['refresh_token'] ?? '')).status, 200);
+  await dead(second.body['access_token'] ?? '');
+  assert.equal((await refresh(clientId, second.body['refresh_token'] ?? '')).body['error'], 'invalid_grant');
+});
+
+test('introspection (RFC 7662) says what is live, to the client itself', async () => {
+  const clientId = await registered();
+  const tokens = await loggedIn(clientId);
+  const ask = async (by: string): Promise<Record<string, unknown>> => {
+    const body = new URLSearchParams({ token: tokens['access_token'] ?? '', client_id: by });
+    return (await fetch(`${here.admin}/oauth/introspect`, { method: 'POST', body })).json() as Promise<
+      Record<string, unknown>
+    >;
+  };
+  const own = await ask(clientId);
+  assert.equal(own['active'], true);
+  assert.equal(own['aud'], files);
+  assert.deepEqual(await ask(await registered({ client_name: 'Curious' })), { active: false });
+});
+
+test('a device without a browser is connected by its code (RFC 8628)', async () => {
+  const clientId = await registered();
+  const started = await fetch(`${here.admin}/oauth/device_authorization`, {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: clientId, scope: 'files:read', resource: files }),
+  });
+  const device = (await started.json()) as Tokens;
+  assert.equal(started.status, 200, JSON.stringify(device));
+  const poll = () =>
+    token({
+      grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+      client_id: clientId,
+      device_code: device['device_code'] ?? '',
+    });
+  assert.equal((await poll()).body['error'], 'authorization_pending');
+  const browser = plainBrowser(here.admin);
+  const entry = await browser.open(`${here.admin}/oauth/device`);
+  const confirm = await browser.submit(entry, '/device', { user_code: device['user_code'] ?? '' });
+  assert.match(confirm.body, /A client/);
+  const login = await browser.submit(confirm, '/device');
+  const consent = await browser.submit(login, '/login', { token: adminToken });
+  const done = await browser.submit(consent, '/confirm');
+  assert.match(done.body, /go on at the device/);
+  const { status, body } = await poll();
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(await call(body['access_token'] ?? ''), 200);
+});
+
+test('what is stored can be presented by nobody', async () => {
+  const clientId = await registered();
+  const tokens = await loggedIn(clientId);
+  const { records } = here.stack.store;
+  const kept: unknown[] = [];
+  for (const kind of await records.kinds()) kept.push(...(await records.list(kind, here.stack.clock())));
+  const text = JSON.stringify(kept);
+  assert.ok(text.includes('A client'));
+  for (const secret of [tokens['refresh_token'], tokens['access_token']])
+    assert.equal(text.includes(secret ?? ''), false);
+  assert.doesNotMatch(text, /"d":/);
+});
