@@ -5,6 +5,7 @@ import { checkCommands } from './commands/check.table.ts';
 import { passwordCommands } from './commands/passwords.table.ts';
 import { backupCommands } from './commands/backup.table.ts';
 import { deployCommands } from './commands/deploy.table.ts';
+import { certificateCommands } from './commands/ca.table.ts';
 import { routeCommands } from './commands/routes.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
 import { stackCommands } from './commands/stack.table.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   ...tokenCommands,
   ...secretCommands,
   ...passwordCommands,
+  ...certificateCommands,
   ...deployCommands,
   ...backupCommands,
   ...evidenceCommands,

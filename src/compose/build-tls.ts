@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { ListenTlsConfig, UpstreamTlsConfig } from './config.ts';
+import type { CertificateConfig, ListenTlsConfig, UpstreamTlsConfig } from './config.ts';
+import { seconds } from './quantities.ts';
 import type { RawConfig, RawService } from './schema.ts';
 
 export function listenTlsOf(raw: RawConfig['tls'], folder: string): ListenTlsConfig | null {
@@ -17,4 +18,15 @@ export function upstreamTlsOf(raw: RawService['tls'], folder: string): UpstreamT
   if (raw === undefined) return null;
   const path = (file: string | undefined): string | null => (file === undefined ? null : resolve(folder, file));
   return { ca: path(raw.ca), cert: path(raw.cert), key: path(raw.key), serverName: raw.serverName ?? null };
+}
+
+const daySeconds = 86_400;
+
+export function certificatesOf(raw: RawConfig['certificates'], folder: string): CertificateConfig[] {
+  return Object.entries(raw ?? {}).map(([service, kept]) => ({
+    service,
+    folder: resolve(folder, kept.folder),
+    hosts: kept.hosts ?? [],
+    seconds: (kept.life === undefined ? null : seconds(kept.life)) ?? daySeconds,
+  }));
 }

@@ -14,7 +14,7 @@ import {
   type StackConfig,
   type StoreConfig,
 } from './config.ts';
-import { listenTlsOf, upstreamTlsOf } from './build-tls.ts';
+import { certificatesOf, listenTlsOf, upstreamTlsOf } from './build-tls.ts';
 import type { Environment } from './env.ts';
 import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from './schema.ts';
@@ -78,6 +78,7 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
       listen: address(raw.adminListen ?? '127.0.0.1:8701'),
       secure: raw.adminTls !== undefined,
     }),
+    certificates: certificatesOf(raw.certificates, folder),
     services: Object.entries(raw.services).map(([name, service]) =>
       serviceOf(name, service, { publicUrl, secure }, options),
     ),

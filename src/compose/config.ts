@@ -41,6 +41,8 @@ export interface StackConfig {
   readonly publicUrl: string;
   /** Whose access tokens count; null where OAuth plays no part. */
   readonly oauth: OauthConfig | null;
+  /** Certificates of the internal CA that are kept in files on this machine. */
+  readonly certificates: readonly CertificateConfig[];
   readonly services: readonly ServiceConfig[];
   /** What is allowed but looks like a slip, one line each with its place. */
   readonly warnings: readonly string[];
@@ -61,6 +63,17 @@ export interface ListenTlsConfig {
   readonly trustDomain: string | null;
   /** Services by the common name of certificates without a SPIFFE id. */
   readonly subjects: ReadonlyMap<string, string>;
+}
+
+/** <service>.crt, <service>.key and ca.pem in a folder. */
+export interface CertificateConfig {
+  readonly service: string;
+  /** Absolute. */
+  readonly folder: string;
+  /** Names and addresses under which the service is reached. */
+  readonly hosts: readonly string[];
+  /** Life of a certificate. */
+  readonly seconds: number;
 }
 
 /** Paths of PEM files, absolute; null for what the machine trusts, and for no certificate of ours. */

@@ -1,3 +1,4 @@
+import { revokedCertificateKind } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import { recordsListedMax } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
@@ -11,9 +12,6 @@ export interface RevokedCertificates {
   behindSince(): number | null;
   close(): void;
 }
-
-/** The kind of their records; the id is the serial in lower-case hex, the end is that of the certificate. */
-export const revokedKind = 'revoked-certificate';
 
 const retryMillis = 1000;
 
@@ -35,7 +33,7 @@ export async function revokedCertificates(
   async function read(): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
     for (let after = ''; ;) {
-      const page = await store.records.list(revokedKind, clock(), { after });
+      const page = await store.records.list(revokedCertificateKind, clock(), { after });
       for (const { id } of page) found.add(id);
       const last = page.at(-1);
       if (!last || page.length < recordsListedMax) return found;
@@ -67,7 +65,11 @@ export async function revokedCertificates(
   }
 
   const stop = store.watch((change) => {
-    if (change.topic !== 'resync' && !(change.topic === 'records' && change.id.startsWith(`${revokedKind}/`))) return;
+    if (
+      change.topic !== 'resync' &&
+      !(change.topic === 'records' && change.id.startsWith(`${revokedCertificateKind}/`))
+    )
+      return;
     behindSince ??= performance.now();
     void follow();
   });

@@ -5,7 +5,7 @@ import { commandKeys } from './command-schema.ts';
 import { outagePattern } from './quantities.ts';
 import { address, origin, serviceOauth, stackOauth } from './schema-oauth.ts';
 import { cidr, count, duration, file, host, listen, method, mode, scope, service, size, some } from './schema-words.ts';
-import { adminTls, listenTls, upstreamTls } from './tls-schema.ts';
+import { adminTls, keptCertificate, listenTls, upstreamTls } from './tls-schema.ts';
 
 /**
  * The configuration file: one source for the check, the types and the JSON Schema. An `error` here is the hint that goes with
@@ -212,6 +212,12 @@ export const configSchema = z.strictObject({
     ),
   publicUrl: address.optional().describe('Address under which callers reach the gateway; default that of listen.'),
   oauth: stackOauth.optional().describe('Whose OAuth access tokens count; default nobody’s.'),
+  certificates: z
+    .record(service, keptCertificate, {
+      error: 'write services below it: certificates: { gateway: { folder: /etc/countersign/tls } }',
+    })
+    .optional()
+    .describe('Certificates of the internal CA that are kept in files here and renewed before they end.'),
   failedAttempts: z
     .strictObject({
       limit: count.optional().describe('Wrong secrets per window and address; default 10.'),

@@ -1,10 +1,16 @@
+import { join } from 'node:path';
 import type { FileChecks } from './file-checks.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
 import { servicePattern } from './schema-words.ts';
 
 /** What is wrong with how connections are secured. */
-export function checkTls(root: Place, files: FileChecks, found: Findings): void {
+export function checkTls(root: Place, all: FileChecks, found: Findings): void {
+  const files = besidesKept(root, all);
+  for (const [service, kept] of root.get('certificates').entries()) {
+    const place = kept.get('folder');
+    if (place.text !== null) all.writable({ ...place, text: `${place.text}/${service}.crt` }, found);
+  }
   const listener = root.get('tls');
   for (const key of ['cert', 'key', 'clientCa']) files.present(listener.get(key), found);
   for (const key of ['cert', 'key']) files.present(root.get('adminTls').get(key), found);
@@ -47,4 +53,20 @@ function checkService(service: Place, asks: boolean, files: FileChecks, found: F
   for (const key of ['ca', 'cert', 'key']) files.present(tls.get(key), found);
   if ((tls.get('cert').value === undefined) !== (tls.get('key').value === undefined))
     found.faults.push(tls.keyFault('cert and key belong together', 'write both, or neither'));
+}
+
+/** What is kept by `certificates` is made before it is needed. */
+function besidesKept(root: Place, files: FileChecks): FileChecks {
+  const made = new Set(
+    root
+      .get('certificates')
+      .entries()
+      .flatMap(([service, kept]) =>
+        [`${service}.crt`, `${service}.key`, 'ca.pem'].map((name) => join(kept.get('folder').text ?? '', name)),
+      ),
+  );
+  return {
+    ...files,
+    present: (place, found) => (made.has(join(place.text ?? '')) ? undefined : files.present(place, found)),
+  };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { file } from './schema-words.ts';
+import { duration, file } from './schema-words.ts';
 
 const serverFiles = {
   cert: file.describe('PEM file of the certificate, with those between it and its authority.'),
@@ -33,4 +33,19 @@ export const upstreamTls = z.strictObject({
     .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, { error: 'write a host name: embeddings.internal' })
     .optional()
     .describe('The name that the certificate of the upstream must have; default the host of its address.'),
+});
+
+export const keptCertificate = z.strictObject({
+  folder: file.describe('Where <service>.crt, <service>.key and ca.pem are written; it must exist.'),
+  hosts: z
+    .array(
+      z
+        .string()
+        .regex(/^[a-z0-9:][a-z0-9.:-]{0,252}$/, { error: 'write host names and addresses: embeddings.stack.internal' }),
+    )
+    .optional()
+    .describe('Names and addresses under which the service is reached over TLS; default none.'),
+  life: duration
+    .optional()
+    .describe('Life of a certificate, which is renewed when a third of it is left; default 24h.'),
 });

@@ -14,3 +14,6 @@ export interface ClientCertificate {
   /** It may issue certificates, so it is nobody's own. */
   readonly isAuthority: boolean;
 }
+
+/** The kind of the records of revoked certificates; the id is the serial as above, the end is that of the certificate. */
+export const revokedCertificateKind = 'revoked-certificate';

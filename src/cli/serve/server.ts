@@ -8,6 +8,7 @@ import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
 import { startTracing } from './otlp.ts';
+import { certificateDuties } from './certificate-duties.ts';
 import { openDoors, type Doors } from './doors.ts';
 
 /** One process that serves: a stack, and the doors to it. */
@@ -45,10 +46,13 @@ export async function startServer(
     await decisions.close();
     await stopTracing?.();
   };
+  const talk = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
+  const certificates = await certificateDuties(stack, talk);
   let doors: Doors;
   try {
     doors = await openDoors(stack, gateway, authority);
   } catch (error) {
+    await certificates.close();
     await closeRest();
     throw error;
   }
@@ -64,6 +68,7 @@ export async function startServer(
     stack,
     doors,
     async end(drainMillis, graceMillis = 0) {
+      await certificates.close();
       await duties.close();
       await doors.close(drainMillis, graceMillis);
       await stack.audit.flush();

@@ -11,9 +11,9 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { testAuthority, trustDomain, type TestAuthority } from '../../../test/fixtures/certificates.ts';
 import { createAuthority } from '../../authority/authority.ts';
 import { parseConfig } from '../../compose/load.ts';
-import { revokedKind } from '../../compose/revoked-certificates.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import type { Issued } from '../../certificates/issue.ts';
+import { revokedCertificateKind } from '../../core/certificate.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { openDoors } from './doors.ts';
 
@@ -142,7 +142,7 @@ describe('a caller with a certificate', () => {
     const now = Math.floor(Date.now() / 1000);
     const other = await testAuthority(t);
     const revoked = await authority.leaf('aidb');
-    const entry = { kind: revokedKind, id: revoked.serial, value: {}, expiresAt: revoked.notAfter };
+    const entry = { kind: revokedCertificateKind, id: revoked.serial, value: {}, expiresAt: revoked.notAfter };
     await stack.store.records.put(entry, null, now);
     const attempts: [string, Issued, string][] = [
       ['of another authority', await other.leaf('aidb'), 'invalid_credentials'],
@@ -215,7 +215,7 @@ describe('a caller with a certificate', () => {
     await over[1];
     assert.equal(streams[0]?.destroyed, false);
     await pause(600);
-    const entry = { kind: revokedKind, id: lasting.serial, value: {}, expiresAt: lasting.notAfter };
+    const entry = { kind: revokedCertificateKind, id: lasting.serial, value: {}, expiresAt: lasting.notAfter };
     await stack.store.records.put(entry, null, now);
     await over[0];
   });

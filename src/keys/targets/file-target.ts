@@ -1,22 +1,10 @@
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { KeyRecord } from '../../core/credential.ts';
-import { randomBase62 } from '../../crypto/random.ts';
 import { KeyError } from '../key-error.ts';
 import { parseEnvFile } from '../sources/env-file.ts';
 import { readSecretFile } from '../sources/read-secret.ts';
 import type { KeyTarget } from './key-target.ts';
+import { replaceWhole, written } from './whole-file.ts';
 
 export interface FileTargetOptions {
   /** Absolute. */
@@ -63,7 +51,7 @@ export function fileTarget({ path, form }: FileTargetOptions): FileTarget {
     async put(key, { service }) {
       check(key);
       const text = form === 'key' ? `${key.trimEnd()}\n` : withKey(textOf(path), service, key);
-      attempt(path, () => replace(path, text));
+      attempt(path, () => replaceWhole(path, text));
     },
   };
 }
@@ -96,56 +84,4 @@ function withKey(text: string | null, service: string, key: string): string {
   const assigned = line.test(text);
   const changed = text.replace(line, (_all, start: string) => `${start}${key}`);
   return assigned ? `${changed}\n` : `${text}\n${keyVariable}=${key}\n`;
-}
-
-function replace(name: string, text: string): void {
-  const path = targetOf(name);
-  const next = written(path, text);
-  try {
-    renameSync(next, path);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw error;
-  }
-  syncFolder(dirname(path));
-}
-
-/** A file beside the one that is to be replaced, like it but for its text. Throws, leaving nothing, when it cannot be had. */
-function written(name: string, text: string): string {
-  const path = targetOf(name);
-  const owner = statSync(path, { throwIfNoEntry: false });
-  const next = join(dirname(path), `.${basename(path)}.${randomBase62(8)}`);
-  const file = openSync(next, 'wx', 0o600);
-  try {
-    // Whatever the umask was.
-    fchmodSync(file, 0o600);
-    writeFileSync(file, text);
-    fsyncSync(file);
-    if (owner && process.geteuid?.() === 0) fchownSync(file, owner.uid, owner.gid);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-  return next;
-}
-
-/** The file behind a link: what others link to must be what is replaced. */
-function targetOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
-/** So that the new name survives a power cut as well as the new text does. */
-function syncFolder(folder: string): void {
-  const file = openSync(folder, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,0 +1,141 @@
+import { resolve } from 'node:path';
+import { internalCa, type AuthoritySettings, type InternalCa } from '../../certificates/internal-ca.ts';
+import type { Issued } from '../../certificates/issue.ts';
+import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../certificates/kept-files.ts';
+import { isNetwork } from '../../certificates/name-constraints.ts';
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import { durationSeconds } from '../duration.ts';
+import type { Invocation } from '../command.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { atWork, sealOf, type Workplace } from '../workplace.ts';
+
+const domainPattern = /^[a-z0-9._-]{1,255}$/;
+const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+export function caOf({ config, store }: Workplace, invocation: Invocation): InternalCa {
+  return internalCa({ records: store.records, seal: () => sealOf(config, invocation), clock: systemClock });
+}
+
+export async function caInit(invocation: Invocation): Promise<number> {
+  const { out, dryRun } = invocation;
+  const trustDomain = invocation.text('trust-domain') ?? 'stack.internal';
+  if (!domainPattern.test(trustDomain)) throw usage(`--trust-domain is a name in lower case, not "${trustDomain}"`);
+  const given = invocation.texts('dns');
+  const dns = given.length > 0 ? given : [trustDomain, 'localhost'];
+  const wrong = dns.find((name) => !namePattern.test(name));
+  if (wrong !== undefined) throw usage(`--dns is a host name in lower case, not "${wrong}"`);
+  const networks = invocation.texts('network').length > 0 ? invocation.texts('network') : ['127.0.0.0/8', '::1/128'];
+  const odd = networks.find((network) => !isNetwork(network));
+  if (odd !== undefined)
+    throw usage(`--network is an address with a prefix length, not "${odd}"`, 'For example 10.0.0.0/8.');
+  const seconds = durationSeconds(invocation.text('life') ?? '1825d', 'life');
+  return atWork(invocation, async (place) => {
+    const name = `${place.config.name} CA`;
+    const settings: AuthoritySettings = {
+      name,
+      trustDomain,
+      seconds,
+      permitted: { dns, networks, uriHosts: [trustDomain] },
+    };
+    if (dryRun) out.line(`would make  ${name}  ${trustDomain}`);
+    else {
+      const { serial, notAfter } = await caOf(place, invocation).create(settings, false);
+      await place.record({ type: 'ca.created', subject: serial, detail: { trust_domain: trustDomain } });
+      if (invocation.json) out.json({ serial, name, trust_domain: trustDomain, expires_at: rfc3339(notAfter) });
+      else out.line(`${serial}  ${name}  ${trustDomain}  until ${rfc3339(notAfter)}`);
+    }
+    return EXIT.done;
+  });
+}
+
+export async function caRotate(invocation: Invocation): Promise<number> {
+  const { out, dryRun } = invocation;
+  return atWork(invocation, async (place) => {
+    const ca = caOf(place, invocation);
+    const before = await ca.current();
+    if (!before) throw refused('there is no authority yet', 'Make one with: countersign ca init');
+    const finish = invocation.flag('finish');
+    if (dryRun) {
+      out.line(finish ? 'would let the new authority issue' : `would make another authority beside ${before.serial}`);
+      return EXIT.done;
+    }
+    const { name, trustDomain, permitted } = before;
+    const seconds = Math.max(86_400, before.notAfter - before.createdAt);
+    const next = finish ? await ca.finishRotation() : await ca.create({ name, trustDomain, permitted, seconds }, true);
+    const type = finish ? 'ca.rotated' : 'ca.created';
+    await place.record({ type, subject: next.serial, detail: { trust_domain: trustDomain } });
+    if (invocation.json) out.json({ serial: next.serial, issues: finish, before: before.serial });
+    else out.line(`${next.serial}  ${finish ? 'issues from now on' : `is trusted beside ${before.serial}`}`);
+    return EXIT.done;
+  });
+}
+
+export async function caIssue(invocation: Invocation): Promise<number> {
+  const { out, dryRun } = invocation;
+  const [service = ''] = invocation.positionals;
+  if (!servicePattern.test(service)) throw usage(`"${service}" is no name of a service`);
+  const given = invocation.text('usage') ?? 'both';
+  if (given !== 'client' && given !== 'server' && given !== 'both')
+    throw usage(`--usage is client, server or both, not "${given}"`);
+  const kept: KeptCertificate = {
+    service,
+    folder: resolve(invocation.text('folder') ?? '.'),
+    hosts: invocation.texts('host'),
+    seconds: durationSeconds(invocation.text('life') ?? '24h', 'life'),
+    usage: given,
+  };
+  return atWork(invocation, async (place) => {
+    if (dryRun) out.line(`would write  ${keptFiles(kept).cert}`);
+    else await renewed(kept, place, invocation);
+    return EXIT.done;
+  });
+}
+
+export async function caRenew(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const [only] = invocation.positionals;
+  return atWork(invocation, async (place) => {
+    const all = place.config.certificates.filter(({ service }) => only === undefined || service === only);
+    if (all.length === 0)
+      throw refused(
+        only === undefined
+          ? 'the configuration keeps no certificates'
+          : `the configuration keeps no certificate of ${only}`,
+        'Name them: certificates: { SERVICE: { folder: /etc/SERVICE/tls } }',
+      );
+    let failed = 0;
+    for (const kept of all) {
+      const keeper = { ca: caOf(place, invocation), records: place.store.records, clock: systemClock };
+      const reason = await dueReason(kept, keeper);
+      if (reason === null && invocation.flag('due')) continue;
+      if (invocation.dryRun) {
+        out.line(`would renew  ${kept.service}  ${reason ?? 'asked for'}`);
+        continue;
+      }
+      try {
+        await renewed(kept, place, invocation);
+      } catch (error) {
+        failed += 1;
+        out.warn(`${kept.service}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    return failed === 0 ? EXIT.done : EXIT.refused;
+  });
+}
+
+async function renewed(kept: KeptCertificate, place: Workplace, invocation: Invocation): Promise<Issued> {
+  const { out } = invocation;
+  const keeper = { ca: caOf(place, invocation), records: place.store.records, clock: systemClock };
+  const issued = await renewInto(kept, keeper);
+  const { serial, notAfter } = issued;
+  const files = keptFiles(kept);
+  await place.record({
+    type: 'certificate.issued',
+    subject: serial,
+    detail: { service: kept.service, expires_at: rfc3339(notAfter) },
+  });
+  if (invocation.json) out.json({ serial, service: kept.service, expires_at: rfc3339(notAfter), ...files });
+  else out.line(`${serial}  ${kept.service}  until ${rfc3339(notAfter)}  ${files.cert}`);
+  return issued;
+}
