@@ -37,6 +37,7 @@ test('every document that a document links to is there', () => {
     'docs/client.md',
     'docs/mcp.md',
     'docs/observability.md',
+    'docs/mtls.md',
     'docs/oauth.md',
     'docs/backup.md',
     'docs/cli.md',

@@ -50,7 +50,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, certificates, failedAttempts, audit, services',
     ],
   ],
   [
@@ -613,6 +613,7 @@ test('fills in every default', () => {
     adminListen: { host: '127.0.0.1', port: 8701 },
     tls: null,
     adminTls: null,
+    certificates: [],
     adminHosts: [],
     store: { kind: 'sqlite', file: '/nowhere/.countersign/state.db' },
     mode: 'enforce',

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { cleanEnvironment, freePort, runCli, startUpstream } from './program.ts';
+import { cliHere } from '../fixtures/cli-here.ts';
+import { cleanEnvironment, freePort, startUpstream } from './program.ts';
 
 const run = promisify(execFile);
 const binary = join(import.meta.dirname, '../../bin/countersign');
@@ -49,13 +50,13 @@ services:
     folder,
     origin,
     async cli(...args) {
-      const { code, stdout, stderr } = await runCli([...args, '--output', 'json'], options);
+      const { code, stdout, stderr } = await cliHere([...args, '--output', 'json'], options);
       assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
       const text = stdout.trim();
       return text === '' ? [] : ([JSON.parse(text)].flat() as Record<string, unknown>[]);
     },
     async fails(...args) {
-      const { code, stderr } = await runCli(args, options);
+      const { code, stderr } = await cliHere(args, options);
       assert.notEqual(code, 0, args.join(' '));
       return stderr;
     },
@@ -86,7 +87,7 @@ test('callers with certificates of the internal CA are served, and refused once 
   assert.match(await fails('ca', 'issue', 'aidb'), /there is no authority yet; make one with: countersign ca init/);
   await cli('ca', 'init');
   assert.match(await fails('ca', 'init'), /there is an authority already/);
-  const [issued] = await cli('ca', 'issue', 'aidb', '--host', 'aidb.stack.internal');
+  const [issued] = await cli('ca', 'issue', 'aidb', '--folder', folder, '--host', 'aidb.stack.internal');
   assert.equal(statSync(join(folder, 'aidb.key')).mode & 0o777, 0o600);
   assert.match(await fails('ca', 'issue', 'aidb', '--host', 'example.org'), /no name that the authority/);
   await serve();
@@ -133,7 +134,7 @@ test('certificates are renewed when they are due, and the authority is rotated w
   assert.deepEqual(await cli('ca', 'renew', '--due'), []);
   assert.match(await fails('ca', 'renew', 'nobody'), /keeps no certificate of nobody/);
   // A key of another certificate is as good as none.
-  await cli('ca', 'issue', 'other');
+  await cli('ca', 'issue', 'other', '--folder', folder);
   writeFileSync(join(folder, 'gateway.key'), readFileSync(join(folder, 'other.key')));
   const [two] = await cli('ca', 'renew', '--due');
   assert.notEqual(two?.['serial'], one?.['serial']);
@@ -141,13 +142,13 @@ test('certificates are renewed when they are due, and the authority is rotated w
   const [{ serial: next }] = (await cli('ca', 'rotate')) as [{ serial: string }];
   assert.match(await fails('ca', 'rotate'), /a new authority is waiting already/);
   assert.match(await fails('ca', 'revoke', first), /issues certificates: rotate it first/);
-  await cli('ca', 'issue', 'other');
+  await cli('ca', 'issue', 'other', '--folder', folder);
   assert.equal(bundle(), 2);
   await cli('ca', 'rotate', '--finish');
   assert.equal((await cli('ca', 'renew', '--due')).length, 1);
   await cli('ca', 'revoke', first);
   assert.match(await fails('ca', 'revoke', next), /issues certificates: rotate it first/);
-  await cli('ca', 'issue', 'other');
+  await cli('ca', 'issue', 'other', '--folder', folder);
   assert.equal(bundle(), 1);
   const verified = await run('openssl', ['verify', '-CAfile', join(folder, 'ca.pem'), join(folder, 'gateway.crt')]);
   assert.match(verified.stdout, /: OK/);

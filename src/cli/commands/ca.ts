@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { internalCa, type AuthoritySettings, type InternalCa } from '../../certificates/internal-ca.ts';
-import type { Issued } from '../../certificates/issue.ts';
 import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../certificates/kept-files.ts';
 import { isNetwork } from '../../certificates/name-constraints.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
@@ -87,7 +86,10 @@ export async function caIssue(invocation: Invocation): Promise<number> {
   };
   return atWork(invocation, async (place) => {
     if (dryRun) out.line(`would write  ${keptFiles(kept).cert}`);
-    else await renewed(kept, place, invocation);
+    else {
+      const written = await renewed(kept, place, invocation);
+      if (invocation.json) out.json(written);
+    }
     return EXIT.done;
   });
 }
@@ -104,6 +106,7 @@ export async function caRenew(invocation: Invocation): Promise<number> {
           : `the configuration keeps no certificate of ${only}`,
         'Name them: certificates: { SERVICE: { folder: /etc/SERVICE/tls } }',
       );
+    const done: Renewed[] = [];
     let failed = 0;
     for (const kept of all) {
       const keeper = { ca: caOf(place, invocation), records: place.store.records, clock: systemClock };
@@ -114,28 +117,34 @@ export async function caRenew(invocation: Invocation): Promise<number> {
         continue;
       }
       try {
-        await renewed(kept, place, invocation);
+        done.push(await renewed(kept, place, invocation));
       } catch (error) {
         failed += 1;
         out.warn(`${kept.service}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
+    if (invocation.json) out.json(done);
     return failed === 0 ? EXIT.done : EXIT.refused;
   });
 }
 
-async function renewed(kept: KeptCertificate, place: Workplace, invocation: Invocation): Promise<Issued> {
-  const { out } = invocation;
+interface Renewed {
+  readonly serial: string;
+  readonly service: string;
+  readonly expires_at: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+async function renewed(kept: KeptCertificate, place: Workplace, invocation: Invocation): Promise<Renewed> {
+  const { out, json } = invocation;
+  const { service } = kept;
   const keeper = { ca: caOf(place, invocation), records: place.store.records, clock: systemClock };
-  const issued = await renewInto(kept, keeper);
-  const { serial, notAfter } = issued;
+  const { serial, notAfter } = await renewInto(kept, keeper);
+  const expires = rfc3339(notAfter);
+  await place.record({ type: 'certificate.issued', subject: serial, detail: { service, expires_at: expires } });
   const files = keptFiles(kept);
-  await place.record({
-    type: 'certificate.issued',
-    subject: serial,
-    detail: { service: kept.service, expires_at: rfc3339(notAfter) },
-  });
-  if (invocation.json) out.json({ serial, service: kept.service, expires_at: rfc3339(notAfter), ...files });
-  else out.line(`${serial}  ${kept.service}  until ${rfc3339(notAfter)}  ${files.cert}`);
-  return issued;
+  if (!json) out.line(`${serial}  ${service}  until ${expires}  ${files.cert}`);
+  return { serial, service, expires_at: expires, ...files };
 }
