@@ -14,6 +14,8 @@ interface Known {
   readonly kind: 'session-token' | 'api-key';
   readonly principal: Principal;
   readonly live: boolean;
+  /** Dead by revocation, whatever else ended it. */
+  readonly revoked: boolean;
   readonly clientId: string | null;
   readonly issuedAt: number | null;
   revoke(): Promise<unknown>;
@@ -56,7 +58,8 @@ export async function revoke(exchange: Exchange): Promise<Reply> {
   const { kind, principal } = known;
   const type = kind === 'session-token' ? 'token.revoked' : 'key.revoked';
   const act = { type, subject: principal.credentialId, detail: { principal: principal.id } } as const;
-  await exchange.stack.trail.record(act, actorOf(exchange, asked.caller));
+  // What was dead before is no event: nobody fills the audit by saying the same again.
+  if (!known.revoked) await exchange.stack.trail.record(act, actorOf(exchange, asked.caller));
   return json(200, {});
 }
 
@@ -103,6 +106,7 @@ async function find(stack: Stack, token: string): Promise<Known | null> {
       kind: 'session-token',
       principal: session.principal,
       live: lifeFault(session, now) === null,
+      revoked: record === null || record.revokedAt !== null,
       clientId: record?.clientId ?? null,
       issuedAt: record?.createdAt ?? null,
       revoke: () => (record ? stack.tokens.revoke(record.tokenId) : Promise.resolve(null)),
@@ -116,6 +120,7 @@ async function find(stack: Stack, token: string): Promise<Known | null> {
     principal: key?.principal ?? signer(record as KeyRecord),
     // An HMAC secret is never presented, so as a token it is not active; it can be revoked all the same.
     live: key !== undefined && lifeFault(key, now) === null,
+    revoked: key === undefined && record?.revokedAt !== null,
     clientId: null,
     issuedAt: record?.createdAt ?? null,
     // A key that lies in a file is in no record of ours; its digest is revoked all the same.

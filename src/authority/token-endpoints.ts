@@ -72,9 +72,12 @@ export interface RevokedToken {
 
 /** What a token minted does not end with it: others may depend on those by now. But whoever revokes it should know. */
 export async function revokeToken(stack: Stack, tokenId: string, actor: Actor): Promise<RevokedToken | Refused> {
-  const record = await stack.tokens.revoke(tokenId.toLowerCase());
+  const id = tokenId.toLowerCase();
+  const alive = (await stack.store.tokens.get(id))?.revokedAt === null;
+  const record = await stack.tokens.revoke(id);
   if (!record) return refused('not_found', 'no token has this token_id');
-  await stack.trail.record(tokenAct('token.revoked', record), actor);
+  // What changes nothing is no event: nobody fills the audit by saying the same again.
+  if (alive) await stack.trail.record(tokenAct('token.revoked', record), actor);
   const revoked = { token_id: record.tokenId, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
   const minter = `token:${record.tokenId}`;
   const minted = record.scopes.includes(ADMIN_TOKENS) ? await stack.tokens.mintedBy(minter) : [];
