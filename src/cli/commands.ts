@@ -12,6 +12,7 @@ import { stackCommands } from './commands/stack.table.ts';
 import { auditCommands } from './commands/audit.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
 import { storeCommands } from './commands/store.table.ts';
+import { clientCommands } from './commands/clients.table.ts';
 import { tokenCommands } from './commands/tokens.table.ts';
 
 /** Every command, in the order in which the help shows them. */
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   ...keyCommands,
   ...keyLifeCommands,
   ...tokenCommands,
+  ...clientCommands,
   ...secretCommands,
   ...passwordCommands,
   ...certificateCommands,

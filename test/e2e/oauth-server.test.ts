@@ -5,14 +5,20 @@ import { randomBytes, createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { createClient, revokeClient } from '../../src/authority/oauth/clients.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';
 import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
+import { proofMaker } from '../fixtures/oauth-issuer.ts';
+import { stranger, type Stranger } from '../fixtures/stranger.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 
 const ends: (() => unknown)[] = [];
 const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
 let here: OauthStack;
 let upstream: Server;
+let outside: Stranger;
+const documents = new Map<string, object>();
 let files: string;
 
 before(async () => {
@@ -20,7 +26,19 @@ before(async () => {
   await once(upstream, 'listening');
   ends.push(() => upstream.close());
   const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  outside = await stranger(lifetime, (path) => {
+    const found = documents.get(path);
+    if (found && 'elsewhere' in found) return { status: 302, location: String(found.elsewhere) };
+    return found ? { body: JSON.stringify(found) } : { status: 404 };
+  });
   here = await oauthStack(lifetime, {
+    // The stranger's address alone counts as public.
+    documents: {
+      ca: outside.ca,
+      mayReach: (address) => address === '127.0.0.1',
+      lookup: (name, _options, done) =>
+        done(null, [{ address: name === 'localhost' ? '127.0.0.1' : '10.0.0.1', family: 4 }]),
+    },
     yaml: () => `
 oauth: { server: { registration: true } }
 services:
@@ -381,4 +399,136 @@ test('what is stored can be presented by nobody', async () => {
   for (const secret of [tokens['refresh_token'], tokens['access_token']])
     assert.equal(text.includes(secret ?? ''), false);
   assert.doesNotMatch(text, /"d":/);
+});
+
+const order = { name: 'A machine', redirectUris: [], device: false, scopes: ['files:write'], jwks: null };
+const clients = () => ({ records: here.stack.store.records, clock: here.stack.clock, accessTokenSeconds: 300 });
+const basic = (id: string, secret: string) => ({ authorization: `Basic ${btoa(`${id}:${secret}`)}` });
+
+test('a machine gets in with its secret, for its own scopes and one resource (client credentials)', async () => {
+  const { clientId, secret } = await createClient(order, clients());
+  const ask = (scope: string, resource: string, key = secret ?? '') =>
+    token({ grant_type: 'client_credentials', scope, resource }, basic(clientId, key));
+  const { status, body } = await ask('files:write', files);
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(await call(body['access_token'] ?? '', '/x'), 200);
+  assert.equal((await ask('files:write', files, 'a-guess')).body['error'], 'invalid_client');
+  assert.equal((await ask('files:write', 'https://elsewhere.example')).body['error'], 'invalid_target');
+  const widened = await ask('files:write files:read', files);
+  assert.ok(widened.status !== 200 || !(widened.body['scope'] ?? '').includes('files:read'), JSON.stringify(widened));
+  // What an operator ends is dead at once, for good.
+  assert.equal(await revokeClient(clientId, clients()), 0);
+  await dead(body['access_token'] ?? '');
+  assert.equal((await ask('files:write', files)).body['error'], 'invalid_client');
+});
+
+test('a machine proves itself with its own key, each proof once (private_key_jwt)', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const jwks = [{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'own' }];
+  const { clientId, secret } = await createClient({ ...order, jwks }, clients());
+  assert.equal(secret, null);
+  const assertion = await new SignJWT({ iss: clientId, sub: clientId, aud: here.admin, jti: 'one' })
+    .setProtectedHeader({ alg: 'ES256', kid: 'own' })
+    .setIssuedAt()
+    .setExpirationTime('1m')
+    .sign(privateKey);
+  const ask = () =>
+    token({
+      grant_type: 'client_credentials',
+      resource: files,
+      scope: 'files:write',
+      client_id: clientId,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    });
+  const { status, body } = await ask();
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(await call(body['access_token'] ?? ''), 200);
+  assert.equal((await ask()).body['error'], 'invalid_client');
+});
+
+test('a token that is asked for with a proof is bound to its key (DPoP)', async () => {
+  const clientId = await registered();
+  const { verifier, url } = question({ clientId });
+  const landed = await allowed(plainBrowser(here.admin), url);
+  const { proof } = await proofMaker();
+  const place = `${here.admin}/oauth/token`;
+  const { status, body } = await token(exchange(clientId, landed, verifier), {
+    dpop: await proof('', place, { htm: 'POST', ath: undefined }),
+  });
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(body['token_type'], 'DPoP');
+  const access = body['access_token'] ?? '';
+  assert.equal(await call(access), 401);
+  const headers = { authorization: `DPoP ${access}`, dpop: await proof(access, `${files}/x`) };
+  assert.equal((await fetch(`${files}/x`, { headers })).status, 200);
+  // A stolen refresh token is worth nothing without the key.
+  assert.equal((await refresh(clientId, body['refresh_token'] ?? '')).status, 400);
+});
+
+test('a client whose id is the address of its document is let in, by that alone', async () => {
+  const clientId = `https://localhost:${outside.port}/client.json`;
+  documents.set('/client.json', {
+    client_id: clientId,
+    client_name: 'Described elsewhere',
+    redirect_uris: [redirect],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+  });
+  const tokens = await loggedIn(clientId);
+  assert.equal(await call(tokens['access_token'] ?? ''), 200);
+  assert.ok(outside.paths.includes('/client.json'));
+});
+
+const lies: readonly (readonly [what: string, path: string, document: object])[] = [
+  ['that names another client', '/lie.json', { client_id: 'https://localhost/other.json', redirect_uris: [redirect] }],
+  ['that leads elsewhere', '/redirect.json', { elsewhere: 'https://169.254.169.254/latest/meta-data' }],
+  ['that is larger than any needs to be', '/large.json', { client_name: 'x'.repeat(10_000) }],
+];
+for (const [what, path, document] of lies)
+  test(`a document ${what} is refused`, async () => {
+    const clientId = `https://localhost:${outside.port}${path}`;
+    documents.set(path, {
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [redirect],
+      client_id: clientId,
+      ...document,
+    });
+    const page = await plainBrowser(here.admin).open(question({ clientId }).url);
+    assert.equal(page.landed, null);
+    assert.equal(page.status, 400, page.body);
+  });
+
+test('a document on this machine or in a private network is never asked for', async () => {
+  const asked = outside.paths.length;
+  for (const clientId of [
+    'https://127.0.0.2/client.json',
+    'https://[::1]/client.json',
+    'https://169.254.169.254/latest/meta-data',
+    // A name that stands for a private address.
+    'https://intranet.example/client.json',
+    'http://localhost/client.json',
+  ]) {
+    const page = await plainBrowser(here.admin).open(question({ clientId }).url);
+    assert.equal(page.landed, null, clientId);
+    assert.equal(page.status, 400, clientId);
+  }
+  assert.equal(outside.paths.length, asked);
+});
+
+test('mixed-up issuer (RFC 9207): every answer, a refusal too, says whose it is', async () => {
+  const clientId = await registered();
+  const { landed } = await plainBrowser(here.admin).open(
+    question({ clientId, resource: 'https://elsewhere.example' }).url,
+  );
+  assert.equal(landed?.searchParams.get('iss'), here.admin);
+});
+
+test('parameters sent twice are refused', async () => {
+  const clientId = await registered();
+  const page = await plainBrowser(here.admin).open(
+    `${question({ clientId }).url}&redirect_uri=https%3A%2F%2Fevil.example`,
+  );
+  assert.equal(page.landed?.searchParams.get('error'), 'invalid_request');
+  assert.equal(page.landed?.origin, new URL(redirect).origin);
 });

@@ -148,8 +148,9 @@ function asked({ prompt, params }: Details): Asked {
   const missing = prompt.details['missingResourceScopes'] as Record<string, string[]> | undefined;
   const resource = params['resource'];
   const named = Array.isArray(resource) ? resource.map(String) : typeof resource === 'string' ? [resource] : [];
+  const inResources = Object.values(missing ?? {}).flat();
   return {
-    scopes: [...scopesOf(prompt.details['missingOIDCScope']).split(' '), ...Object.values(missing ?? {}).flat()],
+    scopes: [...new Set([...scopesOf(prompt.details['missingOIDCScope']).split(' '), ...inResources])],
     resources: [...new Set([...named, ...Object.keys(missing ?? {})])],
   };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type Provider from 'oidc-provider';
-import type { OauthServerConfig } from '../../compose/config.ts';
+import type { OauthServerConfig, StackConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
 import type { Exchange } from '../exchange.ts';
 import { refusalReply, type Reply } from '../reply.ts';
@@ -42,7 +42,7 @@ const registrations = { perAddress: 20, all: 500, windowSeconds: 3600 };
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
   const login = options.login ?? adminTokenLogin(stack);
   const fetch = documentFetch(options.documents);
-  let made: { readonly provider: Provider; readonly keys: SigningKeys } | null = null;
+  let made: { readonly provider: Provider; readonly keys: SigningKeys; readonly config: StackConfig } | null = null;
   let making: Promise<Provider> | null = null;
 
   // Another replica may have made a key, or an operator have taken one away.
@@ -55,17 +55,19 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
   sweep.unref();
 
   function current(): Promise<Provider> {
-    if (made !== null && stack.clock() < made.keys.dueAt) return Promise.resolve(made.provider);
+    if (made !== null && made.config === stack.config && stack.clock() < made.keys.dueAt)
+      return Promise.resolve(made.provider);
     making ??= make().finally(() => (making = null));
     return making;
   }
 
   async function make(): Promise<Provider> {
+    const { config } = stack;
     const keys = await signingKeys({ records: stack.store.records, seal: stack.seal, clock: stack.clock });
     const provider = oauthProvider({ stack, server, keys, login, fetch });
     provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
     provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
-    made = { provider, keys };
+    made = { provider, keys, config };
     return provider;
   }
 

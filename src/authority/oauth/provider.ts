@@ -6,11 +6,9 @@ import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
-import { resourceOf, resourceServerOf, soleResource } from './resources.ts';
+import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { stateAdapter } from './state.ts';
-
-export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 export interface ProviderOptions {
   readonly stack: Stack;
@@ -65,7 +63,8 @@ export function oauthProvider(options: ProviderOptions): Provider {
       dPoPSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
     },
     responseTypes: ['code'],
-    scopes: ['openid', 'offline_access'],
+    // Those of the services too, so that clients may register for them; a token has those of its resource alone.
+    scopes: ['openid', 'offline_access', ...scopesKnown(stack)],
     // No endpoint that answers pages of other origins asks for a cookie.
     clientBasedCORS: (_ctx: KoaContextWithOIDC, origin: string) => origin !== 'null',
     fetch: options.fetch,

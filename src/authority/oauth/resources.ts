@@ -13,6 +13,11 @@ export function soleResource(stack: Stack): string | undefined {
   return more.length === 0 ? only?.oauth?.resource : undefined;
 }
 
+/** Every scope that any of them knows. */
+export function scopesKnown(stack: Stack): readonly string[] {
+  return [...new Set(services(stack).flatMap(({ oauth }) => oauth?.scopesKnown ?? []))];
+}
+
 export interface ResourceServerInfo {
   readonly scope: string;
   readonly audience: string;
