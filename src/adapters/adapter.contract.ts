@@ -16,6 +16,15 @@ import { hmacSha256 } from '../crypto/hmac.ts';
 import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
 import { connection, exchange, type Answer } from '../../test/fixtures/raw-http.ts';
+import { streamsContract } from './streams.contract.ts';
+
+/** What GET /stream answers with: a line at once, and then one every 20 ms. */
+export async function* endless(): AsyncGenerator<string> {
+  for (;;) {
+    yield 'open\n';
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 /** A server of the framework whose every request goes through the adapter. */
 export interface Served {
@@ -25,7 +34,7 @@ export interface Served {
 
 /**
  * Serves, behind the adapter: POST /json, parsed by the framework's own JSON parser, answers { principal, value }; /boom
- * throws; GET /missing is not routed; everything else answers { principal, identity, length, sha256 }: the id of the
+ * throws; GET /missing is not routed; GET /stream sends the line 'open' every 20 ms until somebody ends it; everything else answers { principal, identity, length, sha256 }: the id of the
  * principal or null, every X-Auth-* header that the handler sees, and the body's length and hash.
  */
 export type Serve = (protection: Protection) => Promise<Served>;
@@ -249,6 +258,11 @@ export function adapterContract(name: string, serve: Serve, deviations: Deviatio
       assert.equal(refused.status, 401);
       const next = await wire.send({ method: 'GET', target: '/x', lines: apiKey });
       assert.equal(next.status, 200);
+    });
+
+    streamsContract(async (t, mode) => {
+      const given = await protectionOf({ mode });
+      return { shared: given, port: (await serving(t, given)).port };
     });
 
     describe('signed bodies', () => {

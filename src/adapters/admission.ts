@@ -39,6 +39,8 @@ export function admission(
   stripIdentity(req);
   const parsed = parseTarget(path);
   let fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
+  if (fault === null && (req as { upgrade?: boolean | null }).upgrade === true && hasBody(req))
+    fault = 'an upgrade with a body';
   if (fault === null && parsed.ok && ambiguous?.(req.method ?? '', parsed.path) === true)
     fault = 'a rule names this path in another case, and the framework would take the two for one';
   if (fault !== null || !parsed.ok) return unreadable(protection, req, fault ?? '');

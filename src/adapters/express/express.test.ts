@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import express from 'express';
-import { adapterContract, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, type Serve } from '../adapter.contract.ts';
 import { expressGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -15,6 +16,7 @@ const serve: Serve = async (protection) => {
     res.json({ principal: req.principal?.id ?? null, value: req.body as unknown });
   });
   app.get('/missing', (_req, res) => void res.status(404).end());
+  app.get('/stream', (_req, res) => void Readable.from(endless()).pipe(res));
   app.use((req, res) => {
     const hash = createHash('sha256');
     let length = 0;

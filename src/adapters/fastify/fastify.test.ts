@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { fastify } from 'fastify';
-import { adapterContract, sha256, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, sha256, type Serve } from '../adapter.contract.ts';
 import { fastifyGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -13,6 +14,7 @@ const serve: Serve = async (protection) => {
     throw new Error('boom');
   });
   app.post('/json', (request) => ({ principal: request.principal?.id ?? null, value: request.body }));
+  app.get('/stream', (_request, reply) => reply.send(Readable.from(endless())));
   app.all('/*', (request, reply) => {
     if (request.url === '/missing') return reply.callNotFound();
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);

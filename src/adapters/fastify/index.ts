@@ -5,6 +5,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { endWithCredential } from '../end-with-credential.ts';
 import { otherCase, type OtherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
@@ -81,9 +82,10 @@ function admit(
   done: () => void,
 ): MaybePromise<void> {
   const { raw, originalUrl } = request;
-  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal }) => {
+  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal, enforced }) => {
     if (refusal === null) {
       request.principal = principal;
+      if (principal !== null && enforced) endWithCredential(principal, shared, raw, reply.raw);
       done();
       return;
     }

@@ -3,7 +3,8 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve as serveHono } from '@hono/node-server';
 import { Hono } from 'hono';
-import { adapterContract, sha256, type Serve } from '../adapter.contract.ts';
+import { stream } from 'hono/streaming';
+import { adapterContract, endless, sha256, type Serve } from '../adapter.contract.ts';
 import { honoGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -18,6 +19,14 @@ const serve: Serve = async (protection) => {
     return c.json({ principal: c.get('principal')?.id ?? null, value });
   });
   app.get('/missing', (c) => c.notFound());
+  app.get('/stream', (c) =>
+    stream(c, async (out) => {
+      for await (const line of endless()) {
+        if (out.aborted) return;
+        await out.write(line);
+      }
+    }),
+  );
   app.all('*', async (c) => {
     const body = new Uint8Array(await c.req.arrayBuffer());
     const names = [...Object.keys(c.req.header()), ...c.req.raw.headers.keys()];

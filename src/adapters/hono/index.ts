@@ -1,10 +1,11 @@
 // Makes the module known whose types are added to below; nothing of it is imported.
 /// <reference types="hono" />
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission } from '../admission.ts';
+import { endWithCredential } from '../end-with-credential.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -40,20 +41,28 @@ export async function protect(options: ProtectOptions): Promise<HonoGuard> {
 /** The same on a protection that others in this process share. */
 export function honoGuard(shared: Protection): HonoGuard {
   const guard = async (context: ContextPart, next: () => Promise<void>): Promise<Response | void> => {
-    const admitted = admission(shared, incoming(context.env));
-    const { refusal, principal, held } = isPromise(admitted) ? await admitted : admitted;
+    const { incoming, outgoing } = bindings(context.env);
+    const admitted = admission(shared, incoming);
+    const { refusal, principal, held, enforced } = isPromise(admitted) ? await admitted : admitted;
     if (refusal !== null) return new Response(refusal.body, refusal);
     // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
     if (held) void context.req.raw.body;
     context.set('principal', principal);
+    if (principal !== null && enforced) endWithCredential(principal, shared, incoming, outgoing);
     return next();
   };
   return Object.assign(guard, { protection: shared, close: () => shared.close() });
 }
 
-function incoming(env: unknown): IncomingMessage {
-  const found = (env as { incoming?: IncomingMessage } | null)?.incoming;
-  if (!found?.rawHeaders)
+/** As much of what @hono/node-server hands on as is used here; an upgraded request has no `outgoing`. */
+interface NodeBindings {
+  readonly incoming: IncomingMessage;
+  readonly outgoing?: ServerResponse;
+}
+
+function bindings(env: unknown): NodeBindings {
+  const found = env as Partial<NodeBindings> | null;
+  if (!found?.incoming?.rawHeaders)
     throw new TypeError('countersign/hono needs @hono/node-server, which hands on node:http requests');
-  return found;
+  return found as NodeBindings;
 }

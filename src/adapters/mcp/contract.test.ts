@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import express from 'express';
-import { adapterContract, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, type Serve } from '../adapter.contract.ts';
 import { mcpGuard, principalOf } from './index.ts';
 
 const who = (req: express.Request): string | null => principalOf(req.auth)?.id ?? null;
@@ -17,6 +18,7 @@ const serve: Serve = async (protection) => {
     res.json({ principal: who(req), value: req.body as unknown });
   });
   app.get('/missing', (_req, res) => void res.status(404).end());
+  app.get('/stream', (_req, res) => void Readable.from(endless()).pipe(res));
   app.use((req, res) => {
     const hash = createHash('sha256');
     let length = 0;

@@ -3,9 +3,9 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { endWithCredential } from '../end-with-credential.ts';
 import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
-import { closeWith } from './close-with.ts';
 
 declare global {
   namespace Express {
@@ -68,7 +68,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     if (principal !== null) {
       req.auth = authInfoOf(principal, { now: stack.clock() });
       // Where nothing is refused, nothing is cut off either.
-      if (enforced) closeWith(principal, res, shared);
+      if (enforced) endWithCredential(principal, shared, req, res);
     }
     next();
   }

@@ -1,10 +1,10 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
+import { endWithCredential } from '../end-with-credential.ts';
 import { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo } from './auth-info.ts';
-import { closeWith } from './close-with.ts';
 import { oauthError, type ErrorClasses } from './oauth-error.ts';
 
 export type VerifierOptions = ProtectOptions & {
@@ -24,7 +24,7 @@ export interface TokenVerifier {
    * Middleware to stand behind `requireBearerAuth`: closes a stream that is open when its credential is revoked or expires,
    * within a second. The SDK asks once, when the stream is opened.
    */
-  watch(req: { auth?: AnyAuthInfo }, res: ServerResponse, next: () => void): void;
+  watch(req: IncomingMessage & { auth?: AnyAuthInfo }, res: ServerResponse, next: () => void): void;
   readonly protection: Protection;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
     },
     watch(req, res, next) {
       const principal = principalOf(req.auth);
-      if (principal) closeWith(principal, res, shared);
+      if (principal) endWithCredential(principal, shared, req, res);
       next();
     },
     close: () => shared.close(),

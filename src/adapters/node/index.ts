@@ -1,8 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
+import { endWithCredential } from '../end-with-credential.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -16,11 +19,19 @@ export interface Admitted {
 /** `const admitted = await guard(req, res); if (!admitted) return;` — null means that the refusal has been sent. */
 export interface NodeGuard {
   (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null>;
+  /**
+   * For the 'upgrade' event of a server, before whatever speaks WebSocket:
+   * `const admitted = await guard.upgrade(req, socket); if (!admitted) return; sockets.handleUpgrade(req, socket, head, …)`.
+   */
+  upgrade(req: IncomingMessage, socket: Duplex): Promise<Admitted | null>;
   readonly protection: Protection;
   close(): Promise<void>;
 }
 
-/** Guards a handler of node:http. Call it before anything reads the body; a signed body can be read again afterwards. */
+/**
+ * Guards a handler of node:http. Call it before anything reads the body; a signed body can be read again afterwards. An answer
+ * or a socket that is open when its credential is revoked or expires is closed within a second.
+ */
 export async function protect(options: ProtectOptions): Promise<NodeGuard> {
   return nodeGuard(await protection(options));
 }
@@ -29,12 +40,32 @@ export async function protect(options: ProtectOptions): Promise<NodeGuard> {
 export function nodeGuard(shared: Protection): NodeGuard {
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
     const asked = admission(shared, req);
-    const admitted = isPromise(asked) ? await asked : asked;
-    if (admitted.refusal === null) return admitted;
-    const { status, headers, body } = admitted.refusal;
-    res.writeHead(status, headers).end(body);
+    const { refusal, principal, enforced } = isPromise(asked) ? await asked : asked;
+    if (refusal === null) {
+      if (principal !== null && enforced) endWithCredential(principal, shared, req, res);
+      return { principal };
+    }
+    res.writeHead(refusal.status, refusal.headers).end(refusal.body);
     drainBody(req);
     return null;
   };
-  return Object.assign(guard, { protection: shared, close: () => shared.close() });
+
+  const upgrade = async (req: IncomingMessage, socket: Duplex): Promise<Admitted | null> => {
+    // node:http has let go of the socket, so nobody else would hear of a client that goes away meanwhile.
+    socket.on('error', () => socket.destroy());
+    const { refusal, principal, enforced } = await admission(shared, req);
+    if (socket.destroyed) return null;
+    if (refusal === null) {
+      if (principal !== null && enforced) endWithCredential(principal, shared, req);
+      return { principal };
+    }
+    const res = new ServerResponse(req);
+    res.shouldKeepAlive = false;
+    // The same in all that is used here: an upgrade hands on the socket as a Duplex.
+    res.assignSocket(socket as Socket);
+    res.on('finish', () => socket.end(() => socket.destroy()));
+    res.writeHead(refusal.status, refusal.headers).end(refusal.body);
+    return null;
+  };
+  return Object.assign(guard, { upgrade, protection: shared, close: () => shared.close() });
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { adapterContract, sha256, type Serve } from '../adapter.contract.ts';
+import { Readable } from 'node:stream';
+import { adapterContract, endless, sha256, type Serve } from '../adapter.contract.ts';
 import { nodeGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -12,6 +13,7 @@ const serve: Serve = async (protection) => {
     const principal = admitted.principal?.id ?? null;
     const [path] = (req.url ?? '').split('?', 1);
     if (path === '/boom') throw new Error('boom');
+    if (path === '/stream') return void Readable.from(endless()).pipe(res);
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);

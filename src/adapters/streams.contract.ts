@@ -1,0 +1,73 @@
+/** What every adapter does with an answer that lasts longer than its caller's credential. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { Protection } from '../compose/protection.ts';
+import type { Mode } from '../core/mode.ts';
+import type { Principal } from '../core/verdict.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { createKey } from '../keys/create.ts';
+import { revokeKey } from '../keys/revoke.ts';
+
+export interface KnownKey {
+  readonly id: string;
+  readonly key: string;
+  readonly principal: Principal;
+}
+
+/** A key of the service aidb that the protection knows. */
+export async function knownKey({ stack }: Protection, expiresAt: number | null = null): Promise<KnownKey> {
+  const order = { service: 'aidb', kind: 'sk', expiresAt, now: stack.clock() } as const;
+  const { record, key } = await createKey(stack.store, stack.seal, order);
+  const principal = () => stack.keyring.apiKey(sha256Hex(key))?.principal;
+  while (principal() === undefined) await new Promise((resolve) => setImmediate(resolve));
+  return { id: record.id, key, principal: principal() as Principal };
+}
+
+/** Serves, with the mode asked for, GET /stream, which answers a line at once and then one every 20 ms without an end. */
+export type Streaming = (t: TestContext, mode: Mode) => Promise<{ readonly port: number; readonly shared: Protection }>;
+
+export function streamsContract(serving: Streaming): void {
+  async function opened(port: number, { key }: KnownKey): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+    const response = await fetch(`http://127.0.0.1:${port}/stream`, { headers: { 'x-api-key': key } });
+    assert.equal(response.status, 200);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    assert.match(Buffer.from((await reader.read()).value ?? []).toString(), /^open/);
+    return reader;
+  }
+
+  async function readToItsEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    while (!(await reader.read()).done);
+  }
+
+  test('cuts off an answer that is open when its key is revoked', async (t) => {
+    const { port, shared } = await serving(t, 'enforce');
+    const [mine, another] = [await knownKey(shared), await knownKey(shared)];
+    const [reader, other] = [await opened(port, mine), await opened(port, another)];
+    await revokeKey(shared.stack.store, mine.id, shared.stack.clock());
+    await assert.rejects(readToItsEnd(reader));
+    await other.read();
+    await other.cancel();
+  });
+
+  test('cuts off an answer that is open when its key expires', async (t) => {
+    const { port, shared } = await serving(t, 'enforce');
+    const { clock } = shared.stack;
+    const expiresAt = clock() + 0.5;
+    const reader = await opened(port, await knownKey(shared, expiresAt));
+    await assert.rejects(readToItsEnd(reader));
+    assert.ok(clock() >= expiresAt);
+  });
+
+  test('cuts nothing off in report mode', async (t) => {
+    const { port, shared } = await serving(t, 'report');
+    const mine = await knownKey(shared);
+    const reader = await opened(port, mine);
+    const dead = Promise.withResolvers<void>();
+    // Whoever is to be told of the key's end has been told when this is.
+    shared.stack.liveness.track(mine.principal, dead.resolve);
+    await revokeKey(shared.stack.store, mine.id, shared.stack.clock());
+    await dead.promise;
+    for (let line = 0; line < 10; line += 1) assert.equal((await reader.read()).done, false);
+    await reader.cancel();
+  });
+}
