@@ -91,6 +91,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       path: place.path,
       trustedProxies: stack.config.trustedProxies,
       bodyLimit: service.maxSignedBody,
+      seesCertificates: true,
       requestId: probe?.id,
       onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
     });

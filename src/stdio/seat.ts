@@ -8,6 +8,7 @@ import { startProcess, type ServerProcess } from './server-process.ts';
 import type { Watchdog } from './watchdog.ts';
 
 const waitingMax = 64;
+const waitingBytesMax = 1_048_576;
 const questionsMax = 64;
 /** A request that brings nothing for so long is answered with a stream. */
 const patienceMillisMax = 10_000;
@@ -39,7 +40,8 @@ export class Seat {
   #lastUsed = performance.now();
   #listener: EventStream | null = null;
   readonly #posts = new Set<PostAnswer>();
-  readonly #waiting: JsonObject[] = [];
+  readonly #waiting: { readonly message: JsonObject; readonly bytes: number }[] = [];
+  #waitingBytes = 0;
   /** Ids of what the server asked the client. */
   readonly #questions = new Set<string>();
 
@@ -111,7 +113,8 @@ export class Seat {
     if (this.#listener) return false;
     const stream = new EventStream(res, this.session === null ? {} : { 'mcp-session-id': this.session });
     this.#listener = stream;
-    for (const message of this.#waiting.splice(0)) stream.send(message);
+    for (const { message } of this.#waiting.splice(0)) stream.send(message);
+    this.#waitingBytes = 0;
     res.on('drain', () => this.process.resume());
     res.on('close', () => {
       if (this.#listener === stream) this.#listener = null;
@@ -162,12 +165,18 @@ export class Seat {
     if (this.session === null) return this.#peer.only()?.notify(message);
     const open = [...this.#posts].filter(({ streams }) => streams).at(-1);
     if (open) return open.notify(message);
-    this.#waiting.push(message);
-    if (this.#waiting.length > waitingMax) this.#drop(this.#waiting.shift());
+    const bytes = JSON.stringify(message).length;
+    this.#waiting.push({ message, bytes });
+    this.#waitingBytes += bytes;
+    while (this.#waiting.length > waitingMax || this.#waitingBytes > waitingBytesMax) this.#dropFirst();
   }
 
-  #drop(message: JsonObject | undefined): void {
-    if (!message || !('id' in message)) return;
+  #dropFirst(): void {
+    const first = this.#waiting.shift();
+    if (!first) return;
+    const { message, bytes } = first;
+    this.#waitingBytes -= bytes;
+    if (!('id' in message)) return;
     this.#questions.delete(JSON.stringify(message['id']));
     this.process.send(rpcError(message['id'], -32000, 'The client does not listen'));
   }

@@ -116,7 +116,7 @@ class Running implements ServerProcess {
     const value = parsed(line.toString('utf8'));
     const messages: readonly unknown[] = Array.isArray(value) ? value : [value];
     if (messages.length > 0 && messages.every(isObject)) for (const message of messages) events.onMessage(message);
-    else if (line.length > 0) aside(Buffer.concat([line.subarray(0, 200), Buffer.from('\n')]));
+    else if (line.length > 0) aside(Buffer.concat([line.subarray(0, 8192), Buffer.from('\n')]));
   }
 
   send(message: JsonObject): boolean {

@@ -1,7 +1,9 @@
 import { printable } from '../core/printable.ts';
 import { lines } from './lines.ts';
 
-const lineBytesMax = 1000;
+/** More is read than shown, so that no secret is shown for being cut in two. */
+const lineBytesMax = 8192;
+const shownMax = 1000;
 const linesPerMinute = 60;
 
 /**
@@ -10,7 +12,11 @@ const linesPerMinute = 60;
  */
 export function spoken(mark: string, secrets: readonly string[], say: (text: string) => void): (chunk: Buffer) => void {
   // The longest first, so that of two secrets where one holds the other nothing is left over.
-  const hidden = secrets.filter((secret) => secret.length >= 4).sort((a, b) => b.length - a.length);
+  const hidden = secrets
+    // A key of several lines is said line by line.
+    .flatMap((secret) => [secret, ...secret.split('\n')])
+    .filter((secret) => secret.length >= 4)
+    .sort((a, b) => b.length - a.length);
   let minute = 0;
   let said = 0;
   let omitted = 0;
@@ -28,7 +34,7 @@ export function spoken(mark: string, secrets: readonly string[], say: (text: str
       omitted += 1;
       return;
     }
-    const text = printable(redacted(bytes.toString('utf8').trimEnd(), hidden));
+    const text = printable(redacted(bytes.toString('utf8').trimEnd(), hidden).slice(0, shownMax));
     if (text !== '') say(`${mark}: ${text}`);
   }
   return lines(lineBytesMax, line, line);

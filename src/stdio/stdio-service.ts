@@ -70,6 +70,9 @@ export function stdioService(command: Command, dog: Watchdog, say: (text: string
       if (!longest) return 'too many processes of this caller are busy';
       end(longest);
     }
+    // Or a caller who opens sessions without end would keep the others out with processes that are ending.
+    const ending = [...leaving].filter((seat) => seat.caller === caller).length;
+    if (ending > command.perCaller) return 'too many processes of this caller are ending';
     if (seats.size + leaving.size >= command.max) return 'too many processes are running';
     try {
       const seat = new Seat({ command, dog, caller, session, say, onEnd: ended });

@@ -1,6 +1,7 @@
 /** MCP servers run by the real program, from the file that desktop clients use. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { cliHere } from '../fixtures/cli-here.ts';
 import { misbehaving } from '../fixtures/stdio-stack.ts';
 import { startProgram, startUpstream } from './program.ts';
 
@@ -53,9 +55,11 @@ test('serve --mcp-config: its servers answer, and none outlives a gateway that i
 });
 
 test('serve --mcp-config: a file that cannot be served is refused in words that help', async (t) => {
-  const { url: upstream } = await startUpstream(t);
-  const program = await startProgram(t, { yaml: `callers: [aidb]\nservices:\n  other: { upstream: ${upstream} }\n` });
-  const file = join(program.folder, 'mcp.json');
+  const cwd = mkdtempSync(join(tmpdir(), 'countersign-mcp-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  const services = 'services:\n  other: { upstream: http://127.0.0.1:9 }\n';
+  writeFileSync(join(cwd, 'countersign.yaml'), services);
+  const file = join(cwd, 'mcp.json');
   const refusals: [unknown, RegExp][] = [
     [{}, /"mcpServers" is missing or empty/],
     [{ mcpServers: { other: { command: 'x' } } }, /"other": in .*countersign\.yaml too/],
@@ -65,7 +69,7 @@ test('serve --mcp-config: a file that cannot be served is refused in words that 
   ];
   for (const [value, words] of refusals) {
     writeFileSync(file, JSON.stringify(value));
-    const { code, stderr } = await program.cli(['serve', '--mcp-config', file]);
+    const { code, stderr } = await cliHere(['serve', '--mcp-config', file], { cwd });
     assert.equal(code, 1, stderr);
     assert.match(stderr, words);
     assert.ok(!stderr.includes('hunter2'));

@@ -21,6 +21,8 @@ export interface NodeRequestOptions {
   readonly target?: string;
   /** The id under which it is recorded, where that was decided already. */
   readonly requestId?: string;
+  /** True for a listener of ours, which asked for certificates of the authorities that the configuration names. */
+  readonly seesCertificates?: boolean;
   /** Reads the body; default: readBody, after which it can no longer be streamed. */
   readonly hold?: typeof readBody;
 }
@@ -77,6 +79,7 @@ class IncomingRequest implements NodeRequest {
   readonly #bodyLimit: number;
   readonly #onBody: (() => void) | undefined;
   readonly #hold: typeof readBody;
+  readonly #seesCertificates: boolean;
 
   constructor(options: NodeRequestOptions) {
     const { req, service, path, trustedProxies, bodyLimit, onBody, target, requestId, hold = readBody } = options;
@@ -84,6 +87,7 @@ class IncomingRequest implements NodeRequest {
     this.#bodyLimit = bodyLimit;
     this.#onBody = onBody;
     this.#hold = hold;
+    this.#seesCertificates = options.seesCertificates ?? false;
     this.method = req.method ?? 'GET';
     this.target = target ?? req.url ?? '/';
     this.path = path;
@@ -104,7 +108,7 @@ class IncomingRequest implements NodeRequest {
 
   /** A trusted proxy's own certificate says nothing about the client whose request it passes on. */
   get certificate(): ClientCertificate | null {
-    return this.viaTrustedProxy ? null : peerCertificate(this.#req);
+    return this.#seesCertificates && !this.viaTrustedProxy ? peerCertificate(this.#req) : null;
   }
 
   fields(name: string): readonly string[] {

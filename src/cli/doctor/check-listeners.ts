@@ -5,7 +5,9 @@ import { repair, type Finding } from './finding.ts';
 /** Upstreams on this machine whose port others reach, too. Linux only: elsewhere nothing is found. */
 export function checkListeners(config: StackConfig, table = listeningTable()): Finding[] {
   const open = openPorts(table);
-  return config.services.flatMap(({ name, upstream }) => {
+  return config.services.flatMap(({ name, upstream, command }) => {
+    // One that is run here listens nowhere.
+    if (command !== null) return [];
     const { hostname, port, protocol } = new URL(upstream);
     const number = Number(port || (protocol === 'https:' ? 443 : 80));
     if (!/^(?:localhost|127\.[0-9.]+|\[::1\])$/.test(hostname) || !open.has(number)) return [];

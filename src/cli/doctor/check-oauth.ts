@@ -13,10 +13,12 @@ export async function checkOauth(origin: string, services: readonly ServiceConfi
   for (const service of services) {
     const own = `${origin}/${service.name}`;
     const takesOauth = service.accept.includes('oauth');
-    const documents = [
-      `${origin}/.well-known/oauth-protected-resource/${service.name}`,
-      `${new URL(service.upstream).origin}/.well-known/oauth-protected-resource${new URL(service.upstream).pathname.replace(/\/$/, '')}`,
-    ];
+    const documents = [`${origin}/.well-known/oauth-protected-resource/${service.name}`];
+    // One that is run here has no address of its own.
+    if (service.command === null)
+      documents.push(
+        `${new URL(service.upstream).origin}/.well-known/oauth-protected-resource${new URL(service.upstream).pathname.replace(/\/$/, '')}`,
+      );
     for (const place of documents) {
       const metadata = await jsonAt(place);
       // Some servers answer anything at all with JSON.
