@@ -20,7 +20,7 @@ export interface SealerOptions {
 /** Keeps the chains: seals decisions into theirs, notes where that one ends in the events, and removes what is too old of both. */
 export interface Sealer {
   /** Seals what was recorded since; `mayGoOn` is asked between batches. Resolves to how many decisions. */
-  seal(mayGoOn?: () => boolean): Promise<number>;
+  seal(mayGoOn?: () => Promise<boolean>): Promise<number>;
   /** Whether a whole batch waits to be sealed. */
   waiting(): Promise<boolean>;
   /** Notes in the events how far decisions are sealed, when that has moved. */
@@ -46,7 +46,7 @@ export function sealer(options: SealerOptions): Sealer {
   }
 
   return {
-    async seal(mayGoOn = () => true) {
+    async seal(mayGoOn = () => Promise.resolve(true)) {
       let count = 0;
       for (;;) {
         const seen = await events.head('decisions');
@@ -61,7 +61,7 @@ export function sealer(options: SealerOptions): Sealer {
         );
         if (link) count += found.length;
         await nextTurn();
-        if (found.length < sealedRowsMax || !mayGoOn()) return count;
+        if (found.length < sealedRowsMax || !(await mayGoOn())) return count;
       }
     },
 

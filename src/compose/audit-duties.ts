@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sealer } from '../audit/sealer.ts';
 import { lease } from '../core/lease.ts';
 import { hasCode } from '../core/store.ts';
@@ -50,9 +51,7 @@ export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDuti
     try {
       if (!(await turn.take(clock()))) return;
       if (config.audit.rows && (last || (await isDue()))) {
-        // The lease is long compared with one look; what is left is done at the next.
-        const until = performance.now() + (leaseSeconds * 1000) / 3;
-        await work.seal(() => !closed && performance.now() < until);
+        await work.seal(last ? quickly() : inPassing());
         sealedAt = clock();
       }
       if (last || clock() - notedAt >= noteSeconds) {
@@ -71,6 +70,23 @@ export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDuti
       complained = true;
       warn(`the audit could not be sealed: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  /** The lease is long compared with one look; what is left is done at the next. */
+  function quickly(): () => Promise<boolean> {
+    const until = performance.now() + (leaseSeconds * 1000) / 3;
+    return async () => performance.now() < until;
+  }
+
+  /** A fifth of the time at most, so that requests hardly notice. */
+  function inPassing(): () => Promise<boolean> {
+    const inTime = quickly();
+    let began = performance.now();
+    return async () => {
+      await pause(4 * (performance.now() - began));
+      began = performance.now();
+      return !closed && inTime();
+    };
   }
 
   async function isDue(): Promise<boolean> {

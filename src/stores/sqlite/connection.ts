@@ -7,6 +7,8 @@ export interface Connection {
   run(sql: string, ...values: SQLInputValue[]): number;
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | null;
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
+  /** Each row as the values of its columns: half the cost of objects. */
+  arrays<Row extends readonly unknown[]>(sql: string, ...values: SQLInputValue[]): Row[];
   /** Does the work in one transaction, which holds the write lock from its start so that it cannot fail midway for want of it. */
   transaction<T>(work: () => T): T;
   close(): void;
@@ -32,6 +34,7 @@ export function openConnection(file: string, { synchronous, busyMillis }: Connec
     throw error;
   }
   const statements = new Map<string, StatementSync>();
+  const arraysOf = new Map<string, StatementSync>();
 
   function prepared(sql: string): StatementSync {
     let statement = statements.get(sql);
@@ -43,6 +46,14 @@ export function openConnection(file: string, { synchronous, busyMillis }: Connec
     run: (sql, ...values) => Number(prepared(sql).run(...values).changes),
     get: <Row>(sql: string, ...values: SQLInputValue[]) => (prepared(sql).get(...values) as Row | undefined) ?? null,
     all: <Row>(sql: string, ...values: SQLInputValue[]) => prepared(sql).all(...values) as Row[],
+    arrays<Row extends readonly unknown[]>(sql: string, ...values: SQLInputValue[]) {
+      let statement = arraysOf.get(sql);
+      if (!statement) {
+        arraysOf.set(sql, (statement = database.prepare(sql)));
+        statement.setReturnArrays(true);
+      }
+      return statement.all(...values) as unknown as Row[];
+    },
     transaction(work) {
       prepared('BEGIN IMMEDIATE').run();
       try {
@@ -57,6 +68,7 @@ export function openConnection(file: string, { synchronous, busyMillis }: Connec
     },
     close() {
       statements.clear();
+      arraysOf.clear();
       database.close();
     },
   };

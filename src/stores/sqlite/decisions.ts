@@ -103,7 +103,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
     list: (filter) =>
       step(() => {
         const { sql, values } = listing(filter);
-        const rows = database.quick.all<Kept>(sql, ...values).map((row) => ({ ...row }));
+        const rows = database.quick.arrays<Values>(sql, ...values).map(keptOf);
         return rows.sort((a, b) => a.sequence - b.sequence);
       }),
     async groups(since, until, credentialId) {
@@ -125,6 +125,71 @@ export function sqliteDecisions(database: Database): DecisionStore {
     },
     rollups: (since, until) => rollupsBetween(database, since, until),
     pruneRollups: (now) => pruneRollups(database, now),
+  };
+}
+
+type Values = readonly [
+  sequence: Kept['sequence'],
+  time: Kept['time'],
+  outcome: Kept['outcome'],
+  reason: Kept['reason'],
+  note: Kept['note'],
+  mode: Kept['mode'],
+  service: Kept['service'],
+  route: Kept['route'],
+  method: Kept['method'],
+  path: Kept['path'],
+  principal: Kept['principal'],
+  claimed: Kept['claimed'],
+  scheme: Kept['scheme'],
+  credentialId: Kept['credentialId'],
+  clientAddress: Kept['clientAddress'],
+  skewSeconds: Kept['skewSeconds'],
+  durationMicros: Kept['durationMicros'],
+  requestId: Kept['requestId'],
+];
+
+/** In the order in which they are selected. Field by field: any loop over names takes longer than reading them. */
+function keptOf(values: Values): Kept {
+  const [
+    sequence,
+    time,
+    outcome,
+    reason,
+    note,
+    mode,
+    service,
+    route,
+    method,
+    path,
+    principal,
+    claimed,
+    scheme,
+    credentialId,
+    clientAddress,
+    skewSeconds,
+    durationMicros,
+    requestId,
+  ] = values;
+  return {
+    sequence,
+    time,
+    outcome,
+    reason,
+    note,
+    mode,
+    service,
+    route,
+    method,
+    path,
+    principal,
+    claimed,
+    scheme,
+    credentialId,
+    clientAddress,
+    skewSeconds,
+    durationMicros,
+    requestId,
   };
 }
 
