@@ -94,9 +94,19 @@ export function sealOver(rows: readonly KeptDecision[], retain: Sealed['retain']
   };
 }
 
-/** Null for a link that is no seal. */
+/** Null for a link that is no seal. Whoever made a chain anew may have written anything into it. */
 export function sealedIn({ type, detail }: LinkContent): Sealed | null {
-  return type === 'seal.decisions' ? (detail as unknown as Sealed) : null;
+  if (type !== 'seal.decisions') return null;
+  const sealed = detail as unknown as Partial<Sealed> | null | undefined;
+  const numbers = [sealed?.first, sealed?.last, sealed?.count, sealed?.earliest];
+  const limits = [sealed?.retain?.seconds, sealed?.retain?.rows];
+  const whole =
+    [...numbers, ...limits].every((value) => Number.isFinite(value)) &&
+    typeof sealed?.marks === 'string' &&
+    typeof sealed.digest === 'string' &&
+    Array.isArray(sealed.gaps) &&
+    sealed.gaps.every((gap) => Array.isArray(gap) && gap.every((value) => Number.isFinite(value)));
+  return whole ? (sealed as Sealed) : null;
 }
 
 export function marksIn({ first, last, marks, gaps }: Sealed): Mark[] {

@@ -24,11 +24,11 @@ export function showEvent(row: EventRow, { out, json }: Invocation): void {
   const who = `${actor} (${via} from ${from})`;
   const why = reason === '' ? '' : `because: ${reason}`;
   const words = [
-    type.padEnd(16),
+    printable(type).padEnd(16),
     printable(subject),
     printable(who),
     printable(JSON.stringify(detail)),
     printable(why),
   ];
-  out.line([out.paint('dim', time), ...words.filter((word) => word !== '')].join('  ').trimEnd());
+  out.line([out.paint('dim', printable(time)), ...words.filter((word) => word !== '')].join('  ').trimEnd());
 }
