@@ -6,13 +6,13 @@ import { configSchema } from './schema.ts';
 type Issue = z.core.$ZodIssue;
 
 /** What the schema finds wrong, in our words: what is written, and what to write instead. */
-export function schemaFaults(source: SourceDocument): Fault[] {
+export function schemaFaults(source: SourceDocument, schema: z.ZodType = configSchema): Fault[] {
   // Our hints are set where the schema is; everything else comes back as '' and is worded here.
-  const parsed = configSchema.safeParse(source.value, { error: () => '' });
-  return parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, source));
+  const parsed = schema.safeParse(source.value, { error: () => '' });
+  return parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, source, schema));
 }
 
-function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
+function faultsOf(issue: Issue, source: SourceDocument, schema: z.ZodType): Fault[] {
   const path = issue.path.filter((step) => typeof step !== 'symbol');
   const value = valueAt(source.value, path);
   const key = path.length === 0 ? 'the file' : labelOf(path);
@@ -23,7 +23,7 @@ function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
   const wrong = (message: string, hint: string) => [source.fault(path, 'value', message, issue.message || hint)];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((name) => unknownKey(name, path, source));
+      return issue.keys.map((name) => unknownKey(name, path, source, schema));
     case 'invalid_key':
       return [source.fault(path, 'key', `${shown(path.at(-1))} is not a valid name`, issue.issues[0]?.message ?? '')];
     case 'invalid_value':
@@ -51,10 +51,10 @@ function faultsOf(issue: Issue, source: SourceDocument): Fault[] {
   }
 }
 
-function unknownKey(name: string, path: Path, source: SourceDocument): Fault {
-  const known = keysAt(path);
+function unknownKey(name: string, path: Path, source: SourceDocument, schema: z.ZodType): Fault {
+  const known = keysAt(path, schema);
   const meant = nearest(name, known);
-  const elsewhere = meant === null ? placeOf(name) : null;
+  const elsewhere = meant === null && schema === configSchema ? placeOf(name) : null;
   const hint =
     meant !== null
       ? `did you mean "${meant}"?`
@@ -112,8 +112,8 @@ function labelOf(path: Path): string {
 }
 
 /** The keys that the schema knows at a place; empty where it holds no map with fixed keys. */
-function keysAt(path: Path): string[] {
-  let schema: unknown = configSchema;
+function keysAt(path: Path, top: z.ZodType): string[] {
+  let schema: unknown = top;
   for (const step of path) schema = inner(schema, step);
   const plain = unwrap(schema);
   return plain instanceof z.ZodObject ? Object.keys(plain.shape) : [];
@@ -137,5 +137,5 @@ function placeOf(name: string): string | null {
     [['services', 'any'], 'below a service'],
     [['services', 'any', 'routes', 0], 'below a route'],
   ];
-  return places.find(([path]) => keysAt(path).includes(name))?.[1] ?? null;
+  return places.find(([path]) => keysAt(path, configSchema).includes(name))?.[1] ?? null;
 }

@@ -10,7 +10,8 @@ import { keyring, type LiveKeyring } from '../keys/keyring.ts';
 import { liveness, type Liveness } from '../keys/liveness.ts';
 import type { KeySource } from '../keys/sources/index.ts';
 import { tokens, type Tokens } from '../keys/tokens.ts';
-import { modes, type Modes } from '../rollout/modes.ts';
+import type { Modes } from '../rollout/modes.ts';
+import type { Ramp } from '../rollout/ramp/ramp.ts';
 import { override } from '../schemes/override/index.ts';
 import { adminAccess, overrideAccess, type AdminAccess } from './admin-access.ts';
 import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
@@ -19,13 +20,13 @@ import type { CommandConfig, ServiceConfig, StackConfig } from './config.ts';
 import { readEnvironment, type Env, type Environment } from './env.ts';
 import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
-import { fileModes } from './file-modes.ts';
 import { configChanges } from './config-changes.ts';
 import { guardedServices, outsideServices } from './guarded-services.ts';
 import { happenings } from './happenings.ts';
 import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
+import { stackModes } from './stack-modes.ts';
 import { stackSeal } from './stack-seal.ts';
 import { stackTrail } from './stack-trail.ts';
 import { staleness, type Staleness } from './staleness.ts';
@@ -55,6 +56,8 @@ export interface Stack {
   readonly tokens: Tokens;
   readonly liveness: Liveness;
   readonly modes: Modes;
+  /** What is enforced step by step, and where it is. */
+  readonly ramp: Ramp;
   /** Whether what is held in memory is what the store has. */
   readonly staleness: Staleness;
   readonly audit: Audit;
@@ -182,12 +185,9 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const tls = upstreamTls(warn);
   opened.add(() => tls.close());
 
-  const file = fileModes(current);
-  if (environment.clearsEnforcement) await store.modes.clear(null, 'enforce');
-  const knows = (scope: string) => file.scopes().some((known) => known.scope === scope);
-  const levels = await modes({ store, file, environment: environment.mode, clock, knows });
-  opened.add(() => levels.close());
+  const { levels, ramp } = await stackModes({ ...wiring, config: current, keyring: keys, trail: deeds, clock, warn });
   stale.follow(levels);
+  stale.follow(ramp);
 
   const { log, rows, retainSeconds, retainRows } = config.audit;
   const evidence = audit({
@@ -217,7 +217,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   };
   const limits = { limits: store.limits, clock };
   // In dev mode nobody is asked, whatever was set at run time.
-  const inForce: Modes = devMode ? { ...levels, modeOf: () => 'off' } : levels;
+  const inForce: Modes = devMode ? { ...levels, modeOf: () => 'off' } : { ...levels, enforcedFor: ramp.enforcedFor };
   const guard = createGuard({
     service: (name) => guarded.get(name) ?? null,
     policies: policies(limits),
@@ -268,6 +268,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     tokens: sessions,
     liveness: lives,
     modes: inForce,
+    ramp,
     staleness: stale,
     audit: evidence,
     trail: deeds,

@@ -104,8 +104,9 @@ export function createGuard(options: GuardOptions): Guard {
         return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
       }
       const judged = (verdict: Verdict): Decision => {
-        const outcome = verdict.allowed ? 'allow' : mode === 'enforce' ? 'deny' : 'would_deny';
-        return finish(request, { verdict, route, mode, outcome, durationMicros: since(started) });
+        const held = mode === 'report' && modes.enforcedFor?.(verdict, request, route) ? 'enforce' : mode;
+        const outcome = verdict.allowed ? 'allow' : held === 'enforce' ? 'deny' : 'would_deny';
+        return finish(request, { verdict, route, mode: held, outcome, durationMicros: since(started) });
       };
       const pending = verdictOf(request, guarded, route);
       return isPromise(pending) ? pending.then(judged) : judged(pending);

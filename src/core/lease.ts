@@ -27,7 +27,9 @@ export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   return {
     async take(now) {
       const entry = { kind: 'lease', id: name, value: { holder }, expiresAt: now + seconds };
-      const held = mine ?? (await ours(await records.get('lease', name, now)));
+      // One that has ended is nobody's, and is taken anew.
+      const running = mine !== null && (mine.expiresAt ?? 0) > now ? mine : null;
+      const held = running ?? (await ours(await records.get('lease', name, now)));
       mine = await records.put(entry, held?.revision ?? null, now);
       return mine !== null;
     },

@@ -15,6 +15,13 @@ export interface Modes extends ModeSource {
   setAll(mode: Mode, by: string): Promise<void>;
   /** Back to what the environment and the file say. */
   clear(scope: string | null): Promise<void>;
+  /** Another number whenever the modes may be others. */
+  version(): number;
+  /**
+   * When somebody last set, at any level over a rule, that it is not to be enforced, epoch seconds; null where nobody has.
+   * Label: as a route has it.
+   */
+  loweredAt(service: string, routeLabel: string): number | null;
   /** Since when the modes are known to be behind the store, by performance.now(); null while they are level. */
   behindSince(): number | null;
   close(): void;
@@ -83,12 +90,14 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   let retry: NodeJS.Timeout | null = null;
   let closed = false;
   let behindSince: number | null = null;
+  let version = 0;
   /** When the last change was heard. */
   let heardAt = 0;
 
   async function read(): Promise<void> {
     const asked = performance.now();
     held = hold(await store.modes.list());
+    version += 1;
     if (heardAt <= asked) behindSince = null;
   }
 
@@ -153,6 +162,14 @@ export async function modes(options: ModesOptions): Promise<Modes> {
     describe: () => describe(held, file, environment),
 
     behindSince: () => behindSince,
+
+    version: () => version,
+
+    loweredAt(service, routeLabel) {
+      const rows = ['', '*', service, service + routeLabel].map((scope) => held.rows.get(scope));
+      const lowered = rows.filter((row) => row !== undefined).filter(({ mode }) => mode !== 'enforce');
+      return lowered.length === 0 ? null : Math.max(...lowered.map(({ setAt }) => setAt));
+    },
 
     async set(scope, mode, by) {
       if (scope !== '' && !knows(scope)) throw new UnknownScopeError(scope, namesOf(file));

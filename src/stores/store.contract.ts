@@ -925,6 +925,12 @@ export function storeContract(name: string, { make, shared }: ContractOptions): 
         assert.equal(await first.take(t0 + 11), true);
       });
 
+      test('that has ended is taken again at once by who held it', async () => {
+        const holder = leaseOf(store, 'holder');
+        assert.equal(await holder.take(t0), true);
+        assert.equal(await holder.take(t0 + 60), true);
+      });
+
       test('is recognised by a holder whose answer was lost', async () => {
         assert.equal(await leaseOf(store, 'first').take(t0), true);
         assert.equal(await leaseOf(store, 'first').take(t0 + 1), true);

@@ -4,6 +4,7 @@ import { createAuthority } from '../../authority/authority.ts';
 import type { StackConfig } from '../../compose/config.ts';
 import { auditDuties } from '../../compose/audit-duties.ts';
 import { keyDuties } from '../../compose/key-duties.ts';
+import { rampDuties } from '../../compose/ramp-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
@@ -63,13 +64,16 @@ export async function startServer(
   const services = inForce.services.map(({ name }) => name);
   void trail.record({ type: 'config.loaded', subject: inForce.name, detail: { digest: inForce.digest, services } });
   const seals = auditDuties(stack, { warn: (text) => out.warn(text) });
-  const duties = keyDuties(stack, { say: (text) => out.talk(text), warn: (text) => out.warn(text) });
+  const voice = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
+  const duties = keyDuties(stack, voice);
+  const ramp = rampDuties(stack, voice);
   return {
     stack,
     doors,
     async end(drainMillis, graceMillis = 0) {
       await certificates.close();
       await duties.close();
+      await ramp.close();
       await doors.close(drainMillis, graceMillis);
       await stack.audit.flush();
       await seals.close();

@@ -1,0 +1,133 @@
+import type { KeyRecord } from '../../core/credential.ts';
+import type { RollupGroup, RollupMeasure } from '../../core/rollup.ts';
+import type { Store } from '../../core/store.ts';
+import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
+import type { Culprit } from './state.ts';
+
+/** What is known of one step since it is watched. */
+export interface Evidence {
+  /** Requests to its routes of which somebody was asked for a credential. */
+  readonly judged: number;
+  readonly allowed: number;
+  /** Allowed, and then not answered by the service. */
+  readonly upstreamFailures: number;
+  /** Refused by what the step enforces. */
+  readonly refused: readonly Culprit[];
+  /** Not refused yet, since the step is not for them, or their route is not enforced: the rest of the ramp would. */
+  readonly wouldBeRefused: readonly Culprit[];
+  /** Microseconds; null without a decision. */
+  readonly decisionMicros: number | null;
+  /** Callers of its routes, and by how many seconds their clock was off at most. */
+  readonly skews: readonly { readonly caller: string; readonly seconds: number }[];
+  /** Callers of its routes whose last key ends within the time asked about. */
+  readonly endingKeys: readonly { readonly service: string; readonly id: string; readonly expiresAt: number }[];
+  /** Null where no address is named. */
+  readonly health: 'well' | string | null;
+}
+
+export interface EvidenceQuestion {
+  readonly step: RampStep;
+  /** Epoch seconds. */
+  readonly since: number;
+  readonly until: number;
+  /** Whether a caller, as the roll-ups name it, is one of ours. */
+  readonly knows: (caller: string) => boolean;
+  readonly isExempt: (asker: Asker) => boolean;
+  /** Until when keys must last, epoch seconds. */
+  readonly keysUntil: number;
+  readonly health: Evidence['health'];
+}
+
+/** Whole minutes only: what happened before the step began would count against it. */
+const minute = 60;
+
+/** Rejects when the store cannot be read. */
+export async function evidenceOf(
+  store: Pick<Store, 'decisions' | 'keys'>,
+  { step, since, until, knows, isExempt, keysUntil, health }: EvidenceQuestion,
+): Promise<Evidence> {
+  const from = Math.ceil(since / minute) * minute;
+  const { groups, measures } = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
+  const meant = groups.filter(({ start, service, route }) => start >= from && meansRoute(step.routes, service, route));
+  const judged = meant.filter(
+    ({ outcome, mode, reason }) => outcome !== 'public' && mode !== 'off' && !isUpstream(reason),
+  );
+  const callers = new Set(meant.map(({ caller }) => caller));
+  const services = new Set(meant.map(({ service }) => service));
+  const ours = judged.filter(
+    ({ caller, clientAddress, service, route }) =>
+      knows(caller) && !isExempt({ caller, address: clientAddress, service, label: route }),
+  );
+  return {
+    judged: countOf(judged),
+    allowed: countOf(judged.filter(({ outcome }) => outcome === 'allow')),
+    upstreamFailures: countOf(meant.filter(({ reason }) => isUpstream(reason))),
+    refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
+    wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
+    decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),
+    skews: farthest(measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
+    endingKeys: await lastKeys(store, callers, until, keysUntil),
+    health,
+  };
+}
+
+function isUpstream(reason: string): boolean {
+  return reason.startsWith('upstream_');
+}
+
+function countOf(groups: readonly RollupGroup[]): number {
+  return groups.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** One for each caller, route and reason. */
+export function culpritsOf(groups: readonly RollupGroup[]): Culprit[] {
+  const found = new Map<string, Culprit>();
+  for (const { caller, service, route, reason, requestId } of groups)
+    found.set(JSON.stringify([caller, service, route, reason]), {
+      caller,
+      route: routeName(service, route),
+      reason,
+      requestId,
+    });
+  return [...found.values()];
+}
+
+/** The end of the slot in which the hundredth part from above begins. */
+function slowest(measures: readonly RollupMeasure[]): number | null {
+  const bySlot = measures.toSorted((a, b) => b.most - a.most);
+  const total = measures.reduce((sum, { count }) => sum + count, 0);
+  let above = 0;
+  for (const { count, most } of bySlot) {
+    above += count;
+    if (above > total / 100) return most;
+  }
+  return null;
+}
+
+function farthest(measures: readonly RollupMeasure[]): Evidence['skews'] {
+  const off = new Map<string, number>();
+  for (const { name, least, most } of measures) {
+    const seconds = Math.abs(least) > Math.abs(most) ? least : most;
+    if (Math.abs(seconds) > Math.abs(off.get(name) ?? 0)) off.set(name, seconds);
+  }
+  return [...off].map(([caller, seconds]) => ({ caller, seconds }));
+}
+
+async function lastKeys(
+  { keys }: Pick<Store, 'keys'>,
+  callers: ReadonlySet<string>,
+  now: number,
+  until: number,
+): Promise<Evidence['endingKeys']> {
+  const last = new Map<string, KeyRecord>();
+  for await (const page of keys.pages())
+    for (const record of page) {
+      const { service, revokedAt, expiresAt } = record;
+      if (!callers.has(`service:${service}`) || revokedAt !== null || (expiresAt ?? Infinity) <= now) continue;
+      if ((expiresAt ?? Infinity) > (last.get(service)?.expiresAt ?? (last.has(service) ? Infinity : 0)))
+        last.set(service, record);
+    }
+  return [...last.values()].flatMap(({ service, id, expiresAt }) =>
+    expiresAt !== null && expiresAt <= until ? [{ service, id, expiresAt }] : [],
+  );
+}

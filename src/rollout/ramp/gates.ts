@@ -1,0 +1,95 @@
+import { rfc3339 } from '../../core/clock.ts';
+import type { Evidence } from './evidence.ts';
+import type { RampPlan } from './plan.ts';
+import type { Culprit } from './state.ts';
+
+/** Without evidence the answer is inconclusive, never success. */
+export type Answer = 'success' | 'failed' | 'inconclusive';
+
+export interface Judgement {
+  readonly answer: Answer;
+  /** A sentence for each gate that did not say yes. */
+  readonly findings: readonly string[];
+  readonly culprits: readonly Culprit[];
+}
+
+interface Finding {
+  readonly answer: Exclude<Answer, 'success'>;
+  readonly words: string;
+}
+
+/** Failed where one gate failed, else inconclusive where one cannot tell. */
+export function judge(plan: RampPlan, evidence: Evidence): Judgement {
+  const findings = [
+    ...refusals(plan, evidence),
+    ...servicesFindings(plan, evidence),
+    ...callerFindings(plan, evidence),
+  ];
+  const failed = findings.filter(({ answer }) => answer === 'failed');
+  const answer = failed.length > 0 ? 'failed' : findings.length > 0 ? 'inconclusive' : 'success';
+  return {
+    answer,
+    findings: (failed.length > 0 ? failed : findings).map(({ words }) => words),
+    culprits: [...evidence.refused, ...evidence.wouldBeRefused],
+  };
+}
+
+function refusals(plan: RampPlan, { judged, refused, wouldBeRefused }: Evidence): Finding[] {
+  const found: Finding[] = [];
+  if (refused.length > plan.failureLimit)
+    found.push({ answer: 'failed', words: `known callers are refused: ${culpritWords(refused)}` });
+  if (wouldBeRefused.length > 0)
+    found.push({
+      answer: 'inconclusive',
+      words: `known callers would be refused next: ${culpritWords(wouldBeRefused)}`,
+    });
+  if (judged < plan.minSamples)
+    found.push({
+      answer: 'inconclusive',
+      words: `only ${judged} requests were judged, of at least ${plan.minSamples}`,
+    });
+  return found;
+}
+
+function servicesFindings({ gates }: RampPlan, evidence: Evidence): Finding[] {
+  const found: Finding[] = [];
+  const { upstreamFailures, allowed, decisionMicros, health } = evidence;
+  const rate = allowed === 0 ? 0 : upstreamFailures / allowed;
+  if (gates.upstreamErrors !== null && rate > gates.upstreamErrors)
+    found.push({
+      answer: 'failed',
+      words: `${percent(rate)} of the allowed requests failed at the service, of at most ${percent(gates.upstreamErrors)}`,
+    });
+  if (gates.decisionMicros !== null && decisionMicros !== null && decisionMicros > gates.decisionMicros)
+    found.push({
+      answer: 'failed',
+      words: `deciding takes up to ${Math.round(decisionMicros)} µs, of at most ${gates.decisionMicros}`,
+    });
+  if (health !== null && health !== 'well') found.push({ answer: 'failed', words: `${gates.health}: ${health}` });
+  return found;
+}
+
+function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): Finding[] {
+  const found: Finding[] = [];
+  const max = gates.clockSkewSeconds;
+  for (const { caller, seconds } of max === null ? [] : skews)
+    if (Math.abs(seconds) > (max ?? 0))
+      found.push({
+        answer: 'inconclusive',
+        words: `the clock of ${caller} is ${Math.abs(seconds).toFixed(0)} s ${seconds > 0 ? 'ahead' : 'behind'}`,
+      });
+  for (const { service, id, expiresAt } of gates.keyExpiry ? endingKeys : [])
+    found.push({
+      answer: 'inconclusive',
+      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}`,
+    });
+  return found;
+}
+
+export function culpritWords(culprits: readonly Culprit[]): string {
+  return culprits.map(({ caller, route, reason }) => `${caller} at ${route} (${reason})`).join(', ');
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,190 @@
+import type { Clock } from '../../core/clock.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import type { Route } from '../../core/route.ts';
+import type { Store } from '../../core/store.ts';
+import type { Denied, Verdict } from '../../core/verdict.ts';
+import { cohort } from './cohort.ts';
+import { culpritWords } from './gates.ts';
+import { isExempt, meansRoute, routeName } from './plan.ts';
+import { changeRamp, rampTopicId, storedRamp } from './record.ts';
+import { rolledBack, type Culprit, type RampState } from './state.ts';
+
+/** The ramp as every replica has it in memory: what it enforces, and whom that refuses. */
+export interface Ramp {
+  /**
+   * Whether a route in report is enforced for whoever asks. The refusal of a known caller beyond what the plan puts up with is
+   * not enforced any more: the step is rolled back here at once, and everywhere as soon as the store has it.
+   */
+  enforcedFor(verdict: Verdict, request: AuthRequest, route: Route): boolean;
+  state(): RampState | null;
+  /** Since when the ramp is known to be behind the store, by performance.now(); null while it is level. */
+  behindSince(): number | null;
+  close(): void;
+}
+
+export interface RampOptions {
+  readonly store: Pick<Store, 'records' | 'watch'>;
+  readonly clock: Clock;
+  /** See Modes: what was set by hand since the ramp was ordered on counts before it. */
+  readonly modes: {
+    version(): number;
+    loweredAt(service: string, routeLabel: string): number | null;
+  };
+  /** Whether somebody of this principal id is one of ours; asked of those who only claim to be it. */
+  readonly isOurs: (callerId: string) => boolean;
+  /** A step was rolled back because of what was seen here. */
+  readonly onRolledBack: (state: RampState, step: number) => void;
+  readonly onWarning: (text: string) => void;
+}
+
+interface Enforced {
+  readonly percent: number;
+  /** The newest step that enforces it. */
+  readonly step: number;
+}
+
+/** What follows from the state and the modes; made anew when one of them changes. */
+interface Held {
+  readonly state: RampState;
+  readonly modesVersion: number;
+  readonly place: (caller: string) => number;
+  readonly routes: Map<string, Map<string, Enforced | null>>;
+}
+
+const retryMillis = 500;
+const culpritsMax = 20;
+
+/** Rejects when the store cannot be read; later on the last known state stays. */
+export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarning }: RampOptions): Promise<Ramp> {
+  let state = await storedRamp(store.records, clock());
+  let held: Held | null = null;
+  /** Steps that were rolled back here, and perhaps not in the store yet; by step and order. */
+  const tripped = new Set<string>();
+  const refused = new Map<string, { count: number; readonly culprits: Culprit[] }>();
+  let behindSince: number | null = null;
+  let reading = false;
+  let again = false;
+  let closed = false;
+  let retry: NodeJS.Timeout | null = null;
+
+  async function follow(): Promise<void> {
+    again = true;
+    if (reading || closed) return;
+    reading = true;
+    try {
+      while (again) {
+        again = false;
+        state = await storedRamp(store.records, clock());
+      }
+      behindSince = null;
+    } catch (error) {
+      if (closed) return;
+      onWarning(`the ramp cannot be read: ${wordsOf(error)}; it stays as it was`);
+      retry = setTimeout(() => void follow(), retryMillis).unref();
+    } finally {
+      reading = false;
+    }
+  }
+
+  const stop = store.watch(({ topic, id }) => {
+    if (topic !== 'resync' && !(topic === 'records' && id === rampTopicId)) return;
+    behindSince ??= performance.now();
+    void follow();
+  });
+  // A change between the first reading and the watch would otherwise go unseen.
+  void follow();
+
+  const nameOf = ({ orderedAt }: RampState, step: number): string => `${step} ${orderedAt}`;
+
+  function heldNow(now: RampState): Held {
+    if (held?.state === now && held.modesVersion === modes.version()) return held;
+    const place = held?.state.salt === now.salt ? held.place : cohort(now.salt);
+    return (held = { state: now, modesVersion: modes.version(), place, routes: new Map() });
+  }
+
+  function enforced({ state: now, routes }: Held, service: string, label: string): Enforced | null {
+    let labels = routes.get(service);
+    if (!labels) routes.set(service, (labels = new Map()));
+    let found = labels.get(label);
+    if (found === undefined) labels.set(label, (found = enforcedBy(now, service, label)));
+    return found;
+  }
+
+  function enforcedBy(now: RampState, service: string, label: string): Enforced | null {
+    if ((modes.loweredAt(service, label) ?? -Infinity) >= now.orderedAt) return null;
+    let [newest, percent] = [-1, 0];
+    for (const [step, status] of now.steps.entries()) {
+      const { routes = [], callersPercent = 0 } = now.plan.steps[step] ?? {};
+      if (status !== 'enforced' && status !== 'passed') continue;
+      if (tripped.has(nameOf(now, step)) || !meansRoute(routes, service, label)) continue;
+      newest = step;
+      percent = Math.max(percent, callersPercent);
+    }
+    return newest === -1 ? null : { step: newest, percent };
+  }
+
+  /** True when the refusal is one too many. */
+  function breaks(now: RampState, step: number, denied: Denied, { service, label }: Route, requestId: string): boolean {
+    const { caller, reason } = denied;
+    if (caller === null) return false;
+    if (!caller.proven && (now.plan.gates.claims === 'ignore' || !isOurs(caller.id))) return false;
+    const seen = refused.get(nameOf(now, step)) ?? { count: 0, culprits: [] };
+    refused.set(nameOf(now, step), seen);
+    seen.count += 1;
+    const name = caller.proven ? caller.id : `${caller.id}?`;
+    const culprit = { caller: name, route: routeName(service, label), reason, requestId };
+    if (seen.culprits.length < culpritsMax) seen.culprits.push(culprit);
+    if (seen.count <= now.plan.failureLimit) return false;
+    tripped.add(nameOf(now, step));
+    held = null;
+    void writeRollback(now, step, seen.culprits);
+    return true;
+  }
+
+  async function writeRollback({ orderedAt }: RampState, step: number, culprits: readonly Culprit[]): Promise<void> {
+    const findings = [`known callers were refused: ${culpritWords(culprits)}`];
+    const isOver = (): boolean => closed;
+    while (!isOver()) {
+      try {
+        const next = await changeRamp(store.records, clock, (now) =>
+          now?.orderedAt === orderedAt ? rolledBack(now, step, findings, culprits) : null,
+        );
+        if (next) onRolledBack(next, step);
+        return;
+      } catch (error) {
+        // Here it holds already; the others go on by themselves, and stop by themselves.
+        onWarning(`a step of the ramp is rolled back here, and not in the store yet: ${wordsOf(error)}`);
+        await new Promise((resolve) => setTimeout(resolve, retryMillis).unref());
+      }
+    }
+  }
+
+  return {
+    enforcedFor(verdict, request, route) {
+      const now = state;
+      if (now === null || now.status === 'withdrawn') return false;
+      const current = heldNow(now);
+      const found = enforced(current, route.service, route.label);
+      if (found === null) return false;
+      const { plan } = now;
+      const caller = verdict.allowed ? verdict.principal.id : (verdict.caller?.id ?? null);
+      if (found.percent < 100 && current.place(caller ?? request.remoteAddress) >= found.percent) return false;
+      if (verdict.allowed) return true;
+      const proven = verdict.caller?.proven ? verdict.caller.id : null;
+      const asker = { caller: proven, address: request.remoteAddress, service: route.service, label: route.label };
+      if (plan.exempt.length > 0 && isExempt(plan.exempt, asker, clock())) return false;
+      return !breaks(now, found.step, verdict, route, request.requestId);
+    },
+    state: () => state,
+    behindSince: () => behindSince,
+    close() {
+      closed = true;
+      stop();
+      if (retry) clearTimeout(retry);
+    },
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../../core/clock.ts';
+import type { RecordStore } from '../../core/record.ts';
+import { rolledBack, type RampState } from './state.ts';
+
+const kind = 'ramp';
+const id = 'current';
+/** As a change of the store names it. */
+export const rampTopicId = `${kind}/${id}`;
+
+const triesMax = 20;
+
+/** Null when there has been none. Rejects with code 'ramp_unreadable' for one that a newer program wrote. */
+export async function storedRamp(records: RecordStore, now: number): Promise<RampState | null> {
+  const record = await records.get(kind, id, now);
+  return record && stateOf(record.value);
+}
+
+/**
+ * Replaces the ramp by what `change` makes of it, and resolves to that; null where `change` says null, and then nothing is
+ * written. Of two that change it at once the second is asked again, with what the first has made of it.
+ */
+export async function changeRamp(
+  records: RecordStore,
+  clock: Clock,
+  change: (state: RampState | null) => RampState | null,
+): Promise<RampState | null> {
+  for (let tries = 0; tries < triesMax; tries += 1) {
+    const record = await records.get(kind, id, clock());
+    const next = change(record && stateOf(record.value));
+    if (next === null) return null;
+    const value = JSON.parse(JSON.stringify(next));
+    if (await records.put({ kind, id, value, expiresAt: null }, record?.revision ?? null, clock())) return next;
+  }
+  throw new RampError('ramp_contended', 'the ramp is being changed by others again and again; try once more');
+}
+
+/** Nothing is enforced by a ramp any more. */
+export async function withdrawRamp(records: RecordStore, clock: Clock, why: string): Promise<RampState | null> {
+  return changeRamp(records, clock, (state) => state && rolledBack(state, 'all', [why]));
+}
+
+export class RampError extends Error {
+  readonly code: 'ramp_unreadable' | 'ramp_contended';
+  constructor(code: RampError['code'], message: string) {
+    super(message);
+    this.name = 'RampError';
+    this.code = code;
+  }
+}
+
+function stateOf(value: unknown): RampState {
+  if (typeof value === 'object' && value !== null && 'version' in value && value.version === 1)
+    return value as RampState;
+  throw new RampError('ramp_unreadable', 'the ramp in the store was written by a newer Countersign: update this one');
+}
