@@ -1,4 +1,4 @@
-import { Agent, Pool } from 'undici';
+import { Agent, buildConnector, Pool } from 'undici';
 
 /** Connections that are used again, to as many origins as are called. */
 export interface Connections {
@@ -7,7 +7,27 @@ export interface Connections {
   close(millisMax: number): Promise<void>;
 }
 
-export function connections(): Connections {
+/** PEM texts. */
+export interface ClientTls {
+  /** Authorities of the other side; those that Node trusts unless given. */
+  readonly ca?: string;
+  /** The certificate that we show, and its private key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name that the other side's certificate must have, where it is not that of the address. */
+  readonly serverName?: string;
+}
+
+/** How the connections of one origin are secured. To any other one nothing of it is shown. */
+export interface SecuredOrigin {
+  readonly origin: string;
+  readonly tls: ClientTls | (() => ClientTls);
+}
+
+/** A certificate that has been replaced is shown no longer than this. */
+const securedMillisMax = 60_000;
+
+export function connections(secured: SecuredOrigin | null = null): Connections {
   // By origin: an agent lets go of a pool that is idle for long, and makes another when it needs one.
   const pools = new Map<string, Pool>();
   const dispatcher = new Agent({
@@ -15,7 +35,10 @@ export function connections(): Connections {
     headersTimeout: 0,
     bodyTimeout: 0,
     factory(origin, options) {
-      const pool = new Pool(origin, options);
+      const pool = new Pool(
+        origin,
+        secured?.origin === String(origin) ? { ...options, ...securing(secured) } : options,
+      );
       pools.set(String(origin), pool);
       return pool;
     },
@@ -30,6 +53,22 @@ export function connections(): Connections {
       await dispatcher.close();
       clearTimeout(limit);
       pools.clear();
+    },
+  };
+}
+
+function securing({ tls }: SecuredOrigin): Pick<Pool.Options, 'connect' | 'clientTtl'> {
+  return {
+    clientTtl: securedMillisMax,
+    connect(options, callback) {
+      try {
+        const { ca, cert, key, serverName } = typeof tls === 'function' ? tls() : tls;
+        // A session that is resumed would be that of the certificate before.
+        const connector = buildConnector({ ca, cert, key, maxCachedSessions: 0 });
+        connector({ ...options, ...(serverName !== undefined && { servername: serverName }) }, callback);
+      } catch (error) {
+        callback(error instanceof Error ? error : new Error(String(error)), null);
+      }
     },
   };
 }

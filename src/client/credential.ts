@@ -34,6 +34,11 @@ export type HttpSignatureCredential = KeyPlace & {
   readonly keyid: string;
 };
 
+/** Sends nothing: the certificate of the connection proves the caller. Needs `tls` with `cert` and `key`. */
+export interface ClientCertificateCredential {
+  readonly kind: 'client-certificate';
+}
+
 export type ServiceCredential = ApiKeyCredential | ServiceSignatureCredential | HttpSignatureCredential;
 
 /** One request as it goes on the wire. */
@@ -52,7 +57,7 @@ export interface RequestToProve {
 
 /** Proves requests with one credential. */
 export interface Prover {
-  readonly kind: ServiceCredential['kind'];
+  readonly kind: (ServiceCredential | ClientCertificateCredential)['kind'];
   /** The body is part of the proof, so its bytes are needed before the request is sent. */
   readonly coversBody: boolean;
   /** The proof holds the time, so a clock that is off spoils it. */
@@ -75,6 +80,12 @@ export function prover(credential: ServiceCredential): Prover {
     default:
       throw new TypeError('the credential must be of kind api-key, service-signature or http-signature');
   }
+}
+
+/** For connections that prove the caller themselves. */
+export function certificateProver(): Prover {
+  const key: HeldKey = { read: () => '', generation: 0, reread: () => undefined };
+  return { kind: 'client-certificate', coversBody: false, timed: false, headers: async () => ({}), key };
 }
 
 function apiKeyProver(credential: ApiKeyCredential): Prover {

@@ -75,7 +75,7 @@ export interface StackClientOptions extends Omit<EnvironmentOptions, 'service' |
   /** The stack's configuration, for where the gateway listens; COUNTERSIGN_CONFIG, else ./countersign.yaml. */
   readonly config?: string;
   /** Instead of what the environment gives. */
-  readonly credential?: ServiceCredential;
+  readonly credential?: ServiceClientOptions['credential'];
 }
 
 /** A client of one service of the stack, called through the gateway. Throws a ClientError. */

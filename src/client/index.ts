@@ -3,6 +3,7 @@ export { authHeaders, type AuthHeadersOptions } from './auth-headers.ts';
 export { ClientError, type ClientErrorCode } from './client-error.ts';
 export type {
   ApiKeyCredential,
+  ClientCertificateCredential,
   HttpSignatureCredential,
   ServiceCredential,
   ServiceSignatureCredential,
@@ -15,5 +16,6 @@ export {
   type StackClientOptions,
 } from './env.ts';
 export type { HeaderRequest } from './proven-headers.ts';
+export type { ClientTls } from './connections.ts';
 export { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';
 export { signingInterceptor, type SigningInterceptorOptions } from './signing-interceptor.ts';

@@ -1,9 +1,9 @@
 import { systemClock, type Clock } from '../core/clock.ts';
 import { addressOf, baseOf, targetOf } from './address.ts';
 import { ClientError } from './client-error.ts';
-import { connections } from './connections.ts';
+import { connections, type ClientTls } from './connections.ts';
 import { correctedClock } from './corrected-clock.ts';
-import { prover, type ServiceCredential } from './credential.ts';
+import { certificateProver, prover, type ClientCertificateCredential, type ServiceCredential } from './credential.ts';
 import { deadline, timerMillisMax, type Deadline } from './deadline.ts';
 import { aimOf, prepare, redirected, type FetchInput, type Outgoing, type Redirect } from './outgoing.ts';
 import { provenHeaders, type HeaderRequest } from './proven-headers.ts';
@@ -21,7 +21,7 @@ export interface ServiceClient {
 }
 
 export interface ServiceClientOptions {
-  readonly credential: ServiceCredential;
+  readonly credential: ServiceCredential | ClientCertificateCredential;
   /** Calls may then name a path only, and the credential goes to no other origin. */
   readonly baseUrl?: string | URL;
   /** From the call to the response's head, retries included; 30. Infinity for no limit. The body has none. */
@@ -32,6 +32,8 @@ export interface ServiceClientOptions {
   readonly signedBodyBytesMax?: number;
   /** How far a verifier's Date may correct our clock; 3,600. */
   readonly correctionSecondsMax?: number;
+  /** How connections to `baseUrl` are secured; a function is asked for each new connection, so that certificates may change. */
+  readonly tls?: ClientTls | (() => ClientTls);
   /** Sends the requests, instead of connections of our own. */
   readonly fetch?: typeof globalThis.fetch;
   readonly clock?: Clock;
@@ -53,9 +55,16 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   if (!(timeoutSeconds > 0)) throw new TypeError('timeoutSeconds must be more than 0');
   if (!(Number.isInteger(retries) && retries >= 0)) throw new TypeError('retries must be 0 or more');
   const base = options.baseUrl === undefined ? null : baseOf(options.baseUrl);
-  const proof = prover(options.credential);
+  const { credential, tls } = options;
+  if (tls !== undefined && (options.fetch !== undefined || !base?.origin.startsWith('https://')))
+    throw new TypeError('tls needs a baseUrl with https://, and connections of our own: leave out fetch');
+  if (credential.kind === 'client-certificate' && (typeof tls === 'function' ? tls() : tls)?.cert === undefined)
+    throw new TypeError('the credential client-certificate needs tls: { cert, key }');
+  const proof = credential.kind === 'client-certificate' ? certificateProver() : prover(credential);
   const clock = correctedClock(options.clock ?? systemClock, options.correctionSecondsMax ?? 3600);
-  const own = options.fetch ? null : connections();
+  const own = options.fetch
+    ? null
+    : connections(tls === undefined || base === null ? null : { tls, origin: base.origin });
   const send = options.fetch ?? globalThis.fetch;
   let closed = false;
 

@@ -26,8 +26,9 @@ export function stackAddresses(text: string, place: string): StackAddresses {
         const known = Object.keys(services).join(', ') || 'none';
         throw new ClientError('no_such_service', `${place} has no service "${service}"; it has: ${known}`);
       }
-      if (entry?.listen !== undefined && entry.listen !== null) return originOf(entry.listen, place);
-      const gateway = originOf(stack['listen'] ?? listenUsual, place);
+      const scheme = isObject(stack['tls']) ? 'https' : 'http';
+      if (entry?.listen !== undefined && entry.listen !== null) return originOf(entry.listen, scheme, place);
+      const gateway = originOf(stack['listen'] ?? listenUsual, scheme, place);
       return entry?.mount === '/' ? gateway : `${gateway}/${service}`;
     },
   };
@@ -43,12 +44,12 @@ function readYaml(text: string, place: string): unknown {
 }
 
 /** What listens on every address is reached on this machine's own. */
-function originOf(listen: unknown, place: string): string {
+function originOf(listen: unknown, scheme: 'http' | 'https', place: string): string {
   const match = /^(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?([0-9]{1,5})$/.exec(String(listen));
   if (!match) throw new ClientError('bad_configuration', `${place}: listen is no host:port`);
   const [, host = '127.0.0.1', port] = match;
   const wildcard = host === '0.0.0.0' || host === '[::]';
-  return `http://${wildcard ? '127.0.0.1' : host}:${port}`;
+  return `${scheme}://${wildcard ? '127.0.0.1' : host}:${port}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
