@@ -422,6 +422,47 @@ test('a machine gets in with its secret, for its own scopes and one resource (cl
   assert.equal((await ask('files:write', files)).body['error'], 'invalid_client');
 });
 
+test('who came by itself is never let in without an operator, whatever grants it registers for', async () => {
+  const answer = await fetch(`${here.admin}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'A stranger',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+      scope: 'files:write',
+    }),
+  });
+  const { client_id: id, client_secret: secret } = (await answer.json()) as Tokens;
+  assert.equal(answer.status, 201);
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const own = `https://localhost:${outside.port}/machine.json`;
+  documents.set('/machine.json', {
+    client_id: own,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: ['client_credentials'],
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'own' }] },
+  });
+  const assertion = await new SignJWT({ iss: own, sub: own, aud: here.admin, jti: 'm' })
+    .setProtectedHeader({ alg: 'ES256', kid: 'own' })
+    .setIssuedAt()
+    .setExpirationTime('1m')
+    .sign(privateKey);
+  const wanted = { grant_type: 'client_credentials', resource: files, scope: 'files:write' };
+  const registeredAnswer = await token(wanted, basic(id ?? '', secret ?? ''));
+  assert.equal(registeredAnswer.body['error'], 'unauthorized_client', JSON.stringify(registeredAnswer));
+  const described = await token({
+    ...wanted,
+    client_id: own,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  });
+  assert.equal(described.body['error'], 'unauthorized_client', JSON.stringify(described));
+});
+
 test('a machine proves itself with its own key, each proof once (private_key_jwt)', async () => {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwks = [{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'own' }];

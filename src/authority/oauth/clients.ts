@@ -6,7 +6,7 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { TAKEN_BACK, takenBackId } from '../../keys/issued-tokens.ts';
 import { DEVICE_GRANT } from './grants.ts';
-import { CLIENT, stateAdapter } from './state.ts';
+import { CLIENT, MADE, stateAdapter } from './state.ts';
 
 export interface ClientsOptions {
   readonly records: RecordStore;
@@ -45,7 +45,7 @@ export interface ListedClient {
 export async function createClient(order: ClientOrder, options: ClientsOptions): Promise<MadeClient> {
   const { name, redirectUris, device, scopes, jwks } = order;
   const isMachine = redirectUris.length === 0 && !device;
-  const clientId = `c-${randomSecret(16).toString('base64url')}`;
+  const clientId = `${MADE}${randomSecret(16).toString('base64url')}`;
   const secret = isMachine && jwks === null ? randomSecret(64).toString('base64url') : null;
   const authentication = jwks !== null ? 'private_key_jwt' : secret !== null ? 'client_secret_basic' : 'none';
   const grants = isMachine

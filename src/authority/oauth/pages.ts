@@ -41,7 +41,8 @@ export function pageHeaders(formsTo: readonly string[] = []): Record<string, str
     ].join('; '),
     'x-frame-options': 'DENY',
     'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
+    // Without any, browsers would send forms with an Origin that says nothing.
+    'referrer-policy': 'same-origin',
     'cache-control': 'no-store',
   };
 }

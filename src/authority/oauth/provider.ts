@@ -8,7 +8,7 @@ import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { stateAdapter } from './state.ts';
+import { MADE, REGISTERED, stateAdapter } from './state.ts';
 
 export interface ProviderOptions {
   readonly stack: Stack;
@@ -188,7 +188,10 @@ function features({ stack, server }: ProviderOptions): object {
       useGrantedResource: () => true,
       defaultResource: (_ctx: unknown, _client: unknown, oneOf?: readonly string[]) =>
         oneOf?.[0] ?? soleResource(stack),
-      getResourceServerInfo(_ctx: unknown, indicator: string, client: { readonly scope?: string }) {
+      getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: Asking & { readonly scope?: string }) {
+        // Nobody is asked here, so it is for clients that an operator made, and never for who came by itself.
+        if (ctx.oidc.params?.['grant_type'] === 'client_credentials' && !client.clientId.startsWith(MADE))
+          throw new errors.UnauthorizedClient('only a client that an operator made may ask in its own name');
         const service = resourceOf(stack, indicator);
         if (service === null) throw new errors.InvalidTarget('there is no such resource here');
         return resourceServerOf(service, server.accessTokenSeconds, client.scope);
@@ -205,9 +208,9 @@ interface Asking {
 /** A client without a secret that registers the same again is the same again: restarts do not fill the store. */
 function clientIdOf({ oidc }: KoaContextWithOIDC): string {
   const { body } = oidc as unknown as { readonly body?: Readonly<Record<string, unknown>> };
-  if (body?.['token_endpoint_auth_method'] !== 'none') return `c-${randomSecret(16).toString('base64url')}`;
+  if (body?.['token_endpoint_auth_method'] !== 'none') return `${REGISTERED}${randomSecret(16).toString('base64url')}`;
   const words = Object.entries(body).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return `r-${sha256(Buffer.from(JSON.stringify(words))).toString('base64url')}`;
+  return `${REGISTERED}${sha256(Buffer.from(JSON.stringify(words))).toString('base64url')}`;
 }
 
 const devicePages = {

@@ -28,6 +28,10 @@ export interface StateOptions {
 }
 
 export const CLIENT = 'oauth-client';
+/** Ids of clients that registered themselves begin so. */
+export const REGISTERED = 'r-';
+/** And those that an operator made so; an id that is an address begins otherwise. */
+export const MADE = 'c-';
 
 /** A client that never heard the answer asks again with the token that it has, and two of its threads may do so at once. */
 const graceSeconds = 10;
@@ -81,7 +85,7 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
     async upsert(id, payload, expiresIn) {
       const expiresAt = expiresIn === undefined ? null : clock() + expiresIn + leewaySeconds;
       const { jti: _presented, ...kept } = payload;
-      const value = JSON.parse(JSON.stringify(model === 'Client' ? withoutSecret(payload) : kept)) as JsonValue;
+      const value = JSON.parse(JSON.stringify(model === 'Client' ? storedClient(id, payload) : kept)) as JsonValue;
       await write(sha256Hex(id), value, expiresAt);
       if (typeof payload['uid'] === 'string' && model === 'Session')
         await write(sha256Hex(payload['uid']), id, expiresAt, 'oauth-session-uid');
@@ -129,8 +133,15 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
   }
 }
 
-/** 512 random bits need no slow digest. */
-function withoutSecret(payload: Payload): Payload {
-  const { client_secret: secret, ...rest } = payload;
-  return typeof secret === 'string' ? { ...rest, client_secret: sha256Hex(secret) } : rest;
+/**
+ * Of the secret a digest: 512 random bits need no slow one. Clients that register write down the scopes of their first request;
+ * taken for a bound, they could never ask for more. What they get is up to the operator whom they ask.
+ */
+function storedClient(id: string, payload: Payload): Payload {
+  const { client_secret: secret, scope, ...rest } = payload;
+  return {
+    ...rest,
+    ...(typeof secret === 'string' && { client_secret: sha256Hex(secret) }),
+    ...(scope !== undefined && !id.startsWith(REGISTERED) && { scope }),
+  };
 }
