@@ -39,7 +39,7 @@ export function streamsContract(serving: Streaming): void {
     while (!(await reader.read()).done);
   }
 
-  test('cuts off an answer that is open when its key is revoked', async (t) => {
+  test('cuts off an answer that is open when its key is revoked', { timeout: 20_000 }, async (t) => {
     const { port, shared } = await serving(t, 'enforce');
     const [mine, another] = [await knownKey(shared), await knownKey(shared)];
     const [reader, other] = [await opened(port, mine), await opened(port, another)];
@@ -49,7 +49,7 @@ export function streamsContract(serving: Streaming): void {
     await other.cancel();
   });
 
-  test('cuts off an answer that is open when its key expires', async (t) => {
+  test('cuts off an answer that is open when its key expires', { timeout: 20_000 }, async (t) => {
     const { port, shared } = await serving(t, 'enforce');
     const { clock } = shared.stack;
     const expiresAt = clock() + 0.5;
@@ -58,7 +58,7 @@ export function streamsContract(serving: Streaming): void {
     assert.ok(clock() >= expiresAt);
   });
 
-  test('cuts nothing off in report mode', async (t) => {
+  test('cuts nothing off in report mode', { timeout: 20_000 }, async (t) => {
     const { port, shared } = await serving(t, 'report');
     const mine = await knownKey(shared);
     const reader = await opened(port, mine);

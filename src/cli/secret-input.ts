@@ -23,17 +23,33 @@ export function secretFromFile(file: string, what: string): string {
 
 /** The same, and whose key it is where the .env file says so with SERVICE_ID=. */
 export function signingKeyFromFile(file: string, what: string): { secret: string; serviceId: string | null } {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw refused(`${what} cannot be read from ${file} (${codeOf(error) ?? 'unreadable'})`);
-  }
+  const text = readText(file, what);
   const reading = /^\s*(?:export\s+)?SERVICE_KEY\s*=/m.test(text) ? parseEnvFile(text) : null;
   if (reading && !reading.ok) throw refused(`${file}:${reading.line}: ${reading.fault}`);
   const secret = reading?.values.get('SERVICE_KEY') ?? withoutNewline(text);
   if (secret === '') throw refused(`${file} is empty, and ${what} was to be in it`);
   return { secret: oneLine(secret, what), serviceId: reading?.values.get('SERVICE_ID') || null };
+}
+
+/** A secret as above, or a private key: in PEM form, which has several lines. From standard input where there is no file. */
+export async function signingKeyOrPem(
+  invocation: Invocation,
+  file: string | null,
+  what: string,
+): Promise<{ secret: string; serviceId: string | null }> {
+  if (file !== null && !readText(file, what).startsWith(pemStart)) return signingKeyFromFile(file, what);
+  const text = file === null ? await textFromStdin(invocation, what) : withoutNewline(readText(file, what));
+  return { secret: text.startsWith(pemStart) ? text : oneLine(text, what), serviceId: null };
+}
+
+const pemStart = '-----BEGIN';
+
+function readText(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw refused(`${what} cannot be read from ${file} (${codeOf(error) ?? 'unreadable'})`);
+  }
 }
 
 function withoutNewline(text: string): string {

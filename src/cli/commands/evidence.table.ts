@@ -65,12 +65,12 @@ export const evidenceCommands: readonly Command[] = [
   },
   {
     name: 'sign',
-    summary: 'the headers of a service signature for one request',
+    summary: 'the headers of a signature for one request, and why one is refused',
     about:
-      'Prints X-Service-ID, X-Service-Signature and X-Service-Timestamp for METHOD and URL; put them on the request within the window (5 minutes). The key is read from --key-file or standard input. --explain shows the exact string that is signed. --send sends the request, and on a refusal names the first difference between what was signed and what the server saw. --received does so for a request that somebody else signed, with the keys of the store and of key files. The path is signed as it stands on the request line, behind the gateway with /<service> before it, without the query.',
+      'Prints X-Service-ID, X-Service-Signature and X-Service-Timestamp for METHOD and URL; put them on the request within the window (5 minutes). With --scheme http-signature: Signature-Input, Signature and, for --body-file, Content-Digest, good for one request within a minute; URL is then the whole one, since the host is signed too. The key is read from --key-file or standard input. --explain shows the exact string that is signed. --send sends the request, and on a refusal names the first difference between what was signed and what the server saw. --received does so for a request that somebody else signed, with the keys of the store and of key files. The path is signed as it stands on the request line, behind the gateway with /<service> before it; the query only by http-signature.',
     positionals: [
       { name: 'METHOD', required: false, summary: 'GET, POST, …' },
-      { name: 'URL', required: false, summary: 'the whole URL, or the path alone' },
+      { name: 'URL', required: false, summary: 'the whole URL; for a service signature the path will do' },
     ],
     options: {
       service: {
@@ -78,24 +78,32 @@ export const evidenceCommands: readonly Command[] = [
         value: 'ID',
         summary: 'the service id to sign as (default: $SERVICE_ID, else that of the .env)',
       },
+      scheme: { type: 'text', value: 'SCHEME', summary: 'service-signature (default) or http-signature' },
       'key-file': {
         type: 'text',
         value: 'FILE',
-        summary: 'where its key is: the key alone, or a .env with SERVICE_KEY=',
+        summary: 'where its key is: the key alone, a .env with SERVICE_KEY=, or an Ed25519 key in PEM form',
       },
+      keyid: {
+        type: 'text',
+        value: 'ID',
+        summary: 'with http-signature: the id of the key (default: the service id, by which it is known too)',
+      },
+      'body-file': { type: 'text', value: 'FILE', summary: 'with http-signature: the exact bytes of the body' },
       timestamp: { type: 'text', value: 'SECONDS', summary: 'sign for this time, in Unix seconds (default: now)' },
-      explain: { type: 'flag', summary: 'show the string that is signed, piece by piece' },
-      send: { type: 'flag', summary: 'send it, without a body, and say what came back' },
+      explain: { type: 'flag', summary: 'show the exact string that is signed, piece by piece' },
+      send: { type: 'flag', summary: 'send it, and say what came back' },
       received: {
         type: 'text',
         value: 'FILE',
-        summary: 'instead of METHOD and URL: the head of a captured request; says why its signature is refused',
+        summary: 'instead of METHOD and URL: a captured request; says why its signature is refused',
       },
     },
     changes: false,
     examples: [
       'countersign sign --service aidb --key-file aidb.key GET http://127.0.0.1:8700/embeddings/models',
       'countersign sign --service aidb --key-file aidb.key --explain POST /embeddings/embed',
+      'countersign sign --scheme http-signature --key-file aidb.env --body-file embed.json POST http://gateway:8700/embed',
     ],
     load: async () => (await import('./sign.ts')).sign,
   },

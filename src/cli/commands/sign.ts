@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { systemClock } from '../../core/clock.ts';
 import { fingerprint } from '../../crypto/digest.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
 import {
@@ -8,10 +7,13 @@ import {
   type SignedServiceRequest,
 } from '../../schemes/service-signature/index.ts';
 import type { Invocation } from '../command.ts';
-import { EXIT, unreachable, usage } from '../failure.ts';
+import { EXIT, usage } from '../failure.ts';
 import { secretFromFile, secretFromStdin, signingKeyFromFile } from '../secret-input.ts';
-import { readCapturedRequest } from '../sign/captured-request.ts';
+import { readCapturedRequest, type CapturedRequest } from '../sign/captured-request.ts';
+import { explainReceivedHttp, signHttp } from '../sign/http-signature.ts';
 import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
+import { sendSigned } from '../sign/send-signed.ts';
+import { splitUrl, timestampOption } from '../sign/sign-options.ts';
 import { atWork, sealOf } from '../workplace.ts';
 
 interface Order {
@@ -23,7 +25,15 @@ interface Order {
 }
 
 export async function sign(invocation: Invocation): Promise<number> {
-  const received = invocation.text('received');
+  const scheme = invocation.text('scheme');
+  if (scheme !== null && scheme !== 'service-signature' && scheme !== 'http-signature')
+    throw usage('--scheme is service-signature or http-signature');
+  const file = invocation.text('received');
+  const received = file === null ? null : readCapturedRequest(file);
+  if (scheme === 'http-signature' || (scheme === null && received?.fields.has('signature-input')))
+    return received === null ? signHttp(invocation) : explainReceivedHttp(invocation, received);
+  for (const option of ['keyid', 'body-file'])
+    if (invocation.text(option) !== null) throw usage(`--${option} is for --scheme http-signature`);
   if (received !== null) return explainReceived(invocation, received);
   const order = await readOrder(invocation);
   const signed = signServiceRequest({ ...order, timestamp: timestampOption(invocation) });
@@ -57,22 +67,6 @@ async function readOrder(invocation: Invocation): Promise<Order> {
       'this is an API key, with which nobody verifies signatures; make one: countersign keys create SERVICE --kind hs',
     );
   return { serviceId, secret, method: methodWord.toUpperCase(), origin, target };
-}
-
-/** As it goes on the request line: nothing is normalised, for that is what is signed. */
-function splitUrl(text: string): { origin: string | null; target: string } {
-  if (text.startsWith('/')) return { origin: null, target: text };
-  const match = /^(https?:\/\/[^/?#]+)([/?][^#]*)?(?:#.*)?$/.exec(text);
-  if (!match) throw usage('URL is a whole http:// or https:// URL, or a path that begins with a slash');
-  const rest = match[2] ?? '/';
-  return { origin: match[1] ?? null, target: rest.startsWith('/') ? rest : `/${rest}` };
-}
-
-function timestampOption(invocation: Invocation): number {
-  const text = invocation.text('timestamp');
-  if (text === null) return Math.floor(systemClock());
-  if (!/^[0-9]{1,12}$/.test(text)) throw usage('--timestamp is a time in whole Unix seconds');
-  return Number(text);
 }
 
 /** As people write them; HTTP does not mind. */
@@ -131,37 +125,16 @@ function explanationLines(
 
 async function send(invocation: Invocation, order: Order, signed: SignedServiceRequest): Promise<number> {
   const { out } = invocation;
-  const url = `${order.origin}${order.target}`;
-  const response = await fetch(url, {
-    method: order.method,
-    headers: signed.headers,
-    signal: AbortSignal.timeout(30_000),
-    redirect: 'manual',
-  }).catch((error: unknown) => {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw unreachable(`no answer from ${order.origin}: ${cause}`);
-  });
-  const text = (await response.text()).slice(0, 2000);
-  const reason = refusalReason(text);
-  const refusedHere = reason !== null && (response.status === 401 || response.status === 403);
-  const difference = refusedHere ? await whyRefused(invocation, order, signed, reason) : null;
-  if (invocation.json) out.json({ status: response.status, reason, difference, ...explanation(order, signed) });
+  const { status, text, reason, refusedHere } = await sendSigned(order, signed.headers);
+  const difference = refusedHere ? await whyRefused(invocation, order, signed, reason ?? '') : null;
+  if (invocation.json) out.json({ status, reason, difference, ...explanation(order, signed) });
   else {
     if (invocation.flag('explain'))
       for (const line of explanationLines(explanation(order, signed), invocation)) out.line(line);
-    out.line(`${out.paint(response.ok ? 'green' : 'red', String(response.status))}  ${text}`);
+    out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${text}`);
     if (difference !== null) out.line(difference);
   }
   return refusedHere ? EXIT.refused : EXIT.done;
-}
-
-function refusalReason(text: string): string | null {
-  try {
-    const { reason } = JSON.parse(text) as { reason?: unknown };
-    return typeof reason === 'string' ? reason : null;
-  } catch {
-    return null;
-  }
 }
 
 const WHY: Readonly<Record<string, string>> = {
@@ -221,18 +194,18 @@ function differenceWords(difference: string | null, { live, dead }: HeldKeys): s
 }
 
 /** For a request that somebody else signed: from its captured head, with the key of --key-file or those that the verifier has. */
-async function explainReceived(invocation: Invocation, file: string): Promise<number> {
+async function explainReceived(invocation: Invocation, { method, target, fields }: CapturedRequest): Promise<number> {
   const { out } = invocation;
-  const { method, target, fields } = readCapturedRequest(file);
+  const first = (name: string): string => fields.get(name)?.[0] ?? '';
   const question: Question = {
-    serviceId: fields.get('x-service-id') ?? '',
+    serviceId: first('x-service-id'),
     method,
     target,
-    timestamp: fields.get('x-service-timestamp') ?? '',
-    signature: fields.get('x-service-signature') ?? '',
+    timestamp: first('x-service-timestamp'),
+    signature: first('x-service-signature'),
   };
   const missing = ['X-Service-ID', 'X-Service-Signature', 'X-Service-Timestamp'].filter(
-    (name) => !fields.get(name.toLowerCase()),
+    (name) => first(name.toLowerCase()) === '',
   );
   if (missing.length > 0) {
     out.line(`First difference: the request carries no ${missing.join(' and no ')}.`);

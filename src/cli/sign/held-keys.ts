@@ -5,6 +5,7 @@ import { lifeFault } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import type { Seal } from '../../crypto/seal.ts';
 import { envFiles } from '../../keys/sources/index.ts';
+import type { HeldSignatureKey } from '../../schemes/http-signature/index.ts';
 import { secretFromFile } from '../secret-input.ts';
 
 /** The HMAC secrets of one service as the verifier holds them: to compare with, never to show. */
@@ -17,6 +18,25 @@ export interface HeldKeys {
 export async function heldKeys(config: StackConfig, store: Store, seal: Seal, service: string): Promise<HeldKeys> {
   const stored = await storedKeys(store, seal, service);
   return { live: [...stored.live, ...(await keysInFiles(config, service))], dead: stored.dead };
+}
+
+/** What verifies HTTP signatures of this keyid, as the verifier holds it. */
+export async function heldSignatureKeys(
+  config: StackConfig,
+  store: Store,
+  seal: Seal,
+  keyid: string,
+): Promise<HeldSignatureKey[]> {
+  const now = systemClock();
+  const held: HeldSignatureKey[] = [];
+  for (const { id, service, kind, material, expiresAt, revokedAt } of await store.keys.list()) {
+    if ((id !== keyid && service !== keyid) || material === null) continue;
+    if (lifeFault({ expiresAt, revoked: revokedAt !== null }, now) !== null) continue;
+    if (kind === 'hs') held.push({ kind, secret: seal.open(material, { id, service, kind }) });
+    if (kind === 'ed25519') held.push({ kind, publicPem: material });
+  }
+  const found = await keysInFiles(config, keyid);
+  return [...held, ...found.map((secret) => ({ kind: 'hs', secret }) as const)];
 }
 
 async function storedKeys(store: Store, seal: Seal, service: string): Promise<HeldKeys> {

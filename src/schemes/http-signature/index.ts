@@ -2,3 +2,4 @@ export { acceptSignature, httpSignature, withoutDefaultPort, type HttpSignatureO
 export { signHttpRequest, type RequestToSign, type SigningKey } from './sign.ts';
 export { contentDigest } from './content-digest.ts';
 export { nonces, type Nonces } from './nonces.ts';
+export { explainHttpSignature, type HeldSignatureKey, type HttpSignatureQuestion } from './explain.ts';

@@ -31,7 +31,8 @@ export interface HttpSignatureOptions {
   readonly once: (credentialId: string, nonce: string, expiresAt: number) => MaybePromise<boolean>;
 }
 
-interface Signed {
+/** One signature with our tag, in the form that the profile asks for. */
+export interface Signed {
   readonly profile: ProfiledInput;
   readonly signature: Uint8Array;
 }
@@ -100,7 +101,7 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
     authenticate(request) {
       const lines = request.fields('signature-input');
       if (lines.length === 0) return null;
-      const signed = read(lines, request.fields('signature'));
+      const signed = readSigned(lines, request.fields('signature'));
       if (signed === null || 'allowed' in signed) return signed;
       return judge(request, signed);
     },
@@ -119,7 +120,7 @@ export function acceptSignature(): string {
 }
 
 /** Null when none of the signatures has our tag: somebody else's business. */
-function read(inputLines: readonly string[], signatureLines: readonly string[]): Signed | Denied | null {
+export function readSigned(inputLines: readonly string[], signatureLines: readonly string[]): Signed | Denied | null {
   if (!inputLines.some((line) => line.includes(`tag="${tag}"`))) return null;
   if (inputLines.length > 1 || signatureLines.length !== 1)
     return refuse('malformed_credentials', 'Signature-Input and Signature must each be one line');
@@ -174,7 +175,11 @@ function skewOf(created: number, now: number): number {
   return created - Math.floor(now);
 }
 
-function bodyFault(request: AuthRequest, coversDigest: boolean): MaybePromise<string | null> {
+/** What is wrong with the body and its digest, in words for the operator. */
+export function bodyFault(
+  request: Pick<AuthRequest, 'fields' | 'bodyPresence' | 'body'>,
+  coversDigest: boolean,
+): MaybePromise<string | null> {
   const lines = request.fields('content-digest');
   if (!coversDigest) {
     if (request.bodyPresence === 'present')

@@ -1,7 +1,8 @@
 import { fingerprint } from '../../crypto/digest.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
+import { keyMistakes } from '../key-mistakes.ts';
 import { pathOfTarget, signatureMessage, timestampFault } from './format.ts';
-import { keyMistakes, messageMistakes, signatureForms } from './mistakes.ts';
+import { messageMistakes, signatureForms } from './mistakes.ts';
 
 /** A refused request as it arrived, what the server holds, and as much as the caller can say of what it signed. */
 export interface SignatureQuestion {
