@@ -135,6 +135,7 @@ const denied = {
   retryAfter: null,
   requiredScopes: [],
   heldScopes: [],
+  messageId: null,
 } as const;
 
 /** Waits for the keyring's own news; the store's change feed brings it. */

@@ -114,6 +114,15 @@ test('what names nothing, or a method that is nearly judged, is no message', () 
     assert.equal(reasonFor(message, rules), 'bad_request', JSON.stringify(message));
 });
 
+test('a subscription to nothing is for the server to refuse, parameters by position are not', () => {
+  const rules = { resources: [rule({ allow: [] })] };
+  for (const method of ['resources/subscribe', 'resources/unsubscribe']) {
+    assert.equal(reasonFor({ method, params: {} }, rules), null);
+    assert.equal(reasonFor({ method, params: ['file:///a'] }, rules), 'bad_request');
+    assert.equal(reasonFor({ method, params: { uri: null } }, rules), 'bad_request');
+  }
+});
+
 test('a URI that leads out of an allowed folder is not allowed', () => {
   const rules = { resources: [rule({ allow: ['file:///public/*'] })] };
   const read = (uri: string) => reasonFor({ method: 'resources/read', params: { uri } }, rules);

@@ -40,9 +40,11 @@ const methods: ReadonlyMap<string, { readonly kind: McpKind; readonly member: 'n
 ]);
 const judgedMethods: ReadonlySet<string> = new Set([...methods.keys(), 'completion/complete', 'subscriptions/listen']);
 
+const subscribing: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe']);
+
 /** The first objection to what a message asks for; null for none. */
 export function objectionTo(message: JsonObject, principal: Principal, rules: McpRules): McpObjection | null {
-  const { method } = message;
+  const { method, params } = message;
   if (typeof method !== 'string') return null;
   if (!judgedMethods.has(method)) {
     // A server that reads it with less care would do what nobody has judged.
@@ -50,7 +52,9 @@ export function objectionTo(message: JsonObject, principal: Principal, rules: Mc
       ? objection('bad_request', `the method ${JSON.stringify(method)} is nearly one that is judged`)
       : null;
   }
-  for (const { kind, name } of namedBy(method, isObject(message['params']) ? message['params'] : {})) {
+  // Servers of 2026-07-28 know neither method and say so; about nothing, no server can tell anything.
+  if (subscribing.has(method) && isObject(params) && !('uri' in params)) return null;
+  for (const { kind, name } of namedBy(method, isObject(params) ? params : {})) {
     if (rules[kind] === null) continue;
     if (name === null) return objection('bad_request', `${method} does not say which`);
     const found = objectionToName(kind, name, principal, rules);
@@ -79,6 +83,11 @@ function objectionToName(kind: McpKind, name: string, principal: Principal, rule
   const needed = rule.scopes.filter(({ glob }) => fitsLoosely(glob, name)).flatMap(({ scopes }) => scopes);
   if (needed.every((scope) => principal.scopes.includes(scope))) return null;
   return objection('insufficient_scope', `the ${shown} needs ${needed.join(' ')}`, [...new Set(needed)]);
+}
+
+/** Whether messages of this method name something that rules are about. Extensions have names of their own. */
+export function hasName({ method }: JsonObject): boolean {
+  return typeof method === 'string' && methods.has(method);
 }
 
 /** What a message names: of a tool or prompt the name, of a resource the URI; null where that is nothing. */

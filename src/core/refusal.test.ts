@@ -32,6 +32,7 @@ const statuses: Partial<Record<Reason, number>> = {
   rate_limited: 429,
   unavailable: 503,
   bad_request: 400,
+  header_mismatch: 400,
   no_such_service: 404,
   too_large: 413,
   upstream_unreachable: 502,
@@ -44,7 +45,7 @@ test('every reason has the status of the contract', () => {
 });
 
 test('every refusal is the same JSON: words, reason, and whether the caller is known', () => {
-  for (const reason of reasons) {
+  for (const reason of reasons.filter((each) => each !== 'header_mismatch')) {
     const refusal = refusalOf(deny(reason, 'a note', proven), []);
     const body = JSON.parse(refusal.body);
     assert.deepEqual(Object.keys(body), ['error', 'reason', 'authenticated'], reason);
@@ -54,6 +55,17 @@ test('every refusal is the same JSON: words, reason, and whether the caller is k
     assert.equal(refusal.headers['content-length'], String(Buffer.byteLength(refusal.body)));
     assert.equal(refusal.headers['cache-control'], 'no-store');
   }
+});
+
+test('headers that contradict a message are refused in the words of its protocol', () => {
+  const { status, headers, body } = refusalOf(deny('header_mismatch', 'a note', { ...proven, messageId: 7 }), []);
+  assert.deepEqual([status, headers['content-type']], [400, 'application/json']);
+  const data = { reason: 'header_mismatch', authenticated: true };
+  assert.deepEqual(JSON.parse(body), {
+    jsonrpc: '2.0',
+    id: 7,
+    error: { code: -32020, message: 'Header mismatch', data },
+  });
 });
 
 test('nothing meant for the operator reaches the caller', () => {

@@ -24,11 +24,9 @@ export function refusalOf(
   further: Readonly<Record<string, string>> = {},
 ): Refusal {
   const { status } = REASONS[denied.reason];
-  const body = JSON.stringify({
-    error: publicWords(denied),
-    reason: denied.reason satisfies Reason,
-    authenticated: isAuthenticated(denied, status),
-  });
+  const error = publicWords(denied);
+  const said = { reason: denied.reason satisfies Reason, authenticated: isAuthenticated(denied, status) };
+  const body = JSON.stringify(denied.reason === 'header_mismatch' ? rpcError(denied, error, said) : { error, ...said });
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),
@@ -38,6 +36,11 @@ export function refusalOf(
   Object.assign(headers, further);
   if (denied.retryAfter !== null) headers['retry-after'] = String(Math.max(1, Math.ceil(denied.retryAfter)));
   return { status, headers, body };
+}
+
+/** As MCP wants it said from revision 2026-07-28 on: clients tell by the code that it is not about the protocol's version. */
+function rpcError({ messageId }: Denied, message: string, data: object): object {
+  return { jsonrpc: '2.0', id: messageId, error: { code: -32020, message, data } };
 }
 
 /**

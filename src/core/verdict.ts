@@ -34,6 +34,7 @@ export const REASONS = {
   rate_limited: { status: 429, words: 'Rate limit exceeded' },
   unavailable: { status: 503, words: 'Authentication unavailable' },
   bad_request: { status: 400, words: 'Bad request' },
+  header_mismatch: { status: 400, words: 'Header mismatch' },
   no_such_service: { status: 404, words: 'No such service' },
   not_found: { status: 404, words: 'Not found' },
   method_not_allowed: { status: 405, words: 'Method not allowed' },
@@ -81,6 +82,8 @@ export interface Denied {
   readonly requiredScopes: readonly string[];
   /** What the proven caller had: who asks for more must not lose it. */
   readonly heldScopes: readonly string[];
+  /** Of the JSON-RPC request, for header_mismatch: its answer is one of that protocol. */
+  readonly messageId: string | number | null;
 }
 
 export type Verdict = Allowed | Denied;
@@ -104,6 +107,7 @@ export function deny(reason: Reason, note: string, details: DeniedDetails = {}):
     retryAfter: details.retryAfter ?? null,
     requiredScopes: details.requiredScopes ?? [],
     heldScopes: details.heldScopes ?? [],
+    messageId: details.messageId ?? null,
   };
 }
 

@@ -51,11 +51,11 @@ test('headers that say something else than the message are refused', async () =>
     ['tools/call', 'search', null],
     ['tools/call', base64('search'), null],
     ['tools/call', null, null],
-    ['tools/list', 'search', 'bad_request'],
-    ['Tools/Call', 'search', 'bad_request'],
-    ['tools/call', 'wipe', 'bad_request'],
-    ['tools/call', base64('wipe'), 'bad_request'],
-    [null, 'wipe', 'bad_request'],
+    ['tools/list', 'search', 'header_mismatch'],
+    ['Tools/Call', 'search', 'header_mismatch'],
+    ['tools/call', 'wipe', 'header_mismatch'],
+    ['tools/call', base64('wipe'), 'header_mismatch'],
+    [null, 'wipe', 'header_mismatch'],
   ] as const) {
     const lines = new Map([
       ['mcp-method', method],
@@ -64,6 +64,36 @@ test('headers that say something else than the message are refused', async () =>
     const fields = (asked: string) => (lines.get(asked) ? [lines.get(asked) as string] : []);
     assert.equal(await reasonFor({ fields, body: async () => messageTo('search') }), reason, `${method} ${name}`);
   }
+});
+
+test('a version beside the message that is not the one within it is refused, and the answer bears its id', async () => {
+  const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+  const message = { jsonrpc: '2.0', id: 'seven', method: 'tools/list', params: { _meta: meta } };
+  const judged = (version: string, body: unknown) =>
+    policy.check(
+      callerNamed('service:aidb'),
+      requestTo({
+        method: 'POST',
+        bodyPresence: 'present',
+        fields: (asked) => (asked === 'mcp-protocol-version' ? [version] : []),
+        body: async () => Buffer.from(JSON.stringify(body)),
+      }),
+      routeWith({ mcp }),
+    );
+  assert.equal(await judged('2026-07-28', message), null);
+  assert.equal(await judged('2025-11-25', { ...message, params: {} }), null);
+  const refused = await judged('2025-11-25', message);
+  assert.deepEqual([refused?.reason, refused?.messageId], ['header_mismatch', 'seven']);
+  for (const body of [[message, message], { ...message, id: { not: 'one' } }, { ...message, id: 'x'.repeat(300) }])
+    assert.equal((await judged('2025-11-25', body))?.messageId, null);
+});
+
+test('a name beside a message of an extension is for its server to judge', async () => {
+  const lines: Readonly<Record<string, string>> = { 'mcp-method': 'tasks/get', 'mcp-name': 'task-1' };
+  const fields = (asked: string): string[] => (lines[asked] === undefined ? [] : [lines[asked]]);
+  const body = async (): Promise<Uint8Array> =>
+    Buffer.from(JSON.stringify({ id: 1, method: 'tasks/get', params: { taskId: 'task-1' } }));
+  assert.equal(await reasonFor({ fields, body }), null);
 });
 
 test('messages that would pass unread are refused by their form', async () => {

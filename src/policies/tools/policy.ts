@@ -1,5 +1,5 @@
-import { readMcpMessages, type JsonObject } from '../../core/mcp-messages.ts';
-import { nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
+import { isObject, readMcpMessages, type JsonObject } from '../../core/mcp-messages.ts';
+import { hasName, nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.ts';
@@ -30,7 +30,11 @@ async function judged(principal: Principal, request: AuthRequest, rules: McpRule
   const read = readMcpMessages(await request.body());
   if (!read.ok) return denyPrincipal(principal, 'bad_request', read.note);
   const mismatch = headerFault(request, read.messages);
-  if (mismatch !== null) return denyPrincipal(principal, 'bad_request', mismatch);
+  if (mismatch !== null) {
+    const [only, ...more] = read.messages;
+    const messageId = more.length === 0 ? idOf(only) : null;
+    return denyPrincipal(principal, 'header_mismatch', mismatch, { messageId });
+  }
   for (const message of read.messages) {
     const objection = objectionTo(message, principal, rules);
     if (objection === null) continue;
@@ -64,13 +68,34 @@ function formFault(request: AuthRequest): FormFault | null {
 function headerFault(request: AuthRequest, [message, ...more]: readonly JsonObject[]): string | null {
   const [method, ...methods] = request.fields('mcp-method');
   const [name, ...names] = request.fields('mcp-name');
+  const [version, ...versions] = request.fields('mcp-protocol-version');
+  if (versions.length > 0) return 'MCP-Protocol-Version stands once';
+  for (const each of message === undefined ? [] : [message, ...more]) {
+    const stated = versionIn(each);
+    if (version !== undefined && stated !== undefined && stated !== version)
+      return 'MCP-Protocol-Version is not the version of the message';
+  }
   if (method === undefined && name === undefined) return null;
   if (more.length > 0 || methods.length > 0 || names.length > 0)
     return 'Mcp-Method and Mcp-Name stand once each, beside one message';
   if (method !== undefined && method !== message?.['method']) return 'Mcp-Method is not the method of the message';
-  if (name !== undefined && message !== undefined && decodedName(name) !== nameIn(message))
+  if (name !== undefined && message !== undefined && hasName(message) && decodedName(name) !== nameIn(message))
     return 'Mcp-Name is not what the message names';
   return null;
+}
+
+/** Since 2026-07-28 each message says in which version it is written. */
+function versionIn({ params }: JsonObject): unknown {
+  const meta = isObject(params) ? params['_meta'] : undefined;
+  return isObject(meta) ? meta['io.modelcontextprotocol/protocolVersion'] : undefined;
+}
+
+const messageIdMax = 256;
+
+/** What is not of the protocol's types or sizes is not said back. */
+function idOf(message: JsonObject | undefined): string | number | null {
+  const id = message?.['id'];
+  return typeof id === 'number' || (typeof id === 'string' && id.length <= messageIdMax) ? id : null;
 }
 
 /** A name that no header can hold is written =?base64?…?=. */
