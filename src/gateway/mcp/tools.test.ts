@@ -230,8 +230,11 @@ describe('a message to an MCP server with rules', () => {
   it('is refused in the words of its protocol where its headers say something else', async (t) => {
     const { post, bodies } = await place(t, v1(true));
     const body = '{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"read_file"}}';
-    for (const headers of [{ 'mcp-method': 'tools/list' }, { 'mcp-name': '=?base64?d2lwZQ==?=' }]) {
-      const refused = await post(body, headers);
+    for (const [name, value] of [
+      ['mcp-method', 'tools/list'],
+      ['mcp-name', '=?base64?d2lwZQ==?='],
+    ] as const) {
+      const refused = await post(body, { [name]: value });
       assert.equal(refused.status, 400);
       const { id, error } = (await refused.json()) as { id: unknown; error: { code: unknown } };
       assert.deepEqual([id, error.code], [9, -32020]);
