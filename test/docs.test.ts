@@ -1,7 +1,7 @@
 /** The programs in docs/adapters.md compile as they stand, against the sources that their imports stand for. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -24,6 +24,20 @@ test('every program in docs/adapters.md compiles', { timeout: 120_000 }, (t) => 
   );
   const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' });
   assert.equal(status, 0, stdout);
+});
+
+test('every type of audit event is told of in docs/audit.md', () => {
+  const sources = globSync('src/**/*.ts', { cwd: root }).filter((path) => !/\.(test|contract)\.ts$/.test(path));
+  const text = sources.map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
+  const found = [...text.matchAll(/(?:\btype: |Act\()'([a-z]+(?:\.[a-z_]+)+)'/g)].map(([, type = '']) => type);
+  const types = [...new Set(found)];
+  assert.ok(types.length > 20, `found only ${types.join()}`);
+  const told = readFileSync(join(root, 'docs/audit.md'), 'utf8');
+  const isTold = (type: string) => told.includes(`\`${type}\``) || told.includes(`\`${type.split('.')[0]}.*\``);
+  assert.deepEqual(
+    types.filter((type) => !isTold(type)),
+    [],
+  );
 });
 
 test('every document that a document links to is there', () => {

@@ -41,6 +41,19 @@ export async function auditKeyMade(config: Pick<StackConfig, 'file' | 'store'>, 
     throw new AuditKeyError(
       `COUNTERSIGN_AUDIT_KEY is not set, and the store is shared between machines: all of them sign with one key; ${hint}`,
     );
+  try {
+    return await created(folder, () => auditKey(config, env));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || error instanceof AuditKeyError) throw error;
+    throw new AuditKeyError(
+      `audit.key cannot be made in ${folder} (${code}); name one with COUNTERSIGN_AUDIT_KEY_FILE, ${hint}`,
+    );
+  }
+}
+
+/** Written whole under another name and then linked, so that of several processes one makes the key, and nobody reads half of it. */
+async function created(folder: string, read: () => string | null): Promise<string> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const draft = join(folder, `.audit.key.${uuid()}`);
   const { privatePem } = await ed25519Pair();
@@ -56,7 +69,7 @@ export async function auditKeyMade(config: Pick<StackConfig, 'file' | 'store'>, 
   } finally {
     unlinkSync(draft);
   }
-  return auditKey(config, env) ?? privatePem;
+  return read() ?? privatePem;
 }
 
 function checked(pem: string, where: string): string {

@@ -19,7 +19,7 @@ export async function keysToDeliver(
 ): Promise<Map<string, string>> {
   const given = invocation.text('keys');
   const folder = given === null ? null : resolve(given);
-  const known = folder === null ? await storedKeys(invocation) : keysIn(folder, services);
+  const known = folder === null ? await storedKeys(invocation, services) : keysIn(folder, services);
   const wanted = services ?? [...known.keys()].sort();
   const missing = wanted.filter((service) => !known.has(service));
   if (missing.length > 0)
@@ -49,10 +49,13 @@ export function onlyOption(invocation: Invocation): string[] | null {
   return only.length === 0 ? null : [...new Set(only)];
 }
 
-function storedKeys(invocation: Invocation): Promise<Map<string, string>> {
-  return atWork(invocation, async ({ config, store }) =>
-    deliverableSecrets(await store.keys.list(), sealOf(config, invocation), systemClock()),
-  );
+function storedKeys(invocation: Invocation, services: readonly string[] | null): Promise<Map<string, string>> {
+  return atWork(invocation, async ({ config, store, record }) => {
+    const found = deliverableSecrets(await store.keys.list(), sealOf(config, invocation), systemClock());
+    const callers = [...found.keys()].filter((name) => services === null || services.includes(name)).sort();
+    if (!invocation.dryRun) await record({ type: 'keys.handed_out', subject: '', detail: { callers } });
+    return found;
+  });
 }
 
 function keysIn(folder: string, services: readonly string[] | null): Map<string, string> {
