@@ -13,6 +13,7 @@ import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextproto
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { person, type Person } from '../fixtures/oauth-chromium.ts';
+import { chromium, skipWithout } from '../fixtures/programs.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { stranger } from '../fixtures/stranger.ts';
 
@@ -214,7 +215,7 @@ async function dead(call: () => Promise<unknown>): Promise<unknown> {
 for (const version of versions)
   test(
     `${version.name}: a person’s program, from not knowing anything to being revoked`,
-    { timeout: 90_000 },
+    { skip: skipWithout(chromium), timeout: 90_000 },
     async (t) => {
       const who = await person(t);
       let described: object = {};

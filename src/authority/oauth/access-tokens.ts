@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Stack } from '../../compose/stack.ts';
 import { grantOf, TAKEN_BACK, takenBackId } from '../../keys/issued-tokens.ts';
 import { keyFinder } from '../../schemes/oauth/index.ts';
+import { mayIntrospect } from './provider.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export interface AccessTokensOptions {
@@ -31,8 +32,7 @@ export function answerForAccessTokens(options: AccessTokensOptions) {
       ctx.status = 200;
       ctx.body = '';
     } else if (route === 'introspection') {
-      const own = claims?.['client_id'] === client?.clientId;
-      const mayAsk = own || client?.clientAuthMethod !== 'none';
+      const mayAsk = client !== undefined && mayIntrospect(client, claims?.['client_id']);
       ctx.status = 200;
       ctx.body = claims && mayAsk && (await isLive(options, claims)) ? described(claims) : { active: false };
     }

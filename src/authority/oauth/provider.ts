@@ -171,9 +171,8 @@ function features({ stack, server }: ProviderOptions): object {
     },
     introspection: {
       enabled: true,
-      // A machine of the stack that has a secret may ask about any token; others about their own.
       allowedPolicy: (_ctx: unknown, client: Asking, token: { readonly clientId?: string }) =>
-        client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+        mayIntrospect(client, token.clientId),
     },
     clientIdMetadataDocument: { enabled: server.metadataDocuments, ack: 'draft-02' },
     registration: {
@@ -200,9 +199,14 @@ function features({ stack, server }: ProviderOptions): object {
   };
 }
 
+/** Whoever an operator gave a secret may ask about any token; others about their own. */
+export function mayIntrospect({ clientId, clientAuthMethod }: Asking, of: unknown): boolean {
+  return of === clientId || (clientAuthMethod !== 'none' && clientId.startsWith(MADE));
+}
+
 interface Asking {
   readonly clientId: string;
-  readonly clientAuthMethod: string;
+  readonly clientAuthMethod?: string | undefined;
 }
 
 /** A client without a secret that registers the same again is the same again: restarts do not fill the store. */
