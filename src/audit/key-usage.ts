@@ -91,7 +91,9 @@ export function keyUsage(store: UsageStore): KeyUsage {
   return {
     used,
     decided(row) {
-      const { principal, reason, credentialId } = row;
+      const { principal, reason, credentialId, scheme } = row;
+      // There is another certificate every day: nobody asks which of them was used, and nobody would clear them away.
+      if (scheme === 'client-certificate') return;
       if (!isKeyHolder(principal) || (reason !== '' && !usedAllTheSame.has(reason))) return;
       used(credentialId, principal, row.clientAddress, row.time);
     },

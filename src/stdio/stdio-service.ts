@@ -26,6 +26,8 @@ const backoffMillisMax = 60_000;
 
 export function stdioService(command: Command, dog: Watchdog, say: (text: string) => void): StdioService {
   const seats = new Set<Seat>();
+  /** Told to end, and still there: they count, or there could be any number of them. */
+  const leaving = new Set<Seat>();
   const sessions = new Map<string, Seat>();
   /** Of each caller whose revision has no sessions. */
   const shared = new Map<string, Seat>();
@@ -56,24 +58,20 @@ export function stdioService(command: Command, dog: Watchdog, say: (text: string
     leaving.add(seat);
     void seat.process.end().then(() => leaving.delete(seat));
   }
-  /** Told to end, and still there: they count, or there could be any number of them. */
-  const leaving = new Set<Seat>();
-
   /** A text says why there is none. */
   function newSeat(caller: string, session: string | null): Seat | string {
     const now = performance.now();
     if (closed) return 'the server is being ended';
     if ((failures.get(caller)?.until ?? 0) > now) return 'the server keeps ending; it is started again in a while';
     const own = [...seats].filter((seat) => seat.caller === caller);
-    if (own.length >= command.perCaller) {
-      const [longest] = own.filter((seat) => !seat.busy).sort((a, b) => b.idleMillis(now) - a.idleMillis(now));
-      if (!longest) return 'too many processes of this caller are busy';
-      end(longest);
-    }
+    const full = own.length >= command.perCaller;
+    const [longest] = own.filter((seat) => !seat.busy).sort((a, b) => b.idleMillis(now) - a.idleMillis(now));
+    if (full && !longest) return 'too many processes of this caller are busy';
     // Or a caller who opens sessions without end would keep the others out with processes that are ending.
     const ending = [...leaving].filter((seat) => seat.caller === caller).length;
-    if (ending > command.perCaller) return 'too many processes of this caller are ending';
-    if (seats.size + leaving.size >= command.max) return 'too many processes are running';
+    if (ending >= command.perCaller) return 'too many processes of this caller are ending';
+    if (seats.size + leaving.size - (full ? 1 : 0) >= command.max) return 'too many processes are running';
+    if (full && longest) end(longest);
     try {
       const seat = new Seat({ command, dog, caller, session, say, onEnd: ended });
       seats.add(seat);
@@ -92,6 +90,7 @@ export function stdioService(command: Command, dog: Watchdog, say: (text: string
 
   async function post(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const read = await readMessages(req, command.messageBytesMax);
+    if (res.destroyed) return;
     if (!read.ok) return refuse(res, read.status, -32700, read.words);
     const { messages } = read;
     if (req.headers['mcp-session-id'] !== undefined) {

@@ -73,7 +73,7 @@ services:
         child.kill('SIGTERM');
         if (child.exitCode === null) await once(child, 'exit');
       });
-      for (let count = 0; count < 400 && !/^ready/m.test(said); count += 1) {
+      for (let count = 0; count < 2400 && !/^ready/m.test(said); count += 1) {
         assert.equal(child.exitCode, null, said);
         await pause(25);
       }
@@ -114,7 +114,7 @@ print(urllib.request.urlopen(sys.argv[4], context=context).read().decode())`;
 
   await cli('ca', 'revoke', String(issued?.['serial']));
   let answer = '';
-  for (let count = 0; count < 200 && !answer.includes('revoked'); count += 1) {
+  for (let count = 0; count < 1000 && !answer.includes('revoked'); count += 1) {
     answer = await curl('aidb');
     await pause(20);
   }

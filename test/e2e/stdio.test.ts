@@ -50,7 +50,7 @@ test('serve --mcp-config: its servers answer, and none outlives a gateway that i
   assert.ok(pids.every(runs));
   program.process.kill('SIGKILL');
   await once(program.process, 'exit');
-  for (let count = 0; count < 400 && pids.some(runs); count += 1) await pause(25);
+  for (let count = 0; count < 1600 && pids.some(runs); count += 1) await pause(25);
   assert.deepEqual(pids.filter(runs), []);
 });
 
