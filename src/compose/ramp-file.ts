@@ -41,7 +41,9 @@ const planSchema = z.strictObject({
         .optional(),
       clockSkew: duration.optional(),
       keyExpiry: z.boolean().optional(),
-      health: z.httpUrl({ error: 'write the address of a health page: http://127.0.0.1:9000/health' }).optional(),
+      health: z
+        .url({ protocol: /^https?$/, error: 'write the address of a health page: http://127.0.0.1:9000/health' })
+        .optional(),
     })
     .optional(),
   steps: z
