@@ -1,0 +1,140 @@
+/** A ramp on two real gateways: started by command, broken at one, taken back at both, and still there after a kill. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Pool } from 'undici';
+import { startRedis } from '../fixtures/databases.ts';
+import { MissingProgram } from '../fixtures/programs.ts';
+import { startProgram, startUpstream, type Program } from './program.ts';
+
+const env = { COUNTERSIGN_MASTER_KEY: '0'.repeat(64) };
+const isSoak = process.env['COUNTERSIGN_SOAK'] === '1';
+/** Over both gateways. */
+const requestsPerSecond = isSoak ? 1000 : 200;
+const rounds = isSoak ? 10 : 1;
+
+interface Gateway {
+  readonly program: Program;
+  ask(headers?: Record<string, string>): Promise<number>;
+}
+
+async function gateway(t: TestContext, store: string, upstream: string): Promise<Gateway> {
+  const yaml = `mode: report\ncallers: [web, old]\nservices:\n  embeddings: { upstream: ${upstream} }\n`;
+  const program = await startProgram(t, { yaml, store, env });
+  const pool = new Pool(program.origin, { connections: 32 });
+  t.after(() => pool.close());
+  return {
+    program,
+    async ask(headers = {}) {
+      const { statusCode, body } = await pool.request({ path: '/embeddings/x', method: 'GET', headers });
+      await body.dump();
+      return statusCode;
+    },
+  };
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a step is taken back at every gateway when one sees a known caller refused, under load', async (t) => {
+  const redis = await startRedis(t).catch((error: unknown) => {
+    if (!(error instanceof MissingProgram) || process.env['CI'] === 'true') throw error;
+    return t.skip(error.message);
+  });
+  if (!redis) return;
+  const upstream = await startUpstream(t);
+  const gateways = [await gateway(t, redis.url, upstream.url), await gateway(t, redis.url, upstream.url)] as const;
+  const [one, other] = gateways;
+  const cli = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await one.program.cli(args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout.trim();
+  };
+  const web = { 'x-api-key': await cli('keys', 'create', 'web') };
+  const old = { 'x-api-key': await cli('keys', 'create', 'old') };
+  const listed = JSON.parse(await cli('keys', 'list', 'old', '--output', 'json')) as { id: string }[];
+  await cli('keys', 'revoke', listed[0]?.id ?? assert.fail());
+
+  for (const { ask } of gateways) assert.equal(await ask(web), 200);
+  const proposal = await cli('ramp', 'plan');
+  assert.match(proposal, /^steps:\n(?: {2}#.*\n)* {2}- routes:/m);
+  const plan = join(one.program.folder, 'ramp.yaml');
+  writeFileSync(plan, `${proposal}\n`);
+  assert.match(await cli('ramp', 'start', plan, '--dry-run'), /embeddings\/\*/);
+  writeFileSync(plan, 'name: all\nsteps:\n  - { routes: [embeddings/*] }\n');
+  assert.match(await cli('ramp', 'start', plan, '--reason', 'agreed'), /^1 .*embeddings\/\*$/m);
+
+  const enforced = (status: number): Promise<unknown> =>
+    Promise.all(gateways.map(({ ask }) => until(async () => (await ask()) === status)));
+  await enforced(401);
+  for (let round = 0; round < rounds; round += 1) {
+    const load = underLoad(gateways, web);
+    const broken = performance.now();
+    assert.equal(await one.ask(old), 200, 'the gateway that sees it does not refuse it');
+    const elsewhere = brokenFor(other, old);
+    await enforced(200);
+    const { refusedElsewhere } = await elsewhere;
+    const millis = performance.now() - broken;
+    const { requests, refused } = await load.end();
+    t.diagnostic(
+      `rolled back everywhere within ${millis.toFixed(0)} ms at ${requests} requests a second; refused meanwhile: ${refusedElsewhere} of the caller at the other gateway, ${refused} others`,
+    );
+    assert.equal(refused, 0);
+    if (isSoak) assert.ok(millis < 1000, `${millis} ms`);
+    const status = await one.program.cli(['ramp', 'status', '--output', 'json']);
+    assert.equal(status.code, 1);
+    const shown = JSON.parse(status.stdout) as { status: string; culprits: { caller: string; reason: string }[] };
+    assert.equal(shown.status, 'withdrawn');
+    assert.deepEqual([shown.culprits[0]?.caller, shown.culprits[0]?.reason], ['service:old', 'revoked']);
+    await cli('ramp', 'resume', '--reason', 'mended');
+    await enforced(401);
+  }
+
+  other.program.process.kill('SIGKILL');
+  await once(other.program.process, 'exit');
+  assert.equal(await one.ask(), 401, 'nothing changes with a server that is gone');
+  const { ask } = await gateway(t, redis.url, upstream.url);
+  assert.equal(await ask(), 401, 'a server that starts takes up where the ramp is');
+  await cli('ramp', 'rollback', 'all', '--reason', 'by hand');
+  await Promise.all([ask, one.ask].map((each) => until(async () => (await each()) === 200)));
+  const events = await cli('audit', 'export');
+  assert.match(events, /ramp\.rolled_back/);
+  assert.match(events, /by hand/);
+});
+
+/** Callers who are right, at a bounded rate; none of them may be refused whatever becomes of the ramp. */
+function underLoad(gateways: readonly Gateway[], headers: Record<string, string>) {
+  let [requests, refused] = [0, 0];
+  const began = performance.now();
+  const open = new Set<Promise<void>>();
+  const timer = setInterval(() => {
+    const due = Math.floor(((performance.now() - began) / 1000) * requestsPerSecond);
+    // What the machine cannot do is not piled up.
+    for (; requests < due && open.size < 64; requests += 1) {
+      const asked: Promise<void> = gateways[requests % 2]!.ask(headers).then((status) => {
+        if (status !== 200) refused += 1;
+        open.delete(asked);
+      });
+      open.add(asked);
+    }
+  }, 5);
+  return {
+    async end() {
+      const seconds = Math.max(0.3, (performance.now() - began) / 1000);
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, seconds * 1000 - (performance.now() - began))));
+      clearInterval(timer);
+      await Promise.all(open);
+      return { requests: Math.round(requests / seconds), refused };
+    },
+  };
+}
+
+/** The same caller at the other gateway, until it is let pass there too. */
+async function brokenFor({ ask }: Gateway, headers: Record<string, string>): Promise<{ refusedElsewhere: number }> {
+  let refusedElsewhere = 0;
+  while ((await ask(headers)) !== 200) refusedElsewhere += 1;
+  return { refusedElsewhere };
+}
