@@ -186,6 +186,9 @@ test('a rollout over four groups stops at the third, where two callers are not r
   await order((now) => resumed(now, time.now));
   assert.equal(await minutes(75), 0);
   assert.deepEqual([(await state()).status, (await ask(first, 'memory', {})).outcome], ['finished', 'deny']);
+  assert.equal((await ask(first, 'llm', withKey(old.key))).outcome, 'deny', 'what has passed is enforced as ever');
+  await settled();
+  assert.equal((await state()).status, 'finished', 'nobody undoes it by being refused');
   const events = await store.events.list('events', { limit: 100 });
   const types = events.map(({ type }) => type).filter((type) => type.startsWith('ramp.'));
   assert.deepEqual(types, ['ramp.promoted', 'ramp.promoted', 'ramp.rolled_back', 'ramp.promoted', 'ramp.promoted']);

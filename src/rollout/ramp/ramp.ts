@@ -12,8 +12,9 @@ import { rolledBack, type Culprit, type RampState } from './state.ts';
 /** The ramp as every replica has it in memory: what it enforces, and whom that refuses. */
 export interface Ramp {
   /**
-   * Whether a route in report is enforced for whoever asks. The refusal of a known caller beyond what the plan puts up with is
-   * not enforced any more: the step is rolled back here at once, and everywhere as soon as the store has it.
+   * Whether a route in report is enforced for whoever asks. In a step that is being tried, the refusal of a known caller beyond
+   * what the plan puts up with is not enforced any more: the step is rolled back here at once, and everywhere as soon as the
+   * store has it.
    */
   enforcedFor(verdict: Verdict, request: AuthRequest, route: Route): boolean;
   state(): RampState | null;
@@ -41,6 +42,8 @@ interface Enforced {
   readonly percent: number;
   /** The newest step that enforces it. */
   readonly step: number;
+  /** Whether that is still being tried. What has passed is enforced for good: whoever is refused there undoes nothing. */
+  readonly isTried: boolean;
 }
 
 /** What follows from the state and the modes; made anew when one of them changes. */
@@ -120,7 +123,7 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       newest = step;
       percent = Math.max(percent, callersPercent);
     }
-    return newest === -1 ? null : { step: newest, percent };
+    return newest === -1 ? null : { step: newest, percent, isTried: now.steps[newest] === 'enforced' };
   }
 
   /** True when the refusal is one too many. */
@@ -173,7 +176,7 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       const proven = verdict.caller?.proven ? verdict.caller.id : null;
       const asker = { caller: proven, address: request.remoteAddress, service: route.service, label: route.label };
       if (plan.exempt.length > 0 && isExempt(plan.exempt, asker, clock())) return false;
-      return !breaks(now, found.step, verdict, route, request.requestId);
+      return !(found.isTried && breaks(now, found.step, verdict, route, request.requestId));
     },
     state: () => state,
     behindSince: () => behindSince,
