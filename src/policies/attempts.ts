@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { LimitStore } from '../core/store.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import { addressGroup } from './address-group.ts';
 
 /**
@@ -8,8 +9,8 @@ import { addressGroup } from './address-group.ts';
  * keep out whoever knows the secret and asks again: of so many who wait at once, each has an equal chance every second.
  */
 export interface AttemptGate {
-  /** Judges one attempt; `check` says whether the secret is right and is called at most once. */
-  attempt(address: string, check: () => boolean): Promise<AttemptResult>;
+  /** Judges one attempt; `check` says whether the secret is right and is called at most once. What it rejects with is not counted. */
+  attempt(address: string, check: () => MaybePromise<boolean>): Promise<AttemptResult>;
 }
 
 export type AttemptResult =
@@ -41,7 +42,7 @@ interface Lane {
   windowEnds: number;
   /** Attempts that are somewhere between arriving and being answered. */
   present: number;
-  /** Wrong secrets that are on their way to the store. */
+  /** Attempts that are being looked at, and wrong ones on their way to the store. */
   counting: number;
   /** Those who wait in the slow lane. */
   waiting: Waiter[];
@@ -101,7 +102,6 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
 
   async function countWrong(lane: Lane, group: string): Promise<AttemptResult> {
     const now = clock();
-    lane.counting += 1;
     try {
       const state = await limits.take(keyOf(secret, group), limit, windowSeconds, now);
       see(lane, state.count, now + state.retryAfter);
@@ -110,8 +110,6 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
       const full = wrongOf(lane) >= limit;
       if (!full) see(lane, wrongOf(lane) + 1, lane.windowEnds > now ? lane.windowEnds : now + windowSeconds);
       return full ? { result: 'limited', retryAfter: lane.windowEnds - now } : WRONG;
-    } finally {
-      lane.counting -= 1;
     }
   }
 
@@ -126,12 +124,19 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
     if (count > 0) lane.windowEnds = Math.max(lane.windowEnds, windowEnds);
   }
 
-  async function judge(lane: Lane, group: string, check: () => boolean): Promise<AttemptResult> {
+  async function judge(lane: Lane, group: string, check: () => MaybePromise<boolean>): Promise<AttemptResult> {
     await learn(lane, group);
     // Those on their way count as well, or a burst would be read whole before the first one is written down.
     const slow = wrongOf(lane) + lane.counting >= limit;
     if (slow && !(await turn(lane))) return { result: 'limited', retryAfter: againSeconds };
-    return check() ? RIGHT : countWrong(lane, group);
+    const looked = check();
+    if (looked === true) return RIGHT;
+    lane.counting += 1;
+    try {
+      return (await looked) ? RIGHT : await countWrong(lane, group);
+    } finally {
+      lane.counting -= 1;
+    }
   }
 
   /** Resolves to false when the lot did not fall on this attempt for as long as it may wait. */
