@@ -9,39 +9,53 @@ import { createKey } from '../keys/create.ts';
 import { keyAct } from '../keys/key-act.ts';
 import { bodyJson } from './body.ts';
 import { actorOf } from './actor.ts';
-import { ADMIN, adminOf, type Caller } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { decisionList } from './decision-list.ts';
+import { eventList } from './event-list.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { keyList, modeList, serviceList, sinceOf } from './overview.ts';
+import { mint, mintInput } from './mint.ts';
+import { needFault, operatorOf, type Need, type OperatorCaller } from './operator-caller.ts';
+import type { Operators } from './operators.ts';
 import { storeProbe } from './probe-endpoints.ts';
 import { refusalReply, success, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
 import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+import { activeTokens, revokeToken } from './token-endpoints.ts';
+import { traffic } from './traffic.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
 
-/** The operator's API, below /admin/api: on adminListen and adminHosts only, and for the admin token only. */
-export function adminEndpoints(stack: Stack): Endpoints {
+/** The operators' API, below /admin/api: on adminListen and adminHosts only, for the admin token and operators' sessions. */
+export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
   const storeAnswers = storeProbe(stack);
   const startedAt = stack.clock();
+  const shown = (work: Work): Handler => guarded(operators, 'read', work);
+  const act = (work: Work): Handler => guarded(operators, 'act', work);
+  const confirmed = (work: Work, code = 200): Handler => guarded(operators, 'confirmed', work, code);
   return {
-    '/admin/api/status': { GET: guarded(() => status(stack, startedAt, storeAnswers)) },
-    '/admin/api/services': { GET: guarded(async () => ({ services: serviceList(stack) })) },
-    '/admin/api/keys': { GET: guarded(async () => ({ keys: await keyList(stack) })), POST: guarded(newKey, 201) },
-    '/admin/api/keys/:id': { DELETE: guarded(deadKey) },
-    '/admin/api/modes': { GET: guarded(async () => ({ modes: modeList(stack) })), PUT: guarded(setMode) },
-    '/admin/api/report': { GET: guarded(reportOf) },
-    '/admin/api/decisions': { GET: guarded(decisionList) },
+    '/admin/api/status': { GET: shown(() => status(stack, startedAt, storeAnswers)) },
+    '/admin/api/services': { GET: shown(async () => ({ services: serviceList(stack) })) },
+    '/admin/api/traffic': { GET: shown(traffic) },
+    '/admin/api/keys': { GET: shown(async () => ({ keys: await keyList(stack) })), POST: confirmed(newKey, 201) },
+    '/admin/api/keys/:id': { DELETE: act(deadKey) },
+    '/admin/api/tokens': { GET: shown(() => activeTokens(stack)), POST: confirmed(newToken, 201) },
+    '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },
+    '/admin/api/modes': { GET: shown(async () => ({ modes: modeList(stack) })), PUT: act(setMode) },
+    '/admin/api/report': { GET: shown(reportOf) },
+    '/admin/api/decisions': { GET: shown(decisionList) },
+    '/admin/api/events': { GET: shown(eventList) },
   };
 }
 
-/** The admin first, whatever the question: a stranger does not learn what is well formed. */
-function guarded(
-  work: (exchange: Exchange, parameter: string, caller: Caller) => Promise<object | Refused>,
-  code = 200,
-): Handler {
+type Work = (exchange: Exchange, parameter: string, caller: OperatorCaller) => Promise<object | Refused>;
+
+/** Who asks comes first, whatever the question: a stranger does not learn what is well formed. */
+function guarded(operators: Operators, need: Need, work: Work, code = 200): Handler {
   return async (exchange, parameter): Promise<Reply> => {
-    const caller = await adminOf(exchange);
+    const caller = await operatorOf(exchange, operators);
     if (isRefused(caller)) return refusalReply(caller);
+    const fault = needFault(caller, need, exchange.stack.clock());
+    if (fault) return refusalReply(fault);
     const value = await work(exchange, parameter, caller);
     return isRefused(value) ? refusalReply(value) : success(code, value);
   };
@@ -79,16 +93,18 @@ const modeSchema = z.strictObject({
 });
 
 /** `inherit` takes back what was set at run time; `all` clears every level and sets the stack. */
-async function setMode(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
+async function setMode(exchange: Exchange, _: string, caller: OperatorCaller): Promise<object | Refused> {
   const { stack } = exchange;
   const body = await read(exchange, modeSchema);
   if (isRefused(body)) return body;
   const { mode, scope = '', all = false } = body;
   if (all && scope !== '') return refused('bad_request', 'give either scope or all');
+  const fault = mode === 'enforce' ? null : needFault(caller, 'confirmed', stack.clock());
+  if (fault) return fault;
   try {
     if (mode === 'inherit') await stack.modes.clear(all ? null : scope);
-    else if (all) await stack.modes.setAll(mode, ADMIN.id);
-    else await stack.modes.set(scope, mode, ADMIN.id);
+    else if (all) await stack.modes.setAll(mode, caller.principal.id);
+    else await stack.modes.set(scope, mode, caller.principal.id);
   } catch (error) {
     if (error instanceof Error && hasCode(error, 'unknown_scope')) return refused('not_found', error.message);
     throw error;
@@ -141,6 +157,17 @@ async function deadKey(exchange: Exchange, id: string, caller: Caller): Promise<
   if (!record) return refused('not_found', 'no key has this id');
   await stack.trail.record(keyAct('key.revoked', record), actorOf(exchange, caller));
   return { id: record.id, service: record.service, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
+}
+
+async function newToken(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
+  const body = await bodyJson(exchange.req, exchange.res);
+  if (!body.ok) return refused(body.reason, body.words);
+  const input = mintInput(body.value);
+  return isRefused(input) ? input : mint(exchange.stack, caller, actorOf(exchange, caller), input);
+}
+
+async function deadToken(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
+  return revokeToken(exchange.stack, id, actorOf(exchange, caller));
 }
 
 async function read<T extends z.ZodType>({ req, res }: Exchange, schema: T): Promise<z.infer<T> | Refused> {

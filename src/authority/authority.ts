@@ -12,11 +12,14 @@ import { readExchange, type Exchange, type Handler } from './exchange.ts';
 import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
 import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
+import { liveEndpoint } from './live.ts';
 import { mcpEndpoint } from './mcp.ts';
 import { oauthServer, type OauthServerOptions } from './oauth/oauth-server.ts';
+import { operatorsOf, type OperatorsOptions } from './operators.ts';
 import { probes } from './probe-endpoints.ts';
 import { refusalReply, send, type Reply } from './reply.ts';
 import { router, type Endpoints, type Router } from './router.ts';
+import { sessionEndpoints } from './session-endpoints.ts';
 import { createToken, deleteToken, listTokens } from './token-endpoints.ts';
 import { isRefused, refused, refusedBy } from './refused.ts';
 
@@ -42,6 +45,7 @@ export interface Authority {
 
 export interface AuthorityOptions {
   readonly oauth?: OauthServerOptions;
+  readonly operators?: OperatorsOptions;
 }
 
 export function isReserved(path: string): boolean {
@@ -55,7 +59,13 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
   const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
   const server = stack.config.oauth?.server ?? null;
   const oauth = server && oauthServer(stack, server, options.oauth);
-  const operators = router(adminEndpoints(stack));
+  const known = operatorsOf(stack, options.operators);
+  const live = liveEndpoint(stack, known);
+  const operators = router({
+    ...adminEndpoints(stack, known),
+    ...sessionEndpoints(known),
+    '/admin/api/live': { GET: live.handle },
+  });
 
   async function answer(exchange: Exchange): Promise<Reply | null> {
     const dialect = dialectOf(exchange.path);
@@ -109,9 +119,13 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
       return target.ok && dialectOf(target.path) !== null && isTrusted(stack.config.trustedProxies, peer);
     },
     isReserved,
-    drain: () => keys.close(),
+    drain() {
+      keys.close();
+      live.close();
+    },
     async close() {
       keys.close();
+      live.close();
       oauth?.close();
       await mcp.close();
     },

@@ -39,6 +39,6 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
 }
 
 /** The fields of the log line, so that whoever reads one can read the other; the sequence number is what `after` takes. */
-function decisionLine(row: DecisionRow & { readonly sequence: number }): object {
+export function decisionLine(row: DecisionRow & { readonly sequence: number }): object {
   return { sequence: row.sequence, ...(JSON.parse(logLine(row)) as object) };
 }

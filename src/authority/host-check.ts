@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { plainAddress } from '../core/address.ts';
+import { isTrusted } from '../core/client-address.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Exchange } from './exchange.ts';
 import { refused, type Refused } from './refused.ts';
@@ -28,6 +29,20 @@ export function hostFault({ stack, request }: Exchange): Refused | null {
   const host = hostName(request.authority);
   if (!ours(host)) return refused('not_allowed', 'the Host is neither a loopback name nor one of adminHosts');
   return originFault(request.fields('origin'), ours);
+}
+
+/** A trusted proxy is believed when it says that its client came over TLS. */
+export function cameOverTls({ request, stack, peerAddress }: Exchange): boolean {
+  if (request.protocol === 'https') return true;
+  const said = request.fields('x-forwarded-proto').join();
+  return isTrusted(stack.config.trustedProxies, peerAddress) && said === 'https';
+}
+
+/** What is secret goes over TLS, or to this machine alone and under its own names. */
+export function exposure(exchange: Exchange, words: string): Refused | null {
+  if (cameOverTls(exchange)) return null;
+  if (!isLoopback(exchange.peerAddress) || wasForwarded(exchange)) return refused('bad_request', words);
+  return hostFault(exchange);
 }
 
 /** Whether a proxy says that it stands in for somebody else. */

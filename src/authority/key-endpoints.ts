@@ -1,13 +1,12 @@
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rfc3339 } from '../core/clock.ts';
-import { isTrusted } from '../core/client-address.ts';
 import type { KeyRecord, TokenRecord } from '../core/credential.ts';
 import { denyPrincipal } from '../core/verdict.ts';
 import { randomBase62 } from '../crypto/random.ts';
 import { callerWith, type Caller } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
-import { hostFault, isLoopback, wasForwarded } from './host-check.ts';
+import { exposure } from './host-check.ts';
 import { COMMON_HEADERS, refusalReply, success, type Reply } from './reply.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
@@ -63,7 +62,7 @@ interface Asked extends Caller {
 
 /** A service asks for itself; the admin and a token with the scope for any one. */
 async function reader(exchange: Exchange): Promise<Asked | Refused> {
-  const exposed = exposure(exchange);
+  const exposed = exposure(exchange, 'keys are handed out over TLS, or to a peer on the same machine');
   if (exposed) return exposed;
   const caller = await callerWith(exchange, KEYS_READ);
   if (isRefused(caller)) return caller;
@@ -77,21 +76,6 @@ async function reader(exchange: Exchange): Promise<Asked | Refused> {
   }
   const service = exchange.stack.service(name);
   return service ? { ...caller, service } : refused('no_such_service', 'the configuration names no such service');
-}
-
-/**
- * Secrets are among the answers: over plain HTTP they are for this machine alone, and under its own names. A trusted proxy
- * is believed when it says that its client came over TLS.
- */
-function exposure(exchange: Exchange): Refused | null {
-  const { request, peerAddress, stack } = exchange;
-  if (request.protocol === 'https') return null;
-  const words = 'keys are handed out over TLS, or to a peer on the same machine';
-  if (!isLoopback(peerAddress)) return refused('bad_request', words);
-  if (!wasForwarded(exchange)) return hostFault(exchange);
-  const protocols = request.fields('x-forwarded-proto');
-  const overTls = isTrusted(stack.config.trustedProxies, peerAddress) && protocols.join() === 'https';
-  return overTls ? null : refused('bad_request', words);
 }
 
 function waitOf(text: string | null): number | null {

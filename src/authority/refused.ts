@@ -11,6 +11,8 @@ export interface Refused {
   readonly [brand]: true;
   readonly denied: Denied;
   readonly detail: string | null;
+  /** Whoever asks is let through after showing the password once more. */
+  readonly confirm: boolean;
 }
 
 /** For what the caller may read word for word. */
@@ -19,7 +21,12 @@ export function refused(reason: Reason, detail: string): Refused {
 }
 
 export function refusedBy(denied: Denied, detail: string | null = null): Refused {
-  return { [brand]: true, denied, detail };
+  return { [brand]: true, denied, detail, confirm: false };
+}
+
+/** For an operator who proved it too long ago for what is asked. */
+export function unconfirmed(denied: Denied, detail: string): Refused {
+  return { ...refusedBy(denied, detail), confirm: true };
 }
 
 export function isRefused<T extends object>(value: T | Refused): value is Refused {

@@ -28,11 +28,11 @@ export function success(status: number, data: unknown): Reply {
 }
 
 /** The error form of every refusal, with the Bearer challenge that all endpoints of the authority share. */
-export function refusalReply({ denied, detail }: Refused): Reply {
+export function refusalReply({ denied, detail, confirm }: Refused): Reply {
   const reply = refusalOf(denied, [bearerChallenge(denied)], COMMON_HEADERS);
   if (detail === null) return reply;
   const plain = JSON.parse(reply.body) as { error: string };
-  const body = JSON.stringify({ ...plain, error: `${plain.error}: ${detail}` });
+  const body = JSON.stringify({ ...plain, error: `${plain.error}: ${detail}`, ...(confirm && { confirm }) });
   return { ...reply, headers: { ...reply.headers, 'content-length': String(Buffer.byteLength(body)) }, body };
 }
 

@@ -1,0 +1,26 @@
+import type { Stack } from '../compose/stack.ts';
+import type { ScryptCost } from '../crypto/password-hash.ts';
+import { accounts, type Accounts } from '../operators/account.ts';
+import { login, type Login } from '../operators/login.ts';
+import { sessions, type Sessions } from '../operators/sessions.ts';
+
+/** The operators of a stack, as its authority knows them. */
+export interface Operators {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly login: Login;
+}
+
+export interface OperatorsOptions {
+  /** How much a password costs to be looked at; for tests, which need not be slow. */
+  readonly cost?: ScryptCost;
+}
+
+export function operatorsOf({ store, clock, seal }: Stack, options: OperatorsOptions = {}): Operators {
+  const known = accounts({ records: store.records, clock });
+  return {
+    accounts: known,
+    sessions: sessions({ records: store.records, clock, accounts: known }),
+    login: login({ accounts: known, limits: store.limits, clock, seal, ...options }),
+  };
+}
