@@ -8,8 +8,8 @@ import { BackupError, type AuditHead, type HeldKey, type State } from './state.t
 /** Held in memory at once, on both sides. */
 const tokensMax = 1_000_000;
 
-/** Held by one process at a time, and ended within minutes. */
-const passing = new Set(['lease']);
+/** Ended within minutes or hours, and of nobody who is there when a backup is taken back. */
+const passing = new Set(['lease', 'session']);
 
 /**
  * Everything that counts at `now`. `seal` is asked for only where a secret is to be opened. Revocations are read after the keys: what is
