@@ -6,6 +6,7 @@ import { passwordCommands } from './commands/passwords.table.ts';
 import { backupCommands } from './commands/backup.table.ts';
 import { deployCommands } from './commands/deploy.table.ts';
 import { certificateCommands } from './commands/ca.table.ts';
+import { operatorCommands } from './commands/operators.table.ts';
 import { rampCommands } from './commands/ramp.table.ts';
 import { routeCommands } from './commands/routes.table.ts';
 import { secretCommands } from './commands/secrets.table.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   ...keyLifeCommands,
   ...tokenCommands,
   ...clientCommands,
+  ...operatorCommands,
   ...secretCommands,
   ...passwordCommands,
   ...certificateCommands,

@@ -30,7 +30,7 @@ export async function serve(invocation: Invocation): Promise<number> {
       for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));
     },
   });
-  sayStarted(server.stack, server.doors, invocation);
+  await sayStarted(server.stack, server.doors, invocation);
   out.talk('ready');
 
   const signal = await ending();

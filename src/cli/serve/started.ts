@@ -1,11 +1,12 @@
 import type { Stack } from '../../compose/stack.ts';
+import { accounts } from '../../operators/account.ts';
 import type { Invocation } from '../command.ts';
 import type { Doors } from './doors.ts';
 
 /** Says what runs, where, and whether it enforces. */
-export function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): void {
+export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): Promise<void> {
   const { config } = stack;
-  const names = ['gateway', 'admin', 'store', 'keys', ...config.services.map(({ name }) => name)];
+  const names = ['gateway', 'admin', 'store', 'keys', 'operators', ...config.services.map(({ name }) => name)];
   const width = Math.max(...names.map((name) => name.length));
   const row = (name: string, text: string): void => out.talk(`  ${out.paintTalk('dim', name.padEnd(width))}  ${text}`);
   const url = (name: string): string => doors.open.find((door) => door.name === name)?.url ?? '';
@@ -17,6 +18,8 @@ export function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): voi
     'keys',
     `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nobody is an admin'}`,
   );
+  if (!(await hasOperators(stack)))
+    row('operators', 'none yet; make one: countersign operators create NAME --role operator');
   for (const service of config.services) {
     const own = doors.open.find((door) => door.service === service.name);
     const mode = stack.modes.modeOf(service.name, '*', null);
@@ -32,4 +35,13 @@ export function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): voi
       ),
     );
   }
+}
+
+/** A store that is away now says nothing about its operators. */
+async function hasOperators({ store, clock }: Stack): Promise<boolean> {
+  if (store.kind === 'memory') return true;
+  const found = await accounts({ records: store.records, clock })
+    .list()
+    .catch(() => null);
+  return found === null || found.length > 0;
 }

@@ -41,7 +41,7 @@ async function serveUntilEnded(invocation: Invocation, drainMillis: number): Pro
         .samples()
         .then((samples) => tell({ kind: 'samples', question: message.question, samples }));
   });
-  if (says) sayStarted(server.stack, server.doors, invocation);
+  if (says) await sayStarted(server.stack, server.doors, invocation);
   tell({ kind: 'ready' });
 
   await server.end(drainMillis, await ended);

@@ -1,0 +1,128 @@
+import { rfc3339, systemClock } from '../../core/clock.ts';
+import { printable } from '../../core/printable.ts';
+import { accounts, nameFault, ROLES, type Account, type Accounts, type Role } from '../../operators/account.ts';
+import { appointed, withLoginCode } from '../../operators/appoint.ts';
+import type { Invocation } from '../command.ts';
+import { EXIT, refused, usage } from '../failure.ts';
+import { columns } from '../output.ts';
+import { atWork, type Workplace } from '../workplace.ts';
+
+export async function operatorsCreate(invocation: Invocation): Promise<number> {
+  const name = nameOf(invocation);
+  const role = roleOf(invocation) ?? 'viewer';
+  return atWork(invocation, async (place) => {
+    if (invocation.dryRun) return sayDryRun(invocation, 'make', name);
+    const { account, loginCode } = appointed(name, role, systemClock());
+    const added = await accountsOf(place).add(account);
+    if (!added)
+      throw refused(`there is an operator ${name} already`, 'A new code for the first login: operators reset.');
+    await place.record({ type: 'operator.created', subject: name, detail: { role } });
+    return sayCode(invocation, account, loginCode);
+  });
+}
+
+export async function operatorsReset(invocation: Invocation): Promise<number> {
+  const name = nameOf(invocation);
+  const role = roleOf(invocation);
+  return atWork(invocation, async (place) => {
+    if (invocation.dryRun) return sayDryRun(invocation, 'reset', name);
+    let loginCode = '';
+    const account = await accountsOf(place).change(name, (now) => {
+      const next = withLoginCode(now, systemClock());
+      loginCode = next.loginCode;
+      return { ...next.account, role: role ?? now.role };
+    });
+    if (!account) throw unknown(name);
+    await place.record({ type: 'operator.reset', subject: name, detail: { role: account.role } });
+    return sayCode(invocation, account, loginCode);
+  });
+}
+
+export async function operatorsDisable(invocation: Invocation): Promise<number> {
+  const name = nameOf(invocation);
+  const { out } = invocation;
+  return atWork(invocation, async (place) => {
+    if (invocation.dryRun) return sayDryRun(invocation, 'disable', name);
+    const account = await accountsOf(place).change(name, (now) => ({
+      ...now,
+      disabled: true,
+      firstLogin: null,
+      epoch: now.epoch + 1,
+    }));
+    if (!account) throw unknown(name);
+    await place.record({ type: 'operator.disabled', subject: name });
+    if (invocation.json) out.json({ name, disabled: true });
+    else out.line(`disabled  ${name}`);
+    return EXIT.done;
+  });
+}
+
+export async function operatorsList(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  return atWork(invocation, async (place) => {
+    const lines = (await accountsOf(place).list()).map(lineOf);
+    if (invocation.json) {
+      out.json(lines);
+      return EXIT.done;
+    }
+    if (lines.length === 0) {
+      out.talk('There are no operators. Make one: countersign operators create NAME --role operator');
+      return EXIT.done;
+    }
+    const rows = lines.map(({ name, role, state, totp, created_at }) => [
+      name,
+      role,
+      state,
+      totp ? 'yes' : 'no',
+      created_at,
+    ]);
+    for (const line of columns(['NAME', 'ROLE', 'STATE', 'SECOND FACTOR', 'CREATED'], rows, out.paint)) out.line(line);
+    return EXIT.done;
+  });
+}
+
+function lineOf({ name, role, totp, createdAt, ...account }: Account) {
+  const state = account.disabled ? 'disabled' : account.password ? 'active' : 'has yet to log in';
+  return { name, role, state, totp: totp !== null, created_at: rfc3339(createdAt) };
+}
+
+function accountsOf({ store }: Workplace): Accounts {
+  return accounts({ records: store.records, clock: systemClock });
+}
+
+function nameOf({ positionals }: Invocation): string {
+  const [name = ''] = positionals;
+  const fault = nameFault(name);
+  if (fault !== null) throw usage(fault);
+  return name;
+}
+
+function roleOf(invocation: Invocation): Role | null {
+  const text = invocation.text('role');
+  const role = ROLES.find((each) => each === text);
+  if (text !== null && !role) throw usage(`--role is viewer or operator, not "${printable(text)}"`);
+  return role ?? null;
+}
+
+function unknown(name: string) {
+  return refused(`there is no operator ${name}`, 'See `countersign operators list`.');
+}
+
+function sayDryRun({ out, json }: Invocation, what: string, name: string): number {
+  if (json) out.json({ dry_run: true, name });
+  else out.line(`would ${what}  ${name}`);
+  return EXIT.done;
+}
+
+function sayCode({ out, json }: Invocation, account: Account, loginCode: string): number {
+  const expiresAt = rfc3339(account.firstLogin?.expiresAt ?? 0);
+  if (json) {
+    out.json({ name: account.name, role: account.role, login_code: loginCode, expires_at: expiresAt });
+    return EXIT.done;
+  }
+  out.line(loginCode);
+  out.talk(
+    `The code for the first login of ${account.name} (${account.role}), shown this once; it counts once, until ${expiresAt}.`,
+  );
+  return EXIT.done;
+}
