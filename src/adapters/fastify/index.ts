@@ -29,7 +29,7 @@ interface ReplyPart {
   readonly raw: ServerResponse;
   code(status: number): unknown;
   headers(values: Record<string, string>): unknown;
-  send(body: Buffer): unknown;
+  send(body: Buffer | Error): unknown;
 }
 
 interface InstancePart {
@@ -44,6 +44,11 @@ interface InstancePart {
 
 export interface FastifyGuard {
   (instance: InstancePart): Promise<void>;
+  /**
+   * `fastify({ frameworkErrors: guard.frameworkErrors })`: what Fastify answers before any hook, a path such as /a%zz, is then
+   * judged and recorded too, and refused in our words.
+   */
+  frameworkErrors(error: Error & { readonly statusCode?: number }, request: RequestPart, reply: unknown): void;
   readonly protection: Protection;
   close(): Promise<void>;
 }
@@ -65,7 +70,18 @@ export function fastifyGuard(shared: Protection): FastifyGuard {
     instance.addHook('onRequest', (request, reply, done) => void admit(shared, ambiguous, request, reply, done));
     instance.addHook('onClose', () => shared.close());
   };
+  const frameworkErrors: FastifyGuard['frameworkErrors'] = (error, request, reply) => {
+    // Fastify's type for `send` here asks for the body of a route that there is not.
+    const answer = reply as ReplyPart;
+    // One that may pass gets what Fastify would have said.
+    const passed = () => {
+      answer.code(error.statusCode ?? 400);
+      answer.send(error);
+    };
+    void admit(shared, null, request, answer, passed);
+  };
   return Object.assign(plugin, {
+    frameworkErrors,
     protection: shared,
     close: () => shared.close(),
     // What fastify-plugin sets: the hook is meant for whoever registers it, not for an instance of its own.

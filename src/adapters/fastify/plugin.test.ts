@@ -64,3 +64,16 @@ test('what other hooks put on answers goes out with refusals too', async () => {
   assert.ok(headers.some(([name]) => name === 'access-control-allow-origin'));
   await app.close();
 });
+
+test('what Fastify answers before any hook is judged first, where the guard is told of it', async () => {
+  const guard = await protect({ ...options, routes: [{ path: '/open/:name', access: 'public' }] });
+  const app = fastify({ forceCloseConnections: true, frameworkErrors: guard.frameworkErrors });
+  await app.register(guard);
+  app.get('/open/:name', () => 'open');
+  app.get('/closed/:name', () => 'closed');
+  const long = 'x'.repeat(200);
+  assert.equal(await get(app, '/closed/%zz'), 400);
+  assert.equal(await get(app, `/closed/${long}`), 401);
+  assert.equal(await get(app, `/open/${long}`), 414);
+  await app.close();
+});
