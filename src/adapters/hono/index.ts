@@ -42,6 +42,8 @@ export async function protect(options: ProtectOptions): Promise<HonoGuard> {
 export function honoGuard(shared: Protection): HonoGuard {
   const guard = async (context: ContextPart, next: () => Promise<void>): Promise<Response | void> => {
     const { incoming, outgoing } = bindings(context.env);
+    // An overridden method comes in a new Request with the old one's node:http request; what counts is what is routed by.
+    incoming.method = context.req.raw.method;
     const admitted = admission(shared, incoming);
     const { refusal, principal, held, enforced } = isPromise(admitted) ? await admitted : admitted;
     if (refusal !== null) return new Response(refusal.body, refusal);

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { serve as serveHono } from '@hono/node-server';
+import { Hono } from 'hono';
+import { methodOverride } from 'hono/method-override';
+import { exchange, type Answer, type RawRequest } from '../../../test/fixtures/raw-http.ts';
+import { protection, type Protection } from '../../compose/protection.ts';
+import { honoGuard } from './index.ts';
+
+async function protectedBy(t: TestContext): Promise<Protection> {
+  const shared = await protection({
+    service: 'embeddings',
+    keys: [],
+    routes: [
+      { path: '/api/health', access: 'public' },
+      { path: '/models', methods: ['POST'], access: 'public' },
+      { path: '/models', methods: ['DELETE'], access: 'operator' },
+    ],
+    env: {},
+    warn: () => undefined,
+  });
+  t.after(() => shared.close());
+  return shared;
+}
+
+async function serve(t: TestContext, app: Hono): Promise<(request: RawRequest) => Promise<Answer>> {
+  const server = serveHono({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server;
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (request) => exchange((server.address() as AddressInfo).port, request);
+}
+
+test('a guard in a part of an application judges the whole path', async (t) => {
+  const guard = honoGuard(await protectedBy(t));
+  const part = new Hono();
+  part.use(guard);
+  part.get('/health', (c) => c.text('up'));
+  part.get('/x', (c) => c.text('x'));
+  const app = new Hono()
+    .route('/api', part)
+    .mount('/mounted', new Hono().use(guard).get('/api/health', (c) => c.text('up')).fetch);
+  const ask = await serve(t, app);
+  assert.equal((await ask({ target: '/api/health' })).body, 'up');
+  assert.equal((await ask({ target: '/api/x' })).status, 401);
+  assert.notEqual((await ask({ target: '/mounted/api/health' })).status, 200);
+});
+
+test('a method that was overridden is judged as it is routed', async (t) => {
+  const app = new Hono();
+  app.use(methodOverride({ app, header: 'x-http-method' }));
+  app.use(honoGuard(await protectedBy(t)));
+  app.post('/models', (c) => c.text('made'));
+  app.delete('/models', (c) => c.text('deleted'));
+  const ask = await serve(t, app);
+  assert.equal((await ask({ method: 'POST', target: '/models' })).body, 'made');
+  assert.equal((await ask({ method: 'DELETE', target: '/models' })).status, 401);
+  assert.equal((await ask({ method: 'POST', target: '/models', lines: ['x-http-method: DELETE'] })).status, 401);
+});
