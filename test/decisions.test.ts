@@ -155,7 +155,7 @@ const forms: Readonly<Record<string, Form>> = {
   }),
   'adapter fastify': adapter(async (options) => {
     const guard = await fastifyGuard(options);
-    const app = fastify();
+    const app = fastify({ frameworkErrors: guard.frameworkErrors });
     await app.register(guard);
     app.all('/*', () => 'passed');
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));

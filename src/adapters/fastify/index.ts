@@ -37,6 +37,7 @@ interface InstancePart {
     readonly caseSensitive?: boolean;
     readonly routerOptions?: { readonly caseSensitive?: boolean };
   };
+  hasRequestDecorator(name: 'principal'): boolean;
   decorateRequest(name: 'principal', value: null): unknown;
   addHook(name: 'onRequest', hook: (request: RequestPart, reply: ReplyPart, done: () => void) => void): unknown;
   addHook(name: 'onClose', hook: () => Promise<void>): unknown;
@@ -66,7 +67,8 @@ export function fastifyGuard(shared: Protection): FastifyGuard {
   const plugin = async (instance: InstancePart): Promise<void> => {
     const { caseSensitive = true } = instance.initialConfig.routerOptions ?? instance.initialConfig;
     const ambiguous = caseSensitive ? null : otherCase(shared);
-    instance.decorateRequest('principal', null);
+    // A part of an application may ask for more than the whole, and has a guard of its own then.
+    if (!instance.hasRequestDecorator('principal')) instance.decorateRequest('principal', null);
     instance.addHook('onRequest', (request, reply, done) => void admit(shared, ambiguous, request, reply, done));
     instance.addHook('onClose', () => shared.close());
   };

@@ -77,3 +77,16 @@ test('what Fastify answers before any hook is judged first, where the guard is t
   assert.equal(await get(app, `/open/${long}`), 414);
   await app.close();
 });
+
+test('a part of an application may have a guard of its own besides', async () => {
+  const app = fastify({ forceCloseConnections: true });
+  await app.register(await protect({ ...options, routes: [{ path: '/*', access: 'public' }] }));
+  app.get('/open', () => 'open');
+  await app.register(async (part) => {
+    await part.register(await protect(options));
+    part.get('/x', () => 'x');
+  });
+  assert.equal(await get(app, '/open'), 200);
+  assert.equal(await get(app, '/x'), 401);
+  await app.close();
+});
