@@ -14,13 +14,13 @@ export interface AuditDuties {
 
 export interface AuditDutiesOptions {
   readonly warn: (text: string) => void;
-  /** How often is looked; 2,000 ms. */
+  /** How often is looked, which renews the lease in the store; 10,000 ms. */
   readonly lookMillis?: number;
 }
 
-const leaseSeconds = 30;
+const leaseSeconds = 60;
 /** Where little happens, so much of it is sealed together. */
-const sealSeconds = 30;
+const sealSeconds = 20;
 const noteSeconds = 300;
 /** While requests keep this process busy, what is not sealed yet may wait so long. */
 const busySecondsMax = 300;
@@ -28,7 +28,7 @@ const busyAbove = 0.8;
 const pruneSeconds = 600;
 
 /** Of several servers on one store one does it at a time. */
-export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDutiesOptions): AuditDuties {
+export function auditDuties(stack: Stack, { warn, lookMillis = 10_000 }: AuditDutiesOptions): AuditDuties {
   const { store, clock, config } = stack;
   const { retainSeconds, retainRows, retainEventsSeconds, retainEventsCount } = config.audit;
   const from = hostname();
@@ -74,7 +74,7 @@ export function auditDuties(stack: Stack, { warn, lookMillis = 2000 }: AuditDuti
 
   /** The lease is long compared with one look; what is left is done at the next. */
   function quickly(): () => Promise<boolean> {
-    const until = performance.now() + (leaseSeconds * 1000) / 3;
+    const until = performance.now() + (leaseSeconds * 1000) / 6;
     return async () => performance.now() < until;
   }
 
