@@ -34,7 +34,7 @@ export interface ProcessEvents {
  * Waits for a word before it becomes the server, so that there is no moment in which the server runs and the watchdog does
  * not know it. A core dump would hold the secrets.
  */
-const launcher = 'IFS= read -r go <&3 && [ "$go" = go ] || exit 125; exec 3<&-; ulimit -c 0; exec "$@"';
+const launcher = 'IFS= read -r go <&3 && [ "$go" = go ] || exit 125; exec 3<&-; ulimit -c 0 2>/dev/null; exec "$@"';
 
 const messageBytesMax = 16_777_216;
 const unreadBytesMax = 16_777_216;
