@@ -79,13 +79,20 @@ export async function addLink(
   let tried = before;
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     const head = await events.head(chain);
-    // An attempt whose answer was lost had succeeded.
+    // An attempt whose answer was lost had succeeded; others may have gone on behind it since.
     if (tried !== null && head?.hash === tried.hash) return tried;
+    if (tried !== null && tried === before && (await isKept(events, tried, head))) return tried;
     tried = make(head, clock());
     if (tried === null || (await events.append(tried, head?.hash ?? chainStart))) return tried;
     await pause(Math.random() * Math.min(pauseMillisMax, 2 ** attempt));
   }
   throw new Error('the audit could not be written to: others were faster each time');
+}
+
+async function isKept(events: EventStore, row: EventRow, head: ChainHead | null): Promise<boolean> {
+  if (head === null || head.sequence <= row.sequence) return false;
+  const [kept] = await events.list(row.chain, { after: row.sequence - 1, limit: 1 });
+  return kept?.hash === row.hash;
 }
 
 /** Adds an event; resolves when it is kept. */

@@ -95,6 +95,29 @@ test('keeps what happens while the store is away, in its order, and writes nothi
   assert.equal(taken.lost, 0);
 });
 
+test('writes nothing twice when an answer was lost and others have gone on meanwhile', async () => {
+  const { events } = memoryStore();
+  const other = trailOn(events).taken;
+  let loses = true;
+  const failing: EventStore = {
+    ...events,
+    async append(row, previous) {
+      const added = await events.append(row, previous);
+      if (!loses) return added;
+      loses = false;
+      await other.record({ type: 'key.created', subject: 'theirs' });
+      throw new StoreError('store_unavailable', 'the answer was lost');
+    },
+  };
+  const { taken } = trailOn(failing);
+  await taken.record({ type: 'key.created', subject: 'ours' });
+  await taken.close();
+  assert.deepEqual(
+    (await contentsOf(events)).map((content) => content?.subject),
+    ['ours', 'theirs'],
+  );
+});
+
 test('says how many events were lost when the store stays away', async () => {
   const { events } = memoryStore();
   const away = () => Promise.reject(new StoreError('store_unavailable', 'away'));
