@@ -8,6 +8,8 @@ export type KeptDecision = DecisionRow & { readonly sequence: number };
 /** How many decisions one seal is about at most: as much as is read and hashed without holding up requests. */
 export const sealedRowsMax = 500;
 
+export const sealType = 'seal.decisions';
+
 /** Characters of a digest that mark a row within its seal (66 bits); the seal's own digest is over whole ones. */
 const markLength = 11;
 
@@ -88,24 +90,34 @@ export function sealOver(rows: readonly KeptDecision[], retain: Sealed['retain']
   }
   const digest = sha256Hex(digests.join(''));
   return {
-    type: 'seal.decisions',
+    type: sealType,
     subject: '',
     detail: { first, last, count: rows.length, digest, marks, gaps, earliest, retain: { ...retain } },
   };
 }
 
-/** Null for a link that is no seal. Whoever made a chain anew may have written anything into it. */
+/**
+ * Null for a link that is no seal, or one that no server wrote: whoever made a chain anew may have written anything into it.
+ * What is whole is bounded, so that reading it is.
+ */
 export function sealedIn({ type, detail }: LinkContent): Sealed | null {
-  if (type !== 'seal.decisions') return null;
-  const sealed = detail as unknown as Partial<Sealed> | null | undefined;
-  const numbers = [sealed?.first, sealed?.last, sealed?.count, sealed?.earliest];
-  const limits = [sealed?.retain?.seconds, sealed?.retain?.rows];
+  if (type !== sealType || !detail) return null;
+  const sealed = detail as unknown as Partial<Sealed>;
+  const { first = 0, last = 0, count = 0, gaps, marks, digest, earliest, retain } = sealed;
+  const numbers = [first, last, count].every((value) => Number.isSafeInteger(value) && value > 0);
+  const limits = [retain?.seconds, retain?.rows].every((value) => Number.isFinite(value) && Number(value) >= 0);
   const whole =
-    [...numbers, ...limits].every((value) => Number.isFinite(value)) &&
-    typeof sealed?.marks === 'string' &&
-    typeof sealed.digest === 'string' &&
-    Array.isArray(sealed.gaps) &&
-    sealed.gaps.every((gap) => Array.isArray(gap) && gap.every((value) => Number.isFinite(value)));
+    numbers &&
+    limits &&
+    first <= last &&
+    count <= sealedRowsMax &&
+    Number.isFinite(earliest) &&
+    typeof digest === 'string' &&
+    typeof marks === 'string' &&
+    marks.length === count * (markLength + 1) &&
+    Array.isArray(gaps) &&
+    gaps.length < count &&
+    gaps.every((gap) => Array.isArray(gap) && gap.length === 2 && gap.every((value) => Number.isSafeInteger(value)));
   return whole ? (sealed as Sealed) : null;
 }
 

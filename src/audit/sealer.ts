@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Act, Actor, Chain, EventStore } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
 import { addLink, linkBehind, recordAct } from './link.ts';
-import { sealedRowsMax, sealOver } from './seal.ts';
+import { sealedIn, sealedRowsMax, sealOver, sealType } from './seal.ts';
 import { contentOf } from './verify-chain.ts';
 
 export interface SealerOptions {
@@ -41,8 +41,14 @@ export function sealer(options: SealerOptions): Sealer {
 
   /** The last decision that is sealed. */
   async function sealedThrough(): Promise<number> {
-    const [row] = await events.list('decisions', { type: 'seal.decisions', limit: 1 });
-    return Number((row && contentOf(row.text)?.detail?.['last']) ?? 0);
+    const [row] = await events.list('decisions', { type: sealType, limit: 1 });
+    if (!row) return 0;
+    const content = contentOf(row.text);
+    const sealed = content && sealedIn(content);
+    // Going on from what it says could mean to seal nothing for ever.
+    if (!sealed)
+      throw new Error(`link ${row.sequence} of the seals is none that a server wrote; see: countersign audit verify`);
+    return sealed.last;
   }
 
   return {
@@ -103,7 +109,7 @@ export function sealer(options: SealerOptions): Sealer {
     if (decision <= 0) return 0;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const [row] = await events.list('decisions', { type: 'seal.decisions', after: middle - 1, limit: 1 });
+      const [row] = await events.list('decisions', { type: sealType, after: middle - 1, limit: 1 });
       if (row && Number(contentOf(row.text)?.detail?.['last']) < decision) low = middle;
       else high = middle - 1;
     }

@@ -1,6 +1,6 @@
 import type { EventRow } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
-import { digestOfAll, markOf, marksIn, sealedIn, type KeptDecision, type Mark, type Sealed } from './seal.ts';
+import { digestOfAll, markOf, marksIn, sealedIn, sealType, type KeptDecision, type Mark, type Sealed } from './seal.ts';
 import { contentOf, type ChainFault, type FaultKind } from './verify-chain.ts';
 
 export interface SealedStand {
@@ -33,7 +33,15 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
   let [count, removed, last, before] = [0, 0, 0, 0];
   const stand = (fault: ChainFault | null, unsealed = 0): SealedStand => ({ fault, count, removed, unsealed });
 
-  for await (const sealed of sealsOf(source)) {
+  for await (const link of source.seals()) {
+    const content = contentOf(link.text);
+    if (content?.type !== sealType) continue;
+    const sealed = sealedIn(content);
+    if (sealed === null) {
+      const at = link.sequence;
+      const words = `link ${at} of the seals is none that a server wrote`;
+      return stand({ chain: 'decisions', kind: 'inserted', from: at, to: at, words });
+    }
     // Decisions from before the first seal that is kept are no longer sealed.
     const from = last === 0 ? sealed.first - 1 : last;
     const found = (await source.decisionsBehind(from, sealed.count + page)).filter(
@@ -47,14 +55,6 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
     before += sealed.count;
   }
   return stand(null, await unsealedBehind(source, last));
-}
-
-async function* sealsOf(source: SealedSource): AsyncGenerator<Sealed> {
-  for await (const { text } of source.seals()) {
-    const content = contentOf(text);
-    const sealed = content && sealedIn(content);
-    if (sealed) yield sealed;
-  }
 }
 
 async function unsealedBehind(source: SealedSource, last: number): Promise<number> {

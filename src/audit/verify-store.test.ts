@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { Client } from 'pg';
 import { forThisFile, startPostgres } from '../../test/fixtures/databases.ts';
 import { storeSource } from '../cli/commands/audit-source.ts';
-import type { Actor, ChainHead, EventRow } from '../core/event.ts';
+import type { Act, Actor, ChainHead, EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
@@ -227,6 +227,39 @@ test('a decision that was put in where none had been is found', async () => {
   later.close();
   assert.equal((await stack.verified()).fault?.kind, 'inserted');
   await stack.store.close();
+});
+
+test('a seal that no server wrote is found, and ends the sealing aloud rather than in silence', async () => {
+  const whole = {
+    first: 31,
+    last: 31,
+    count: 1,
+    digest: '0'.repeat(64),
+    marks: `-${'A'.repeat(11)}`,
+    gaps: [],
+    earliest: t0,
+  };
+  const retain = { seconds: 86_400, rows: 1000 };
+  const bogus: [string, Act['detail']][] = [
+    ['nothing in it', {}],
+    ['a last decision that never was', { ...whole, retain, last: 1e300 }],
+    ['more decisions than are sealed together', { ...whole, retain, last: 1e9, count: 1e9 }],
+    ['fewer marks than decisions', { ...whole, retain, last: 32, count: 2 }],
+    ['a bound below nothing', { ...whole, retain: { seconds: -1, rows: 1000 } }],
+  ];
+  for (const [index, [name, detail = {}]] of bogus.entries()) {
+    const { store, work, decide, verified } = await sealedStore(join(folder, `bogus-${index}.db`), 1000);
+    await decide(30);
+    await work.seal();
+    const head = await store.events.head('decisions');
+    const link = linkBehind('decisions', head, { type: 'seal.decisions', subject: '', detail }, self, t0);
+    assert.ok(await store.events.append(link, head?.hash ?? ''));
+    await decide(30, 30);
+    const { fault } = await verified();
+    assert.deepEqual([fault?.kind, fault?.from, fault?.to], ['inserted', link.sequence, link.sequence], name);
+    await assert.rejects(work.seal(), /link 2 of the seals is none that a server wrote/, name);
+    await store.close();
+  }
 });
 
 test('decisions that are removed as they are to be leave the audit whole, and no other may go', async () => {
