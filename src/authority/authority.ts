@@ -14,6 +14,7 @@ import { hostFault, hostName } from './host-check.ts';
 import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
 import { liveEndpoint } from './live.ts';
 import { mcpEndpoint } from './mcp.ts';
+import { operatorLogin } from './oauth/login.ts';
 import { oauthServer, type OauthServerOptions } from './oauth/oauth-server.ts';
 import { operatorsOf, type OperatorsOptions } from './operators.ts';
 import { probes } from './probe-endpoints.ts';
@@ -58,8 +59,8 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
   const keys = keyEndpoints(stack);
   const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
   const server = stack.config.oauth?.server ?? null;
-  const oauth = server && oauthServer(stack, server, options.oauth);
   const known = operatorsOf(stack, options.operators);
+  const oauth = server && oauthServer(stack, server, { login: operatorLogin(stack, known), ...options.oauth });
   const live = liveEndpoint(stack, known);
   const operators = router({
     ...adminEndpoints(stack, known),

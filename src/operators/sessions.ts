@@ -84,7 +84,11 @@ export function sessions({ records, clock, accounts }: SessionsOptions): Session
   }
 
   return {
-    open: (account) => begin(account, clock()),
+    async open(account) {
+      // Nobody comes back to end what was left open.
+      await records.deleteExpired(clock());
+      return begin(account, clock());
+    },
     async find(token) {
       const found = await look(token);
       if (!found) return null;

@@ -12,6 +12,7 @@ import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-b
 import { proofMaker } from '../fixtures/oauth-issuer.ts';
 import { stranger, type Stranger } from '../fixtures/stranger.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
+import { loggedIn as operatorWith, password } from '../fixtures/operator.ts';
 
 const ends: (() => unknown)[] = [];
 const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
@@ -173,7 +174,7 @@ test('a client registers, an operator logs in and agrees, and the token opens th
   const browser = plainBrowser(here.admin);
   const { verifier, url } = question({ clientId });
   const login = await browser.open(url);
-  assert.match(login.body, /Admin token/);
+  assert.match(login.body, /Name.*Password.*admin token/s);
   assert.match(login.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
   const consent = await browser.submit(login, '/login', { token: adminToken });
   assert.match(consent.body, /A client/);
@@ -318,6 +319,20 @@ test('a wrong login is told so, and the operator may refuse', async () => {
   const consent = await browser.submit(wrong, '/login', { token: adminToken });
   const { landed } = await browser.submit(consent, '/abort');
   assert.equal(landed?.searchParams.get('error'), 'access_denied');
+});
+
+test('an operator lets a client in by an account of their own, and a viewer does not', async () => {
+  const clientId = await registered();
+  await operatorWith(here.stack, here.admin, 'olga');
+  await operatorWith(here.stack, here.admin, 'vera', 'viewer');
+  const browser = plainBrowser(here.admin);
+  const login = await browser.open(question({ clientId }).url);
+  assert.equal((await browser.submit(login, '/login', { name: 'olga', password: 'a guess' })).status, 401);
+  assert.equal((await browser.submit(login, '/login', { name: 'vera', password })).status, 403);
+  const consent = await browser.submit(login, '/login', { name: 'olga', password });
+  assert.match(consent.body, /olga/);
+  const { landed } = await browser.submit(consent, '/confirm');
+  assert.ok(landed?.searchParams.get('code'));
 });
 
 test('no token is made for a resource that is not here', async () => {

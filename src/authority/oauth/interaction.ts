@@ -87,9 +87,13 @@ async function shown(details: Details, login: OperatorLogin, provider: Provider)
 
 function loginPage({ uid, params }: Details, login: OperatorLogin, fault: string | null): Page {
   const fields = login.fields.map(
-    ({ name, label, secret, autocomplete }) =>
+    ({ name, label, secret, autocomplete, required }) =>
       html`<label
-        >${label}<input name="${name}" type="${secret ? 'password' : 'text'}" autocomplete="${autocomplete}" required
+        >${label}<input
+          name="${name}"
+          type="${secret ? 'password' : 'text'}"
+          autocomplete="${autocomplete}"
+          ${required ? html`required` : html``}
       /></label>`,
   );
   const said = fault === null ? html`` : html`<p class="fault" role="alert">${fault}</p>`;

@@ -1,4 +1,5 @@
 import type { Stack } from '../../compose/stack.ts';
+import type { Operators } from '../operators.ts';
 
 /** How operators prove who they are, where an authorization is to be given. */
 export interface OperatorLogin {
@@ -15,6 +16,7 @@ export interface LoginField {
   readonly label: string;
   readonly secret: boolean;
   readonly autocomplete: string;
+  readonly required: boolean;
 }
 
 export type LoginResult = { readonly operator: string } | { readonly words: string; readonly status: number };
@@ -22,7 +24,7 @@ export type LoginResult = { readonly operator: string } | { readonly words: stri
 /** The holder of the admin token, who is the operator `admin`. */
 export function adminTokenLogin({ admin }: Stack): OperatorLogin {
   return {
-    fields: [{ name: 'token', label: 'Admin token', secret: true, autocomplete: 'off' }],
+    fields: [{ name: 'token', label: 'Admin token', secret: true, autocomplete: 'off', required: true }],
     async authenticate(form, address) {
       const tokens = form.getAll('token');
       const [token = ''] = tokens;
@@ -32,5 +34,39 @@ export function adminTokenLogin({ admin }: Stack): OperatorLogin {
       return { words: 'That is not the admin token.', status: 401 };
     },
     isActive: async (operator) => operator === 'admin' && admin.configured,
+  };
+}
+
+/** An operator by name, password and second factor; or the holder of the admin token. Viewers decide nothing. */
+export function operatorLogin(stack: Stack, { accounts, login }: Operators): OperatorLogin {
+  const byToken = adminTokenLogin(stack);
+  return {
+    fields: [
+      { name: 'name', label: 'Name', secret: false, autocomplete: 'username', required: false },
+      { name: 'password', label: 'Password', secret: true, autocomplete: 'current-password', required: false },
+      {
+        name: 'code',
+        label: 'Code, if you have set one up',
+        secret: false,
+        autocomplete: 'one-time-code',
+        required: false,
+      },
+      { name: 'token', label: 'Or the admin token', secret: true, autocomplete: 'off', required: false },
+    ],
+    async authenticate(form, address) {
+      if (form.getAll('token').some((token) => token !== '')) return byToken.authenticate(form, address);
+      const [name = '', password = '', code = ''] = ['name', 'password', 'code'].map((field) => form.get(field) ?? '');
+      const proof = { name: name.slice(0, 64), password: password.slice(0, 1024), code: code.slice(0, 64) };
+      const proved = await login.prove(proof, address);
+      if (proved.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
+      if (proved.result === 'wrong') return { words: 'Name, password or code is wrong.', status: 401 };
+      if (proved.account.role === 'operator') return { operator: proved.account.name };
+      return { words: 'A viewer cannot let anybody in.', status: 403 };
+    },
+    async isActive(operator) {
+      if (operator === 'admin') return byToken.isActive(operator);
+      const account = (await accounts.get(operator))?.account;
+      return account !== undefined && !account.disabled && account.password !== null && account.role === 'operator';
+    },
   };
 }
