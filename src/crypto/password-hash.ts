@@ -11,7 +11,7 @@ export interface PasswordHash {
 
 export type ScryptCost = Pick<PasswordHash, 'cost' | 'blockSize' | 'parallelization'>;
 
-/** 64 MiB and about a third of a second: as strong as N = 2^17 with p = 1, in half the memory. */
+/** 64 MiB, and as much work as N = 2^17 with p = 1 in half the memory. */
 export const scryptCost: ScryptCost = { cost: 2 ** 16, blockSize: 8, parallelization: 2 };
 
 const hashBytes = 32;
