@@ -22,6 +22,9 @@ services:
     upstream: ${upstream}
     routes:
       - { path: /embed, callers: [caller] }
+  streams:
+    upstream: ${upstream}
+    tools: { deny: [wipe] }
   caller:
     upstream: ${upstream}
 `,
