@@ -173,7 +173,7 @@ export function ruleOf(raw: RawRoute): RouteRule {
 }
 
 function mcpRulesOf(raw: RawService): McpRules | null {
-  if (MCP_KINDS.every((kind) => raw[kind] === undefined)) return null;
+  if (raw.protocol === undefined && MCP_KINDS.every((kind) => raw[kind] === undefined)) return null;
   return { tools: mcpRules(raw.tools), resources: mcpRules(raw.resources), prompts: mcpRules(raw.prompts) };
 }
 

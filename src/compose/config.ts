@@ -185,7 +185,7 @@ export interface ServiceConfig {
   readonly rules: readonly RouteRule[];
   /** For every route of the service that has none of its own. */
   readonly rateLimit: RateLimit | null;
-  /** What callers may ask of an MCP server; null where that is not looked at. */
+  /** What callers may ask of an MCP server; null for other services. */
   readonly mcp: McpRules | null;
   /** Null: no access token is taken. */
   readonly oauth: ServiceOauth | null;

@@ -548,7 +548,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, tls, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, tls, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, protocol, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [

@@ -152,6 +152,12 @@ const serviceEntry = z.strictObject({
   onStoreOutage: outage
     .optional()
     .describe('For every route of the service that has none of its own; default cached(5m).'),
+  protocol: z
+    .literal('mcp', { error: 'write mcp, or leave it out for any other service' })
+    .optional()
+    .describe(
+      'mcp: an MCP server, whose sessions belong to whoever opened them. Implied by tools, resources and prompts.',
+    ),
   tools: mcpRules.optional().describe('Of an MCP server: which tools callers may see and call. Default: all.'),
   resources: mcpRules.optional().describe('Of an MCP server: which resources callers may see and read, by URI.'),
   prompts: mcpRules.optional().describe('Of an MCP server: which prompts callers may see and get.'),

@@ -19,6 +19,11 @@ export const MCP_KINDS: readonly McpKind[] = ['tools', 'resources', 'prompts'];
 /** Rules of one MCP server, in the order of the file. A kind without rules is open to whoever may call the server. */
 export type McpRules = { readonly [Kind in McpKind]: readonly McpRule[] | null };
 
+/** Whether anything is forbidden at all: of a server without rules only the sessions are looked after. */
+export function hasRules(rules: McpRules): boolean {
+  return MCP_KINDS.some((kind) => rules[kind] !== null);
+}
+
 export interface McpObjection {
   readonly reason: Extract<Reason, 'tool_not_allowed' | 'insufficient_scope' | 'bad_request'>;
   readonly note: string;

@@ -13,8 +13,7 @@ import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
-import { judgedBody, judgedHeaders, rulesInForce } from './mcp/judged.ts';
-import { sessionBinding } from './mcp/sessions.ts';
+import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
 import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
@@ -112,20 +111,22 @@ export class Exchange implements ResponseHandler {
     if (!upstream.take(isProven(decision)))
       return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
     this.#hasPlace = true;
-    const inForce = rulesInForce(decision, () => sessionBinding(stack.seal, this.#service.name));
+    const { basePath } = upstream;
+    const asked = { request: this.#request, target: this.#target, service: this.#service, basePath };
+    const inForce = rulesInForce(decision, stack.seal, asked);
     if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
     const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
     if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
     const passed = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
-    const lines = inForce === null ? passed : judgedHeaders(passed, inForce);
+    const head = judgedHead(passed, this.#target, inForce);
     // What a client that lost its session is told too: it opens another one.
-    if (lines === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
-    this.#span = stack.tracing?.upstream(this.#request, upstream.host, lines) ?? null;
+    if (head === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
+    this.#span = stack.tracing?.upstream(this.#request, upstream.host, head.lines) ?? null;
     this.#sent = requestHead({
       method: this.#request.method,
-      target: this.#target,
+      target: head.target,
       host: upstream.host,
-      lines,
+      lines: head.lines,
       body,
       upgrade: this.#upgrade === null ? null : 'websocket',
     });

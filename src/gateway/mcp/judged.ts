@@ -1,20 +1,33 @@
+import type { Stack } from '../../compose/stack.ts';
 import type { Decision } from '../../core/decision.ts';
 import { readMcpMessages } from '../../core/mcp-messages.ts';
 import type { McpRules } from '../../core/mcp-rules.ts';
 import type { Principal } from '../../core/verdict.ts';
-import { sessionHeader, type SessionBinding } from './sessions.ts';
+import { endpointOf, upstreamTarget, type Asked, type Endpoint } from './endpoint.ts';
+import { sessionBinding, sessionHeader, type SessionBinding } from './sessions.ts';
 
 /** Of one exchange with an MCP server. */
 export interface RulesInForce {
   readonly sessions: SessionBinding;
   readonly principal: Principal;
   readonly rules: McpRules;
+  /** Of a stream that may say where messages are to be posted; null where none can be asked for. */
+  readonly endpoint: Endpoint | null;
 }
 
 /** Null where nothing is refused, or nothing is said of an MCP server: then its answers pass as they are. */
-export function rulesInForce({ mode, verdict, route }: Decision, sessions: () => SessionBinding): RulesInForce | null {
+export function rulesInForce(
+  { mode, verdict, route }: Decision,
+  seal: Stack['seal'],
+  asked: Asked,
+): RulesInForce | null {
   if (route.mcp === null || mode !== 'enforce' || verdict?.allowed !== true) return null;
-  return { principal: verdict.principal, rules: route.mcp, sessions: sessions() };
+  return {
+    principal: verdict.principal,
+    rules: route.mcp,
+    sessions: sessionBinding(seal, asked.service.name),
+    endpoint: endpointOf(asked),
+  };
 }
 
 /** What is passed on of a held body: what was judged, in its one spelling. */
@@ -30,7 +43,17 @@ const dropped = /^(?:accept-encoding|range|if-range|content-digest|digest)$/i;
 /**
  * Asks for an answer that can be looked into: whole and not compressed. Null where the session is not the caller's.
  */
-export function judgedHeaders(lines: readonly string[], { principal, sessions }: RulesInForce): string[] | null {
+export function judgedHead(
+  lines: string[],
+  target: string,
+  inForce: RulesInForce | null,
+): { readonly lines: string[]; readonly target: string } | null {
+  if (inForce === null) return { lines, target };
+  const own = { lines: ownLines(lines, inForce), target: upstreamTarget(target, inForce) };
+  return own.lines === null || own.target === null ? null : { lines: own.lines, target: own.target };
+}
+
+function ownLines(lines: readonly string[], { principal, sessions }: RulesInForce): string[] | null {
   const kept: string[] = [];
   for (let index = 0; index < lines.length; index += 2) {
     const [name = '', value = ''] = lines.slice(index, index + 2);

@@ -1,7 +1,8 @@
 import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
-import { isListed, type McpKind, type McpRules } from '../../core/mcp-rules.ts';
+import { hasRules, isListed, type McpKind, type McpRules } from '../../core/mcp-rules.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { badResponse } from '../upstream/fault.ts';
+import { callersEndpoint } from './endpoint.ts';
 import type { RulesInForce } from './judged.ts';
 
 /** Takes what a caller may not use out of the lists in an upstream's answer. */
@@ -27,17 +28,27 @@ const lists: readonly { readonly member: string; readonly kind: McpKind; readonl
  * For an answer with these header lines (names and values); null where its type holds no messages. Throws an UpstreamError on a
  * compressed one: none was asked for.
  */
-export function listFilter(lines: readonly string[], { principal, rules }: RulesInForce): ListFilter | null {
+export function listFilter(lines: readonly string[], inForce: RulesInForce): ListFilter | null {
+  const { principal, rules, endpoint } = inForce;
   const coding = valueOf(lines, 'content-encoding');
   const type = valueOf(lines, 'content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const isStream = type === 'text/event-stream';
   if (!isStream && type !== 'application/json' && !type.endsWith('+json')) return null;
+  if (!hasRules(rules) && (!isStream || endpoint === null)) return null;
   if (coding !== '' && coding !== 'identity') throw badResponse(`an encoding that was not asked for (${coding})`);
   const filter = (value: unknown): unknown => withoutUnlisted(value, principal, rules);
-  return isStream ? eventFilter(filter) : documentFilter(filter);
+  if (!isStream) return documentFilter(filter);
+  const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, inForce);
+  return eventFilter({ filter, moved });
 }
 
 type Filter = (value: unknown) => unknown;
+
+interface EventFilters {
+  readonly filter: Filter;
+  /** Of the data of an `endpoint` event; null where that is an event like any other. */
+  readonly moved: ((data: string) => string) | null;
+}
 
 function documentFilter(filter: Filter): ListFilter {
   const pieces: Buffer[] = [];
@@ -68,7 +79,7 @@ function documentFilter(filter: Filter): ListFilter {
 const byteOrderMark = '\xef\xbb\xbf';
 
 /** Event streams (WHATWG HTML §9.2.6): lines end in CR, LF or both, an event in an empty line. */
-function eventFilter(filter: Filter): ListFilter {
+function eventFilter(filters: EventFilters): ListFilter {
   // Kept as one character a byte, so that a cut within a character does no harm; in pieces, so that none is looked at twice.
   let pieces: string[] = [];
   let size = 0;
@@ -89,7 +100,7 @@ function eventFilter(filter: Filter): ListFilter {
         let event = pieces.join('') + text.slice(0, cut);
         // Readers take it off, and the first line with it would be one that we do not know.
         if (atStart && event.startsWith(byteOrderMark)) event = event.slice(byteOrderMark.length);
-        out += filteredEvent(event, filter);
+        out += filteredEvent(event, filters);
         atStart = false;
         skipsFeed = event.endsWith('\r') && text.length === cut;
         text = text.slice(event.endsWith('\r') && text[cut] === '\n' ? cut + 1 : cut);
@@ -115,22 +126,31 @@ function eventEnd(text: string): number {
   return found === null ? -1 : found.index + found[0].length;
 }
 
-function filteredEvent(event: string, filter: Filter): string {
+function filteredEvent(event: string, { filter, moved }: EventFilters): string {
   const lines = event.split(/\r\n|\r|\n/).filter((line) => line !== '');
-  const isData = (line: string): boolean => line === 'data' || line.startsWith('data:');
-  const data = lines.filter(isData).map((line) => line.slice(5).replace(/^ /, ''));
-  if (data.length === 0) return event;
+  const pieces = valuesOf(lines, 'data');
+  if (pieces.length === 0) return event;
+  const data = Buffer.from(pieces.join('\n'), 'latin1').toString('utf8');
+  const kept = lines.filter((line) => !isField(line, 'data'));
+  const withData = (text: string): string =>
+    `${[...kept, `data: ${Buffer.from(text).toString('latin1')}`].join('\n')}\n\n`;
+  if (moved !== null && valuesOf(lines, 'event').at(-1) === 'endpoint') return withData(moved(data));
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(data.join('\n'), 'latin1').toString('utf8'));
+    value = JSON.parse(data);
   } catch {
     return event;
   }
   const filtered = filter(value);
-  if (filtered === value) return event;
-  const kept = lines.filter((line) => !isData(line));
-  const text = Buffer.from(JSON.stringify(filtered)).toString('latin1');
-  return `${[...kept, `data: ${text}`].join('\n')}\n\n`;
+  return filtered === value ? event : withData(JSON.stringify(filtered));
+}
+
+function isField(line: string, name: string): boolean {
+  return line === name || line.startsWith(`${name}:`);
+}
+
+function valuesOf(lines: readonly string[], name: string): string[] {
+  return lines.filter((line) => isField(line, name)).map((line) => line.slice(name.length + 1).replace(/^ /, ''));
 }
 
 /** The same value where nothing was taken out. */

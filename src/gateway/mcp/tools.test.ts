@@ -1,13 +1,7 @@
 /** Rules for tools, resources and prompts, with the official servers behind the gateway and the official clients before it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from 'node:http';
+import { request as httpRequest, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { toNodeHandler } from '@modelcontextprotocol/node';
@@ -17,22 +11,7 @@ import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.j
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { createMcpHandler, McpServer as McpServerV2 } from '@modelcontextprotocol/server';
-import { closed, listening } from '../../../test/fixtures/gateway-door.ts';
-import { parseConfig } from '../../compose/load.ts';
-import { createStack, type Stack } from '../../compose/stack.ts';
-import { createKey } from '../../keys/create.ts';
-import { createGateway } from '../gateway.ts';
-import { frontServer } from '../server.ts';
-
-const rules = `
-    tools:
-      allow: [read_file, search]
-      scopes: { search: [files:search] }
-      for:
-        web: { deny: ['wipe*'] }
-    resources: { allow: ['file:///public/*'] }
-    prompts: { deny: ['*'] }
-`;
+import { place } from '../../../test/fixtures/mcp-door.ts';
 
 const done = { content: [{ type: 'text' as const, text: 'done' }] };
 const toolNames = ['read_file', 'search', 'wipe', 'wipe_all'];
@@ -76,80 +55,6 @@ function v2(): RequestListener {
   });
   const listener = toNodeHandler(handler);
   return (req, res) => void listener(req, res);
-}
-
-interface Place {
-  readonly url: URL;
-  readonly key: string;
-  readonly webKey: string;
-  /** Bodies that reached the upstream. */
-  readonly bodies: string[];
-  post(body: string, headers?: Record<string, string>): Promise<Response>;
-  rpc(method: string, params?: object): Promise<Response>;
-}
-
-interface PlaceOptions {
-  readonly mode?: 'enforce' | 'report';
-  readonly changed?: Partial<Stack>;
-}
-
-async function place(
-  t: TestContext,
-  listener: RequestListener,
-  { mode = 'enforce', changed = {} }: PlaceOptions = {},
-): Promise<Place> {
-  const bodies: string[] = [];
-  const upstream = createServer((req, res) => {
-    const pieces: Buffer[] = [];
-    req
-      .on('data', (piece: Buffer) => pieces.push(piece))
-      .on('end', () => bodies.push(Buffer.concat(pieces).toString()));
-    listener(req, res);
-  });
-  const upstreamPort = await listening(upstream);
-  t.after(() => closed(upstream));
-  const env = { COUNTERSIGN_MASTER_KEY: '5a'.repeat(32) };
-  const config = parseConfig(
-    `store: memory:\nmode: ${mode}\ncallers: [aidb, web]\naudit: { log: false }\nservices:\n  files:\n    upstream: http://127.0.0.1:${upstreamPort}${rules}`,
-    { file: null, env },
-  );
-  const stack = await createStack({ config, env });
-  const keyOf = async (service: string): Promise<string> =>
-    (await createKey(stack.store, stack.seal, { service, kind: 'sk', expiresAt: null, now: stack.clock() })).key;
-  const [key, webKey] = [await keyOf('aidb'), await keyOf('web')];
-  // Its getters must stay what they are.
-  const gateway = createGateway(Object.create(stack, Object.getOwnPropertyDescriptors(changed)) as Stack);
-  const server = frontServer(
-    (req, res) => gateway.handle(req, res),
-    (req, socket, head) => gateway.upgrade(req, socket, head),
-    { refused: stack.audit.refused, bodyIdleMillis: 60_000 },
-  );
-  const port = await listening(server);
-  t.after(async () => {
-    await gateway.close();
-    await closed(server);
-    await stack.close();
-  });
-  const url = new URL(`http://127.0.0.1:${port}/files/mcp`);
-  const post: Place['post'] = (body, headers = {}) =>
-    fetch(url, {
-      method: 'POST',
-      body,
-      headers: {
-        'x-api-key': key,
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...headers,
-      },
-    });
-  return {
-    url,
-    key,
-    webKey,
-    bodies,
-    post,
-    rpc: (method, params = {}) => post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })),
-  };
 }
 
 /** What the tests ask of a client, of either major. */

@@ -1,5 +1,5 @@
 import { isObject, readMcpMessages, type JsonObject } from '../../core/mcp-messages.ts';
-import { hasName, nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
+import { hasName, hasRules, nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.ts';
@@ -10,11 +10,11 @@ export function toolsPolicy(): Policy {
     name: 'tools',
     check(principal, request, { mcp }) {
       if (mcp === null) return null;
-      const fault = formFault(request);
+      const fault = formFault(request, hasRules(mcp));
       if (fault !== null) return denyPrincipal(principal, fault.reason, fault.note);
       if (request.bodyPresence === 'none') return null;
       if (request.bodyPresence === 'unseen')
-        return canCarryMessages(request.method)
+        return hasRules(mcp) && canCarryMessages(request.method)
           ? denyPrincipal(
               principal,
               'tool_not_allowed',
@@ -50,8 +50,8 @@ interface FormFault {
 }
 
 /** What would bring messages past this policy. */
-function formFault(request: AuthRequest): FormFault | null {
-  if (request.fields('upgrade').length > 0)
+function formFault(request: AuthRequest, isRuled: boolean): FormFault | null {
+  if (isRuled && request.fields('upgrade').length > 0)
     return { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' };
   if (request.fields('content-encoding').some((coding) => coding.trim().toLowerCase() !== 'identity'))
     return { reason: 'bad_request', note: 'a compressed body cannot be judged' };
