@@ -12,7 +12,9 @@ const resource = 'https://tools.example.org/mcp';
 for (const form of ['node', 'mcp'])
   test(`an adapter takes access tokens, and says where to get them: ${form}`, async (t) => {
     const issuer = await testIssuer(t, resource);
+    const warnings: string[] = [];
     const options = {
+      warn: (text: string) => void warnings.push(text),
       service: 'tools',
       keys: [],
       accept: ['oauth'],
@@ -45,4 +47,6 @@ for (const form of ['node', 'mcp'])
     assert.equal((await at(await issuer.token({ aud: origin }))).status, 401);
     const metadata = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json();
     assert.equal((metadata as { resource: string }).resource, resource);
+    // Who takes tokens needs no key.
+    assert.deepEqual(warnings, []);
   });

@@ -56,6 +56,7 @@ export function keylessWarning({ services }: StackConfig, { modeOf }: Pick<Modes
   const enforces = services.some(
     ({ name, rules, accept }) =>
       !accept.includes('client-certificate') &&
+      !accept.includes('oauth') &&
       [{ path: '*', mode: null }, ...rules].some((rule) => modeOf(name, rule.path, rule.mode) === 'enforce'),
   );
   return enforces
