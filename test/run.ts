@@ -29,11 +29,13 @@ if (named.length === 0) {
   station('format', tool('oxfmt'), ['--check']);
   station('lint', tool('oxlint'), ['--deny-warnings']);
   station('types', tool('tsc'), ['-p', 'tsconfig.json']);
+  station('types of the dashboard', tool('tsc'), ['-p', 'dashboard/tsconfig.json']);
+  station('dashboard', 'npm', ['run', '--silent', 'dashboard:build']);
 }
 const files =
   named.length > 0
     ? named
-    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'deploy/**/*.test.ts', 'examples/**/*.test.ts'], {
+    : globSync(['{src,test,deploy,examples,dashboard/src}/**/*.test.ts'], {
         cwd: root,
       }).sort();
 station('tests', process.execPath, [

@@ -250,7 +250,7 @@ test("on the port of the services the admin's paths exist under adminHosts only"
   assert.equal(await get('localhost', '/admin/api/status'), 404);
   assert.equal(await get('admin.example.org', '/admin/api/status'), 200);
   assert.equal(await get('admin.example.org', '/health'), 200);
-  assert.equal(await get('admin.example.org', '/dashboard/'), 404);
+  assert.equal(await get('admin.example.org', '/dashboard/nothing'), 404);
   assert.equal((await fetch(`${adminOrigin}/health`)).status, 404);
   assert.equal((await fetch(`${adminOrigin}/auth/tokens`, { headers: bearer(adminToken) })).status, 404);
 });

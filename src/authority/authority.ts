@@ -8,6 +8,7 @@ import { isDiscovery, rootDiscoveryAnswer } from '../compose/oauth-discovery.ts'
 import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
+import { dashboardPages } from './dashboard.ts';
 import { readExchange, type Exchange, type Handler } from './exchange.ts';
 import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
@@ -67,6 +68,7 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
     ...sessionEndpoints(known),
     '/admin/api/live': { GET: live.handle },
   });
+  const dashboard = dashboardPages();
 
   async function answer(exchange: Exchange): Promise<Reply | null> {
     const dialect = dialectOf(exchange.path);
@@ -82,7 +84,8 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
   async function admin(exchange: Exchange): Promise<Reply | null> {
     if (oauth?.owns(exchange.path)) return oauth.handle(exchange);
     const fault = hostFault(exchange);
-    return fault ? refusalReply(fault) : run(operators, exchange);
+    if (fault) return refusalReply(fault);
+    return dashboard.owns(exchange.path) ? dashboard.handle(exchange) : run(operators, exchange);
   }
 
   /** Whatever goes wrong inside is an outage to the caller; its message is the operator's. */

@@ -1,0 +1,70 @@
+import { signal } from '@preact/signals';
+import type { Session } from './shapes.ts';
+
+/** What went wrong, in words for an operator. */
+export class ApiError extends Error {
+  readonly status: number;
+  /** The same request passes once the password was shown again. */
+  readonly confirm: boolean;
+  constructor(status: number, message: string, confirm = false) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.confirm = confirm;
+  }
+}
+
+/** Undefined until the first answer has said whether this browser is logged in. */
+export const session = signal<Session | null | undefined>(undefined);
+
+/** A viewer reads. */
+export const mayAct = (): boolean => session.value?.operator.role === 'operator';
+
+export async function ask<T>(path: string, method = 'GET', body?: object, abort?: AbortSignal): Promise<T> {
+  const csrf = session.peek()?.csrf;
+  const response = await reach(path, {
+    method,
+    headers: {
+      ...(body && { 'content-type': 'application/json' }),
+      ...(method !== 'GET' && csrf !== undefined && { 'x-countersign-csrf': csrf }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
+    ...(abort && { signal: abort }),
+  });
+  const answer = (await response.json().catch(() => ({}))) as { data?: T; error?: string; confirm?: boolean };
+  if (response.ok) return answer.data as T;
+  if (response.status === 401 && !path.startsWith('session')) session.value = null;
+  throw new ApiError(response.status, answer.error ?? `The server answered ${response.status}.`, answer.confirm);
+}
+
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`/admin/api/${path}`, { ...init, credentials: 'same-origin', cache: 'no-store' });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The server cannot be reached. It may be restarting; this page tries again.');
+  }
+}
+
+/** Takes over what the server says of the session: each such answer may bring a new CSRF value. */
+export async function enter(path: string, method: string, body?: object): Promise<Session> {
+  const entered = await ask<Session>(path, method, body);
+  session.value = entered;
+  return entered;
+}
+
+export async function resume(): Promise<void> {
+  try {
+    await enter('session', 'GET');
+  } catch {
+    session.value = null;
+  }
+}
+
+export async function logOut(): Promise<void> {
+  try {
+    await ask('session', 'DELETE');
+  } finally {
+    session.value = null;
+  }
+}

@@ -1,0 +1,151 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { logOut, resume, session } from './api.ts';
+import { linkTo, place, since, setQuery } from './address.ts';
+import { listen, staleSince } from './live.ts';
+import { Account } from './pages/account.tsx';
+import { Audit } from './pages/audit.tsx';
+import { Caller } from './pages/caller.tsx';
+import { Callers } from './pages/callers.tsx';
+import { Events } from './pages/events.tsx';
+import { Graph } from './pages/graph.tsx';
+import { Keys } from './pages/keys.tsx';
+import { Login } from './pages/login.tsx';
+import { Overview } from './pages/overview.tsx';
+import { ReportPage } from './pages/report.tsx';
+import { ServicePage } from './pages/service.tsx';
+import { Services } from './pages/services.tsx';
+import { Tokens } from './pages/tokens.tsx';
+import { theme, type Theme } from './theme.ts';
+
+interface Page {
+  readonly title: string;
+  readonly view: () => preact.JSX.Element;
+  /** Whether what it shows depends on the period. */
+  readonly spans?: boolean;
+}
+
+const pages: Readonly<Record<string, Page>> = {
+  overview: { title: 'Overview', view: Overview, spans: true },
+  graph: { title: 'Call graph', view: Graph, spans: true },
+  services: { title: 'Services', view: Services, spans: true },
+  callers: { title: 'Callers', view: Callers, spans: true },
+  keys: { title: 'Keys', view: Keys },
+  tokens: { title: 'Tokens', view: Tokens },
+  audit: { title: 'Decisions', view: Audit },
+  events: { title: 'Changes', view: Events },
+  report: { title: 'Report', view: ReportPage, spans: true },
+  account: { title: 'Account', view: Account },
+};
+
+/** Pages of one thing, which stand behind their list. */
+const single: Readonly<Record<string, { (props: { name: string }): preact.JSX.Element }>> = {
+  services: ServicePage,
+  callers: Caller,
+};
+
+export function App() {
+  useEffect(() => void resume(), []);
+  if (session.value === undefined) return <p class="waiting">Loading…</p>;
+  return session.value === null ? <Login /> : <Shell />;
+}
+
+function Shell() {
+  const { page, subject } = place.value;
+  const main = useRef<HTMLElement>(null);
+  const known = pages[page];
+  const One = subject === null ? undefined : single[page];
+  const title = One ? `${subject}` : (known?.title ?? 'Not found');
+  useEffect(() => listen(), []);
+  useEffect(() => {
+    document.title = `${title} – Countersign`;
+    scrollTo(0, 0);
+  }, [title]);
+  return (
+    <div class="shell">
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to content
+      </a>
+      <header class="side">
+        <a class="brand" href={linkTo('overview')}>
+          <img src="/dashboard/favicon.svg" alt="" width="24" height="24" />
+          Countersign
+        </a>
+        <nav aria-label="Pages">
+          {Object.entries(pages).map(([name, { title: label }]) => (
+            <a key={name} href={linkTo(name)} aria-current={name === page ? 'page' : undefined}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <Settings />
+      </header>
+      <main id="main" tabIndex={-1} ref={main}>
+        <div class="head">
+          <h1>{title}</h1>
+          {known?.spans && <Span />}
+        </div>
+        <Stale />
+        {One ? <One name={subject as string} /> : known ? <known.view /> : <p>There is no such page.</p>}
+      </main>
+    </div>
+  );
+}
+
+function Settings() {
+  return (
+    <div class="settings">
+      <label>
+        Theme
+        <select value={theme.value} onChange={(event) => (theme.value = event.currentTarget.value as Theme)}>
+          <option value="auto">as the system</option>
+          <option value="light">light</option>
+          <option value="dark">dark</option>
+        </select>
+      </label>
+      <button type="button" class="quiet" onClick={() => void logOut()}>
+        Log out
+      </button>
+    </div>
+  );
+}
+
+function Span() {
+  const spans = [
+    ['15m', '15 minutes'],
+    ['1h', 'hour'],
+    ['24h', '24 hours'],
+    ['7d', '7 days'],
+  ] as const;
+  return (
+    <label class="span">
+      Last
+      <select value={since.value} onChange={(event) => setQuery({ since: event.currentTarget.value })}>
+        {spans.map(([value, words]) => (
+          <option key={value} value={value}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Stale() {
+  const at = staleSince.value;
+  return (
+    <div aria-live="polite">
+      {at !== null && (
+        <p class="notice warn">
+          <strong>Stale since {new Date(at).toLocaleTimeString()}.</strong> The server does not answer; trying again.
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+const numbers = new Intl.NumberFormat('en');
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+
+export const count = (value: number): string => (value < 100_000 ? numbers.format(value) : short.format(value));
+
+/** 0.9996 is not 100 %: rounded so that a fault never disappears. */
+export function percent(rate: number | null): string {
+  if (rate === null) return '–';
+  const value = rate * 100;
+  const shown = rate < 1 ? Math.min(value, 99.9) : value;
+  return `${shown.toFixed(shown === 0 || shown === 100 ? 0 : 1)} %`;
+}
+
+/** '3 min ago', 'in 4 days'; null is never. */
+export function ago(iso: string | null, now: number = Date.now()): string {
+  if (iso === null) return 'never';
+  const seconds = Math.round((Date.parse(iso) - now) / 1000);
+  const size = Math.abs(seconds);
+  const [amount, unit] =
+    size < 60
+      ? [size, 's']
+      : size < 3600
+        ? [Math.round(size / 60), ' min']
+        : size < 172_800
+          ? [Math.round(size / 3600), ' h']
+          : [Math.round(size / 86_400), ' days'];
+  return seconds > 0 ? `in ${amount}${unit}` : `${amount}${unit} ago`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
+}
+
+/** As operators read callers: nobody has a name of ''. */
+export const callerName = (caller: string): string => (caller === '' ? '(no name)' : caller);
+export const serviceName = (service: string): string => (service === '' ? '(no such service)' : service);

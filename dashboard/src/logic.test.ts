@@ -1,0 +1,90 @@
+/** What the pages compute, apart from the browser. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { linkTo, placeOf } from './address.ts';
+import { eventReader, type StreamEvent } from './event-stream.ts';
+import { ago, count, percent } from './format.ts';
+import { attention } from './pages/attention.ts';
+import { graphLayout } from './pages/graph-layout.ts';
+import type { Report } from './shapes.ts';
+import { ratedOf, type Call } from './traffic.ts';
+
+test('an address leads back to the page, subject and filters that it was made of', () => {
+  for (const subject of ['service:aidb', 'a/b?c#d', 'ü %', ''])
+    assert.equal(placeOf(linkTo('callers', subject, { since: '24h', find: 'a&b=c', none: '' })).subject, subject);
+  const place = placeOf(linkTo('keys', null, { find: 'a&b=c', none: '' }));
+  assert.deepEqual([place.page, place.subject, [...place.query]], ['keys', null, [['find', 'a&b=c']]]);
+  assert.equal(placeOf('').page, 'overview');
+  assert.equal(placeOf('#/callers/%E0%A4%A').subject, '%E0%A4%A');
+});
+
+test('a success rate below one never reads as 100 %', () => {
+  assert.equal(percent(0.99999), '99.9 %');
+  assert.equal(percent(1), '100 %');
+  assert.equal(percent(0), '0 %');
+  assert.equal(percent(null), '–');
+});
+
+test('times and numbers are said as people say them', () => {
+  const now = Date.parse('2026-11-25T12:00:00Z');
+  assert.equal(ago('2026-11-25T11:57:00Z', now), '3 min ago');
+  assert.equal(ago('2026-11-29T12:00:00Z', now), 'in 4 days');
+  assert.equal(ago(null, now), 'never');
+  assert.equal(count(12_345), '12,345');
+  assert.equal(count(5_000_000), '5M');
+});
+
+test('server-sent events are the same in whatever pieces they come', () => {
+  const text = ': here\n\nevent: decisions\ndata: {"allow":1}\n\n: idle\n\n';
+  const whole: StreamEvent[] = [];
+  eventReader((event) => whole.push(event))(text);
+  assert.deepEqual(
+    whole.map(({ event, data }) => [event, data]),
+    [
+      ['comment', ''],
+      ['decisions', '{"allow":1}'],
+      ['comment', ''],
+    ],
+  );
+  const pieces: StreamEvent[] = [];
+  const read = eventReader((event) => pieces.push(event));
+  for (const letter of text) read(letter);
+  assert.deepEqual(pieces, whole);
+});
+
+const call = (caller: string, service: string, allow: number): Call => ({
+  caller,
+  service,
+  ...ratedOf({ allow, deny: 0, would_deny: 0, public: 0 }),
+});
+
+test('the graph draws each call once, keeps its nodes apart and crosses no more than it must', () => {
+  const calls = [call('a', 'z', 5), call('b', 'y', 4), call('c', 'x', 3)];
+  const { callers, services, edges } = graphLayout(calls);
+  assert.equal(edges.length, 3);
+  for (const nodes of [callers, services]) assert.equal(new Set(nodes.map(({ y }) => y)).size, nodes.length);
+  for (const { fromY, toY } of edges) assert.equal(fromY, toY, 'lines between pairs are straight');
+});
+
+test('of very many callers the busiest are drawn, and the rest is counted', () => {
+  const calls = Array.from({ length: 100 }, (_, index) => call(`caller-${index}`, 'web', index + 1));
+  const { callers, hidden } = graphLayout(calls);
+  assert.equal(hidden, 60);
+  assert.ok(callers.every(({ requests }) => requests > 60));
+});
+
+test('what is broken needs attention before what would break', () => {
+  const now = Date.parse('2026-11-25T12:00:00Z');
+  const key = (id: string, expires_at: string) => ({ id, service: 'aidb', expires_at });
+  const report = {
+    key_expiry: [key('soon', '2026-11-27T12:00:00Z'), key('over', '2026-11-24T12:00:00Z')],
+    verdict: { mend: [{ caller: 'service:old', requests: 3, reason: 'expired' }] },
+    clock_skew: [{ caller: 'service:late', max_s: -400 }],
+  } as unknown as Report;
+  const things = attention(report, null, now);
+  assert.deepEqual(
+    things.map(({ kind }) => kind),
+    ['key', 'key', 'caller', 'clock'],
+  );
+  assert.match(things[0]?.words ?? '', /^Key over of aidb ended 24 h ago$/);
+});

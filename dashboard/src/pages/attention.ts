@@ -1,0 +1,54 @@
+import { linkTo } from '../address.ts';
+import { ago, callerName } from '../format.ts';
+import type { Report, Status } from '../shapes.ts';
+
+/** Something that an operator should look at, and where. */
+export interface Thing {
+  readonly tone: 'bad' | 'warn';
+  readonly kind: string;
+  readonly words: string;
+  readonly link: string;
+}
+
+const shownMax = 8;
+const skewSeconds = 30;
+
+/** The worst first: what is broken, then what would break. */
+export function attention(report: Report, status: Status | null, now: number = Date.now()): Thing[] {
+  const things: Thing[] = [];
+  if (status?.dev_mode)
+    things.push({
+      tone: 'bad',
+      kind: 'open',
+      words: 'Requests pass unauthenticated: dev mode is on',
+      link: linkTo('services'),
+    });
+  if (status && !status.store_up)
+    things.push({ tone: 'bad', kind: 'store', words: 'The store does not answer', link: linkTo('overview') });
+  for (const key of report.key_expiry) {
+    const over = Date.parse(key.expires_at) <= now;
+    things.push({
+      tone: over ? 'bad' : 'warn',
+      kind: 'key',
+      words: `Key ${key.id} of ${key.service} ${over ? 'ended' : 'ends'} ${ago(key.expires_at, now)}`,
+      link: linkTo('keys', null, { find: key.id }),
+    });
+  }
+  for (const { caller, requests, reason } of report.verdict.mend)
+    things.push({
+      tone: 'warn',
+      kind: 'caller',
+      words: `${callerName(caller)} would be refused: ${reason} (${requests} requests)`,
+      link: linkTo('callers', caller),
+    });
+  for (const { caller, max_s } of report.clock_skew)
+    if (Math.abs(max_s) > skewSeconds)
+      things.push({
+        tone: 'warn',
+        kind: 'clock',
+        words: `The clock of ${caller} is off by ${Math.round(max_s)} s`,
+        link: linkTo('callers', caller),
+      });
+  for (const words of status?.warnings ?? []) things.push({ tone: 'warn', kind: 'keys', words, link: linkTo('keys') });
+  return things.sort((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad')).slice(0, shownMax);
+}

@@ -1,0 +1,94 @@
+import { linkTo, place, setQuery } from '../address.ts';
+import { callerName, serviceName } from '../format.ts';
+import { Loaded, OutcomeBadge, Panel, Table, Time } from '../parts/parts.tsx';
+import { useResource } from '../resource.ts';
+import type { Decision } from '../shapes.ts';
+
+const filters = ['service', 'caller', 'outcome', 'since'] as const;
+
+/** The newest two hundred that fit, asked for anew every two seconds: the tail, and the search. */
+export function Audit() {
+  const { query } = place.value;
+  const asked = new URLSearchParams({ limit: '200' });
+  for (const name of filters) {
+    const value = query.get(name);
+    if (value) asked.set(name, value);
+  }
+  const live = query.get('live') !== '0';
+  const decisions = useResource<{ decisions: readonly Decision[] }>(`decisions?${asked}`, live ? 2000 : 3_600_000);
+  return (
+    <Panel title="Decisions">
+      <div class="filters" role="search">
+        <Filter name="service" label="Service" />
+        <Filter name="caller" label="Caller" />
+        <label>
+          Outcome
+          <select
+            value={query.get('outcome') ?? ''}
+            onChange={(event) => setQuery({ outcome: event.currentTarget.value })}
+          >
+            <option value="">any</option>
+            <option value="allow">allowed</option>
+            <option value="would_deny">would be denied</option>
+            <option value="deny">denied</option>
+            <option value="public">public</option>
+          </select>
+        </label>
+        <label>
+          Since
+          <select value={query.get('since') ?? ''} onChange={(event) => setQuery({ since: event.currentTarget.value })}>
+            <option value="">ever</option>
+            <option value="15m">15 minutes</option>
+            <option value="1h">1 hour</option>
+            <option value="24h">24 hours</option>
+          </select>
+        </label>
+        <label class="choice">
+          <input type="checkbox" checked={live} onChange={() => setQuery({ live: live ? '0' : '' })} /> follow live
+        </label>
+      </div>
+      <Loaded from={decisions}>
+        {(data) => (
+          <Table
+            caption="Decisions, newest first"
+            hideCaption
+            rows={data.decisions.toReversed()}
+            keyOf={({ sequence }) => sequence}
+            empty="No decision fits. Take a filter back, or send a request through the gateway."
+            columns={[
+              { head: 'When', cell: ({ time }) => <Time at={time} /> },
+              { head: 'Outcome', cell: ({ outcome }) => <OutcomeBadge outcome={outcome} /> },
+              {
+                head: 'Caller',
+                cell: ({ caller = '' }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a>,
+              },
+              {
+                head: 'Request',
+                cell: (row) => (
+                  <code>{`${row.method ?? ''} ${serviceName(row.service)} ${row.path ?? row.route ?? ''}`}</code>
+                ),
+              },
+              { head: 'Reason', cell: ({ reason }) => (reason ? <code>{reason}</code> : <span class="dim">–</span>) },
+              { head: 'From', cell: ({ client_address }) => client_address ?? '' },
+              { head: 'Id', cell: ({ request_id }) => <code title={request_id}>{request_id?.slice(0, 8)}</code> },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Filter({ name, label }: { name: 'service' | 'caller'; label: string }) {
+  return (
+    <label>
+      {label}
+      <input
+        type="search"
+        value={place.value.query.get(name) ?? ''}
+        onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim() })}
+        placeholder="any, exact"
+      />
+    </label>
+  );
+}

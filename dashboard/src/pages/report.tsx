@@ -1,0 +1,81 @@
+import { linkTo, since } from '../address.ts';
+import { callerName, count, serviceName } from '../format.ts';
+import { Badge, Loaded, Panel, ratedColumns, Table } from '../parts/parts.tsx';
+import { useResource } from '../resource.ts';
+import type { Report } from '../shapes.ts';
+import { RefusalTable } from './refusals.tsx';
+
+const answers = {
+  ready: ['good', '✓', 'ready to enforce'],
+  not_ready: ['warn', '!', 'not ready to enforce'],
+  unknown: ['plain', '?', 'cannot tell yet'],
+} as const;
+
+export function ReportPage() {
+  const report = useResource<Report>(`report?since=${since.value}`, 30_000);
+  return (
+    <Loaded from={report}>
+      {(data) => (
+        <>
+          <Verdict report={data} />
+          <Panel title="Refusals">
+            <RefusalTable report={data} matches={() => true} />
+          </Panel>
+          <Panel title="Busiest endpoints">
+            <Table
+              caption="Busiest endpoints"
+              hideCaption
+              rows={data.top_endpoints}
+              keyOf={({ service, route }) => `${service}${route}`}
+              empty="Nothing was called in this period."
+              columns={[
+                { head: 'Route', cell: ({ service, route }) => `${serviceName(service)} ${route}` },
+                ...ratedColumns,
+              ]}
+            />
+          </Panel>
+          <Panel title="Clocks">
+            <Table
+              caption="How far callers' clocks are off, seconds"
+              hideCaption
+              rows={data.clock_skew}
+              keyOf={({ caller }) => caller}
+              empty="Nobody signed a request in this period, so nothing is known about clocks."
+              columns={[
+                { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
+                { head: 'As a rule', number: true, cell: ({ p50_s }) => `${p50_s} s` },
+                { head: '99 of 100 within', number: true, cell: ({ p99_s }) => `${p99_s} s` },
+                { head: 'At the most', number: true, cell: ({ max_s }) => `${max_s} s` },
+              ]}
+            />
+          </Panel>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function Verdict({ report: { verdict } }: { report: Report }) {
+  const [tone, sign, words] = answers[verdict.answer];
+  return (
+    <Panel title="Ready to enforce?">
+      <p class="verdict">
+        <Badge tone={tone} sign={sign} words={words} /> {verdict.summary}
+      </p>
+      {verdict.concerns.map((concern) => (
+        <p key={concern}>{concern}</p>
+      ))}
+      {verdict.mend.length > 0 && (
+        <ol class="steps">
+          {verdict.mend.map((step) => (
+            <li key={`${step.caller} ${step.reason} ${step.routes.join()}`}>
+              <strong>{callerName(step.caller)}</strong>: {count(step.requests)} requests to {step.routes.join(', ')} (
+              <code>{step.reason}</code>). {step.what}
+              {step.commands.length > 0 && <pre tabIndex={0}>{step.commands.join('\n')}</pre>}
+            </li>
+          ))}
+        </ol>
+      )}
+    </Panel>
+  );
+}

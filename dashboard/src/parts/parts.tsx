@@ -1,0 +1,160 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { ago, count, percent } from '../format.ts';
+import type { Mode, Outcome, Rated } from '../shapes.ts';
+import type { Resource } from '../resource.ts';
+
+/** In words first, in colour besides: each has a sign of its own. */
+const outcomes: Readonly<Record<Outcome, readonly [sign: string, words: string, tone: string]>> = {
+  allow: ['✓', 'allowed', 'good'],
+  deny: ['✕', 'denied', 'bad'],
+  would_deny: ['!', 'would be denied', 'warn'],
+  public: ['○', 'public', 'plain'],
+};
+
+export function OutcomeBadge({ outcome }: { outcome: Outcome }) {
+  const [sign, words, tone] = outcomes[outcome];
+  return <Badge tone={tone} sign={sign} words={words} />;
+}
+
+const modes: Readonly<Record<Mode, readonly [sign: string, tone: string]>> = {
+  enforce: ['■', 'good'],
+  report: ['◐', 'warn'],
+  off: ['□', 'bad'],
+};
+
+export function ModeBadge({ mode }: { mode: Mode }) {
+  const [sign, tone] = modes[mode];
+  return <Badge tone={tone} sign={sign} words={mode} />;
+}
+
+export function Badge({ tone, sign, words }: { tone: string; sign: string; words: string }) {
+  return (
+    <span class={`badge ${tone}`}>
+      <span aria-hidden="true">{sign}</span> {words}
+    </span>
+  );
+}
+
+/** Said as how long ago; the exact time, local and UTC, on hover. */
+export function Time({ at }: { at: string | null }) {
+  if (at === null) return <span class="dim">never</span>;
+  const exact = `${new Date(at).toLocaleString()} (${at} UTC)`;
+  return (
+    <time dateTime={at} title={exact}>
+      {ago(at)}
+    </time>
+  );
+}
+
+export function Figure({ label, value, tone, note }: { label: string; value: string; tone?: string; note?: string }) {
+  return (
+    <div class={`figure ${tone ?? ''}`}>
+      <dt>{label}</dt>
+      <dd>
+        {value}
+        {note && <small>{note}</small>}
+      </dd>
+    </div>
+  );
+}
+
+export interface Column<T> {
+  readonly head: string;
+  readonly cell: (row: T) => ComponentChildren;
+  readonly number?: boolean;
+}
+
+interface TableProps<T> {
+  readonly caption: string;
+  readonly rows: readonly T[];
+  readonly columns: readonly Column<T>[];
+  readonly keyOf: (row: T) => string | number;
+  /** What to say, and to do, when there is nothing. */
+  readonly empty: ComponentChildren;
+  readonly hideCaption?: boolean;
+}
+
+export function Table<T>({ caption, rows, columns, keyOf, empty, hideCaption }: TableProps<T>): JSX.Element {
+  if (rows.length === 0) return <p class="empty">{empty}</p>;
+  return (
+    <div class="scroll" role="region" aria-label={caption} tabIndex={0}>
+      <table>
+        <caption class={hideCaption ? 'hidden' : ''}>{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ head, number }) => (
+              <th key={head} scope="col" class={number ? 'number' : ''}>
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={keyOf(row)}>
+              {columns.map(({ head, cell, number }) => (
+                <td key={head} class={number ? 'number' : ''}>
+                  {cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** The columns that every list of totals has. */
+export const ratedColumns: readonly Column<Rated>[] = [
+  { head: 'Requests', number: true, cell: (row) => count(row.requests) },
+  { head: 'Denied', number: true, cell: (row) => <Count value={row.denied} tone="bad" /> },
+  { head: 'Would be denied', number: true, cell: (row) => <Count value={row.would_deny} tone="warn" /> },
+  { head: 'Success', number: true, cell: (row) => <Rate rate={row.success_rate} /> },
+];
+
+function Count({ value, tone }: { value: number; tone: string }) {
+  return value === 0 ? <span class="dim">0</span> : <strong class={`text-${tone}`}>{count(value)}</strong>;
+}
+
+export function Rate({ rate }: { rate: number | null }) {
+  if (rate === null) return <span class="dim">–</span>;
+  return <span class={`text-${rate >= 0.999 ? 'good' : rate >= 0.95 ? 'warn' : 'bad'}`}>{percent(rate)}</span>;
+}
+
+/** What is loaded, or why it is not. */
+export function Loaded<T>({ from, children }: { from: Resource<T>; children: (data: T) => ComponentChildren }) {
+  return (
+    <>
+      {from.error && (
+        <p class="notice bad" role="alert">
+          <strong>{from.data === null ? 'This could not be loaded.' : 'These figures are old.'}</strong> {from.error}{' '}
+          <button type="button" onClick={() => from.reload()}>
+            Try again
+          </button>
+        </p>
+      )}
+      {from.data === null ? from.error === null && <p class="waiting">Loading…</p> : children(from.data)}
+    </>
+  );
+}
+
+export function Panel({
+  title,
+  actions,
+  children,
+}: {
+  title: string;
+  actions?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <section class="panel" aria-label={title}>
+      <div class="panel-head">
+        <h2>{title}</h2>
+        {actions}
+      </div>
+      {children}
+    </section>
+  );
+}

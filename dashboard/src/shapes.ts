@@ -1,0 +1,162 @@
+/** What /admin/api answers, as far as the pages read it. */
+export type Mode = 'off' | 'report' | 'enforce';
+export type Outcome = 'allow' | 'deny' | 'would_deny' | 'public';
+
+export interface Totals {
+  readonly requests: number;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly would_deny: number;
+  readonly public: number;
+}
+
+export interface Rated extends Totals {
+  readonly success_rate: number | null;
+}
+
+export type Counts = Readonly<Record<Outcome, number>>;
+
+/** Who called whom. */
+export interface Edge extends Counts {
+  readonly caller: string;
+  readonly service: string;
+}
+
+export interface Session {
+  readonly operator: {
+    readonly name: string;
+    readonly role: 'viewer' | 'operator';
+    readonly totp: boolean;
+    readonly recovery_codes_left: number;
+  };
+  readonly csrf: string;
+  readonly expires_at: string;
+}
+
+export interface Status {
+  readonly name: string;
+  readonly version: string;
+  readonly uptime_seconds: number;
+  readonly store: string;
+  readonly store_up: boolean;
+  readonly dev_mode: boolean;
+  readonly decisions_dropped: number;
+  readonly warnings: readonly string[];
+}
+
+export interface Service {
+  readonly name: string;
+  readonly upstream: string;
+  readonly listen: string | null;
+  readonly hosts: readonly string[];
+  readonly accept: readonly string[];
+  readonly mode: Mode;
+  readonly routes: readonly {
+    readonly path: string;
+    readonly methods: readonly string[] | null;
+    readonly access: string;
+    readonly callers: readonly string[] | null;
+    readonly scopes: readonly string[];
+    readonly mode: Mode;
+  }[];
+}
+
+export interface ModeLine {
+  readonly scope: string;
+  readonly mode: Mode;
+  readonly source: string;
+  readonly set_by: string | null;
+  readonly set_at: string | null;
+}
+
+export interface KeyLine {
+  readonly id: string;
+  readonly service: string;
+  readonly kind: string;
+  readonly last_four: string;
+  readonly scopes: readonly string[];
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly revoked_at: string | null;
+  readonly status: 'active' | 'expired' | 'revoked';
+  readonly stage: string | null;
+  readonly last_used: { readonly at: string; readonly by: string; readonly from: string } | null;
+}
+
+export interface TokenLine {
+  readonly token_id: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly scopes: readonly string[];
+  readonly client_id: string | null;
+  readonly created_by: string;
+}
+
+export interface Refusals {
+  readonly count: number;
+  readonly caller: string;
+  readonly service: string;
+  readonly route: string;
+  readonly reason: string;
+  readonly first_seen: string;
+  readonly last_seen: string;
+  readonly example_request_id: string;
+}
+
+export interface Report extends Totals {
+  readonly since: string;
+  readonly until: string;
+  readonly verdict: {
+    readonly answer: 'ready' | 'not_ready' | 'unknown';
+    readonly summary: string;
+    readonly mend: readonly {
+      readonly caller: string;
+      readonly requests: number;
+      readonly routes: readonly string[];
+      readonly reason: string;
+      readonly what: string;
+      readonly commands: readonly string[];
+    }[];
+    readonly concerns: readonly string[];
+  };
+  readonly by_service: Readonly<Record<string, Rated>>;
+  readonly callers: readonly ({ readonly caller: string } & Rated)[];
+  readonly top_endpoints: readonly ({ readonly service: string; readonly route: string } & Rated)[];
+  readonly would_deny_groups: readonly Refusals[];
+  readonly denied_groups: readonly Refusals[];
+  readonly clock_skew: readonly {
+    readonly caller: string;
+    readonly samples: number;
+    readonly p50_s: number;
+    readonly p99_s: number;
+    readonly max_s: number;
+  }[];
+  readonly key_expiry: readonly { readonly id: string; readonly service: string; readonly expires_at: string }[];
+  readonly overhead: { readonly samples: number; readonly p50_us: number | null; readonly p99_us: number | null };
+}
+
+export interface Decision {
+  readonly sequence: number;
+  readonly time: string;
+  readonly service: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly route?: string;
+  readonly outcome: Outcome;
+  readonly mode?: string;
+  readonly reason?: string;
+  readonly caller?: string;
+  readonly client_address?: string;
+  readonly request_id?: string;
+}
+
+export interface AuditEvent {
+  readonly sequence: number;
+  readonly time: string;
+  readonly type: string;
+  readonly actor: string;
+  readonly via: string;
+  readonly from: string;
+  readonly subject: string;
+  readonly reason: string;
+}
