@@ -1,0 +1,261 @@
+/**
+ * The dashboard in a real browser, before a real server with real decisions: first login, every page in both themes, what
+ * can be done there, and what another site's page cannot. COUNTERSIGN_SCREENSHOTS=1 draws docs/images/ anew.
+ */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { chromium as driver, type Browser, type Page } from 'playwright-core';
+import { createKey } from '../../src/keys/create.ts';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { startAuthority, type AuthorityFixture } from '../fixtures/authority-stack.ts';
+import { closed, listening, testUpstream } from '../fixtures/gateway-door.ts';
+import { appoint, quick } from '../fixtures/operator.ts';
+import { provide, skipWithout, type Program } from '../fixtures/programs.ts';
+
+const chromium: Program = { name: 'chromium', debianPackage: 'chromium' };
+const root = join(import.meta.dirname, '../..');
+const drawn = process.env['COUNTERSIGN_SCREENSHOTS'] === '1';
+const password = 'a long sentence nobody guesses';
+
+/** A stack that has been called by some who may and some who may not. */
+async function busyStack(t: TestContext): Promise<AuthorityFixture> {
+  if (!existsSync(join(root, 'dashboard/dist/index.html')))
+    execFileSync('npm', ['run', '--silent', 'dashboard:build'], { cwd: root });
+  const upstream = await testUpstream((_, res) => res.end('ok'));
+  const names = ['embeddings', 'reranker', 'ocr', 'aidb', 'search', 'speech'];
+  const services = names.map(
+    (name) => `  ${name}: { upstream: '${upstream.url}', routes: [{ path: /open/*, access: public }] }`,
+  );
+  const fixture = await startAuthority(t, { yaml: `mode: report\nservices:\n${services.join('\n')}\n`, ...quick });
+  const { stack } = fixture;
+  const gateway = createGateway(stack);
+  const server = createServer((req, res) => gateway.handle(req, res));
+  const port = await listening(server);
+  t.after(async () => {
+    await gateway.close();
+    await closed(server);
+    await upstream.close();
+  });
+  const callers = ['aidb', 'ingest', 'chat', 'nightly', 'search', 'mobile', 'crawler', 'reports'];
+  await stack.modes.set('embeddings', 'enforce', 'operator:ana');
+  for (const [index, service] of callers.entries()) {
+    const { key } = await createKey(stack.store, stack.seal, {
+      service,
+      kind: 'sk',
+      expiresAt: stack.clock() + (index + 1) * 5 * 86_400,
+      scopes: [],
+      allowedIps: [],
+      now: stack.clock(),
+    });
+    for (const [place, name] of names.entries()) {
+      if ((index * 5 + place * 3) % 4 === 0) continue;
+      for (let time = 0; time <= (index + place) % 3; time += 1) await call(port, name, key);
+    }
+  }
+  for (const name of names) await call(port, name, index3(name) ? 'not-a-key' : null);
+  await call(port, 'ocr', null, '/open/terms');
+  return fixture;
+}
+
+const index3 = (name: string): boolean => name.length % 2 === 0;
+
+async function call(port: number, service: string, key: string | null, path = '/v1/items'): Promise<void> {
+  const answer = await fetch(
+    `http://127.0.0.1:${port}/${service}${path}`,
+    key === null ? {} : { headers: { 'x-api-key': key } },
+  );
+  await answer.body?.cancel();
+}
+
+async function browserOf(t: TestContext): Promise<Browser> {
+  const browser = await driver.launch({
+    executablePath: provide(chromium),
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/** Everything that the browser complains of, a breach of the policy among it, is a fault of ours. */
+function complaints(page: Page, origin: string): string[] {
+  const found: string[] = [];
+  page.on('pageerror', (error) => found.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) found.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(origin)) found.push(`asked elsewhere: ${request.url()}`);
+  });
+  return found;
+}
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+async function accessFaults(page: Page): Promise<string[]> {
+  // By the debugger, which the page's policy does not stand against.
+  await page.evaluate(readFileSync(axe, 'utf8'));
+  return page.evaluate(async () => {
+    const { axe: checker } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await checker.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes
+            .slice(0, 3)
+            .map(({ html }) => html.slice(0, 120))
+            .join(' | ')}`,
+      );
+  });
+}
+
+const places = [
+  ['overview', ''],
+  ['graph', ''],
+  ['services', ''],
+  ['service', 'services/embeddings'],
+  ['callers', ''],
+  ['caller', 'callers/service%3Aaidb'],
+  ['keys', ''],
+  ['tokens', ''],
+  ['audit', ''],
+  ['events', ''],
+  ['report', ''],
+  ['account', ''],
+] as const;
+
+test(
+  'the dashboard from the first login to the logout',
+  { skip: skipWithout(chromium), timeout: 120_000 },
+  async (t) => {
+    const { adminOrigin, stack } = await busyStack(t);
+    const loginCode = await appoint(stack, 'ana');
+    const browser = await browserOf(t);
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const faults = complaints(page, adminOrigin);
+    const shot = async (name: string): Promise<void> => {
+      if (drawn) await page.screenshot({ path: join(root, `docs/images/dashboard-${name}.png`) });
+    };
+    const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
+
+    await t.test('a wrong password is refused, and the first login chooses one', async () => {
+      await page.goto(`${adminOrigin}/dashboard/`);
+      await page.getByLabel('Name').fill('ana');
+      await page.getByLabel('Password').fill('wrong');
+      await shot('login');
+      assert.deepEqual(await accessFaults(page), []);
+      await button('Log in').click();
+      await page.getByText('Name, password or code is wrong.').waitFor();
+      await button('First login, with a code').click();
+      await page.getByLabel('Login code').fill(loginCode);
+      await page.getByLabel('New password').fill(password);
+      await page.getByLabel('The same again').fill(password);
+      await button('Choose and log in').click();
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      const [cookie] = await context.cookies();
+      assert.deepEqual([cookie?.httpOnly, cookie?.sameSite], [true, 'Strict']);
+    });
+
+    for (const scheme of ['light', 'dark'] as const)
+      await t.test(`every page shows what there is, and axe finds nothing serious, ${scheme}`, async () => {
+        await page.emulateMedia({ colorScheme: scheme });
+        for (const [name, path] of places) {
+          await page.goto(`${adminOrigin}/dashboard/#/${path || name}`);
+          await page.locator('h1').waitFor();
+          await page.getByText('Loading…').first().waitFor({ state: 'detached' });
+          assert.equal(await page.getByText('could not be loaded').count(), 0, name);
+          assert.deepEqual(await accessFaults(page), [], `${name}, ${scheme}`);
+          await shot(`${name}-${scheme}`);
+        }
+      });
+
+    await t.test('a token is created, shown once, and revoked', async () => {
+      await page.goto(`${adminOrigin}/dashboard/#/tokens`);
+      await button('Create token').click();
+      await page.getByLabel('For', { exact: true }).fill('nightly-job');
+      await button('Create').click();
+      assert.match((await page.locator('.secret').textContent()) ?? '', /^cs_st_/);
+      await button('Done').click();
+      await page.getByRole('cell', { name: 'nightly-job' }).waitFor();
+      await page.getByRole('button', { name: /^Revoke token/ }).click();
+      await button('Revoke').click();
+      await page.getByText('No token is active').waitFor();
+      assert.deepEqual(await stack.tokens.listActive(10), []);
+    });
+
+    await t.test('a mode is set with its reason, which the changes then show', async () => {
+      await page.goto(`${adminOrigin}/dashboard/#/services/reranker`);
+      await button('Set mode').click();
+      await page.getByRole('radio', { name: /enforce:/ }).check();
+      await page.getByRole('textbox', { name: 'Reason' }).fill('all callers are ready');
+      await page.getByRole('dialog').getByRole('button', { name: 'Set mode' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      assert.equal(stack.modes.modeOf('reranker', '*', null), 'enforce');
+      await page.goto(`${adminOrigin}/dashboard/#/events`);
+      await page.getByRole('cell', { name: 'all callers are ready' }).waitFor();
+    });
+
+    await t.test('another origin’s page does nothing with the session, though on the same machine', async () => {
+      const evil = createServer((_, res) => res.setHeader('content-type', 'text/html').end('<title>evil</title>'));
+      const port = await listening(evil);
+      const other = await context.newPage();
+      await other.goto(`http://127.0.0.1:${port}/`);
+      await other.evaluate(async (url) => {
+        const body = JSON.stringify({ mode: 'off', all: true });
+        await fetch(url, { method: 'PUT', credentials: 'include', body }).catch(() => {});
+        await fetch(url.replace('modes', 'tokens'), {
+          method: 'POST',
+          mode: 'no-cors',
+          credentials: 'include',
+          body: '{}',
+        });
+      }, `${adminOrigin}/admin/api/modes`);
+      assert.equal(stack.modes.modeOf('reranker', '*', null), 'enforce');
+      assert.deepEqual(await stack.tokens.listActive(10), []);
+      await other.close();
+      await closed(evil);
+    });
+
+    await t.test('on a phone nothing runs out of the page, and the keyboard reaches the content', async () => {
+      await page.setViewportSize({ width: 360, height: 740 });
+      for (const [name, path] of places) {
+        await page.goto(`${adminOrigin}/dashboard/#/${path || name}`);
+        await page.locator('h1').waitFor();
+        await page.getByText('Loading…').first().waitFor({ state: 'detached' });
+        const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+        assert.ok(width <= 360, `${name} is ${width} px wide`);
+      }
+      await page.goto(`${adminOrigin}/dashboard/#/overview`);
+      await shot('phone');
+      await page.reload();
+      await page.locator('h1').waitFor();
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.evaluate('document.activeElement.id'), 'main');
+    });
+
+    await t.test('after the logout the pages are closed again', async () => {
+      await button('Log out').click();
+      await button('Log in').waitFor();
+      await page.reload();
+      await button('Log in').waitFor();
+    });
+    assert.deepEqual(faults, []);
+  },
+);
