@@ -71,6 +71,13 @@ async function world(t: TestContext, { replicas = 1, config = text } = {}) {
     order,
     key: (service: string, kind: 'sk' | 'hs' = 'sk') =>
       createKey(store, first.seal, { service, kind, expiresAt: null, now: time.now }),
+    /** One that has ended, as its caller does not know yet. */
+    async oldKey(service: string) {
+      const made = await createKey(store, first.seal, { service, kind: 'sk', expiresAt: time.now + 1, now: time.now });
+      time.now += 2;
+      await settled();
+      return made;
+    },
     async start(yaml: string): Promise<void> {
       const written = parseRampPlan(yaml, null, rampGround(parsed, time.now));
       assert.ok(await changeRamp(store.records, clock, () => started(written, 'salt', 'operator:test', time.now)));
@@ -116,21 +123,19 @@ function signed(secret: string, service: string, timestamp: number): Record<stri
 }
 
 test('a rollout over four groups stops at the third, where two callers are not ready, and goes on when they are', async (t) => {
-  const { store, time, first, said, look, order, key, start, state } = await world(t);
+  const { store, time, first, said, look, order, key, oldKey, start, state } = await world(t);
   const web = await key('web');
   const late = await key('late', 'hs');
-  const old = await key('old');
+  const old = await oldKey('old');
   let clockIsOff = true;
-  let oldKey = old.key;
-  await revokeKey(store, old.record.id, time.now);
-  await settled();
+  let used = old.key;
   const everybody = async (): Promise<Decision[]> => {
     const decisions: Decision[] = [];
     for (const service of names)
       for (let call = 0; call < 10; call += 1) decisions.push(await ask(first, service, withKey(web.key)));
     const lateTime = clockIsOff ? time.now - 400 : time.now;
     decisions.push(await ask(first, 'browser', signed(late.key, 'browser', lateTime)));
-    decisions.push(await ask(first, 'llm', withKey(oldKey)));
+    decisions.push(await ask(first, 'llm', withKey(used)));
     return decisions;
   };
   const minutes = async (count: number): Promise<number> => {
@@ -147,7 +152,7 @@ test('a rollout over four groups stops at the third, where two callers are not r
   const before = await report(store, { since: time.now - 3600, until: time.now });
   assert.deepEqual(
     before.would_deny_groups.map(({ caller, service, reason }) => `${caller} ${service} ${reason}`).sort(),
-    ['service:late browser timestamp_outside_window', 'service:old llm revoked'],
+    ['service:late browser timestamp_outside_window', 'service:old llm expired'],
   );
 
   await start(plan);
@@ -170,7 +175,7 @@ test('a rollout over four groups stops at the third, where two callers are not r
   );
   assert.deepEqual(culprits.map(({ caller, route, reason }) => `${caller} ${route} ${reason}`).sort(), [
     'service:late browser/run timestamp_outside_window',
-    'service:old llm/run revoked',
+    'service:old llm/run expired',
   ]);
   for (const service of ['embeddings', 'coordinator', 'npu'])
     assert.equal((await ask(first, service, {})).outcome, 'deny', `${service} stays enforced`);
@@ -180,7 +185,7 @@ test('a rollout over four groups stops at the third, where two callers are not r
   assert.equal((await state()).status, 'stopped', 'nothing goes on by itself');
 
   clockIsOff = false;
-  oldKey = (await key('old')).key;
+  used = (await key('old')).key;
   await settled();
   time.now += 60;
   await order((now) => resumed(now, time.now));
@@ -209,7 +214,7 @@ test('without evidence nothing goes on, and after the limit it pauses', async (t
 });
 
 test('a part of the callers is always the same, and whoever is not among them is held against the next step', async (t) => {
-  const { stacks, time, look, key, start, state } = await world(t, { replicas: 2 });
+  const { stacks, time, look, key, oldKey, start, state } = await world(t, { replicas: 2 });
   await start(`soak: 10m\nsteps:\n  - { routes: [npu/*], callers: 40% }\n  - { routes: [npu/*] }\n`);
   const outcomes = new Map<string, string>();
   for (let caller = 0; caller < 200; caller += 1) {
@@ -228,9 +233,7 @@ test('a part of the callers is always the same, and whoever is not among them is
   const good = await key('web');
   const place = cohort('salt');
   const name = ['one', 'two', 'three', 'four', 'five', 'six'].find((other) => place(`service:${other}`) >= 40);
-  const later = await key(name ?? assert.fail());
-  await revokeKey(first.store, later.record.id, time.now);
-  await settled();
+  const later = await oldKey(name ?? assert.fail());
   for (let minute = 0; minute < 20; minute += 1) {
     for (let call = 0; call < 30; call += 1) await ask(first, 'npu', withKey(good.key));
     assert.equal((await ask(first, 'npu', withKey(later.key))).outcome, 'would_deny');
@@ -243,11 +246,9 @@ test('a part of the callers is always the same, and whoever is not among them is
 });
 
 test('the refusal of a known caller is rolled back on every replica, of a stranger on none', async (t) => {
-  const { stacks, time, key, start, state, order } = await world(t, { replicas: 2 });
+  const { stacks, time, key, oldKey, start, state, order } = await world(t, { replicas: 2 });
   const [one = assert.fail(), other = assert.fail()] = stacks;
-  const revoked = await key('old');
-  await revokeKey(one.store, revoked.record.id, time.now);
-  await settled();
+  const ended = await oldKey('old');
   await start(plan);
   for (let call = 0; call < 50; call += 1) assert.equal((await ask(one, 'embeddings', {})).outcome, 'deny');
   const stranger = {
@@ -256,9 +257,14 @@ test('the refusal of a known caller is rolled back on every replica, of a strang
     'x-service-timestamp': `${time.now}`,
   };
   assert.equal((await ask(one, 'embeddings', stranger)).outcome, 'deny');
+  const revoked = await key('web');
+  await revokeKey(one.store, revoked.record.id, time.now);
+  await settled();
+  assert.equal((await ask(one, 'embeddings', withKey(revoked.key))).outcome, 'deny', 'that is what revoking is for');
+  await settled();
   assert.equal((await state()).status, 'running');
   assert.equal(
-    (await ask(one, 'embeddings', withKey(revoked.key))).outcome,
+    (await ask(one, 'embeddings', withKey(ended.key))).outcome,
     'would_deny',
     'not even this one is refused',
   );
@@ -286,22 +292,20 @@ test('a mode that is set by hand counts before a ramp that was ordered on earlie
 });
 
 test('whoever is exempt is let pass until the day', async (t) => {
-  const { first, time, key, start, state } = await world(t);
-  const revoked = await key('old');
-  await revokeKey(first.store, revoked.record.id, time.now);
-  await settled();
+  const { first, time, oldKey, start, state } = await world(t);
+  const ended = await oldKey('old');
   await start(
     `steps: [{ routes: ['*'] }]\nexempt:\n` +
       `  - { caller: old, routes: [llm/*], until: 2027-01-20, owner: ops, reason: batch }\n` +
       `  - { allowedIps: [198.51.100.0/24], routes: [npu/*], until: 2027-01-20, owner: ops, reason: old device }\n`,
   );
-  assert.equal((await ask(first, 'llm', withKey(revoked.key))).outcome, 'would_deny');
+  assert.equal((await ask(first, 'llm', withKey(ended.key))).outcome, 'would_deny');
   assert.equal((await ask(first, 'npu', {}, '198.51.100.9')).outcome, 'would_deny');
   assert.equal((await ask(first, 'llm', {}, '198.51.100.9')).outcome, 'deny');
   assert.equal((await state()).status, 'running');
   time.now += 10 * 86_400;
   assert.equal((await ask(first, 'npu', {}, '198.51.100.9')).outcome, 'deny');
-  await ask(first, 'llm', withKey(revoked.key));
+  await ask(first, 'llm', withKey(ended.key));
   await settled();
   assert.equal((await state()).status, 'withdrawn');
 });
@@ -321,16 +325,14 @@ test('by hand: promoted and taken back, one step or all', async (t) => {
 });
 
 test('while the store is away nobody is promoted, and a breach is rolled back where it is seen', async (t) => {
-  const { first, store, time, key, start, look, state } = await world(t);
-  const revoked = await key('old');
+  const { first, store, time, key, oldKey, start, look, state } = await world(t);
+  const ended = await oldKey('old');
   const web = await key('web');
-  await revokeKey(store, revoked.record.id, time.now);
-  await settled();
   await start(plan);
   const records = store.records as { put: Store['records']['put'] };
   const put = records.put;
   records.put = () => Promise.reject(Object.assign(new Error('away'), { code: 'store_unavailable' }));
-  assert.equal((await ask(first, 'embeddings', withKey(revoked.key))).outcome, 'would_deny');
+  assert.equal((await ask(first, 'embeddings', withKey(ended.key))).outcome, 'would_deny');
   await settled();
   assert.equal((await ask(first, 'embeddings', {})).outcome, 'would_deny', 'here at once');
   for (let minute = 0; minute < 40; minute += 1) {

@@ -2,7 +2,7 @@ import type { KeyRecord } from '../../core/credential.ts';
 import type { RollupGroup, RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
-import type { Culprit } from './state.ts';
+import { isMishap, type Culprit } from './state.ts';
 
 /** What is known of one step since it is watched. */
 export interface Evidence {
@@ -55,8 +55,8 @@ export async function evidenceOf(
   const callers = new Set(meant.map(({ caller }) => caller));
   const services = new Set(meant.map(({ service }) => service));
   const ours = judged.filter(
-    ({ caller, clientAddress, service, route }) =>
-      knows(caller) && !isExempt({ caller, address: clientAddress, service, label: route }),
+    ({ caller, clientAddress, service, route, reason }) =>
+      knows(caller) && isMishap(reason) && !isExempt({ caller, address: clientAddress, service, label: route }),
   );
   return {
     judged: countOf(judged),

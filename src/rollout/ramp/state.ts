@@ -11,6 +11,14 @@ export type StepStatus = 'waiting' | 'enforced' | 'passed' | 'rolled_back';
  */
 export type RampStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'withdrawn';
 
+/** Who is refused for these is meant to be: somebody took the key away, or the request was there before. */
+const meant: ReadonlySet<string> = new Set(['revoked', 'replayed']);
+
+/** Whether a known caller who is refused for this reason speaks against enforcing. */
+export function isMishap(reason: string): boolean {
+  return !meant.has(reason);
+}
+
 /** Whom a step would refuse, or refused. */
 export interface Culprit {
   /** With a question mark behind it: it only claims to be that. */
