@@ -11,6 +11,7 @@ import { Graph } from './pages/graph.tsx';
 import { Keys } from './pages/keys.tsx';
 import { Login } from './pages/login.tsx';
 import { Overview } from './pages/overview.tsx';
+import { RampPage } from './pages/ramp.tsx';
 import { ReportPage } from './pages/report.tsx';
 import { ServicePage } from './pages/service.tsx';
 import { Services } from './pages/services.tsx';
@@ -31,6 +32,7 @@ const pages: Readonly<Record<string, Page>> = {
   callers: { title: 'Callers', view: Callers, spans: true },
   keys: { title: 'Keys', view: Keys },
   tokens: { title: 'Tokens', view: Tokens },
+  ramp: { title: 'Ramp', view: RampPage },
   audit: { title: 'Decisions', view: Audit },
   events: { title: 'Changes', view: Events },
   report: { title: 'Report', view: ReportPage, spans: true },

@@ -160,3 +160,27 @@ export interface AuditEvent {
   readonly subject: string;
   readonly reason: string;
 }
+
+export interface Ramp {
+  readonly name: string;
+  readonly status: 'running' | 'paused' | 'stopped' | 'finished' | 'withdrawn';
+  /** From 1. */
+  readonly step: number;
+  readonly since: string;
+  readonly started_at: string;
+  readonly started_by: string;
+  readonly steps: readonly {
+    readonly routes: readonly string[];
+    readonly callers_percent: number;
+    readonly soak_seconds: number;
+    readonly promote: 'auto' | 'manual';
+    readonly status: 'waiting' | 'enforced' | 'passed' | 'rolled_back';
+  }[];
+  readonly findings: readonly string[];
+  readonly culprits: readonly {
+    readonly caller: string;
+    readonly route: string;
+    readonly reason: string;
+    readonly request_id: string;
+  }[];
+}

@@ -18,9 +18,11 @@ import { mint, mintInput } from './mint.ts';
 import { needFault, operatorOf, type Need, type OperatorCaller } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
 import { storeProbe } from './probe-endpoints.ts';
+import { rampEndpoints } from './ramp-endpoints.ts';
+import { readBody } from './read-body.ts';
 import { refusalReply, success, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
-import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+import { addressSchema, scopeSchema } from './shape.ts';
 import { activeTokens, revokeToken } from './token-endpoints.ts';
 import { traffic } from './traffic.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
@@ -44,6 +46,7 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
     '/admin/api/report': { GET: shown(reportOf) },
     '/admin/api/decisions': { GET: shown(decisionList) },
     '/admin/api/events': { GET: shown(eventList) },
+    ...rampEndpoints({ shown, act, confirmed }),
   };
 }
 
@@ -95,7 +98,7 @@ const modeSchema = z.strictObject({
 /** `inherit` takes back what was set at run time; `all` clears every level and sets the stack. */
 async function setMode(exchange: Exchange, _: string, caller: OperatorCaller): Promise<object | Refused> {
   const { stack } = exchange;
-  const body = await read(exchange, modeSchema);
+  const body = await readBody(exchange, modeSchema);
   if (isRefused(body)) return body;
   const { mode, scope = '', all = false } = body;
   if (all && scope !== '') return refused('bad_request', 'give either scope or all');
@@ -135,7 +138,7 @@ const keySchema = z.strictObject({
 
 async function newKey(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
   const { stack } = exchange;
-  const body = await read(exchange, keySchema);
+  const body = await readBody(exchange, keySchema);
   if (isRefused(body)) return body;
   const now = stack.clock();
   const { record, key } = await createKey(stack.store, stack.seal, {
@@ -168,11 +171,4 @@ async function newToken(exchange: Exchange, _: string, caller: Caller): Promise<
 
 async function deadToken(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
   return revokeToken(exchange.stack, id, actorOf(exchange, caller));
-}
-
-async function read<T extends z.ZodType>({ req, res }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
-  const body = await bodyJson(req, res);
-  if (!body.ok) return refused(body.reason, body.words);
-  const parsed = schema.safeParse(body.value);
-  return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));
 }

@@ -132,6 +132,7 @@ const places = [
   ['caller', 'callers/service%3Aaidb'],
   ['keys', ''],
   ['tokens', ''],
+  ['ramp', ''],
   ['audit', ''],
   ['events', ''],
   ['report', ''],
@@ -209,6 +210,25 @@ test(
       assert.equal(stack.modes.modeOf('reranker', '*', null), 'enforce');
       await page.goto(`${adminOrigin}/dashboard/#/events`);
       await page.getByRole('cell', { name: 'all callers are ready' }).waitFor();
+    });
+
+    await t.test('a ramp is proposed, started, and rolled back with one click and a reason', async () => {
+      await page.goto(`${adminOrigin}/dashboard/#/ramp`);
+      await button('Propose a plan').click();
+      await page.getByRole('textbox', { name: 'Reason' }).fill('agreed');
+      assert.deepEqual(await accessFaults(page), []);
+      await shot('ramp-plan');
+      await button('Start').click();
+      await page.getByRole('heading', { name: 'enforce: running' }).waitFor();
+      assert.equal(stack.ramp.state()?.status, 'running');
+      assert.deepEqual(await accessFaults(page), []);
+      await shot('ramp-running');
+      await button('Roll back').click();
+      await page.getByRole('textbox', { name: 'Reason' }).fill('changed our mind');
+      await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+      await page.getByRole('heading', { name: 'enforce: withdrawn' }).waitFor();
+      await page.getByText('rolled back by hand: changed our mind').waitFor();
+      assert.equal(stack.ramp.state()?.status, 'withdrawn');
     });
 
     await t.test('another origin’s page does nothing with the session, though on the same machine', async () => {

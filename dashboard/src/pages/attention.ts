@@ -38,7 +38,7 @@ export function attention(report: Report, status: Status | null, now: number = D
     things.push({
       tone: 'warn',
       kind: 'caller',
-      words: `${callerName(caller)} would be refused: ${reason} (${requests} requests)`,
+      words: `${callerName(caller)} would be refused: ${reason} (${requests} ${requests === 1 ? 'request' : 'requests'})`,
       link: linkTo('callers', caller),
     });
   for (const { caller, max_s } of report.clock_skew)

@@ -69,8 +69,9 @@ function Verdict({ report: { verdict } }: { report: Report }) {
         <ol class="steps">
           {verdict.mend.map((step) => (
             <li key={`${step.caller} ${step.reason} ${step.routes.join()}`}>
-              <strong>{callerName(step.caller)}</strong>: {count(step.requests)} requests to {step.routes.join(', ')} (
-              <code>{step.reason}</code>). {step.what}
+              <strong>{callerName(step.caller)}</strong>: {count(step.requests)}{' '}
+              {step.requests === 1 ? 'request' : 'requests'} to {step.routes.join(', ')} (<code>{step.reason}</code>).{' '}
+              {step.what}
               {step.commands.length > 0 && <pre tabIndex={0}>{step.commands.join('\n')}</pre>}
             </li>
           ))}

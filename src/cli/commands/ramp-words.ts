@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../core/clock.ts';
+import type { ShownRamp } from '../../compose/ramp-control.ts';
 import type { RampPlan } from '../../rollout/ramp/plan.ts';
-import type { Culprit, RampState } from '../../rollout/ramp/state.ts';
+import type { RampState } from '../../rollout/ramp/state.ts';
 import { columns, type Output, type Style } from '../output.ts';
 
 const styles: Readonly<Record<string, Style>> = {
@@ -30,13 +31,7 @@ export function saySteps(out: Output, plan: RampPlan, state: RampState | null): 
     out.line(line);
 }
 
-export function sayRamp(
-  out: Output,
-  state: RampState,
-  culprits: readonly Culprit[],
-  findings: readonly string[],
-  now: number,
-): void {
+export function sayRamp(out: Output, { state, findings, culprits }: ShownRamp, now: number): void {
   const { plan, status, startedAt, startedBy, since, step } = state;
   out.line(
     `${out.paint(styles[status] ?? 'bold', status)}  ${plan.name}, started ${rfc3339(startedAt)} by ${startedBy}`,
@@ -46,39 +41,12 @@ export function sayRamp(
     const soak = plan.steps[step]?.soakSeconds ?? 0;
     out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}`);
   }
-  for (const words of new Set([...state.findings, ...findings])) out.line(`  ${words}`);
+  for (const words of findings) out.line(`  ${words}`);
   if (culprits.length === 0) return;
   const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);
   for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out.paint)) out.line(line);
   if (status === 'stopped' || status === 'withdrawn')
     out.talk('Mend what is named, then: countersign ramp resume. Once more back: countersign ramp rollback all');
-}
-
-/** The keys are those of the JSON that is printed. */
-export function rampDocument(state: RampState, culprits: readonly Culprit[]): Record<string, unknown> {
-  const { plan, status, step, steps, since, startedAt, startedBy, findings } = state;
-  return {
-    name: plan.name,
-    status,
-    step: step + 1,
-    since: rfc3339(since),
-    started_at: rfc3339(startedAt),
-    started_by: startedBy,
-    steps: plan.steps.map(({ routes, callersPercent, soakSeconds, promote }, index) => ({
-      routes,
-      callers_percent: callersPercent,
-      soak_seconds: soakSeconds,
-      promote,
-      status: steps[index],
-    })),
-    findings,
-    culprits: culprits.map(({ caller, route, reason, requestId }) => ({
-      caller,
-      route,
-      reason,
-      request_id: requestId,
-    })),
-  };
 }
 
 function spanOf(seconds: number): string {
