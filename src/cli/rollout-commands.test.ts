@@ -157,3 +157,56 @@ test('report is written in four forms, to the terminal or to a file that only it
   assert.equal((await cli('report', '--format', 'pdf')).code, 2);
   assert.equal((await cli('report', '--out', join(folder, 'nowhere', 'report.txt'))).code, 1);
 });
+
+test('a ramp is planned from what was recorded, started, ordered about, and begun anew', async (t) => {
+  const late = { outcome: 'would_deny', reason: 'timestamp_outside_window', principal: 'service:aidb' } as const;
+  const { folder, cli } = await place(t, [web, { ...late, service: 'search', route: '*', path: '/query' }]);
+  const [plan, next] = [join(folder, 'ramp.yaml'), join(folder, 'next.yaml')];
+  const done = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await cli(...args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  const planned = await done('ramp', 'plan', '--since', '2h');
+  assert.match(planned, /# Nobody who is known would be refused\.\n {2}- routes:\n {6}- embeddings\/embed\n/);
+  assert.match(
+    planned,
+    /# To be mended first:\n {2}# {3}service:aidb at search\/\*: timestamp_outside_window, 10 times/,
+  );
+  assert.match(planned, /promote: manual/);
+
+  await done('ramp', 'plan', '--out', plan);
+  assert.equal(statSync(plan).mode & 0o777, 0o600);
+  const shown = await cli('ramp', 'start', plan, '--dry-run');
+  assert.match(shown.stderr, /step 4 would refuse today: service:aidb at search\/\* \(timestamp_outside_window\)/);
+  assert.equal(await done('ramp', 'status', '--output', 'json'), 'null', 'nothing was changed');
+
+  await done('ramp', 'start', plan, '--reason', 'agreed');
+  const again = await cli('ramp', 'start', plan);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /the ramp "enforce" is running/);
+  await done('ramp', 'promote');
+  const statusOf = async (...args: string[]): Promise<string[]> =>
+    (JSON.parse(await done('ramp', ...args, '--output', 'json')) as { steps: { status: string }[] }).steps.map(
+      ({ status }) => status,
+    );
+  assert.deepEqual(await statusOf('pause'), ['passed', 'enforced', 'waiting', 'waiting']);
+  assert.equal((await cli('ramp', 'status')).code, 1);
+  assert.deepEqual(await statusOf('rollback', '--dry-run'), ['passed', 'rolled_back', 'waiting', 'waiting']);
+  assert.deepEqual(await statusOf('rollback', '1'), ['rolled_back', 'enforced', 'waiting', 'waiting']);
+  assert.equal((await cli('ramp', 'rollback', '1')).code, 1, 'it is already');
+  assert.equal((await cli('ramp', 'rollback', 'one')).code, 2);
+  assert.deepEqual(await statusOf('resume'), ['enforced', 'enforced', 'waiting', 'waiting']);
+  await done('ramp', 'rollback', 'all', '--reason', 'INC-7');
+  assert.match((await cli('ramp', 'status')).stdout, /rolled back by hand: INC-7/);
+
+  writeFileSync(plan, 'steps:\n  - { routes: [search/*] }\n');
+  await done('ramp', 'start', plan);
+  await done('ramp', 'promote');
+  writeFileSync(next, 'steps:\n  - { routes: [embeddings/*] }\n');
+  const began = await cli('ramp', 'start', next);
+  assert.match(began.stderr, /What the ramp before enforced stays enforced: search/);
+  assert.match(await done('mode', 'get'), /search +enforce +run-time/);
+  const wrong = await cli('ramp', 'start', join(folder, 'countersign.yaml'));
+  assert.equal(wrong.code, 1);
+});

@@ -73,6 +73,9 @@ async function open({ url }: StdioStack, key: string): Promise<Response> {
   return answer;
 }
 
+/** They wait for time-outs of seconds. */
+const slow = { skip: process.env['COUNTERSIGN_SOAK'] !== '1' && 'in npm run soak' };
+
 describe('an MCP server that the gateway runs', () => {
   it('serves the official clients: calls, progress, questions to the client', async (t) => {
     const stack = await stdioStack(t, { args: [everything, 'stdio'] });
@@ -255,7 +258,7 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     await assert.rejects(clientV1(t, missing, missing.keys[0]), /there is no such command/);
   });
 
-  it('is ended when it says nothing any more, or far too much, or grows too large', async (t) => {
+  it('is ended when it says nothing any more, or far too much, or grows too large', slow, async (t) => {
     const stack = await stdioStack(t, {
       args: [misbehaving],
       timeouts: { response: '10s' },
@@ -284,7 +287,7 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     assert.equal(await opened(own), 200);
   });
 
-  it('is ended when nobody uses it', async (t) => {
+  it('is ended when nobody uses it', slow, async (t) => {
     const stack = await stdioStack(t, { args: [misbehaving], processes: { idle: '5s' } });
     const used = await open(stack, stack.keys[0]);
     const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'pid' } };

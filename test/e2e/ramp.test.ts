@@ -58,11 +58,7 @@ test('a step is taken back at every gateway when one sees a known caller refused
   const old = { 'x-api-key': await cli('keys', 'create', 'old', '--expires', '1s') };
 
   for (const { ask } of gateways) assert.equal(await ask(web), 200);
-  const proposal = await cli('ramp', 'plan');
-  assert.match(proposal, /^steps:\n(?: {2}#.*\n)* {2}- routes:/m);
   const plan = join(one.program.folder, 'ramp.yaml');
-  writeFileSync(plan, `${proposal}\n`);
-  assert.match(await cli('ramp', 'start', plan, '--dry-run'), /embeddings\/\*/);
   writeFileSync(plan, 'name: all\nsteps:\n  - { routes: [embeddings/*] }\n');
   assert.match(await cli('ramp', 'start', plan, '--reason', 'agreed'), /^1 .*embeddings\/\*$/m);
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { report } from '../../audit/report.ts';
 import { knownCallers, type Acquaintance } from '../../compose/known-callers.ts';
 import { rampGround, rampPlan } from '../../compose/ramp-file.ts';
@@ -39,6 +40,8 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
 export async function rampStart(invocation: Invocation): Promise<number> {
   const { out, dryRun, positionals } = invocation;
   const [file = ''] = positionals;
+  if (!existsSync(file))
+    throw refused(`there is no plan at ${file}`, 'Make one: countersign ramp plan --out ramp.yaml');
   return atWork(invocation, async (place) => {
     const { config, store } = place;
     const now = systemClock();

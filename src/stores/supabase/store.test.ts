@@ -29,6 +29,7 @@ if (server) {
 
   storeContract('the supabase store', {
     shared: true,
+    remote: true,
     make: async () => {
       await empty();
       const others: Store[] = [];
