@@ -142,8 +142,9 @@ if (server) {
     ]);
     await hears('TRUNCATE countersign_keys', ['resync ']);
     // What ended by itself is not told of: the next thing heard is the next change.
-    await other.query(`INSERT INTO auth_tokens (token_id, token_hash, expires_at) VALUES ('${one}', 'h', 'epoch')`);
-    await store.ping();
+    await hears(`INSERT INTO auth_tokens (token_id, token_hash, expires_at) VALUES ('${one}', 'h', 'epoch')`, [
+      `tokens ${one}`,
+    ]);
     await hears(`DELETE FROM auth_tokens; INSERT INTO countersign_revocations VALUES ('e', 1)`, ['revocations e']);
   });
 
