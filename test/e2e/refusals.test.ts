@@ -195,9 +195,9 @@ services:
     });
     // A path of its own: five seconds ago the same may have been signed for another one.
     const headers = signed('main-backend', hmac.key, 'GET', '/echo/again', -5);
-    const once = (): Promise<Response> => fetch(url('/echo/again'), { headers });
-    assert.equal((await once()).status, 200);
-    await expectRefusal(await once(), { reason: 'replayed', words: 'Replayed request', challenge });
+    const replay = (): Promise<Response> => fetch(url('/echo/again'), { headers });
+    assert.equal((await replay()).status, 200);
+    await expectRefusal(await replay(), { reason: 'replayed', words: 'Replayed request', challenge });
   });
   await t.test('not_allowed: callers, operators, methods', async () => {
     const expected: Expected = {
