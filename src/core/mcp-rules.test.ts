@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fits, isListed, objectionTo, type McpRule, type McpRules } from './mcp-rules.ts';
+import { isListed, objectionTo, type McpRule, type McpRules } from './mcp-rules.ts';
 import type { Principal } from './verdict.ts';
 
 const rule = (given: Partial<McpRule> = {}): McpRule => ({
@@ -24,14 +24,6 @@ const aidb = caller('service:aidb');
 const call = (name: unknown) => ({ method: 'tools/call', params: { name } });
 const reasonFor = (message: Record<string, unknown>, rules: Partial<McpRules>, who = aidb) =>
   objectionTo(message, who, rulesFor(rules))?.reason ?? null;
-
-test('a glob fits whole names, and a star any characters', () => {
-  for (const name of ['read_file', 'read_', 'read_a/b']) assert.ok(fits('read_*', name), name);
-  for (const name of ['read', 'xread_file', 'Read_file', '']) assert.ok(!fits('read_*', name), name);
-  assert.ok(fits('*', '') && fits('*', 'a') && fits('a', 'a') && !fits('a', 'ab') && !fits('', 'a'));
-  assert.ok(fits('a*b*c', 'a-b-c') && fits('a*b*c', 'abc') && !fits('a*b*c', 'ac') && !fits('ab*ba', 'aba'));
-  assert.ok(!fits(`${'a*'.repeat(50)}b`, 'a'.repeat(100_000)), 'in a time that nobody notices');
-});
 
 test('what is allowed may be called, what is denied may not, and denying wins', () => {
   const rules = { tools: [rule({ allow: ['read_*', 'search'], deny: ['read_secret'] })] };

@@ -1,3 +1,4 @@
+import { fits } from './glob.ts';
 import { folded, isObject, type JsonObject } from './mcp-messages.ts';
 import type { Principal, Reason } from './verdict.ts';
 
@@ -129,23 +130,6 @@ function isAmbiguousUri(uri: string): boolean {
 /** As strict as can be read: a server may take letters for one another that we tell apart. */
 function fitsLoosely(glob: string, name: string): boolean {
   return fits(glob, name) || fits(folded(glob), folded(name));
-}
-
-/** Takes a time that grows with the length of both, whatever they hold. */
-export function fits(glob: string, name: string): boolean {
-  const parts = glob.split('*');
-  const [first = ''] = parts;
-  if (parts.length === 1) return name === glob;
-  const last = parts.at(-1) ?? '';
-  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
-  const end = name.length - last.length;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at);
-    if (found === -1 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }
 
 function objection(reason: McpObjection['reason'], note: string, requiredScopes: readonly string[] = []): McpObjection {

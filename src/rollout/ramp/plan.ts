@@ -1,5 +1,5 @@
 import { addressList } from '../../core/address.ts';
-import { fits } from '../../core/mcp-rules.ts';
+import { fits } from '../../core/glob.ts';
 
 /** What is to be enforced, for whom and when: written before it begins, and kept as it was when it did. */
 export interface RampPlan {
