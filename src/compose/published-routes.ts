@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { follow, toRecords } from '../core/follow.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { Store } from '../core/store.ts';
 import type { ServiceConfig } from './config.ts';
@@ -28,8 +29,6 @@ interface Held {
   readonly rules: ReadonlyMap<string, readonly RouteRule[]>;
 }
 
-const retryMillis = 1000;
-
 /** Rejects when the store cannot be read, or holds what cannot be used; later on the last good rules stay, and count as stale. */
 export async function publishedRoutes({
   store,
@@ -38,62 +37,32 @@ export async function publishedRoutes({
   onWarning,
 }: PublishedRoutesOptions): Promise<PublishedRoutes> {
   let held = await read();
-  let behindSince: number | null = null;
-  let told = '';
-  let reading = false;
-  let again = false;
-  let closed = false;
-  let retry: NodeJS.Timeout | null = null;
 
   async function read(): Promise<Held | null> {
     const stored = await storedRoutes(store.records, clock());
     return stored && { set: stored.set, rules: rulesOf(stored.set) };
   }
 
-  /** One reading at a time, and one more when something changed during it. */
-  async function follow(): Promise<void> {
-    again = true;
-    if (reading || closed) return;
-    reading = true;
-    if (retry) clearTimeout(retry);
-    const before = held;
-    try {
-      while (again) {
-        again = false;
+  const following = follow({
+    store,
+    concerns: toRecords(routesTopicId),
+    async read() {
+      const before = held;
+      try {
         held = await read();
         onChange();
+      } catch (error) {
+        held = before;
+        throw error;
       }
-      behindSince = null;
-      told = '';
-    } catch (error) {
-      held = before;
-      failed(error);
-    } finally {
-      reading = false;
-    }
-  }
-
-  function failed(error: unknown): void {
-    const words = error instanceof Error ? error.message : String(error);
-    if (closed) return;
-    if (words !== told) onWarning(`published routes: ${words}; the last good ones stay in force`);
-    told = words;
-    retry = setTimeout(() => void follow(), retryMillis);
-    retry.unref();
-  }
-
-  const stop = store.watch((change) => {
-    if (change.topic !== 'resync' && !(change.topic === 'records' && change.id === routesTopicId)) return;
-    behindSince ??= performance.now();
-    void follow();
+    },
+    onFailure: (words) => onWarning(`published routes: ${words}; the last good ones stay in force`),
   });
-  // A change between the first reading and the watch would otherwise go unseen.
-  void follow();
 
   return {
     applied: (services) =>
       services.map((service) => ({ ...service, rules: held?.rules.get(service.name) ?? service.rules })),
-    behindSince: () => behindSince,
+    behindSince: following.behindSince,
     differences: (services) =>
       services.flatMap(({ name, rules }) => {
         const published = held?.rules.get(name);
@@ -103,10 +72,6 @@ export async function publishedRoutes({
           `the routes of ${name} are those that ${held.set.publishedBy} published at ${since}, not those of the file; see: countersign routes show`,
         ];
       }),
-    close() {
-      closed = true;
-      stop();
-      if (retry) clearTimeout(retry);
-    },
+    close: following.close,
   };
 }

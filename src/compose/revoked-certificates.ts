@@ -1,5 +1,6 @@
 import { revokedCertificateKind } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
+import { follow, toRecords } from '../core/follow.ts';
 import { recordsListedMax } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 
@@ -13,8 +14,6 @@ export interface RevokedCertificates {
   close(): void;
 }
 
-const retryMillis = 1000;
-
 /** Rejects when the store cannot be read; later on what is known stays, and counts as stale. */
 export async function revokedCertificates(
   store: Pick<Store, 'records' | 'watch'>,
@@ -23,12 +22,6 @@ export async function revokedCertificates(
 ): Promise<RevokedCertificates> {
   const listeners = new Set<() => void>();
   let serials = await read();
-  let behindSince: number | null = null;
-  let reading = false;
-  let again = false;
-  let closed = false;
-  let told = '';
-  let retry: NodeJS.Timeout | null = null;
 
   async function read(): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
@@ -41,40 +34,15 @@ export async function revokedCertificates(
     }
   }
 
-  async function follow(): Promise<void> {
-    again = true;
-    if (reading || closed) return;
-    reading = true;
-    if (retry) clearTimeout(retry);
-    try {
-      while (again) {
-        again = false;
-        serials = await read();
-      }
-      behindSince = null;
-      told = '';
+  const following = follow({
+    store,
+    concerns: toRecords(revokedCertificateKind),
+    async read() {
+      serials = await read();
       for (const listener of listeners) listener();
-    } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
-      if (words !== told) onWarning(`revoked certificates: ${words}; those that are known stay so`);
-      told = words;
-      retry = setTimeout(() => void follow(), retryMillis).unref();
-    } finally {
-      reading = false;
-    }
-  }
-
-  const stop = store.watch((change) => {
-    if (
-      change.topic !== 'resync' &&
-      !(change.topic === 'records' && change.id.startsWith(`${revokedCertificateKind}/`))
-    )
-      return;
-    behindSince ??= performance.now();
-    void follow();
+    },
+    onFailure: (words) => onWarning(`revoked certificates: ${words}; those that are known stay so`),
   });
-  // A change between the first reading and the watch would otherwise go unseen.
-  void follow();
 
   return {
     has: (serial) => serials.has(serial),
@@ -82,11 +50,7 @@ export async function revokedCertificates(
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    behindSince: () => behindSince,
-    close() {
-      closed = true;
-      stop();
-      if (retry) clearTimeout(retry);
-    },
+    behindSince: following.behindSince,
+    close: following.close,
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { follow, toRecords } from '../core/follow.ts';
 import { recordsListedMax, type JsonValue, type StoredRecord } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -24,8 +25,6 @@ export interface OwnIssuerOptions {
   readonly onWarning: (text: string) => void;
 }
 
-const retryMillis = 1000;
-
 /** What is taken back: one token by its id, all of one grant by the grant's, all of one client by its name. */
 export function takenBackId(
   of: { readonly tokenId: string } | { readonly grantId: string } | { readonly clientId: string },
@@ -48,11 +47,6 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
   let generation = 0;
   /** Until when what is issued counts as taken back, by id. */
   let takenBack = new Map<string, number>();
-  let behindSince: number | null = null;
-  let reading = false;
-  let again = false;
-  let closed = false;
-  let retry: NodeJS.Timeout | null = null;
 
   async function read(): Promise<void> {
     const keys = (await all(SIGNING_KEY)).flatMap(({ value }) => publicKeyOf(value));
@@ -76,39 +70,13 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
     }
   }
 
-  /** One reading at a time, and one more when something changed during it. */
-  async function follow(): Promise<void> {
-    again = true;
-    if (reading || closed) return;
-    reading = true;
-    if (retry) clearTimeout(retry);
-    try {
-      while (again) {
-        again = false;
-        await read();
-      }
-      behindSince = null;
-    } catch (error) {
-      onWarning(
-        `what the authorization server took back cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      );
-      retry = setTimeout(() => void follow(), retryMillis);
-      retry.unref();
-    } finally {
-      reading = false;
-    }
-  }
-
   await read();
-  const stop = store.watch((change) => {
-    const ours =
-      change.topic === 'records' && (change.id.startsWith(`${SIGNING_KEY}/`) || change.id.startsWith(`${TAKEN_BACK}/`));
-    if (change.topic !== 'resync' && !ours) return;
-    behindSince ??= performance.now();
-    void follow();
+  const following = follow({
+    store,
+    concerns: toRecords(SIGNING_KEY, TAKEN_BACK),
+    read,
+    onFailure: (words) => onWarning(`what the authorization server took back cannot be read: ${words}`),
   });
-  // A change between the first reading and the watch would otherwise go unseen.
-  void follow();
 
   return {
     issuer,
@@ -122,12 +90,8 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    behindSince: () => behindSince,
-    close() {
-      closed = true;
-      stop();
-      if (retry) clearTimeout(retry);
-    },
+    behindSince: following.behindSince,
+    close: following.close,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { follow, toRecords } from '../../core/follow.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Route } from '../../core/route.ts';
 import type { Store } from '../../core/store.ts';
@@ -64,38 +65,16 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
   /** Steps that were rolled back here, and perhaps not in the store yet; by step and order. */
   const tripped = new Set<string>();
   const refused = new Map<string, { count: number; readonly culprits: Culprit[] }>();
-  let behindSince: number | null = null;
-  let reading = false;
-  let again = false;
   let closed = false;
-  let retry: NodeJS.Timeout | null = null;
 
-  async function follow(): Promise<void> {
-    again = true;
-    if (reading || closed) return;
-    reading = true;
-    try {
-      while (again) {
-        again = false;
-        state = await storedRamp(store.records, clock());
-      }
-      behindSince = null;
-    } catch (error) {
-      if (closed) return;
-      onWarning(`the ramp cannot be read: ${wordsOf(error)}; it stays as it was`);
-      retry = setTimeout(() => void follow(), retryMillis).unref();
-    } finally {
-      reading = false;
-    }
-  }
-
-  const stop = store.watch(({ topic, id }) => {
-    if (topic !== 'resync' && !(topic === 'records' && id === rampTopicId)) return;
-    behindSince ??= performance.now();
-    void follow();
+  const following = follow({
+    store,
+    concerns: toRecords(rampTopicId),
+    async read() {
+      state = await storedRamp(store.records, clock());
+    },
+    onFailure: (words) => onWarning(`the ramp cannot be read: ${words}; it stays as it was`),
   });
-  // A change between the first reading and the watch would otherwise go unseen.
-  void follow();
 
   const nameOf = ({ orderedAt }: RampState, step: number): string => `${step} ${orderedAt}`;
 
@@ -147,6 +126,7 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
   async function writeRollback({ orderedAt }: RampState, step: number, culprits: readonly Culprit[]): Promise<void> {
     const findings = [`known callers were refused: ${culpritWords(culprits)}`];
     const isOver = (): boolean => closed;
+    let told = false;
     while (!isOver()) {
       try {
         const next = await changeRamp(store.records, clock, (now) =>
@@ -156,7 +136,9 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
         return;
       } catch (error) {
         // Here it holds already; the others go on by themselves, and stop by themselves.
-        onWarning(`a step of the ramp is rolled back here, and not in the store yet: ${wordsOf(error)}`);
+        const words = error instanceof Error ? error.message : String(error);
+        if (!told) onWarning(`a step of the ramp is rolled back here, and not in the store yet: ${words}`);
+        told = true;
         await new Promise((resolve) => setTimeout(resolve, retryMillis).unref());
       }
     }
@@ -179,15 +161,10 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       return !(found.isTried && breaks(now, found.step, verdict, route, request.requestId));
     },
     state: () => state,
-    behindSince: () => behindSince,
+    behindSince: following.behindSince,
     close() {
       closed = true;
-      stop();
-      if (retry) clearTimeout(retry);
+      following.close();
     },
   };
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

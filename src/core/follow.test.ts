@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { memoryStore } from '../stores/memory/store.ts';
+import { follow, toRecords } from './follow.ts';
+
+const now = 1_800_000_000;
+
+/** A follower of records of the kind 'thing', whose readings a test holds back or fails. */
+function followed(t: TestContext) {
+  const store = memoryStore();
+  const told: string[] = [];
+  const world = { readings: 0, atOnce: 0, fault: null as string | null, hold: Promise.resolve() };
+  const following = follow({
+    store,
+    concerns: toRecords('thing'),
+    async read() {
+      world.readings += 1;
+      world.atOnce += 1;
+      assert.equal(world.atOnce, 1, 'one reading at a time');
+      await world.hold;
+      world.atOnce -= 1;
+      if (world.fault !== null) throw new Error(world.fault);
+    },
+    onFailure: (words) => told.push(words),
+  });
+  t.after(() => following.close());
+  const put = (kind: string, id = 'a') => store.records.put({ kind, id, value: null, expiresAt: null }, null, now);
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  return { world, told, following, put, until };
+}
+
+test('reads at once, and again after a change of its own', async (t) => {
+  const { world, following, put, until } = followed(t);
+  await until(() => following.behindSince() === null && world.readings === 1);
+  await put('other');
+  await put('thing-else');
+  await put('thing');
+  await until(() => world.readings === 2);
+});
+
+test('what changes during a reading is read once more, however often it did', async (t) => {
+  const { world, following, put, until } = followed(t);
+  await until(() => world.readings === 1);
+  const held = Promise.withResolvers<void>();
+  world.hold = held.promise;
+  await put('thing', 'a');
+  await until(() => world.readings === 2);
+  for (const id of ['b', 'c', 'd']) await put('thing', id);
+  assert.ok(following.behindSince() !== null);
+  held.resolve();
+  await until(() => following.behindSince() === null);
+  assert.equal(world.readings, 3);
+});
+
+test('what cannot be read is said once, counts as behind, and is read when it can be', async (t) => {
+  const { world, told, following, put, until } = followed(t);
+  await until(() => world.readings === 1);
+  world.fault = 'away';
+  await put('thing');
+  await until(() => world.readings >= 4);
+  assert.deepEqual(told, ['away']);
+  assert.ok(following.behindSince() !== null);
+  world.fault = null;
+  await until(() => following.behindSince() === null);
+});
+
+test('nothing is read after the end', async (t) => {
+  const { world, following, put, until } = followed(t);
+  await until(() => world.readings === 1);
+  following.close();
+  await put('thing');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(world.readings, 1);
+});

@@ -1,0 +1,80 @@
+import type { Change, Store } from './store.ts';
+
+/** Something that is held in memory, and read anew when the store tells of a change to it. */
+export interface Following {
+  /** Since when it is known to be behind the store, by performance.now(); null while it is level. */
+  behindSince(): number | null;
+  close(): void;
+}
+
+export interface FollowOptions {
+  readonly store: Pick<Store, 'watch'>;
+  /** Whether a change is one to it; after a resync it is read in any case. */
+  readonly concerns: (change: Change) => boolean;
+  /** Reads all of it. When it rejects, what was held is to stay. */
+  readonly read: () => Promise<void>;
+  /** Told once for as long as it fails in the same words. */
+  readonly onFailure: (words: string) => void;
+}
+
+const retryMillis = 1000;
+
+/**
+ * Begins with a reading: a change between the caller's first one and the watch would otherwise go unseen. One reading at a time,
+ * and one more when something changed during it; what could not be read is asked again until it can.
+ */
+export function follow({ store, concerns, read, onFailure }: FollowOptions): Following {
+  let behindSince: number | null = null;
+  let reading = false;
+  let again = false;
+  let closed = false;
+  let told = '';
+  let retry: NodeJS.Timeout | null = null;
+
+  async function readAll(): Promise<void> {
+    again = true;
+    if (reading || closed) return;
+    reading = true;
+    if (retry) clearTimeout(retry);
+    try {
+      while (again) {
+        again = false;
+        await read();
+      }
+      behindSince = null;
+      told = '';
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error));
+    } finally {
+      reading = false;
+    }
+  }
+
+  function failed(words: string): void {
+    if (closed) return;
+    if (words !== told) onFailure(words);
+    told = words;
+    retry = setTimeout(() => void readAll(), retryMillis).unref();
+  }
+
+  const stop = store.watch((change) => {
+    if (change.topic !== 'resync' && !concerns(change)) return;
+    behindSince ??= performance.now();
+    void readAll();
+  });
+  void readAll();
+
+  return {
+    behindSince: () => behindSince,
+    close() {
+      closed = true;
+      stop();
+      if (retry) clearTimeout(retry);
+    },
+  };
+}
+
+/** For `concerns`: a change to records of one of these kinds, or to one of these records: 'ramp', 'ramp/current'. */
+export function toRecords(...names: readonly string[]): (change: Change) => boolean {
+  return ({ topic, id }) => topic === 'records' && names.some((name) => id === name || id.startsWith(`${name}/`));
+}
