@@ -42,7 +42,9 @@ export async function shownRamp(parts: RampParts & Pick<Acquaintance, 'hasKey'>)
   const state = await storedRamp(parts.store.records, now);
   if (!state) return null;
   const hasEnded = state.status === 'finished' || state.status === 'withdrawn';
-  const judgement = hasEnded ? null : await judgementOf(parts, state, now);
+  // Of keys and the health address it is shown what was found last: pages ask every few seconds, and there may be many.
+  const gates = { ...state.plan.gates, keyExpiry: false, health: null };
+  const judgement = hasEnded ? null : await judgementOf(parts, { ...state, plan: { ...state.plan, gates } }, now);
   const culprits = [...state.culprits, ...(judgement?.culprits ?? [])];
   const distinct = new Map(culprits.map((one) => [`${one.caller} ${one.route} ${one.reason}`, one]));
   return {

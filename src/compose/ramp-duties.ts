@@ -37,9 +37,10 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
   async function look(): Promise<void> {
     try {
       const state = stack.ramp.state();
-      if (state?.status !== 'running' || !(await leading.take(clock()))) return;
       const now = clock();
-      if (now - state.lookedAt < state.plan.intervalSeconds) return;
+      // The lease is a write, which every replica hears of: only when the time has come.
+      if (state?.status !== 'running' || now - state.lookedAt < state.plan.intervalSeconds) return;
+      if (!(await leading.take(now))) return;
       const judgement = await judgementOf({ store, config: stack.config, hasKey: hasKeyIn(stack.keyring) }, state, now);
       const next = await changeRamp(store.records, clock, (current) =>
         // Somebody was faster: what was judged is no longer what is.

@@ -105,6 +105,12 @@ const slips: readonly [what: string, text: string, said: RegExp][] = [
   ],
 ];
 
+test('a plan that no store could keep is refused', () => {
+  const one = `{ caller: ${'c'.repeat(400)}, routes: ['*'], until: 2026-12-31, owner: ${'o'.repeat(400)}, reason: r }`;
+  const text = `steps: [{ routes: ['*'] }]\nexempt:\n${`  - ${one}\n`.repeat(300)}`;
+  assert.match(faultsOf(text), /the plan is larger than 128 KiB/);
+});
+
 function exemption(whom: string, until: string): string {
   return `steps: [{ routes: ['*'] }]\nexempt: [{ ${whom}${whom === '' ? '' : ', '}routes: ['*'], until: ${until}, owner: o, reason: r }]`;
 }

@@ -100,7 +100,7 @@ export function parseRampPlan(text: string, file: string | null, ground: RampGro
   const written = planSchema.parse(source.value);
   const { gates = {} } = written;
   const { upstreamErrors, decisionTime, clockSkew } = gates;
-  return {
+  const plan: RampPlan = {
     name: written.name ?? 'ramp',
     intervalSeconds: seconds(written.interval ?? '1m') ?? 0,
     minSamples: written.minSamples ?? 20,
@@ -133,7 +133,19 @@ export function parseRampPlan(text: string, file: string | null, ground: RampGro
       reason,
     })),
   };
+  if (Buffer.byteLength(JSON.stringify(plan)) > planBytesMax) throw new ConfigError(file ?? 'the plan', [tooLarge]);
+  return plan;
 }
+
+/** It is kept in one record of the store, together with what becomes of it. */
+const planBytesMax = 131_072;
+const tooLarge: Fault = {
+  source: 'file',
+  line: 0,
+  column: 0,
+  message: 'the plan is larger than 128 KiB',
+  hint: 'name routes by globs, and let fewer callers be exempt',
+};
 
 function findings(root: Place, { routes, now }: RampGround): Fault[] {
   const globFaults = (places: readonly Place[]): Fault[] =>

@@ -21,7 +21,7 @@ export async function judgementOf(
     until: now,
     knows: knownCallers(parts, plan.gates.claims),
     isExempt: (asker) => isExempt(plan.exempt, asker, now),
-    keysUntil: since + current.soakSeconds,
+    keysUntil: plan.gates.keyExpiry ? since + current.soakSeconds : null,
     health: await healthOf(plan.gates.health),
   });
   return judge(plan, evidence);

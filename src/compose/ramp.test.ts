@@ -12,6 +12,7 @@ import { changeRamp, storedRamp } from '../rollout/ramp/record.ts';
 import { paused, promoted, resumed, rolledBack, started, type RampState } from '../rollout/ramp/state.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
+import { decisionRow } from '../stores/store.contract.ts';
 import { hasKeyIn } from './known-callers.ts';
 import { parseConfig } from './load.ts';
 import { rampDuties } from './ramp-duties.ts';
@@ -343,4 +344,31 @@ test('while the store is away nobody is promoted, and a breach is rolled back wh
   assert.deepEqual([(await state()).status, (await state()).step], ['running', 0]);
   records.put = put;
   while ((await state()).status !== 'withdrawn') await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
+test('however many are in the way, a step that failed is rolled back, and what is kept of them is bounded', async (t) => {
+  const { store, time, first, look, oldKey, start, state } = await world(t);
+  await start(`failureLimit: 100\n${plan}`);
+  const minute = Math.ceil((time.now + 60) / 60) * 60;
+  time.now = minute;
+  const long = 'x'.repeat(120);
+  const denied = { outcome: 'deny', mode: 'enforce', service: 'embeddings', route: '/run' } as const;
+  await store.decisions.append(
+    Array.from({ length: 2000 }, (_, number) =>
+      decisionRow(number, {
+        ...denied,
+        time: minute + 1,
+        reason: 'expired',
+        principal: `service:${long}-${number}`,
+      }),
+    ),
+  );
+  time.now = minute + 61;
+  await look();
+  const { status, culprits, findings } = await state();
+  assert.equal(status, 'withdrawn');
+  assert.equal(culprits.length, 50);
+  assert.ok(findings.join().length < 4000, `${findings.join().length} characters`);
+  assert.match(findings.join(), / and [0-9]+ more/);
+  assert.equal((await ask(first, 'embeddings', withKey((await oldKey('old')).key))).outcome, 'would_deny');
 });

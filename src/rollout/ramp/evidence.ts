@@ -33,8 +33,8 @@ export interface EvidenceQuestion {
   /** Whether a caller, as the roll-ups name it, is one of ours. */
   readonly knows: (caller: string) => boolean;
   readonly isExempt: (asker: Asker) => boolean;
-  /** Until when keys must last, epoch seconds. */
-  readonly keysUntil: number;
+  /** Until when keys must last, epoch seconds; null: they are not looked at. */
+  readonly keysUntil: number | null;
   readonly health: Evidence['health'];
 }
 
@@ -66,7 +66,7 @@ export async function evidenceOf(
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),
     skews: farthest(measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
-    endingKeys: await lastKeys(store, callers, until, keysUntil),
+    endingKeys: keysUntil === null ? [] : await lastKeys(store, callers, until, keysUntil),
     health,
   };
 }
@@ -80,7 +80,7 @@ function countOf(groups: readonly RollupGroup[]): number {
 }
 
 /** One for each caller, route and reason. */
-export function culpritsOf(groups: readonly RollupGroup[]): Culprit[] {
+function culpritsOf(groups: readonly RollupGroup[]): Culprit[] {
   const found = new Map<string, Culprit>();
   for (const { caller, service, route, reason, requestId } of groups)
     found.set(JSON.stringify([caller, service, route, reason]), {

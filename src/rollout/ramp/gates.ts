@@ -13,6 +13,12 @@ export interface Judgement {
   readonly culprits: readonly Culprit[];
 }
 
+/** What is kept must stay within a record of the store, or a step that failed could not be rolled back. */
+const culpritsMax = 50;
+const namedMax = 10;
+/** Of callers whose clock or key is found wanting. */
+const findingsMax = 20;
+
 interface Finding {
   readonly answer: Exclude<Answer, 'success'>;
   readonly words: string;
@@ -29,8 +35,8 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
   const answer = failed.length > 0 ? 'failed' : findings.length > 0 ? 'inconclusive' : 'success';
   return {
     answer,
-    findings: (failed.length > 0 ? failed : findings).map(({ words }) => words),
-    culprits: [...evidence.refused, ...evidence.wouldBeRefused],
+    findings: (failed.length > 0 ? failed : findings).slice(0, findingsMax).map(({ words }) => words),
+    culprits: [...evidence.refused, ...evidence.wouldBeRefused].slice(0, culpritsMax),
   };
 }
 
@@ -87,7 +93,9 @@ function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): F
 }
 
 export function culpritWords(culprits: readonly Culprit[]): string {
-  return culprits.map(({ caller, route, reason }) => `${caller} at ${route} (${reason})`).join(', ');
+  const words = culprits.slice(0, namedMax).map(({ caller, route, reason }) => `${caller} at ${route} (${reason})`);
+  const more = culprits.length - namedMax;
+  return words.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function percent(part: number): string {
