@@ -12,6 +12,7 @@ import { secretFromFile, secretFromStdin, signingKeyFromFile } from '../secret-i
 import { readCapturedRequest, type CapturedRequest } from '../sign/captured-request.ts';
 import { explainReceivedHttp, signHttp } from '../sign/http-signature.ts';
 import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
+import { saySent, saySigned, type Explained } from '../sign/say-signed.ts';
 import { sendSigned } from '../sign/send-signed.ts';
 import { splitUrl, timestampOption } from '../sign/sign-options.ts';
 import { atWork, sealOf } from '../workplace.ts';
@@ -38,14 +39,7 @@ export async function sign(invocation: Invocation): Promise<number> {
   const order = await readOrder(invocation);
   const signed = signServiceRequest({ ...order, timestamp: timestampOption(invocation) });
   if (invocation.flag('send')) return send(invocation, order, signed);
-  const { out } = invocation;
-  const parts = explanation(order, signed);
-  if (invocation.json) out.json({ headers: named(signed.headers), ...(invocation.flag('explain') ? parts : {}) });
-  else {
-    if (invocation.flag('explain')) for (const line of explanationLines(parts, invocation)) out.line(line);
-    for (const [name, value] of Object.entries(named(signed.headers))) out.line(`${name}: ${value}`);
-  }
-  return EXIT.done;
+  return saySigned(invocation, named(signed.headers), explained(order, signed, invocation));
 }
 
 async function readOrder(invocation: Invocation): Promise<Order> {
@@ -105,6 +99,11 @@ function explanation(
   };
 }
 
+function explained(order: Order, signed: SignedServiceRequest, invocation: Invocation): Explained {
+  const parts = explanation(order, signed);
+  return { parts, lines: explanationLines(parts, invocation) };
+}
+
 function explanationLines(
   { message, parts, not_signed: notSigned, key_fingerprint: key }: Explanation,
   { out }: Invocation,
@@ -124,17 +123,9 @@ function explanationLines(
 }
 
 async function send(invocation: Invocation, order: Order, signed: SignedServiceRequest): Promise<number> {
-  const { out } = invocation;
-  const { status, text, reason, refusedHere } = await sendSigned(order, signed.headers);
-  const difference = refusedHere ? await whyRefused(invocation, order, signed, reason ?? '') : null;
-  if (invocation.json) out.json({ status, reason, difference, ...explanation(order, signed) });
-  else {
-    if (invocation.flag('explain'))
-      for (const line of explanationLines(explanation(order, signed), invocation)) out.line(line);
-    out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${text}`);
-    if (difference !== null) out.line(difference);
-  }
-  return refusedHere ? EXIT.refused : EXIT.done;
+  const answer = await sendSigned(order, signed.headers);
+  const difference = answer.refusedHere ? await whyRefused(invocation, order, signed, answer.reason ?? '') : null;
+  return saySent(invocation, answer, difference, explained(order, signed, invocation));
 }
 
 const WHY: Readonly<Record<string, string>> = {

@@ -18,6 +18,7 @@ import { signingKeyOrPem } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
 import type { CapturedRequest } from './captured-request.ts';
 import { heldSignatureKeys } from './held-keys.ts';
+import { saySent, saySigned, type Explained } from './say-signed.ts';
 import { sendSigned } from './send-signed.ts';
 import { splitUrl, timestampOption } from './sign-options.ts';
 
@@ -36,14 +37,7 @@ export async function signHttp(invocation: Invocation): Promise<number> {
   const order = await readOrder(invocation);
   const signed = await signHttpRequest(order.request, order.key);
   if (invocation.flag('send')) return send(invocation, order, signed);
-  const { out } = invocation;
-  const headers = named(signed.headers);
-  if (invocation.json) out.json({ headers, ...(invocation.flag('explain') ? explanation(order, signed) : {}) });
-  else {
-    if (invocation.flag('explain')) for (const line of explanationLines(order, signed, invocation)) out.line(line);
-    for (const [name, value] of Object.entries(headers)) out.line(`${name}: ${value}`);
-  }
-  return EXIT.done;
+  return saySigned(invocation, named(signed.headers), explained(order, signed, invocation));
 }
 
 async function readOrder(invocation: Invocation): Promise<Order> {
@@ -130,11 +124,12 @@ function explanation({ request, key, fingerprint: print }: Order, { base }: Sign
   };
 }
 
-function explanationLines(order: Order, signed: Signed, { out }: Invocation): string[] {
-  const { parts, not_signed: notSigned, key_fingerprint: print } = explanation(order, signed);
+function explained(order: Order, signed: Signed, { out }: Invocation): Explained {
+  const whole = explanation(order, signed);
+  const { parts, not_signed: notSigned, key_fingerprint: print } = whole;
   const row = (name: string, text: string): string => `  ${out.paint('dim', name.padEnd(10))}  ${text}`;
   const when = new Date(parts.created * 1000).toISOString().replace('.000Z', 'Z');
-  return [
+  const lines = [
     'The signature base: these lines, joined by line feeds, without one at the end:',
     ...signed.base.split('\n').map((line) => `  ${out.paint('cyan', line)}`),
     row('keyid', parts.keyid),
@@ -143,20 +138,14 @@ function explanationLines(order: Order, signed: Signed, { out }: Invocation): st
     row('not signed', notSigned.join(', ')),
     `Signed with the key of the fingerprint ${print}:`,
   ];
+  return { parts: whole, lines };
 }
 
 async function send(invocation: Invocation, order: Order, signed: Signed): Promise<number> {
-  const { out } = invocation;
   const { request, origin } = order;
-  const { status, text, reason, refusedHere } = await sendSigned({ ...request, origin }, signed.headers);
-  const difference = refusedHere ? await whyRefused(invocation, order, signed, reason ?? '') : null;
-  if (invocation.json) out.json({ status, reason, difference, ...explanation(order, signed) });
-  else {
-    if (invocation.flag('explain')) for (const line of explanationLines(order, signed, invocation)) out.line(line);
-    out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${text}`);
-    if (difference !== null) out.line(difference);
-  }
-  return refusedHere ? EXIT.refused : EXIT.done;
+  const answer = await sendSigned({ ...request, origin }, signed.headers);
+  const difference = answer.refusedHere ? await whyRefused(invocation, order, signed, answer.reason ?? '') : null;
+  return saySent(invocation, answer, difference, explained(order, signed, invocation));
 }
 
 const WHY: Readonly<Record<string, string>> = {
