@@ -9,6 +9,7 @@ import {
   type EventRow,
   type EventStore,
 } from '../core/event.ts';
+import { storableText } from '../core/storable-text.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { bounded } from './decision-row.ts';
 import { terminalSafe } from './log-line.ts';
@@ -39,7 +40,8 @@ export function linkBehind(chain: Chain, head: ChainHead | null, act: Act, actor
   const sequence = (head?.sequence ?? 0) + 1;
   // A clock that was set back must not make what came later look earlier.
   const time = Math.max(Math.round(now * 1000) / 1000, head?.time ?? 0);
-  const who = bounded(actor.id, nameMax);
+  // It stands beside the text as well, and must be there what it is in it.
+  const who = storableText(bounded(actor.id, nameMax));
   const content: LinkContent = {
     sequence,
     time: new Date(Math.round(time * 1000)).toISOString(),

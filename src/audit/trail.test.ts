@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Act, Actor, EventStore } from '../core/event.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
 import { contentOf, verifyChain } from './verify-chain.ts';
 import { trail } from './trail.ts';
 
@@ -66,6 +70,26 @@ test('shows no key that somebody wrote into a reason, and no character that a te
   const [row] = await events.list('events', { limit: 1 });
   assert.doesNotMatch(row?.text ?? '', /aaaa|\u202e|\u009b/);
   assert.match(contentOf(row?.text ?? '')?.reason ?? '', /^leaked cs_sk_0123456789_…/);
+});
+
+test('keeps an event whatever characters its actor has, and finds it unchanged', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'trail-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const store = sqliteStore({ file: join(folder, 'store.db') });
+  t.after(() => store.close());
+  await store.migrate();
+  const { taken } = trailOn(store.events);
+  // The last one is cut within a character.
+  const names = ['half \ud83d', 'nul \0', `${'a'.repeat(510)}\u{1f511}`.repeat(2)];
+  for (const id of names) await taken.record({ type: 'mode.set', subject: 's' }, { ...admin, id });
+  await taken.close();
+  const rows = await store.events.list('events', { limit: 10 });
+  assert.deepEqual(
+    rows.map(({ actor }) => actor),
+    ['half \ufffd', 'nul \ufffd', `${'a'.repeat(510)}\ufffd…`],
+  );
+  const stand = await verifyChain({ rows, chain: 'events', expected: [] });
+  assert.deepEqual([stand.fault, stand.count], [null, 3]);
 });
 
 test('keeps what happens while the store is away, in its order, and writes nothing twice when an answer was lost', async () => {

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { ofStrangers } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
 import { pruneRollups, rollupParts, rollupsBetween, rollupStatements, rollupValues } from './rollups.ts';
-import { storableText } from './text.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 type Column = readonly [column: string, field: keyof DecisionRow, type: 'text' | 'float8'];

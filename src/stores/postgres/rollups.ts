@@ -1,8 +1,8 @@
 import type { RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
 import { measureTogether, type GroupToAdd, type RolledUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
-import { storableText } from './text.ts';
 
 type Type = 'text' | 'float8' | 'int';
 

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, type TokenStore } from '../../core/store.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { jsonObject, stringList } from '../json.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 import type { Feed } from './feed.ts';
-import { storableText } from './text.ts';
 
 type TokenRow = Omit<TokenRecord, 'scopes' | 'allowedIps' | 'metadata' | 'tokenHash'> & {
   readonly tokenHash: string | null;

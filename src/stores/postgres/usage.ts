@@ -1,7 +1,7 @@
 import type { KeyUse } from '../../core/credential.ts';
 import { usesKeptMax, type UsageStore } from '../../core/store.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
-import { storableText } from './text.ts';
 
 type Column = readonly [column: string, field: keyof KeyUse, type: 'text' | 'float8'];
 
