@@ -287,6 +287,25 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     assert.equal(await opened(own), 200);
   });
 
+  it('takes nobody along with a message that is nested too deeply to be passed on', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    assert.equal(await said(await clientV1(t, stack, stack.keys[0]), 'deep'), 'still here');
+    await until('it is told', () => stack.told.some((line) => /what is no message: .*\[\[\[/.test(line)));
+  });
+
+  it('may speak faster than its client reads, and nothing piles up for that', async (t) => {
+    const warned: string[] = [];
+    const onWarning = ({ name }: Error): void => void warned.push(name);
+    process.on('warning', onWarning);
+    t.after(() => process.off('warning', onWarning));
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const client = await clientV1(t, stack, stack.keys[0]);
+    let last = -1;
+    await client.callTool({ name: 'burst' }, undefined, { onprogress: ({ progress }) => void (last = progress) });
+    assert.equal(last, 4999);
+    assert.deepEqual(warned, []);
+  });
+
   it('is ended when nobody uses it', slow, async (t) => {
     const stack = await stdioStack(t, { args: [misbehaving], processes: { idle: '5s' } });
     const used = await open(stack, stack.keys[0]);

@@ -83,6 +83,11 @@ export class Seat {
     const headers: Record<string, string> = this.session === null ? {} : { 'mcp-session-id': this.session };
     for (const message of messages) if (!isRequest(message)) this.#tell(message);
     if (requests.length === 0) return void res.writeHead(202, headers).end();
+    let held = false;
+    const release = (): void => {
+      if (held) this.process.resume();
+      held = false;
+    };
     const answer = new PostAnswer({
       res,
       awaited: requests.length,
@@ -90,7 +95,10 @@ export class Seat {
       patienceMillis: Math.min(patienceMillisMax, this.#silenceMillis / 2),
       headers,
       statusOf: this.session === null ? statusOf : () => 200,
-      onFull: () => this.#hold(res),
+      onFull: () => {
+        held = true;
+        this.process.pause();
+      },
     });
     this.#posts.add(answer);
     const sent = requests.map((message) => {
@@ -98,7 +106,9 @@ export class Seat {
       if (own === null) answer.finish(rpcError(message['id'], -32000, 'The MCP server takes no more requests now'));
       return own;
     });
+    res.on('drain', release);
     res.on('close', () => {
+      release();
       this.#lastUsed = performance.now();
       this.#posts.delete(answer);
       let left = false;
@@ -179,12 +189,6 @@ export class Seat {
     if (!('id' in message)) return;
     this.#questions.delete(JSON.stringify(message['id']));
     this.process.send(rpcError(message['id'], -32000, 'The client does not listen'));
-  }
-
-  #hold(res: ServerResponse): void {
-    this.process.pause();
-    res.once('drain', () => this.process.resume());
-    res.once('close', () => this.process.resume());
   }
 }
 
