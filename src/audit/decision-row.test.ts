@@ -54,7 +54,9 @@ test('what a caller chooses is cut to a bounded length', () => {
   const long = 'x'.repeat(100_000);
   const request = requestTo({ method: long, path: `/${long}`, service: long, requestId: long, remoteAddress: long });
   const rowOf = (proven: boolean) => {
-    const verdict = deny('not_allowed', long, { caller: { id: proven ? 'service:aidb' : long, proven } });
+    const caller = { id: proven ? 'service:aidb' : long, proven };
+    // The serial of a certificate that anybody made.
+    const verdict = deny('not_allowed', long, { caller, credentialId: long });
     return decisionRow(decisionOf({ verdict, outcome: 'deny' }), request, now);
   };
   const known = rowOf(true);
@@ -63,8 +65,8 @@ test('what a caller chooses is cut to a bounded length', () => {
   const stranger = rowOf(false);
   assert.deepEqual([stranger.path.length, stranger.note.length], [256, 256]);
   assert.ok(JSON.stringify(stranger).length < 2500);
-  const refused = refusedRow(deny('bad_request', long), request, now);
-  assert.deepEqual([refused.path.length, refused.note.length], [256, 256]);
+  const refused = refusedRow(deny('bad_request', long, { credentialId: long }), request, now);
+  assert.deepEqual([refused.path.length, refused.note.length, refused.credentialId.length], [256, 256, 256]);
 });
 
 test('a refusal without a decision is kept as a denial in enforce, its query cut off', () => {
