@@ -36,6 +36,7 @@ schemeContract('client-certificate', () => ({
     { what: 'expired at the handshake', request: shown({ fault: 'CERT_HAS_EXPIRED' }), reason: 'expired' },
     { what: 'expired since', request: shown({ notAfter: now }), reason: 'expired' },
     { what: 'not yet valid', request: shown({ notBefore: now + 1 }), reason: 'expired' },
+    { what: 'a time that cannot be read', request: shown({ notAfter: Number.NaN }), reason: 'expired' },
     { what: 'revoked', request: shown({ serial: 'dead' }), reason: 'revoked' },
     { what: 'an authority', request: shown({ isAuthority: true }), reason: 'invalid_credentials' },
     { what: 'no name', request: shown({ uris: [] }), reason: 'invalid_credentials' },

@@ -48,8 +48,8 @@ export function clientCertificate({ names, isRevoked, clock, authorization }: Cl
     if (fault !== null && !expiredCodes.has(fault))
       return deny('invalid_credentials', `the client certificate ${serial} is not trusted: ${fault}`, details);
     const now = clock();
-    // A connection may outlast its certificate, so what held when it was opened is asked again.
-    if (fault !== null || now < notBefore || now >= notAfter)
+    // A connection may outlast its certificate, so what held when it was opened is asked again. A time that cannot be read is NaN.
+    if (fault !== null || !(now >= notBefore && now < notAfter))
       return deny(
         'expired',
         `the client certificate ${serial} is valid from ${time(notBefore)} to ${time(notAfter)}`,
@@ -98,5 +98,5 @@ function serviceOf(certificate: ClientCertificate, known: CertificateNames): { n
 }
 
 function time(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
+  return Number.isNaN(seconds) ? 'nobody knows when' : new Date(seconds * 1000).toISOString();
 }
