@@ -47,12 +47,12 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
         ...(files.ca !== null && { ca: plainFile(files.ca) }),
       };
       const now = JSON.stringify(read);
-      if (now === seen) return;
       // Throws for what is no certificate, and for a key of another one.
-      createSecureContext(read);
+      if (now !== seen) createSecureContext(read);
+      fault = '';
+      if (now === seen) return;
       seen = now;
       options = read;
-      fault = '';
       onChange(read);
     } catch (error) {
       const words = `${what}: ${error instanceof Error ? error.message : String(error)}`;
