@@ -1,6 +1,5 @@
 import type { KeyRecord } from '../core/credential.ts';
-import type { RecordEntry } from '../core/record.ts';
-import { recordsListedMax } from '../core/record.ts';
+import { everyRecord, type RecordEntry } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { BackupError, type AuditHead, type HeldKey, type State } from './state.ts';
@@ -33,12 +32,8 @@ function held(record: KeyRecord, seal: () => Seal): HeldKey {
 async function readRecords(store: Store, now: number): Promise<RecordEntry[]> {
   const found: RecordEntry[] = [];
   for (const kind of (await store.records.kinds()).filter((each) => !passing.has(each))) {
-    for (let after = ''; ;) {
-      const page = await store.records.list(kind, now, { after });
-      for (const { id, value, expiresAt } of page) found.push({ kind, id, value, expiresAt });
-      if (page.length < recordsListedMax) break;
-      after = page.at(-1)?.id ?? '';
-    }
+    for (const { id, value, expiresAt } of await everyRecord(store.records, kind, now))
+      found.push({ kind, id, value, expiresAt });
   }
   return found;
 }

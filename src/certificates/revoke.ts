@@ -1,5 +1,5 @@
 import { revokedCertificateKind } from '../core/certificate.ts';
-import { recordsListedMax, type RecordStore } from '../core/record.ts';
+import { everyRecord, type RecordStore } from '../core/record.ts';
 import { CertificateError } from './certificate-error.ts';
 import { authorityKind, certificateKind, type CertificateRecord } from './internal-ca.ts';
 
@@ -10,22 +10,11 @@ export interface ListedCertificate extends CertificateRecord {
 
 /** Certificates that have not expired, those that end first first. */
 export async function listCertificates(records: RecordStore, now: number): Promise<ListedCertificate[]> {
-  const revoked = new Set((await all(records, revokedCertificateKind, now)).map(({ id }) => id));
-  const found = await all(records, certificateKind, now);
+  const revoked = new Set((await everyRecord(records, revokedCertificateKind, now)).map(({ id }) => id));
+  const found = await everyRecord(records, certificateKind, now);
   return found
     .map(({ id, value }) => ({ ...(value as unknown as CertificateRecord), serial: id, revoked: revoked.has(id) }))
     .sort((a, b) => a.notAfter - b.notAfter);
-}
-
-async function all(records: RecordStore, kind: string, now: number) {
-  const found = [];
-  for (let after = ''; ;) {
-    const page = await records.list(kind, now, { after });
-    found.push(...page);
-    const last = page.at(-1);
-    if (!last || page.length < recordsListedMax) return found;
-    after = last.id;
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { revokedCertificateKind } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import { follow, toRecords } from '../core/follow.ts';
-import { recordsListedMax } from '../core/record.ts';
+import { everyRecord } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 
 /** Certificates that were ended before their time, by serial. */
@@ -24,14 +24,7 @@ export async function revokedCertificates(
   let serials = await read();
 
   async function read(): Promise<ReadonlySet<string>> {
-    const found = new Set<string>();
-    for (let after = ''; ;) {
-      const page = await store.records.list(revokedCertificateKind, clock(), { after });
-      for (const { id } of page) found.add(id);
-      const last = page.at(-1);
-      if (!last || page.length < recordsListedMax) return found;
-      after = last.id;
-    }
+    return new Set((await everyRecord(store.records, revokedCertificateKind, clock())).map(({ id }) => id));
   }
 
   const following = follow({

@@ -53,6 +53,20 @@ export interface RecordPage {
 export const recordBytesMax = 262_144;
 export const recordsListedMax = 1000;
 
+/** All of one kind that have not expired, by id, however many there are. */
+export async function everyRecord(
+  records: Pick<RecordStore, 'list'>,
+  kind: string,
+  now: number,
+): Promise<StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  for (;;) {
+    const page = await records.list(kind, now, { after: found.at(-1)?.id ?? '' });
+    found.push(...page);
+    if (page.length < recordsListedMax) return found;
+  }
+}
+
 /** Thrown for an entry that no store takes; compared by code. */
 export class RecordError extends Error {
   readonly code = 'record_invalid';

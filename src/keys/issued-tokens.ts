@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { follow, toRecords } from '../core/follow.ts';
-import { recordsListedMax, type JsonValue, type StoredRecord } from '../core/record.ts';
+import { everyRecord, type JsonValue } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { keyFinder, type IssuedTo, type TokenIssuer } from '../schemes/oauth/index.ts';
@@ -49,25 +49,17 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
   let takenBack = new Map<string, number>();
 
   async function read(): Promise<void> {
-    const keys = (await all(SIGNING_KEY)).flatMap(({ value }) => publicKeyOf(value));
+    const keys = (await everyRecord(store.records, SIGNING_KEY, clock())).flatMap(({ value }) => publicKeyOf(value));
     const text = JSON.stringify(keys);
     if (text !== known) {
       find = keyFinder({ keys });
       known = text;
       generation += 1;
     }
-    takenBack = new Map((await all(TAKEN_BACK)).map(({ id, value }) => [id, momentOf(value)]));
+    takenBack = new Map(
+      (await everyRecord(store.records, TAKEN_BACK, clock())).map(({ id, value }) => [id, momentOf(value)]),
+    );
     for (const listener of listeners) listener();
-  }
-
-  async function all(kind: string): Promise<StoredRecord[]> {
-    const found: StoredRecord[] = [];
-    for (;;) {
-      const after = found.at(-1)?.id;
-      const page = await store.records.list(kind, clock(), after === undefined ? {} : { after });
-      found.push(...page);
-      if (page.length < recordsListedMax) return found;
-    }
   }
 
   await read();

@@ -1,6 +1,6 @@
 import type { JWK } from 'jose';
 import type { Clock } from '../../core/clock.ts';
-import { recordsListedMax, type RecordStore, type StoredRecord } from '../../core/record.ts';
+import { everyRecord, type RecordStore } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
@@ -71,7 +71,9 @@ export async function createClient(order: ClientOrder, options: ClientsOptions):
 }
 
 export async function listClients({ records, clock }: ClientsOptions): Promise<ListedClient[]> {
-  return (await all(CLIENT, records, clock())).map(({ value }) => listed(value as Readonly<Record<string, unknown>>));
+  return (await everyRecord(records, CLIENT, clock())).map(({ value }) =>
+    listed(value as Readonly<Record<string, unknown>>),
+  );
 }
 
 /**
@@ -85,7 +87,7 @@ export async function revokeClient(clientId: string, options: ClientsOptions): P
   const known = await records.get(CLIENT, sha256Hex(clientId), now);
   if (known && !(await records.remove(CLIENT, known.id, known.revision, now)))
     throw new StoreError('store_unavailable', 'the client is being written by somebody else; try again');
-  const grants = (await all('oauth-grant', records, now)).filter(
+  const grants = (await everyRecord(records, 'oauth-grant', now)).filter(
     ({ value }) => (value as Readonly<Record<string, unknown>>)['clientId'] === clientId,
   );
   for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, now);
@@ -95,16 +97,6 @@ export async function revokeClient(clientId: string, options: ClientsOptions): P
   const entry = { kind: TAKEN_BACK, id, value: { at: now }, expiresAt: now + accessTokenSeconds + 60 };
   await records.put(entry, before?.revision ?? null, now);
   return grants.length;
-}
-
-async function all(kind: string, records: RecordStore, now: number): Promise<StoredRecord[]> {
-  const found: StoredRecord[] = [];
-  for (;;) {
-    const after = found.at(-1)?.id;
-    const page = await records.list(kind, now, after === undefined ? {} : { after });
-    found.push(...page);
-    if (page.length < recordsListedMax) return found;
-  }
 }
 
 function listed(value: Readonly<Record<string, unknown>>): ListedClient {
