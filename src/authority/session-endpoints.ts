@@ -8,14 +8,13 @@ import type { LoginResult } from '../operators/login.ts';
 import { passwordFault } from '../operators/password-rules.ts';
 import { newRecoveryCodes, withEnrolment, withOffer, withoutSecondFactor } from '../operators/second-factor.ts';
 import type { OpenSession } from '../operators/sessions.ts';
-import { bodyJson } from './body.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { confirmFault, pageFault, sessionOf } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
+import { readBody } from './read-body.ts';
 import { refusalReply, success, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
 import { sessionCookieLine } from './session-cookie.ts';
-import { faultsOf } from './shape.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
 const text = (max: number) => z.string({ error: 'must be a string' }).max(max, { error: `is at most ${max} long` });
@@ -180,13 +179,6 @@ function awaited(work: (exchange: Exchange) => Promise<Reply | Refused>): Handle
 
 async function pageBody<T extends z.ZodType>(exchange: Exchange, schema: T): Promise<z.infer<T> | Refused> {
   return pageFault(exchange) ?? readBody(exchange, schema);
-}
-
-async function readBody<T extends z.ZodType>({ req, res }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
-  const body = await bodyJson(req, res);
-  if (!body.ok) return refused(body.reason, body.words);
-  const parsed = schema.safeParse(body.value);
-  return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));
 }
 
 /** The same for a wrong name, password and code. */
