@@ -362,6 +362,7 @@ const proofs: readonly (readonly [what: string, claims: Claims, header?: Record<
   ['from the future', { iat: now() + 3600 }],
   ['without an id', { jti: undefined }],
   ['of another type', {}, { typ: 'JWT' }],
+  ['without a key', {}, { jwk: null }],
 ];
 for (const [what, claims, header] of proofs)
   test(`RFC 9449 §4.3: refuses a proof ${what}`, async () => {

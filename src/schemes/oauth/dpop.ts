@@ -36,8 +36,10 @@ export async function proofFault(request: AuthRequest, rules: ProofRules): Promi
   } catch {
     return wrong('the DPoP proof is no JWT');
   }
-  const { jwk } = header;
-  if (header.typ !== 'dpop+jwt' || !ALGORITHMS.includes(header.alg ?? '') || typeof jwk !== 'object' || 'd' in jwk)
+  // Whoever wrote the header may have written null where the library's types know an object or nothing.
+  const jwk = header.jwk ?? null;
+  const isOurs = header.typ === 'dpop+jwt' && ALGORITHMS.includes(header.alg ?? '');
+  if (!isOurs || typeof jwk !== 'object' || jwk === null || 'd' in jwk)
     return wrong('the header of the DPoP proof is not as RFC 9449 has it');
   const { htm, htu, jti, iat, ath } = claims as Record<string, unknown>;
   if (typeof jti !== 'string' || jti === '' || jti.length > 512) return wrong('the DPoP proof has no id');
