@@ -5,6 +5,7 @@ import { durationPattern, sizePattern } from './quantities.ts';
 /** The small words of the configuration file, of which schema.ts is made. */
 
 export const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+export const trustDomainPattern = /^[a-z0-9._-]{1,255}$/;
 const hostPattern = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
 export const mode = z.enum(['off', 'report', 'enforce']);

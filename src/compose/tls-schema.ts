@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, file } from './schema-words.ts';
+import { duration, file, trustDomainPattern } from './schema-words.ts';
 
 const serverFiles = {
   cert: file.describe('PEM file of the certificate, with those between it and its authority.'),
@@ -13,7 +13,7 @@ export const listenTls = z.strictObject({
     .describe('PEM file of the authorities whose client certificates count; without it none is asked for.'),
   trustDomain: z
     .string()
-    .regex(/^[a-z0-9._-]{1,255}$/, { error: 'write the trust domain of your SPIFFE ids: stack.internal' })
+    .regex(trustDomainPattern, { error: 'write the trust domain of your SPIFFE ids: stack.internal' })
     .optional()
     .describe('A certificate with the SPIFFE id spiffe://<trustDomain>/<service> proves that service.'),
   subjects: z

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ClientCertificate } from '../../core/certificate.ts';
+import { plainSerial, type ClientCertificate } from '../../core/certificate.ts';
 
 /** Nothing about it changes as long as the connection lasts: renegotiation is refused. */
 const known = new WeakMap<Socket, ClientCertificate | null>();
@@ -20,7 +20,7 @@ function read(socket: TLSSocket): ClientCertificate | null {
   const names = [...certificate.subject.matchAll(/^CN=(.*)$/gm)].map(([, name]) => name as string);
   return {
     fault: socket.authorized ? null : String(socket.authorizationError),
-    serial: certificate.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''),
+    serial: plainSerial(certificate.serialNumber),
     commonName: names.length === 1 ? (names[0] as string) : null,
     uris: urisOf(certificate.subjectAltName ?? ''),
     notBefore: Math.ceil(Date.parse(certificate.validFrom) / 1000),

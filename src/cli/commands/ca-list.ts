@@ -1,5 +1,6 @@
 import { bundleOf } from '../../certificates/internal-ca.ts';
 import { listCertificates, revokeCertificate } from '../../certificates/revoke.ts';
+import { plainSerial } from '../../core/certificate.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
@@ -68,10 +69,7 @@ export async function caBundle(invocation: Invocation): Promise<number> {
 
 export async function caRevoke(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
-  const serial = (invocation.positionals[0] ?? '')
-    .toLowerCase()
-    .replaceAll(':', '')
-    .replace(/^0+(?=.)/, '');
+  const serial = plainSerial(invocation.positionals[0] ?? '');
   if (!/^[0-9a-f]{1,40}$/.test(serial)) throw usage('SERIAL is a number in hex', 'countersign ca list shows it.');
   return atWork(invocation, async (place) => {
     const { store } = place;

@@ -2,15 +2,14 @@ import { resolve } from 'node:path';
 import { internalCa, type AuthoritySettings, type InternalCa } from '../../certificates/internal-ca.ts';
 import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../certificates/kept-files.ts';
 import { isNetwork } from '../../certificates/name-constraints.ts';
+import { servicePattern, trustDomainPattern } from '../../compose/schema-words.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { durationSeconds } from '../duration.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
 
-const domainPattern = /^[a-z0-9._-]{1,255}$/;
 const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-const servicePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 export function caOf({ config, store }: Workplace, invocation: Invocation): InternalCa {
   return internalCa({ records: store.records, seal: () => sealOf(config, invocation), clock: systemClock });
@@ -19,7 +18,8 @@ export function caOf({ config, store }: Workplace, invocation: Invocation): Inte
 export async function caInit(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
   const trustDomain = invocation.text('trust-domain') ?? 'stack.internal';
-  if (!domainPattern.test(trustDomain)) throw usage(`--trust-domain is a name in lower case, not "${trustDomain}"`);
+  if (!trustDomainPattern.test(trustDomain))
+    throw usage(`--trust-domain is a name in lower case, not "${trustDomain}"`);
   const given = invocation.texts('dns');
   const dns = given.length > 0 ? given : [trustDomain, 'localhost'];
   const wrong = dns.find((name) => !namePattern.test(name));
