@@ -588,3 +588,24 @@ test('parameters sent twice are refused', async () => {
   assert.equal(page.landed?.searchParams.get('error'), 'invalid_request');
   assert.equal(page.landed?.origin, new URL(redirect).origin);
 });
+
+test('RFC 7591 §5: who registers again and again is stopped, whichever address of its network it takes', async (t) => {
+  const { admin } = await oauthStack(t as never, {
+    yaml: () => `
+trustedProxies: [127.0.0.1]
+oauth: { server: { registration: true } }
+services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
+`,
+  });
+  const statuses: number[] = [];
+  for (let host = 1; host <= 21; host += 1) {
+    const answer = await fetch(`${admin}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': `2001:db8:1:2::${host}` },
+      body: JSON.stringify({ redirect_uris: [redirect], token_endpoint_auth_method: 'none' }),
+    });
+    statuses.push(answer.status);
+    await answer.body?.cancel();
+  }
+  assert.deepEqual(statuses, [...Array<number>(20).fill(201), 429]);
+});

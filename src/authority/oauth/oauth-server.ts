@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { OauthServerConfig, StackConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
+import { addressGroup } from '../../policies/address-group.ts';
 import type { Exchange } from '../exchange.ts';
 import { refusalReply, type Reply } from '../reply.ts';
 import { refused, refusedBy } from '../refused.ts';
@@ -76,7 +77,7 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     const { limits } = stack.store;
     const { perAddress, all, windowSeconds } = registrations;
     for (const [key, limit] of [
-      [`oauth-register:${request.remoteAddress}`, perAddress],
+      [`oauth-register:${addressGroup(request.remoteAddress)}`, perAddress],
       ['oauth-register', all],
     ] as const) {
       const { allowed, retryAfter } = await limits.take(key, limit, windowSeconds, stack.clock());
