@@ -609,3 +609,23 @@ services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
   }
   assert.deepEqual(statuses, [...Array<number>(20).fill(201), 429]);
 });
+
+test('all that is agreed to is shown, however much it is', async (t) => {
+  const scopes = Array.from({ length: 8 }, (_, index) => `${'s'.repeat(100)}:${index}`);
+  const { admin, gateway, stack } = await oauthStack(t as never, {
+    yaml: () => `
+oauth: { server: {} }
+services:
+  files: { upstream: 'http://127.0.0.1:9', accept: [oauth], oauth: { scopes: ${JSON.stringify(scopes)} } }
+`,
+  });
+  const { clientId } = await createClient(
+    { name: 'A client', redirectUris: [redirect], device: false, scopes: [], jwks: null },
+    { records: stack.store.records, clock: stack.clock, accessTokenSeconds: 300 },
+  );
+  const { search } = new URL(question({ clientId, scope: scopes.join(' '), resource: `${gateway}/files` }).url);
+  const browser = plainBrowser(admin);
+  const login = await browser.open(`${admin}/oauth/authorize${search}`);
+  const consent = await browser.submit(login, '/login', { token: adminToken });
+  for (const scope of scopes) assert.ok(consent.body.includes(scope), `${scope} is not shown: ${consent.body}`);
+});

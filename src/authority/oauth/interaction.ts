@@ -113,22 +113,21 @@ async function consentPage(details: Details, provider: Provider): Promise<Page> 
   const client = await provider.Client.find(clientId);
   const { scopes, resources } = asked(details);
   const redirect = typeof params['redirect_uri'] === 'string' ? params['redirect_uri'] : null;
-  const rows: (readonly [string, string])[] = [
-    ['Client', client?.clientName ?? clientId],
-    ['Its id', clientId],
-    ...(client?.clientUri === undefined ? [] : [['Its page, as it says', client.clientUri] as const]),
-    ['The answer goes to', redirect === null ? 'the device that shows the code' : hostOf(redirect)],
-    ['It wants to use', resources.join(', ') || 'nothing'],
-    [
-      'With the scopes',
-      scopes.filter((scope) => scope !== 'openid' && scope !== 'offline_access').join(', ') || 'none',
-    ],
-    ['As', session?.accountId ?? ''],
+  const named = scopes.filter((scope) => scope !== 'openid' && scope !== 'offline_access');
+  const rows: (readonly [string, readonly string[]])[] = [
+    ['Client', [client?.clientName ?? clientId]],
+    ['Its id', [clientId]],
+    ...(client?.clientUri === undefined ? [] : [['Its page, as it says', [client.clientUri]] as const]),
+    ['The answer goes to', [redirect === null ? 'the device that shows the code' : hostOf(redirect)]],
+    ['It wants to use', resources.length > 0 ? resources : ['nothing']],
+    ['With the scopes', named.length > 0 ? named : ['none']],
+    ['As', [session?.accountId ?? '']],
   ];
+  // Each value by itself: what is shown is cut where it is long, and nothing may hide behind the end of a list.
   const list: readonly Html[] = rows.map(
-    ([name, value]) =>
+    ([name, values]) =>
       html`<dt>${name}</dt>
-        <dd>${value}</dd>`,
+        ${values.map((value) => html`<dd>${value}</dd>`)}`,
   );
   return page(
     'Let this client in?',

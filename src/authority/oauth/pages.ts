@@ -12,7 +12,7 @@ export interface Html {
 }
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
-h1{font-size:1.3rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem}dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
+h1{font-size:1.3rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem}dt{color:#555}dd{grid-column:2;margin:0;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0}input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
 button{font:inherit;padding:.4rem 1.2rem;margin:1rem 1rem 0 0}.fault{color:#a00}.note{color:#555;font-size:.9rem}`;
 const styleHash = sha256(Buffer.from(style)).toString('base64');
