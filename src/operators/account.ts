@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { RecordStore, StoredRecord } from '../core/record.ts';
+import { everyRecord, type RecordStore, type StoredRecord } from '../core/record.ts';
 import type { PasswordHash } from '../crypto/password-hash.ts';
 
 export const ROLES = ['viewer', 'operator'] as const;
@@ -84,7 +84,7 @@ export function accounts({ records, clock }: { readonly records: RecordStore; re
   return {
     get,
     async list() {
-      const found = await records.list(kind, clock());
+      const found = await everyRecord(records, kind, clock());
       return found.flatMap((record) => accountOf(record)?.account ?? []);
     },
     async add(account) {
