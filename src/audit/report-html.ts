@@ -1,3 +1,4 @@
+import { htmlText } from '../core/html-text.ts';
 import { printable } from '../core/printable.ts';
 import { sha256 } from '../crypto/digest.ts';
 import { reportDocument, type Section, type Table } from './report-document.ts';
@@ -70,14 +71,6 @@ function tableHtml({ head, rows, rest }: Table): string {
   return rest > 0 ? `${table}\n<p class="rest">… and ${rest} more</p>` : table;
 }
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
 function escaped(text: string): string {
-  return printable(text).replace(/[&<>"']/g, (char) => entities[char] ?? '');
+  return htmlText(printable(text));
 }

@@ -1,3 +1,4 @@
+import { htmlText } from '../../core/html-text.ts';
 import { sha256 } from '../../crypto/digest.ts';
 
 /** A page for people. It loads nothing, runs nothing, and no other page can lay itself over it. */
@@ -59,14 +60,7 @@ export function html(parts: TemplateStringsArray, ...values: readonly (string | 
 /** Control characters and those that turn the direction of writing must not make one address look like another. */
 export function text(value: string): Html {
   const plain = value.slice(0, 512).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
-  const entities: Readonly<Record<string, string>> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return { html: plain.replace(/[&<>"']/g, (character) => entities[character] ?? '') };
+  return { html: htmlText(plain) };
 }
 
 /** For forms that the library makes. */
