@@ -1,5 +1,6 @@
 import type { Refusal } from '../core/refusal.ts';
 import { REASONS } from '../core/verdict.ts';
+import { ALGORITHMS } from '../schemes/oauth/index.ts';
 import type { ServiceConfig, StackConfig } from './config.ts';
 import { resourceMetadataPath } from './oauth-config.ts';
 
@@ -67,7 +68,7 @@ function resourceMetadata({ name, oauth }: ServiceConfig, config: StackConfig): 
     ...(oauth?.scopesKnown.length ? { scopes_supported: oauth.scopesKnown } : {}),
     bearer_methods_supported: ['header'],
     resource_name: name,
-    dpop_signing_alg_values_supported: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    dpop_signing_alg_values_supported: ALGORITHMS,
     dpop_bound_access_tokens_required: oauth?.dpopRequired ?? false,
   };
 }

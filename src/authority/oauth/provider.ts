@@ -4,6 +4,7 @@ import type { Stack } from '../../compose/stack.ts';
 import { equalText } from '../../crypto/compare.ts';
 import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
+import { ALGORITHMS } from '../../schemes/oauth/index.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
@@ -58,9 +59,9 @@ export function oauthProvider(options: ProviderOptions): Provider {
     },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     enabledJWA: {
-      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      clientAuthSigningAlgValues: [...ALGORITHMS],
       idTokenSigningAlgValues: ['ES256'],
-      dPoPSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      dPoPSigningAlgValues: [...ALGORITHMS],
     },
     responseTypes: ['code'],
     // Those of the services too, so that clients may register for them; a token has those of its resource alone.
