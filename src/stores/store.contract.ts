@@ -858,6 +858,22 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
       });
     });
 
+    test('what was asked for by text that nothing can hold is not there', async () => {
+      await store.decisions.append([decisionRow(1)]);
+      await store.events.append(eventRow(1), chainStart);
+      for (const text of ['a\0b', '\0', '\ud800']) {
+        for (const field of ['service', 'route', 'reason', 'caller'] as const)
+          for (const after of [undefined, 0])
+            assert.deepEqual(
+              await store.decisions.list({ [field]: text, limit: 9, ...(after !== undefined && { after }) }),
+              [],
+              field,
+            );
+        for (const field of ['type', 'actor'] as const)
+          assert.deepEqual(await store.events.list('events', { [field]: text, limit: 9 }), [], field);
+      }
+    });
+
     describe('chains of events', () => {
       test('are read as they were written: the newest ones, or those behind a number', async () => {
         assert.equal(await store.events.head('events'), null);

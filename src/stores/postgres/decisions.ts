@@ -185,7 +185,7 @@ export function listing({
       name: `countersign-decisions-${mask}`,
       text: `${select} ${where === '' ? '' : `WHERE ${where}`} ORDER BY ${order} LIMIT $${given.length + 1}`,
     },
-    values: [...given.map(([, value]) => value), Math.max(0, limit)],
+    values: [...given.map(([, value]) => storable(value)), Math.max(0, limit)],
   };
 }
 
@@ -205,7 +205,7 @@ const listByNumber: Statement = {
 /** The same by one of two statements, for where each must have been made beforehand. */
 export function listingOfTwo(filter: DecisionFilter): Asking {
   const { since, until, outcome, service, route, reason, caller: who, after, limit } = filter;
-  const given = [since, until, outcome, service, who, after, route, reason].map((value) => value ?? null);
+  const given = [since, until, outcome, service, who, after, route, reason].map((value) => storable(value ?? null));
   return { statement: after === undefined ? listByTime : listByNumber, values: [...given, Math.max(0, limit)] };
 }
 

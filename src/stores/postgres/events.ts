@@ -1,4 +1,5 @@
 import { chainStart, type ChainHead, type EventRow, type EventStore } from '../../core/event.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 
 export const eventHead: Statement = {
@@ -48,7 +49,8 @@ export function postgresEvents(database: Queries): EventStore {
       return row?.count === 1;
     },
     async list(chain, { since, until, type, actor, after, limit }) {
-      const given = [chain, since ?? null, until ?? null, type ?? null, actor ?? null];
+      const words = [type, actor].map((text) => (text === undefined ? null : storableText(text)));
+      const given = [chain, since ?? null, until ?? null, ...words];
       const asked = Math.max(0, limit);
       const rows = await (after === undefined
         ? database.query<EventRow>(eventsByTime, [...given, asked], longMillisMax)
