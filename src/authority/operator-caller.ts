@@ -12,7 +12,7 @@ import { isRefused, refused, refusedBy, unconfirmed, type Refused } from './refu
 /** What an endpoint asks of a session; the admin token may everything. */
 export type Need = 'read' | 'act' | 'confirmed';
 
-export const CSRF_HEADER = 'x-countersign-csrf';
+const CSRF_HEADER = 'x-countersign-csrf';
 
 export interface OperatorCaller extends Caller {
   /** Null: a script with the admin token. */

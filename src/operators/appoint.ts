@@ -3,7 +3,7 @@ import { randomSecret } from '../crypto/random.ts';
 import type { Account, Role } from './account.ts';
 
 /** How long a code for the first login counts. */
-export const firstLoginSeconds = 24 * 3600;
+const firstLoginSeconds = 24 * 3600;
 
 export interface Appointed {
   readonly account: Account;

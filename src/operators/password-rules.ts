@@ -1,4 +1,4 @@
-export const passwordLengthMin = 12;
+const passwordLengthMin = 12;
 const passwordLengthMax = 256;
 
 /** The commonest that are long enough to be chosen here; what is made of too few characters is found by counting. */

@@ -4,10 +4,10 @@ import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
 import { randomSecret } from '../crypto/random.ts';
 import type { Account, Accounts } from './account.ts';
 
-export const sessionSecondsMax = 12 * 3600;
+const sessionSecondsMax = 12 * 3600;
 export const idleSecondsMax = 30 * 60;
 /** For how long a password that was shown counts as shown. */
-export const confirmedSeconds = 5 * 60;
+const confirmedSeconds = 5 * 60;
 
 /** A session as whoever holds its token has it. */
 export interface OpenSession {

@@ -30,7 +30,7 @@ ${content.html}
   return { body, headers: pageHeaders(formsTo) };
 }
 
-export function pageHeaders(formsTo: readonly string[] = []): Record<string, string> {
+function pageHeaders(formsTo: readonly string[]): Record<string, string> {
   return {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': [
