@@ -437,6 +437,17 @@ test('a machine gets in with its secret, for its own scopes and one resource (cl
   assert.equal((await ask('files:write', files)).body['error'], 'invalid_client');
 });
 
+test('a client that is gone has no live tokens, where the store went away in the middle of it, too', async () => {
+  const { clientId, secret } = await createClient(order, clients());
+  const form = { grant_type: 'client_credentials', scope: 'files:write', resource: files };
+  const { body } = await token(form, basic(clientId, secret ?? ''));
+  const { records, ...rest } = clients();
+  const failing = { ...records, list: () => Promise.reject(new Error('away')) };
+  await assert.rejects(revokeClient(clientId, { ...rest, records: failing }), /away/);
+  assert.equal((await token(form, basic(clientId, secret ?? ''))).body['error'], 'invalid_client');
+  await dead(body['access_token'] ?? '');
+});
+
 test('who came by itself is never let in without an operator, whatever grants it registers for', async () => {
   const answer = await fetch(`${here.admin}/oauth/register`, {
     method: 'POST',

@@ -82,21 +82,27 @@ export async function listClients({ records, clock }: ClientsOptions): Promise<L
  * null when nothing is known of such a client.
  */
 export async function revokeClient(clientId: string, options: ClientsOptions): Promise<number | null> {
-  const { records, clock, accessTokenSeconds } = options;
+  const { records, clock } = options;
   const now = clock();
   const known = await records.get(CLIENT, sha256Hex(clientId), now);
+  // First, so that a client that is gone never leaves live tokens behind, however far the rest comes.
+  if (known) await takeBack(clientId, options, now);
   if (known && !(await records.remove(CLIENT, known.id, known.revision, now)))
     throw new StoreError('store_unavailable', 'the client is being written by somebody else; try again');
   const grants = (await everyRecord(records, 'oauth-grant', now)).filter(
     ({ value }) => (value as Readonly<Record<string, unknown>>)['clientId'] === clientId,
   );
-  for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, now);
   if (!known && grants.length === 0) return null;
+  if (!known) await takeBack(clientId, options, now);
+  for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, now);
+  return grants.length;
+}
+
+async function takeBack(clientId: string, { records, accessTokenSeconds }: ClientsOptions, now: number): Promise<void> {
   const id = takenBackId({ clientId });
   const before = await records.get(TAKEN_BACK, id, now);
   const entry = { kind: TAKEN_BACK, id, value: { at: now }, expiresAt: now + accessTokenSeconds + 60 };
   await records.put(entry, before?.revision ?? null, now);
-  return grants.length;
 }
 
 function listed(value: Readonly<Record<string, unknown>>): ListedClient {
