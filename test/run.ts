@@ -12,10 +12,13 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const named = process.argv.slice(2);
 
+/** In milliseconds. The runner names the files that still run when it is told to end, and one that hangs would run forever. */
+const stationTimeout = 40 * 60_000;
+
 function station(name: string, command: string, args: readonly string[]): void {
   const started = Date.now();
   process.stdout.write(`\n${name}\n`);
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', timeout: stationTimeout });
   if (status !== 0) {
     process.stdout.write(`\n${name}: failed${error ? `: ${error.message}` : ''}\n`);
     process.exit(1);
