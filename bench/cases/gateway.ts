@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { median, type Bench } from '../measure.ts';
+import { hasWrk, load } from '../proxies/load.ts';
 import { start, startNginx, type Started } from '../proxies/start.ts';
-
-const run = promisify(execFile);
 
 /** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
 const generations = 3;
@@ -88,15 +85,15 @@ async function measure(sides: readonly Side[]): Promise<void> {
       const started = await each.start(upstream.url, folder);
       if (started !== null) running.push([each, started]);
     }
-    for (const [each, started] of running) await load(each, started, connections, warmSeconds);
+    for (const [each, started] of running) await load(started, each.path, connections, warmSeconds);
     for (let round = 0; round < roundsEach; round += 1) {
       // Each round begins with another side, so that no one always follows the same neighbour.
       for (let turn = 0; turn < running.length; turn += 1) {
         const [each, started] = running[(round + turn) % running.length] as [Side, Started];
-        const busy = await load(each, started, connections, secondsPerRound);
+        const busy = await load(started, each.path, connections, secondsPerRound);
         each.rates.push(busy.rate);
         each.cpu.push(busy.cpu);
-        const quiet = await load(each, started, quietConnections, 1);
+        const quiet = await load(started, each.path, quietConnections, 1);
         each.p50.push(quiet.p50);
         each.p99.push(quiet.p99);
       }
@@ -132,53 +129,4 @@ function added(
   const millis = (through: readonly number[]): number => (median(through) - alone) / 1000;
   const peer_name = 'added by node:http and undici, nothing else';
   bench.report({ case: name, unit: 'ms', ours: millis(ours), peer: millis(bare), peer_name, runs: rounds });
-}
-
-async function hasWrk(): Promise<boolean> {
-  // wrk prints its version and exits 1.
-  return run('wrk', ['-v']).then(
-    () => true,
-    (error: unknown) => (error as { code?: unknown }).code !== 'ENOENT',
-  );
-}
-
-interface Load {
-  readonly rate: number;
-  /** Microseconds of CPU time a request; NaN where the system does not tell. */
-  readonly cpu: number;
-  /** Microseconds. */
-  readonly p50: number;
-  readonly p99: number;
-}
-
-async function load({ name, path }: Side, started: Started, open: number, seconds: number): Promise<Load> {
-  const { url, key } = started;
-  // Every side gets a request of the same size, whether it looks at the credential or not.
-  const credential = ['-H', `Authorization: Bearer ${key ?? 'x'.repeat(67)}`];
-  const args = ['-t1', `-c${open}`, `-d${seconds}s`, '--latency', ...credential, `${url}${path}`];
-  const before = await cpuMicros(started);
-  const { stdout } = await run('wrk', args);
-  const spent = (await cpuMicros(started)) - before;
-  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${name} failed under load:\n${stdout}`);
-  return {
-    rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    cpu: spent / Number(/(\d+) requests in/.exec(stdout)?.[1]),
-    p50: micros(stdout, '50%'),
-    p99: micros(stdout, '99%'),
-  };
-}
-
-/** wrk writes 61.00us, 1.23ms or 1.02s. */
-function micros(text: string, percentile: string): number {
-  const [, figure, unit] = new RegExp(`${percentile}\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
-  return Number(figure) * ({ us: 1, ms: 1000, s: 1_000_000 }[unit ?? 'us'] ?? 1);
-}
-
-const microsPerTick = 10_000;
-
-/** CPU time of a process so far (proc(5): utime and stime are fields 14 and 15, after a name that may hold spaces). */
-async function cpuMicros({ child }: Started): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * microsPerTick;
 }

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { lineWriter } from '../../src/audit/line-writer.ts';
+import { sealer } from '../../src/audit/sealer.ts';
 import { parseConfig } from '../../src/compose/load.ts';
 import { createStack } from '../../src/compose/stack.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
@@ -7,14 +8,17 @@ import { frontServer } from '../../src/gateway/server.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { announce } from './child.ts';
 
-/** `gateway.ts UPSTREAM FOLDER plain|full`: full writes a log line and a row for every decision, plain neither. */
+/**
+ * `gateway.ts UPSTREAM FOLDER plain|full|silent`: full writes a log line and a row for every decision, plain neither; silent
+ * is plain on the store of full. Told `seal`, it brings what waits to the store, seals it, and says so.
+ */
 const [upstream = '', folder = '.', variant = 'plain'] = process.argv.slice(2);
 const full = variant === 'full';
 const env = { COUNTERSIGN_MASTER_KEY: '5a'.repeat(32) };
 
 const config = parseConfig(
   `listen: 127.0.0.1:8700
-store: ${full ? `sqlite:${folder}/bench-${process.pid}.db` : 'memory:'}
+store: ${variant !== 'plain' ? `sqlite:${folder}/bench-${process.pid}.db` : 'memory:'}
 mode: enforce
 audit: { log: ${full}, rows: ${full} }
 services:
@@ -44,9 +48,30 @@ const server = frontServer(
   (req, socket, head) => gateway.upgrade(req, socket, head),
 );
 announce(server, key);
+const { store, clock } = stack;
+const { retainSeconds, retainRows, retainEventsSeconds, retainEventsCount } = config.audit;
+const seals = sealer({
+  events: store.events,
+  decisions: store.decisions,
+  clock,
+  self: { id: 'server:bench', via: 'server', from: 'bench' },
+  retain: { seconds: retainSeconds, rows: retainRows },
+  retainEvents: { seconds: retainEventsSeconds, rows: retainEventsCount },
+});
 process.on('message', (message) => {
-  if (message !== 'memory') return;
+  if (message === 'memory') tellMemory();
+  if (message === 'seal') void sealAll();
+});
+
+function tellMemory(): void {
   globalThis.gc?.();
   globalThis.gc?.();
   process.send?.({ rss: process.memoryUsage.rss(), heap: process.memoryUsage().heapUsed });
-});
+}
+
+async function sealAll(): Promise<void> {
+  await stack.audit.flush();
+  const began = performance.now();
+  const rows = await seals.seal();
+  process.send?.({ rows, seconds: (performance.now() - began) / 1000 });
+}
