@@ -5,6 +5,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { totpCode } from '../crypto/totp.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { fromBase32 } from '../../test/fixtures/base32.ts';
 import { appoint, browser, loggedIn, password, quick } from '../../test/fixtures/operator.ts';
 
 const yaml = `adminHosts: [admin.example.org]
@@ -319,8 +320,3 @@ test('what is decided is told to whoever listens, until the session is over', as
   assert.equal(told.allow, 2);
   assert.equal(told.decisions[0]?.principal, 'service:aidb');
 });
-
-function fromBase32(text: string): Buffer {
-  const bits = [...text].map((char) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char).toString(2).padStart(5, '0'));
-  return Buffer.from((bits.join('').match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-}

@@ -1,7 +1,8 @@
 import type { KeyRecord } from '../core/credential.ts';
 import { everyRecord, type RecordEntry } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
-import type { Seal } from '../crypto/seal.ts';
+import type { Seal, SealedRecords } from '../crypto/seal.ts';
+import { openedRecord } from './sealed-records.ts';
 import { BackupError, type AuditHead, type HeldKey, type State } from './state.ts';
 
 /** Held in memory at once, on both sides. */
@@ -10,16 +11,24 @@ const tokensMax = 1_000_000;
 /** Ended within minutes or hours, and of nobody who is there when a backup is taken back. */
 const passing = new Set(['lease', 'session']);
 
+/** What opens the secrets of a stack, and which of its records hold some. */
+export interface Sealing {
+  readonly seal: () => Seal;
+  readonly sealedRecords: readonly SealedRecords[];
+}
+
 /**
- * Everything that counts at `now`. `seal` is asked for only where a secret is to be opened. Revocations are read after the keys: what is
+ * Everything that counts at `now`. The seal is asked for only where a secret is to be opened. Revocations are read after the keys: what is
  * revoked in between is dead by its digest.
  */
-export async function readState(store: Store, seal: () => Seal, now: number): Promise<State> {
-  const keys = (await store.keys.list()).map((record) => held(record, seal));
+export async function readState(store: Store, sealing: Sealing, now: number): Promise<State> {
+  const keys = (await store.keys.list()).map((record) => held(record, sealing.seal));
   const tokens = await store.tokens.listActive(now, tokensMax + 1);
   if (tokens.length > tokensMax) throw new BackupError('too_large', `there are more than ${tokensMax} active tokens`);
   const modes = await store.modes.list();
-  const records = await readRecords(store, now);
+  const records = (await readRecords(store, now)).map((entry) =>
+    openedRecord(entry, sealing.sealedRecords, sealing.seal),
+  );
   const uses = await store.usage.list();
   return { keys, tokens, modes, records, uses, revocations: (await store.keys.revocations()).toSorted() };
 }

@@ -18,6 +18,7 @@ export interface State {
   /** The active ones: any other is refused for not being there. */
   readonly tokens: readonly TokenRecord[];
   readonly modes: readonly ModeRow[];
+  /** Their sealed texts in the clear, as the secrets of keys are. */
   readonly records: readonly RecordEntry[];
   readonly uses: readonly KeyUse[];
 }
@@ -32,7 +33,7 @@ export interface AuditHead {
 
 export interface Backup {
   readonly format: 'countersign-backup';
-  readonly version: 1;
+  readonly version: 2;
   /** Of the stack. */
   readonly name: string;
   /** Epoch seconds. */
@@ -108,7 +109,7 @@ const use = z.strictObject({
 
 const backup = z.strictObject({
   format: z.literal('countersign-backup'),
-  version: z.literal(1),
+  version: z.literal(2),
   name: text,
   madeAt: time,
   state: z.strictObject({
@@ -131,11 +132,11 @@ export function parseBackup(json: string): Backup {
   } catch {
     throw new BackupError('backup_invalid', 'it opens, but what is in it is no backup (not JSON)');
   }
-  const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : 1;
-  if (version !== 1)
+  const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : 2;
+  if (version !== 2)
     throw new BackupError(
       'backup_invalid',
-      `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version 1`,
+      `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version 2`,
     );
   const parsed = backup.safeParse(value);
   if (parsed.success) return parsed.data;

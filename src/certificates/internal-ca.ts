@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { RecordStore } from '../core/record.ts';
-import type { Seal } from '../crypto/seal.ts';
+import type { SealContext, Seal, SealedRecords } from '../crypto/seal.ts';
 import { CertificateError } from './certificate-error.ts';
 import { issueLeaf, issueRoot, type Issued, type LeafOptions } from './issue.ts';
 import { mayName, type PermittedNames } from './name-constraints.ts';
@@ -68,6 +68,16 @@ export interface InternalCaOptions {
   readonly clock: Clock;
 }
 
+export const sealedAuthorities: SealedRecords = {
+  kind: authorityKind,
+  places: [['sealedKey']],
+  context: (serial, value) => contextOf(serial, (value as StoredAuthority).trustDomain),
+};
+
+function contextOf(serial: string, trustDomain: string): SealContext {
+  return { id: serial, service: trustDomain, kind: authorityKind };
+}
+
 export function internalCa({ records, seal, clock }: InternalCaOptions): InternalCa {
   const now = (): number => Math.floor(clock());
 
@@ -103,8 +113,7 @@ export function internalCa({ records, seal, clock }: InternalCaOptions): Interna
       // Never the same as that of another: it decides which one is the newest.
       const createdAt = Math.max(at, ...all.map((one) => one.createdAt + 1));
       const made = { name, trustDomain, permitted, certificate, notAfter, createdAt };
-      const context = { id: serial, service: trustDomain, kind: authorityKind };
-      const value = { ...made, sealedKey: seal().seal(root.privateKey, context) };
+      const value = { ...made, sealedKey: seal().seal(root.privateKey, contextOf(serial, trustDomain)) };
       await records.put(
         { kind: authorityKind, id: serial, value: JSON.parse(JSON.stringify(value)), expiresAt: notAfter },
         null,
@@ -141,7 +150,7 @@ export function internalCa({ records, seal, clock }: InternalCaOptions): Interna
           `${stranger} is no name that the authority ${authority.name} may put into certificates`,
         );
       const { serial, trustDomain, certificate, sealedKey } = authority;
-      const privateKey = seal().open(sealedKey, { id: serial, service: trustDomain, kind: authorityKind });
+      const privateKey = seal().open(sealedKey, contextOf(serial, trustDomain));
       const at = now();
       const issued = await issueLeaf(
         { certificate, privateKey },

@@ -4,12 +4,19 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { signingKeys } from '../authority/oauth/signing-keys.ts';
+import { internalCa } from '../certificates/internal-ca.ts';
 import { systemClock } from '../core/clock.ts';
 import type { DecisionRow, Store } from '../core/store.ts';
+import { sealWith } from '../crypto/seal.ts';
+import { stepSeconds, totpCode } from '../crypto/totp.ts';
+import { accounts } from '../operators/account.ts';
+import { withCodeUsed, withEnrolment, withOffer } from '../operators/second-factor.ts';
 import { encryptFor, newKeyPair } from '../secrets/age.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { redisStore } from '../stores/redis/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
+import { fromBase32 } from '../../test/fixtures/base32.ts';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
 import { forThisFile, startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 
@@ -144,6 +151,75 @@ test('a whole stack goes from SQLite to Redis, sealed anew, and proves to be com
   carriesOver(t, redis?.url ?? ''),
 );
 
+test('second factors, OAuth keys and the internal CA work under another master key', async (t) => {
+  const lost = stack(t);
+  await lost.cli(['store', 'migrate']);
+  const now = systemClock();
+  const clock = () => now;
+  const parts = (store: Store, masterKey: string) => {
+    const seal = sealWith(masterKey);
+    const ca = internalCa({ records: store.records, seal: () => seal, clock });
+    return { seal, people: accounts({ records: store.records, clock }), records: store.records, clock, ca };
+  };
+  const account = (name: string) => ({ ...newAccount, name, createdAt: now });
+  const { secret, jwks } = await withStore(lost.store(), async (store) => {
+    const { ca, people, seal, records } = parts(store, masterKeys.old);
+    const offered = withOffer(account('mara'), seal, 'six-hosts');
+    const enrolled = withEnrolment(offered.account, codeAt(offered.secret, now - 60), [], seal, now - 60);
+    assert.ok(enrolled);
+    await people.add(enrolled);
+    await people.add(withOffer(account('offered'), seal, 'six-hosts').account);
+    const settings = {
+      name: 'six',
+      trustDomain: 'six.internal',
+      permitted: { dns: ['six.internal'], uriHosts: [], networks: [] },
+    };
+    await ca.create({ ...settings, seconds: 3600 }, false);
+    return { secret: offered.secret, jwks: (await signingKeys({ records, seal, clock })).jwks };
+  });
+  await lost.json(['backup', lost.file, '--recipient', keys.recipient]);
+
+  const found = stack(t, 'sqlite:state.db', masterKeys.other);
+  assert.equal((await found.json(['restore', lost.file])).verified, true);
+  assert.equal((await found.json(['restore', lost.file, '--verify'])).verified, true);
+  await withStore(found.store(), async (store) => {
+    const { ca, people, seal, records } = parts(store, masterKeys.other);
+    const mara = (await people.get('mara'))?.account;
+    assert.ok(mara && withCodeUsed(mara, codeAt(secret, now), seal, now));
+    assert.equal(withCodeUsed(mara, codeAt(secret, now - 60), seal, now), null, 'a code was used twice');
+    assert.deepEqual((await signingKeys({ records, seal, clock })).jwks, jwks);
+    const issued = await ca.issue({ service: 'aidb', hosts: ['aidb.six.internal'], usage: 'both', seconds: 60 });
+    assert.match(issued.certificate, /BEGIN CERTIFICATE/);
+    assert.ok(!JSON.stringify(await records.list('oauth-key', now)).includes('"d":'));
+    assert.ok(!JSON.stringify(await records.list('certificate-authority', now)).includes('PRIVATE KEY'));
+  });
+});
+
+test('a backup is refused where a secret does not open, and by name', async (t) => {
+  const { folder, cli, file, store } = stack(t);
+  await cli(['store', 'migrate']);
+  await withStore(store(), async ({ records }) => {
+    const account = withOffer({ ...newAccount, name: 'mara', createdAt: 1 }, sealWith(masterKeys.other), 'x').account;
+    await accounts({ records, clock: systemClock }).add(account);
+  });
+  const { code, stderr } = await cli(['backup', file, '--recipient', keys.recipient]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /mara \(operators\) does not open: COUNTERSIGN_MASTER_KEY is not the one/);
+  assert.ok(!existsSync(join(folder, 'stack.age')));
+});
+
+const newAccount = {
+  role: 'operator',
+  password: null,
+  firstLogin: null,
+  totp: null,
+  totpOffered: null,
+  disabled: false,
+  epoch: 0,
+} as const;
+
+const codeAt = (base32: string, now: number) => totpCode(fromBase32(base32), Math.floor(now / stepSeconds));
+
 test('the file is for its recipients only, holds no secret in the clear and is not written over', async (t) => {
   const { full, api, hmac } = await fullStack(t);
   const text = readFileSync(full.file, 'utf8');
@@ -182,7 +258,7 @@ test('a file that somebody else made for us is answered in plain and short lines
   const full = stack(t);
   const made = async (change: object): Promise<string> => {
     const state = { keys: [], revocations: [], tokens: [], modes: [], records: [], uses: [] };
-    const rest = { format: 'countersign-backup', version: 1, name: 'x', madeAt: 1, auditHead: null, bundle: null };
+    const rest = { format: 'countersign-backup', version: 2, name: 'x', madeAt: 1, auditHead: null, bundle: null };
     writeFileSync(
       full.file,
       await encryptFor([keys.recipient], Buffer.from(JSON.stringify({ ...rest, state, ...change }))),

@@ -16,6 +16,18 @@ export interface SealContext {
   readonly kind: string;
 }
 
+/**
+ * Where records of one kind hold sealed text, said by the room that seals it, so that a copy can be opened here and sealed anew
+ * under another master key.
+ */
+export interface SealedRecords {
+  /** Of the records. */
+  readonly kind: string;
+  /** The names that lead to each sealed text; nothing has to be there. */
+  readonly places: readonly (readonly string[])[];
+  context(id: string, value: unknown): SealContext;
+}
+
 export class SealError extends Error {
   readonly code = 'seal_broken';
 }

@@ -49,7 +49,8 @@ export interface Accounts {
   change(name: string, change: (account: Account) => Account | null): Promise<Account | null>;
 }
 
-const kind = 'operator';
+/** Of the records. */
+export const operatorKind = 'operator';
 const attemptsMax = 20;
 const namePattern = /^[a-z][a-z0-9._-]{0,63}$/;
 /** Who these are is settled: the holders of the admin token and of the override token. */
@@ -73,18 +74,18 @@ export function nameFault(name: string): string | null {
 export function accounts({ records, clock }: { readonly records: RecordStore; readonly clock: Clock }): Accounts {
   async function get(name: string): Promise<StoredAccount | null> {
     if (nameFault(name) !== null) return null;
-    return accountOf(await records.get(kind, name, clock()));
+    return accountOf(await records.get(operatorKind, name, clock()));
   }
 
   function put(account: Account, expected: string | null): Promise<StoredRecord | null> {
     const value = JSON.parse(JSON.stringify(account)) as StoredRecord['value'];
-    return records.put({ kind, id: account.name, value, expiresAt: null }, expected, clock());
+    return records.put({ kind: operatorKind, id: account.name, value, expiresAt: null }, expected, clock());
   }
 
   return {
     get,
     async list() {
-      const found = await everyRecord(records, kind, clock());
+      const found = await everyRecord(records, operatorKind, clock());
       return found.flatMap((record) => accountOf(record)?.account ?? []);
     },
     async add(account) {

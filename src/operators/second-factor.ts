@@ -1,8 +1,8 @@
 import { sha256Hex } from '../crypto/digest.ts';
 import { randomBase62, randomSecret } from '../crypto/random.ts';
-import type { Seal } from '../crypto/seal.ts';
+import type { Seal, SealedRecords } from '../crypto/seal.ts';
 import { toBase32, totpStep } from '../crypto/totp.ts';
-import type { Account, SecondFactor } from './account.ts';
+import { operatorKind, type Account, type SecondFactor } from './account.ts';
 
 const recoveryCodes = 10;
 /** 95 bits: nothing that is guessed, so a plain digest keeps it. */
@@ -65,6 +65,12 @@ function secretOf(account: Account, sealed: string, seal: Seal): Buffer {
   return Buffer.from(seal.open(sealed, contextOf(account)), 'base64url');
 }
 
-function contextOf({ name }: Account) {
+export const sealedSecondFactors: SealedRecords = {
+  kind: operatorKind,
+  places: [['totp', 'sealed'], ['totpOffered']],
+  context: (name) => contextOf({ name }),
+};
+
+function contextOf({ name }: Pick<Account, 'name'>) {
   return { id: name, service: 'operators', kind: 'totp' };
 }

@@ -2,7 +2,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Clock } from '../../core/clock.ts';
 import type { JsonValue, RecordStore, StoredRecord } from '../../core/record.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import type { Seal } from '../../crypto/seal.ts';
+import type { Seal, SealedRecords } from '../../crypto/seal.ts';
 import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
 
 export interface SigningKeysOptions {
@@ -67,6 +67,12 @@ function opened({ kind, id, value }: StoredRecord, seal: Seal): string {
   const { sealed } = value as { readonly sealed: string };
   return seal.open(sealed, contextOf(kind, id));
 }
+
+export const sealedSigningKeys: readonly SealedRecords[] = [SIGNING_KEY, SECRET].map((kind) => ({
+  kind,
+  places: [['sealed']],
+  context: (id) => contextOf(kind, id),
+}));
 
 function contextOf(kind: string, id: string): { id: string; service: string; kind: string } {
   return { id, service: 'oauth', kind };

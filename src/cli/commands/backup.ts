@@ -11,7 +11,8 @@ import { creationRuleFor } from '../../secrets/creation-rules.ts';
 import { bundlePath } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { atWork, sealOf, type Workplace } from '../workplace.ts';
+import { sealingOf } from '../sealed-records.ts';
+import { atWork, type Workplace } from '../workplace.ts';
 
 export async function backup(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
@@ -44,9 +45,9 @@ async function readBackup(invocation: Invocation, { config, store }: Workplace):
   const madeAt = systemClock();
   // First: what is decided while the state is read is behind the head, as it must be.
   const auditHead = await readAuditHead(store);
-  const state = await readState(store, () => sealOf(config, invocation), madeAt);
+  const state = await readState(store, sealingOf(config, invocation), madeAt);
   const bundle = readBundleText(invocation);
-  return { format: 'countersign-backup', version: 1, name: config.name, madeAt, state, auditHead, bundle };
+  return { format: 'countersign-backup', version: 2, name: config.name, madeAt, state, auditHead, bundle };
 }
 
 /** Null where there is none. */

@@ -13,7 +13,8 @@ import { identitiesIn, readIdentities } from '../../secrets/identities.ts';
 import { bundlePath } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused } from '../failure.ts';
-import { atWork, sealOf, type Workplace } from '../workplace.ts';
+import { sealingOf } from '../sealed-records.ts';
+import { atWork, type Workplace } from '../workplace.ts';
 import { countsOf, readBundleText, wordsOf } from './backup.ts';
 
 /** How many names a person is shown of each list. */
@@ -29,7 +30,7 @@ export async function restore(invocation: Invocation): Promise<number> {
     if (verifyOnly) return report(invocation, backup, before, null);
     refuseOthers(invocation, before);
     if (invocation.dryRun) return report(invocation, backup, null, before);
-    await writeState(place.store, () => sealOf(place.config, invocation), before.state.missing, systemClock());
+    await writeState(place.store, sealingOf(place.config, invocation), before.state.missing, systemClock());
     if (backup.bundle !== null && before.bundle === 'missing') writeWhole(bundlePath(invocation), backup.bundle);
     const detail = { of: backup.name, made_at: rfc3339(backup.madeAt), added: countsOf(before.state.missing) };
     await place.record({ type: 'backup.restored', subject: file, detail });
@@ -44,7 +45,7 @@ interface Comparison {
 
 async function compared(invocation: Invocation, { config, store }: Workplace, backup: Backup): Promise<Comparison> {
   const now = systemClock();
-  const found = await readState(store, () => sealOf(config, invocation), now);
+  const found = await readState(store, sealingOf(config, invocation), now);
   const there = readBundleText(invocation);
   const bundle = there === null ? 'missing' : there === backup.bundle ? 'same' : 'different';
   return { state: compareStates(backup.state, found, now), bundle: backup.bundle === null ? 'none' : bundle };
