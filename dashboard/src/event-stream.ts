@@ -5,13 +5,18 @@ export interface StreamEvent {
 }
 
 /** Reads server-sent events from text that comes in any pieces (HTML Standard §9.2.6, as far as our server writes it). */
-export function eventReader(take: (event: StreamEvent) => void): (piece: string) => void {
+export async function readEvents(
+  stream: ReadableStream<Uint8Array>,
+  take: (event: StreamEvent) => void,
+): Promise<void> {
+  const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
   let rest = '';
-  return (piece) => {
-    const blocks = `${rest}${piece}`.split('\n\n');
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const blocks = `${rest}${read.value}`.split('\n\n');
+    // What the stream ends in before its empty line is no event, and belongs to no other stream.
     rest = blocks.pop() ?? '';
     for (const block of blocks) take(eventOf(block));
-  };
+  }
 }
 
 function eventOf(block: string): StreamEvent {

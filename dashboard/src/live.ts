@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { session } from './api.ts';
-import { eventReader } from './event-stream.ts';
+import { readEvents, type StreamEvent } from './event-stream.ts';
 import type { Counts } from './shapes.ts';
 
 /** Numbered, so that a bar keeps its identity while it moves. */
@@ -22,19 +22,18 @@ export function listen(): () => void {
   const watch = setInterval(() => {
     staleSince.value = Date.now() - heard > silentMillis ? heard : null;
   }, 1000);
-  const take = eventReader(({ event, data }) => {
+  const take = ({ event, data }: StreamEvent): void => {
     heard = Date.now();
     staleSince.value = null;
     if (event === 'decisions' || event === 'comment')
       push(event === 'comment' ? nothing : (JSON.parse(data) as Counts));
-  });
+  };
   void (async () => {
     while (!abort.signal.aborted) {
       try {
         const response = await fetch('/admin/api/live', { signal: abort.signal, cache: 'no-store' });
         if (response.status === 401) session.value = null;
-        const reader = response.ok ? response.body?.pipeThrough(new TextDecoderStream()).getReader() : undefined;
-        for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) take(read.value);
+        if (response.ok && response.body) await readEvents(response.body, take);
       } catch {
         // Shown as stale; the next try follows.
       }

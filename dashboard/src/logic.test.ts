@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { linkTo, placeOf } from './address.ts';
-import { eventReader, type StreamEvent } from './event-stream.ts';
+import { readEvents, type StreamEvent } from './event-stream.ts';
 import { ago, count, percent } from './format.ts';
 import { attention } from './pages/attention.ts';
 import { graphLayout } from './pages/graph-layout.ts';
@@ -34,10 +34,20 @@ test('times and numbers are said as people say them', () => {
   assert.equal(count(5_000_000), '5M');
 });
 
-test('server-sent events are the same in whatever pieces they come', () => {
+test('server-sent events are the same in whatever pieces they come', async () => {
   const text = ': here\n\nevent: decisions\ndata: {"allow":1}\n\n: idle\n\n';
-  const whole: StreamEvent[] = [];
-  eventReader((event) => whole.push(event))(text);
+  const read = async (pieces: readonly string[]): Promise<StreamEvent[]> => {
+    const events: StreamEvent[] = [];
+    const bytes = new ReadableStream<Uint8Array>({
+      start(stream) {
+        for (const piece of pieces) stream.enqueue(new TextEncoder().encode(piece));
+        stream.close();
+      },
+    });
+    await readEvents(bytes, (event) => events.push(event));
+    return events;
+  };
+  const whole = await read([text]);
   assert.deepEqual(
     whole.map(({ event, data }) => [event, data]),
     [
@@ -46,10 +56,9 @@ test('server-sent events are the same in whatever pieces they come', () => {
       ['comment', ''],
     ],
   );
-  const pieces: StreamEvent[] = [];
-  const read = eventReader((event) => pieces.push(event));
-  for (const letter of text) read(letter);
-  assert.deepEqual(pieces, whole);
+  assert.deepEqual(await read([...text]), whole);
+  assert.deepEqual(await read([text, 'event: decisions\ndata: {"al']), whole, 'half an event is none');
+  assert.deepEqual(await read([text]), whole, 'and does not stand before the next stream');
 });
 
 const call = (caller: string, service: string, allow: number): Call => ({
