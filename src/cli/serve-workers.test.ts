@@ -92,6 +92,9 @@ test('a reload replaces the workers one by one, and no request is lost; a broken
     assert.ok(started > (pids.get(worker) ?? Infinity));
   assert.equal((await fetch(`${program.origin}/embeddings/open`)).status, 200);
 
+  const good = readFileSync(file, 'utf8');
+  writeFileSync(file, `${good}  tool: { command: /bin/cat }\n`);
+  await until(() => program.stderr().includes('MCP servers that are run here (tool) need one process'));
   writeFileSync(file, 'services: broken');
   await until(() => program.stderr().includes('the last good one stays in force'));
   const [, pid = ''] = /(\d+)/.exec(workersOf(program)[0] ?? '') ?? [];

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import type { StackConfig } from '../../compose/config.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { readCheckedConfig, readConfigText } from '../workplace.ts';
@@ -22,16 +23,7 @@ export async function serveWithWorkers(
 ): Promise<number> {
   const { out, configFile: file } = invocation;
   let text = readConfigText(invocation);
-  const config = await readCheckedConfig(invocation, text);
-  if (config.store.kind === 'memory')
-    throw usage(
-      'the store is "memory:", which each worker would have for itself',
-      'Name a store, or leave out --workers.',
-    );
-
-  // Each session has its process, and each worker would have its own: a client's next request may reach another one.
-  if (mcpConfigFile(invocation) !== null || config.services.some(({ command }) => command !== null))
-    throw usage('MCP servers that are run here need one process', 'Leave out --workers.');
+  await readConfigForWorkers(invocation, text);
   cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const workers = crew({ count, drainMillis, onWarning: (words) => out.warn(words) });
   await workers.start(text);
@@ -39,7 +31,7 @@ export async function serveWithWorkers(
     files: [file],
     load() {
       text = readConfigText(invocation);
-      return readCheckedConfig(invocation, text);
+      return readConfigForWorkers(invocation, text);
     },
     apply: () => workers.replaceAll(text),
     say: (lines, good) => {
@@ -59,4 +51,22 @@ export async function serveWithWorkers(
   await workers.end();
   out.talk('ended');
   return EXIT.done;
+}
+
+/** Throws for what needs one process, when it is started as when it is read anew. */
+async function readConfigForWorkers(invocation: Invocation, text: string): Promise<StackConfig> {
+  const config = await readCheckedConfig(invocation, text);
+  if (config.store.kind === 'memory')
+    throw usage(
+      'the store is "memory:", which each worker would have for itself',
+      'Name a store, or leave out --workers.',
+    );
+  // Each session has its process, and each worker would have its own: a client's next request may reach another one.
+  const run = config.services.filter(({ command }) => command !== null).map(({ name }) => name);
+  if (mcpConfigFile(invocation) !== null || run.length > 0)
+    throw usage(
+      `MCP servers that are run here${run.length > 0 ? ` (${run.join(', ')})` : ''} need one process`,
+      'Leave out --workers.',
+    );
+  return config;
 }
