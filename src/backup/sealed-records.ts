@@ -18,9 +18,9 @@ function changed(
 ): RecordEntry {
   const known = kinds.find(({ kind }) => kind === entry.kind);
   if (!known) return entry;
-  const context = known.context(entry.id, entry.value);
+  // Where nothing is sealed the value may be anything, so that no context is asked of it.
   const value = known.places.reduce(
-    (whole, place) => changedAt(whole, place, (text) => change(text, context)),
+    (whole, place) => changedAt(whole, place, (text) => change(text, known.context(entry.id, entry.value))),
     entry.value,
   );
   return { ...entry, value };

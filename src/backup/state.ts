@@ -31,9 +31,12 @@ export interface AuditHead {
   readonly requestId: string;
 }
 
+/** One more whenever what is in a backup means something else. */
+export const backupVersion = 2;
+
 export interface Backup {
   readonly format: 'countersign-backup';
-  readonly version: 2;
+  readonly version: typeof backupVersion;
   /** Of the stack. */
   readonly name: string;
   /** Epoch seconds. */
@@ -109,7 +112,7 @@ const use = z.strictObject({
 
 const backup = z.strictObject({
   format: z.literal('countersign-backup'),
-  version: z.literal(2),
+  version: z.literal(backupVersion),
   name: text,
   madeAt: time,
   state: z.strictObject({
@@ -132,11 +135,11 @@ export function parseBackup(json: string): Backup {
   } catch {
     throw new BackupError('backup_invalid', 'it opens, but what is in it is no backup (not JSON)');
   }
-  const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : 2;
-  if (version !== 2)
+  const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : backupVersion;
+  if (version !== backupVersion)
     throw new BackupError(
       'backup_invalid',
-      `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version 2`,
+      `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version ${backupVersion}: restore it with the program that made it`,
     );
   const parsed = backup.safeParse(value);
   if (parsed.success) return parsed.data;

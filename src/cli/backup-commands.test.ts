@@ -279,6 +279,16 @@ test('a file that somebody else made for us is answered in plain and short lines
     assert.ok(text.length < 1000, text);
   }
   assert.match(await made({ madeAt: 1e300 }), /is no backup \(at "madeAt"\)/);
+  assert.match(await made({ version: 1 }), /version 1, and this program reads version 2: .*made it/);
+
+  // Records that none of our own programs wrote are carried over as they are: nothing in them is sealed.
+  const odd = [null, 'v1.', [], {}, { sealedKey: null, sealed: 1, totp: 'x', totpOffered: [] }, { sealedKey: 'x' }];
+  const records = ['certificate-authority', 'oauth-key', 'operator'].flatMap((kind) =>
+    odd.map((value, at) => ({ kind, id: `r${at}`, value, expiresAt: null })),
+  );
+  await made({ state: { ...state, modes: [], records } });
+  const { stderr, code } = await full.cli(['restore', full.file]);
+  assert.equal(code, 0, stderr);
 });
 
 test('a store with a life of its own is not mixed with a backup, and verify says what is otherwise', async (t) => {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { sealBackup } from '../../backup/backup-file.ts';
 import { readAuditHead, readState } from '../../backup/read-state.ts';
-import type { Backup, State } from '../../backup/state.ts';
+import { backupVersion, type Backup, type State } from '../../backup/state.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { recipientFault } from '../../secrets/age.ts';
@@ -47,7 +47,8 @@ async function readBackup(invocation: Invocation, { config, store }: Workplace):
   const auditHead = await readAuditHead(store);
   const state = await readState(store, sealingOf(config, invocation), madeAt);
   const bundle = readBundleText(invocation);
-  return { format: 'countersign-backup', version: 2, name: config.name, madeAt, state, auditHead, bundle };
+  const about = { format: 'countersign-backup', version: backupVersion, name: config.name, madeAt } as const;
+  return { ...about, state, auditHead, bundle };
 }
 
 /** Null where there is none. */
