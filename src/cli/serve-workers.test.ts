@@ -96,7 +96,7 @@ test('a reload replaces the workers one by one, and no request is lost; a broken
   writeFileSync(file, `${good}  tool: { command: /bin/cat }\n`);
   await until(() => program.stderr().includes('MCP servers that are run here (tool) need one process'));
   writeFileSync(file, 'services: broken');
-  await until(() => program.stderr().includes('the last good one stays in force'));
+  await until(() => program.stderr().split('the last good one stays in force').length === 3);
   const [, pid = ''] = /(\d+)/.exec(workersOf(program)[0] ?? '') ?? [];
   process.kill(Number(pid), 'SIGKILL');
   await until(() => /worker \d ended unasked \(SIGKILL\); a new one is started/.test(program.stderr()));
