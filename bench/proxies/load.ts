@@ -13,7 +13,7 @@ export async function hasWrk(): Promise<boolean> {
   );
 }
 
-export interface Load {
+interface Load {
   readonly requests: number;
   readonly rate: number;
   /** Microseconds of CPU time a request; NaN where the system does not tell. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { RecordStore } from '../core/record.ts';
-import type { SealContext, Seal, SealedRecords } from '../crypto/seal.ts';
+import type { Seal, SealContext, SealedRecords } from '../crypto/seal.ts';
 import { CertificateError } from './certificate-error.ts';
 import { issueLeaf, issueRoot, type Issued, type LeafOptions } from './issue.ts';
 import { mayName, type PermittedNames } from './name-constraints.ts';

@@ -57,6 +57,7 @@ test('a step is taken back at every gateway when one sees a known caller refused
   };
   const web = { 'x-api-key': await cli('keys', 'create', 'web') };
   const old = { 'x-api-key': await cli('keys', 'create', 'old', '--expires', '1s') };
+  // Has ended by the time it is asked for.
   await wait(1000);
 
   for (const { ask } of gateways) assert.equal(await ask(web), 200);

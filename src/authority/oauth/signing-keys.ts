@@ -2,7 +2,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Clock } from '../../core/clock.ts';
 import type { JsonValue, RecordStore, StoredRecord } from '../../core/record.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import type { Seal, SealedRecords } from '../../crypto/seal.ts';
+import type { Seal, SealContext, SealedRecords } from '../../crypto/seal.ts';
 import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
 
 export interface SigningKeysOptions {
@@ -74,6 +74,6 @@ export const sealedSigningKeys: readonly SealedRecords[] = [SIGNING_KEY, SECRET]
   context: (id) => contextOf(kind, id),
 }));
 
-function contextOf(kind: string, id: string): { id: string; service: string; kind: string } {
+function contextOf(kind: string, id: string): SealContext {
   return { id, service: 'oauth', kind };
 }
