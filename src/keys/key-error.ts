@@ -7,9 +7,11 @@ export type KeyErrorCode =
   | 'unknown_key'
   /** A name that means several keys. */
   | 'ambiguous_key'
-  /** A rotation is under way, or the one before is not over. */
+  /** A rotation is under way. */
   | 'rotation_pending'
-  /** Somebody uses the key that was to be ended. */
+  /** What the last rotation replaced is still accepted. */
+  | 'rotation_unfinished'
+  /** Somebody uses the key that was to be ended or made anew. */
   | 'key_in_use'
   /** The key could not be put where its caller reads it. */
   | 'not_delivered'

@@ -33,8 +33,13 @@ export async function retirable(id: string, { store, now, unusedSeconds, force }
   return record;
 }
 
-/** Ends a key that may be retired, for good and in every source. Throws as `retirable` does. */
-export async function retireKey(id: string, options: RetireOptions): Promise<KeyRecord> {
+/** Ends a key that may be retired, for good and in every source; `already` where it was dead before. Throws as `retirable` does. */
+export async function retireKey(id: string, options: RetireOptions): Promise<Ended> {
   const record = await retirable(id, options);
-  return (await options.store.keys.revoke(id, options.now)) ?? record;
+  return { record: (await options.store.keys.revoke(id, options.now)) ?? record, already: record.revokedAt !== null };
+}
+
+export interface Ended {
+  readonly record: KeyRecord;
+  readonly already: boolean;
 }

@@ -129,11 +129,13 @@ test('a key is retired when it was replaced and nobody used it for the time; els
   await finishRotation(store, record.id, null, now);
   await store.usage.add([{ ...use, credentialId: old.id, lastUsed: now - 3 * 3600 }]);
   await assert.rejects(retire(old.id), { message: /last used 3 h ago by aidb from 10\.0\.0\.7$/ });
-  assert.equal((await retire(old.id, { unusedSeconds: 3600 })).revokedAt, now);
+  const first = await retire(old.id, { unusedSeconds: 3600 });
+  assert.deepEqual([first.record.revokedAt, first.already], [now, false]);
   assert.deepEqual(await store.keys.revocations(), [old.digest]);
-  assert.equal((await retire(old.id)).revokedAt, now, 'once more does no harm');
+  const again = await retire(old.id);
+  assert.deepEqual([again.record.revokedAt, again.already], [now, true], 'once more does no harm');
   await assert.rejects(retire('none'), { code: 'unknown_key' });
-  assert.equal((await retire(record.id, { force: true })).revokedAt, now);
+  assert.equal((await retire(record.id, { force: true })).record.revokedAt, now);
 });
 
 interface Delivering {

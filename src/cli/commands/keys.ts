@@ -118,9 +118,8 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     const { record, already } = await revokeKey(store, presented, systemClock());
-    await taken(
-      record ? keyAct('key.revoked', record, { already }) : { type: 'key.revoked', subject: '', detail: { already } },
-    );
+    // What changes nothing is no event.
+    if (!already) await taken(record ? keyAct('key.revoked', record) : { type: 'key.revoked', subject: '' });
     if (invocation.json) {
       const { id: known = null, service = null, kind = null } = record ?? {};
       out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });

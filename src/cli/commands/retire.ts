@@ -23,11 +23,16 @@ export async function keysRetire(invocation: Invocation): Promise<number> {
     const now = systemClock();
     if (later !== null) return endLater(store, id, now + later, invocation, taken);
     const options = { store, now, unusedSeconds, force };
-    const record = await (invocation.dryRun ? retirable : retireKey)(id, options).catch(explained);
-    if (!invocation.dryRun) await taken(keyAct('key.retired', record, { forced: force }));
-    if (invocation.json)
-      out.json({ ...shown(record), retired: !invocation.dryRun, revoked_at: time(record.revokedAt) });
-    else out.line(`${invocation.dryRun ? 'would retire' : 'retired'}  key ${record.id} of ${record.service}`);
+    if (invocation.dryRun) {
+      const record = await retirable(id, options).catch(explained);
+      if (invocation.json) out.json({ ...shown(record), retired: false, revoked_at: time(record.revokedAt) });
+      else out.line(`would retire  key ${record.id} of ${record.service}`);
+      return EXIT.done;
+    }
+    const { record, already } = await retireKey(id, options).catch(explained);
+    if (!already) await taken(keyAct('key.retired', record, { forced: force }));
+    if (invocation.json) out.json({ ...shown(record), retired: true, already, revoked_at: time(record.revokedAt) });
+    else out.line(`${already ? 'was ended already' : 'retired'}  key ${record.id} of ${record.service}`);
     return EXIT.done;
   });
 }

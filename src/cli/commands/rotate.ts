@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StackConfig } from '../../compose/config.ts';
 import { rotationRule, settleMillis } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
@@ -7,12 +7,13 @@ import type { Store } from '../../core/store.ts';
 import { lineageOf, type Lineage } from '../../keys/lineage.ts';
 import { keyAct } from '../../keys/key-act.ts';
 import { agoWords } from '../../keys/use-words.ts';
-import { beginRotation, finishRotation, keyToRotate, supersede } from '../../keys/rotate.ts';
+import { finishRotation, keyToRotate } from '../../keys/rotate.ts';
+import { replaceable, rotateByHand, toFinish } from '../../keys/rotate-by-hand.ts';
 import { rotateInto } from '../../keys/rotate-into.ts';
 import { standingOf, type KeyTarget } from '../../keys/targets/index.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
-import { EXIT, refused, usage } from '../failure.ts';
+import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { placeOption } from '../key-place.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
 import { lastUse, shown, shownUse, time, useCell } from './key-views.ts';
@@ -90,23 +91,26 @@ function targetOption(invocation: Invocation, config: StackConfig, service: stri
 
 /** To standard output: made, printed, and only then is the old key given its end. */
 async function print(work: Rotating): Promise<number> {
-  const { invocation, config, store, lineage, graceSeconds, expiresAt } = work;
+  const { invocation, config, store, key, lineage, graceSeconds, expiresAt } = work;
   const { out } = invocation;
-  const old = await toReplace(work);
-  if (invocation.dryRun) return sayWould(work, 'standard output');
-  const now = systemClock();
-  const { record, key } = await beginRotation(old.pending ? await supersede(store, old) : old, {
-    store,
+  const anew = invocation.flag('anew');
+  const order = { store, clock: systemClock, lineage, anew };
+  if (invocation.dryRun) {
+    await replaceable(key, order).catch(explained(work));
+    return sayWould(work, 'standard output');
+  }
+  const made = await rotateByHand(key, {
+    ...order,
     seal: sealOf(config, invocation),
-    now,
+    settleMillis,
     ...(expiresAt !== undefined && { expiresAt }),
-  });
-  await sleep(settleMillis);
+  }).catch(explained(work));
+  const { record, old } = made;
   const uses = await store.usage.list([old.id]);
   const ends = Math.min(old.expiresAt ?? Infinity, systemClock() + graceSeconds);
   const replaces = { id: old.id, ends_at: rfc3339(ends), last_used: shownUse(lastUse(old, uses)) };
-  if (invocation.json) out.json({ ...shown(record), key, replaces });
-  else out.line(key.trimEnd());
+  if (invocation.json) out.json({ ...shown(record), key: made.key, replaces });
+  else out.line(made.key.trimEnd());
   // A reader that went away has not got it; it is told of a turn later.
   await nextTurn();
   if (out.gone)
@@ -119,7 +123,7 @@ async function print(work: Rotating): Promise<number> {
   if (invocation.json) return EXIT.done;
   out.talk(`Made for ${record.service}: key ${record.id}, in place of ${old.id}. It is shown this once.`);
   out.talk(USE[record.kind](record.id));
-  out.talk(`Both are accepted until ${rfc3339(ends)}; the old one was ${usedWords(old, uses, now)}.`);
+  out.talk(`Both are accepted until ${rfc3339(ends)}; the old one was ${usedWords(old, uses, systemClock())}.`);
   for (const before of lineage.previousOf(old)) out.talk(`Key ${before.id}, which that one replaced, ends with it.`);
   return EXIT.done;
 }
@@ -129,35 +133,23 @@ function usedWords(key: KeyRecord, uses: Parameters<typeof lastUse>[1], now: num
   return use ? `last used ${useCell(use, now)}` : 'not seen in use';
 }
 
-/** One rotation at a time: a second one is refused until the first is over, unless its key was lost. */
-async function toReplace({ invocation, store, key, lineage }: Rotating): Promise<KeyRecord> {
-  const now = systemClock();
-  const anew = invocation.flag('anew');
-  const pending = lineage.pendingFor(key);
-  const [use] = pending ? await store.usage.list([pending.id]) : [];
-  if (pending && use)
-    throw refused(
-      `key ${key.id} is being replaced, and the new one, ${pending.id}, is in use already: ${useCell(use, now)}`,
-      `Finish that: countersign keys rotate ${key.id} --finish`,
-    );
-  if (pending && !anew)
-    throw refused(
-      `key ${key.id} is being replaced since ${agoWords(now - pending.createdAt)}: the new one is ${pending.id} (…${pending.lastFour})`,
-      `If its caller has it: countersign keys rotate ${key.id} --finish. If it was lost, make another: --anew`,
-    );
-  const [before] = lineage.previousOf(key);
-  if (!pending && before && !anew)
-    throw refused(
-      `the last rotation is not over: key ${key.id} took the place of ${before.id} ${agoWords(now - key.createdAt)}, and that one ${before.expiresAt === null ? 'is still accepted' : `is accepted until ${rfc3339(before.expiresAt)}`}`,
-      `End it when nobody needs it: countersign keys retire ${before.id}. If the new key was lost, make another: --anew`,
-    );
-  return pending ?? key;
+/** Why a second rotation has to wait, with the commands that end the first. */
+function explained({ key, lineage }: Rotating): (error: unknown) => never {
+  const remedies: Readonly<Record<string, string>> = {
+    key_in_use: `Finish that: countersign keys rotate ${key.id} --finish`,
+    rotation_pending: `If its caller has it: countersign keys rotate ${key.id} --finish. If it was lost, make another: --anew`,
+    rotation_unfinished: `End it when nobody needs it: countersign keys retire ${lineage.previousOf(key)[0]?.id}. If the new key was lost, make another: --anew`,
+  };
+  return (error) => {
+    const remedy = remedies[codeOf(error) ?? ''];
+    if (remedy === undefined || !(error instanceof Error)) throw error;
+    throw refused(error.message, remedy);
+  };
 }
 
 /** The caller has the new key after all, or from elsewhere. */
 async function finish({ invocation, store, taken, key, lineage, graceSeconds }: Rotating): Promise<number> {
-  const pending = lineage.pendingFor(key) ?? (lineage.previousOf(key).length > 0 ? key : null);
-  if (!pending) throw refused(`there is no rotation of key ${key.id} to finish`);
+  const pending = toFinish(key, lineage);
   const now = systemClock();
   const ends = now + graceSeconds;
   const record = invocation.dryRun ? pending : await finishRotation(store, pending.id, ends, now);
