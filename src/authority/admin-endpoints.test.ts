@@ -134,7 +134,7 @@ test('a key is created, shown once, listed without itself, and revoked', async (
     expires_in_days: 90,
   });
   assert.equal(created.status, 201);
-  assert.deepEqual(Object.keys(created.data), ['id', 'service', 'kind', 'key', 'expires_at']);
+  assert.deepEqual(Object.keys(created.data), ['id', 'service', 'kind', 'expires_at', 'key']);
   assert.match(String(created.data['key']), /^cs_sk_/);
   const hmac = await call('POST', '/keys', { service: 'aidb', kind: 'hs' });
   assert.match(String(hmac.data['key']), /^cs_hs_/);

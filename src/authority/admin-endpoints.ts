@@ -1,28 +1,26 @@
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
-import { rfc3339 } from '../core/clock.ts';
 import type { Act } from '../core/event.ts';
 import { MODES } from '../core/mode.ts';
 import { hasCode } from '../core/store.ts';
 import type { Stack } from '../compose/stack.ts';
-import { createKey } from '../keys/create.ts';
-import { keyAct } from '../keys/key-act.ts';
 import { bodyJson } from './body.ts';
 import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
 import { decisionList } from './decision-list.ts';
 import { eventList } from './event-list.ts';
-import type { Exchange, Handler } from './exchange.ts';
-import { keyList, modeList, serviceList, sinceOf } from './overview.ts';
+import type { Exchange } from './exchange.ts';
+import { keyOrders } from './key-orders.ts';
+import { modeList, serviceList, sinceOf } from './overview.ts';
 import { mint, mintInput } from './mint.ts';
-import { needFault, operatorOf, type Need, type OperatorCaller } from './operator-caller.ts';
+import { guards } from './guards.ts';
+import { needFault, type OperatorCaller } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
 import { storeProbe } from './probe-endpoints.ts';
 import { rampEndpoints } from './ramp-endpoints.ts';
 import { readBody } from './read-body.ts';
-import { refusalReply, success, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
-import { addressSchema, scopeSchema } from './shape.ts';
+import { reasonSchema } from './shape.ts';
 import { activeTokens, revokeToken } from './token-endpoints.ts';
 import { traffic } from './traffic.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
@@ -31,36 +29,19 @@ import { isRefused, refused, type Refused } from './refused.ts';
 export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
   const storeAnswers = storeProbe(stack);
   const startedAt = stack.clock();
-  const shown = (work: Work): Handler => guarded(operators, 'read', work);
-  const act = (work: Work): Handler => guarded(operators, 'act', work);
-  const confirmed = (work: Work, code = 200): Handler => guarded(operators, 'confirmed', work, code);
+  const { shown, act, confirmed } = guards(operators);
   return {
     '/admin/api/status': { GET: shown(() => status(stack, startedAt, storeAnswers)) },
     '/admin/api/services': { GET: shown(async () => ({ services: serviceList(stack) })) },
     '/admin/api/traffic': { GET: shown(traffic) },
-    '/admin/api/keys': { GET: shown(async () => ({ keys: await keyList(stack) })), POST: confirmed(newKey, 201) },
-    '/admin/api/keys/:id': { DELETE: act(deadKey) },
     '/admin/api/tokens': { GET: shown(() => activeTokens(stack)), POST: confirmed(newToken, 201) },
     '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },
     '/admin/api/modes': { GET: shown(async () => ({ modes: modeList(stack) })), PUT: act(setMode) },
     '/admin/api/report': { GET: shown(reportOf) },
     '/admin/api/decisions': { GET: shown(decisionList) },
     '/admin/api/events': { GET: shown(eventList) },
+    ...keyOrders({ shown, act, confirmed }),
     ...rampEndpoints({ shown, act, confirmed }),
-  };
-}
-
-type Work = (exchange: Exchange, parameter: string, caller: OperatorCaller) => Promise<object | Refused>;
-
-/** Who asks comes first, whatever the question: a stranger does not learn what is well formed. */
-function guarded(operators: Operators, need: Need, work: Work, code = 200): Handler {
-  return async (exchange, parameter): Promise<Reply> => {
-    const caller = await operatorOf(exchange, operators);
-    if (isRefused(caller)) return refusalReply(caller);
-    const fault = needFault(caller, need, exchange.stack.clock());
-    if (fault) return refusalReply(fault);
-    const value = await work(exchange, parameter, caller);
-    return isRefused(value) ? refusalReply(value) : success(code, value);
   };
 }
 
@@ -92,7 +73,7 @@ const modeSchema = z.strictObject({
   mode: z.enum([...MODES, 'inherit'], { error: 'must be off, report, enforce or inherit' }),
   scope: z.string({ error: 'must be "", a service or service/path' }).max(512).optional(),
   all: z.boolean({ error: 'must be true or false' }).optional(),
-  reason: z.string({ error: 'must be a text' }).max(1024).optional(),
+  reason: reasonSchema,
 });
 
 /** `inherit` takes back what was set at run time; `all` clears every level and sets the stack. */
@@ -120,46 +101,6 @@ async function setMode(exchange: Exchange, _: string, caller: OperatorCaller): P
       : { type: 'mode.set', subject, reason, detail: { mode } };
   await stack.trail.record(act, actorOf(exchange, caller));
   return { modes: modeList(stack) };
-}
-
-const keySchema = z.strictObject({
-  service: z.string({ error: 'must be the name of a service or caller' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
-    error: 'has letters, digits, ".", "_" and "-", begins with a letter or digit and has at most 128 characters',
-  }),
-  kind: z.enum(['sk', 'hs'], { error: 'must be sk or hs' }).optional(),
-  expires_in_days: z
-    .number({ error: 'must be a number of days' })
-    .positive({ error: 'must be more than 0' })
-    .max(3650, { error: 'must be at most 3650' })
-    .optional(),
-  scopes: z.array(scopeSchema, { error: 'must be a list of scopes' }).max(64).optional(),
-  allowed_ips: z.array(addressSchema, { error: 'must be a list of addresses or CIDRs' }).max(64).optional(),
-});
-
-async function newKey(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
-  const { stack } = exchange;
-  const body = await readBody(exchange, keySchema);
-  if (isRefused(body)) return body;
-  const now = stack.clock();
-  const { record, key } = await createKey(stack.store, stack.seal, {
-    service: body.service,
-    kind: body.kind ?? 'sk',
-    expiresAt: body.expires_in_days === undefined ? null : now + body.expires_in_days * 86_400,
-    scopes: body.scopes ?? [],
-    allowedIps: body.allowed_ips ?? [],
-    now,
-  });
-  const expiresAt = record.expiresAt === null ? null : rfc3339(record.expiresAt);
-  await stack.trail.record(keyAct('key.created', record), actorOf(exchange, caller));
-  return { id: record.id, service: record.service, kind: record.kind, key, expires_at: expiresAt };
-}
-
-async function deadKey(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
-  const { stack } = exchange;
-  const record = await stack.store.keys.revoke(id, stack.clock());
-  if (!record) return refused('not_found', 'no key has this id');
-  await stack.trail.record(keyAct('key.revoked', record), actorOf(exchange, caller));
-  return { id: record.id, service: record.service, revoked_at: rfc3339(record.revokedAt ?? stack.clock()) };
 }
 
 async function newToken(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {

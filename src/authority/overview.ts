@@ -44,8 +44,18 @@ function keyLine(record: KeyRecord, { now, lineage, use }: AroundKey) {
           : 'active',
     stage: lineage.stageOf(record),
     replaces: record.replaces,
-    last_used: use && { at: rfc3339(use.lastUsed), by: use.caller, from: use.clientAddress },
+    last_used: use && useLine(use),
   };
+}
+
+/** Null: not seen in use. */
+export async function lastUseOf({ store }: Stack, keyId: string): Promise<ReturnType<typeof useLine> | null> {
+  const [use] = await store.usage.list([keyId]);
+  return use ? useLine(use) : null;
+}
+
+function useLine({ lastUsed, caller, clientAddress }: KeyUse) {
+  return { at: rfc3339(lastUsed), by: caller, from: clientAddress };
 }
 
 export function modeList(stack: Stack) {
@@ -88,6 +98,6 @@ export function sinceOf(stack: Stack, text: string = '1h'): { since: number; unt
   return { since: until - Number(parts[1]) * unit, until };
 }
 
-function time(epochSeconds: number | null): string | null {
+export function time(epochSeconds: number | null): string | null {
   return epochSeconds === null ? null : rfc3339(epochSeconds);
 }

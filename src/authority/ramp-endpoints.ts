@@ -9,20 +9,13 @@ import type { Stack } from '../compose/stack.ts';
 import { rampDocument } from '../rollout/ramp/document.ts';
 import { actorOf } from './actor.ts';
 import type { Exchange, Handler } from './exchange.ts';
+import type { Guards } from './guards.ts';
 import type { OperatorCaller } from './operator-caller.ts';
 import { sinceOf } from './overview.ts';
 import { readBody } from './read-body.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
 import type { Endpoints } from './router.ts';
-
-type Work = (exchange: Exchange, parameter: string, caller: OperatorCaller) => Promise<object | Refused>;
-
-/** How a piece of work is made an endpoint, by what it asks of the operator. */
-export interface Guards {
-  readonly shown: (work: Work) => Handler;
-  readonly act: (work: Work) => Handler;
-  readonly confirmed: (work: Work, code?: number) => Handler;
-}
+import { reasonSchema } from './shape.ts';
 
 export function rampEndpoints({ shown, act, confirmed }: Guards): Endpoints {
   const ordered = (order: RampOrder): { POST: Handler } => ({
@@ -63,11 +56,13 @@ async function proposalOf({ stack, query }: Exchange): Promise<object | Refused>
   return { plan: proposedRamp(routes, await report(stack.store, span), knows) };
 }
 
-const reason = z.string({ error: 'must be a text' }).max(500, { error: 'must be at most 500 characters' }).optional();
-const startSchema = z.strictObject({ plan: z.string({ error: 'must be a plan as YAML' }).max(60_000), reason });
-const orderSchema = z.strictObject({ reason });
+const startSchema = z.strictObject({
+  plan: z.string({ error: 'must be a plan as YAML' }).max(60_000),
+  reason: reasonSchema,
+});
+const orderSchema = z.strictObject({ reason: reasonSchema });
 const rollbackSchema = z.strictObject({
-  reason,
+  reason: reasonSchema,
   step: z.union([z.int().min(1).max(100), z.literal('all')], { error: 'must be a number from 1, or "all"' }).optional(),
 });
 

@@ -12,6 +12,12 @@ export const addressSchema = z
     if (fault) context.addIssue({ code: 'custom', message: fault });
   });
 
+/** Why, in the actor's words, for the audit. */
+export const reasonSchema = z
+  .string({ error: 'must be a text' })
+  .max(500, { error: 'must be at most 500 characters' })
+  .optional();
+
 /** What is wrong with a body, member by member, in words that say what to change. Values are not repeated. */
 export function faultsOf(error: z.ZodError): string {
   return error.issues.slice(0, 5).map(faultOf).join('; ');
