@@ -79,7 +79,9 @@ export interface KeyLine {
   readonly expires_at: string | null;
   readonly revoked_at: string | null;
   readonly status: 'active' | 'expired' | 'revoked';
-  readonly stage: string | null;
+  readonly stage: 'pending' | 'current' | 'previous' | null;
+  /** The id of the key whose place it took. */
+  readonly replaces: string | null;
   readonly last_used: { readonly at: string; readonly by: string; readonly from: string } | null;
 }
 

@@ -201,6 +201,52 @@ test(
       assert.deepEqual(await stack.tokens.listActive(10), []);
     });
 
+    await t.test('a key is created, rotated in two steps, retired and revoked, each with its reason', async () => {
+      const order = async (what: string | RegExp, action: string, reason: string): Promise<void> => {
+        await button(what).first().click();
+        await page.getByRole('textbox', { name: 'Reason' }).fill(reason);
+        await page.getByRole('dialog').getByRole('button', { name: action, exact: true }).click();
+      };
+      const secretShown = async (): Promise<string> => {
+        const secret = (await page.locator('.secret').textContent()) ?? '';
+        await button('Done').click();
+        return secret.slice(6, 16);
+      };
+      await page.goto(`${adminOrigin}/dashboard/#/keys?find=billing`);
+      await button('Create key').click();
+      await page.getByLabel('Caller', { exact: true }).fill('billing');
+      await page.getByRole('textbox', { name: 'Reason' }).fill('a new caller');
+      await button('Create').click();
+      const old = await secretShown();
+      await order(`Rotate key ${old} of billing`, 'Make the new key', 'it was in a mail');
+      await shot('key-rotated');
+      assert.deepEqual(await accessFaults(page), []);
+      const next = await secretShown();
+      await page.getByRole('heading', { name: 'Does billing have the new key?' }).waitFor();
+      assert.equal((await stack.store.keys.get(next))?.pending, true, 'until it is said that billing has it');
+      await button('Cancel').click();
+      await order(`Finish key ${next} of billing`, 'It has: end the old one', 'billing has it');
+      await button(`Retire key ${old} of billing`).waitFor();
+      const use = { caller: 'service:billing', clientAddress: '10.0.0.7', count: 1 };
+      const now = stack.clock();
+      await stack.store.usage.add([{ ...use, credentialId: old, firstUsed: now, lastUsed: now }]);
+      await order(`Retire key ${old} of billing`, 'Retire', 'it was in a mail');
+      await page.getByText(/was last used \d+ s ago by billing from 10\.0\.0\.7/).waitFor();
+      assert.equal((await stack.store.keys.get(old))?.revokedAt, null);
+      await page.getByLabel('End it whoever uses it').check();
+      await page.getByRole('dialog').getByRole('button', { name: 'Retire', exact: true }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      await order(`Revoke key ${next} of billing`, 'Revoke', 'closed down');
+      await page.getByText('No key.').waitFor();
+      for (const id of [old, next]) assert.ok((await stack.store.keys.get(id))?.revokedAt, id);
+      await page.goto(`${adminOrigin}/dashboard/#/events`);
+      for (const type of ['created', 'rotation_begun', 'rotated', 'retired', 'revoked'])
+        await page
+          .getByRole('cell', { name: `key.${type}` })
+          .first()
+          .waitFor();
+    });
+
     await t.test('a mode is set with its reason, which the changes then show', async () => {
       await page.goto(`${adminOrigin}/dashboard/#/services/reranker`);
       await button('Set mode').click();

@@ -4,7 +4,7 @@ import { Loaded, Panel, ratedColumns, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { KeyLine, Report } from '../shapes.ts';
 import { useTraffic } from '../traffic.ts';
-import { KeyTable } from './keys.tsx';
+import { KeyTable } from './key-table.tsx';
 import { RefusalsOf } from './refusals.tsx';
 
 export function Caller({ name }: { name: string }) {
@@ -44,7 +44,11 @@ export function Caller({ name }: { name: string }) {
       <Panel title="Keys">
         <Loaded from={keys}>
           {(data) => (
-            <KeyTable keys={data.keys.filter(({ service }) => service === own)} onChange={() => keys.reload()} />
+            <KeyTable
+              all={data.keys}
+              shown={data.keys.filter(({ service }) => service === own)}
+              onChange={() => keys.reload()}
+            />
           )}
         </Loaded>
       </Panel>

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
 import { ask, mayAct } from '../api.ts';
 import { place, setQuery } from '../address.ts';
-import { Dialog, Secret, textOf, wordsOf } from '../parts/dialog.tsx';
-import { Badge, Loaded, Panel, Table, Time } from '../parts/parts.tsx';
+import { Dialog, Reason, Secret, textOf, wordsOf } from '../parts/dialog.tsx';
+import { Loaded, Panel } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { KeyLine } from '../shapes.ts';
+import { KeyTable } from './key-table.tsx';
 
 export function Keys() {
   const keys = useResource<{ keys: readonly KeyLine[] }>('keys');
@@ -31,7 +32,7 @@ export function Keys() {
         </label>
       </div>
       <Loaded from={keys}>
-        {(data) => <KeyTable keys={data.keys.filter(wanted)} onChange={() => keys.reload()} />}
+        {(data) => <KeyTable all={data.keys} shown={data.keys.filter(wanted)} onChange={() => keys.reload()} />}
       </Loaded>
       {creating && (
         <Dialog
@@ -44,6 +45,8 @@ export function Keys() {
               service: textOf(form, 'service'),
               kind: textOf(form, 'kind'),
               scopes: wordsOf(form, 'scopes'),
+              allowed_ips: wordsOf(form, 'addresses'),
+              reason: textOf(form, 'reason'),
               ...(days && { expires_in_days: Number(days) }),
             });
             setSecret(made.key);
@@ -59,6 +62,7 @@ export function Keys() {
             <select name="kind">
               <option value="sk">API key (sk)</option>
               <option value="hs">signing secret (hs)</option>
+              <option value="ed25519">key pair (ed25519)</option>
             </select>
           </label>
           <label>
@@ -69,80 +73,14 @@ export function Keys() {
             Scopes
             <input name="scopes" placeholder="embed:write, parted by spaces" />
           </label>
+          <label>
+            Only from
+            <input name="addresses" placeholder="10.0.0.0/8, parted by spaces; anywhere if left out" />
+          </label>
+          <Reason />
         </Dialog>
       )}
       {secret !== null && <Secret label="The new key" value={secret} onDone={() => setSecret(null)} />}
     </Panel>
   );
-}
-
-export function KeyTable({ keys, onChange }: { keys: readonly KeyLine[]; onChange: () => void }) {
-  const [doomed, setDoomed] = useState<KeyLine | null>(null);
-  return (
-    <>
-      <Table
-        caption="Keys"
-        hideCaption
-        rows={keys}
-        keyOf={({ id }) => id}
-        empty="No key. Create one above, or by countersign keys create NAME; keys in files are not listed here."
-        columns={[
-          { head: 'Caller', cell: ({ service }) => service },
-          {
-            head: 'Key',
-            cell: ({ id, kind, last_four }) => <code title={`ends in ${last_four}`}>{`${kind} ${id}`}</code>,
-          },
-          { head: 'State', cell: (key) => <State line={key} /> },
-          { head: 'Created', cell: ({ created_at }) => <Time at={created_at} /> },
-          { head: 'Ends', cell: ({ expires_at }) => <Time at={expires_at} /> },
-          { head: 'Last used', cell: ({ last_used }) => <Time at={last_used?.at ?? null} /> },
-          {
-            head: 'Actions',
-            cell: (key) =>
-              key.revoked_at === null &&
-              mayAct() && (
-                <button
-                  type="button"
-                  class="quiet danger"
-                  onClick={() => setDoomed(key)}
-                  aria-label={`Revoke key ${key.id} of ${key.service}`}
-                >
-                  Revoke
-                </button>
-              ),
-          },
-        ]}
-      />
-      {doomed && (
-        <Dialog
-          title={`Revoke key ${doomed.id}?`}
-          action="Revoke"
-          danger
-          onClose={() => setDoomed(null)}
-          onConfirm={async () => {
-            await ask(`keys/${doomed.id}`, 'DELETE');
-            onChange();
-          }}
-        >
-          <p>
-            Every call of <strong>{doomed.service}</strong> with this key is refused at once, on every replica. This
-            cannot be taken back.
-          </p>
-          <p class="dim">
-            Last used: <Time at={doomed.last_used?.at ?? null} />
-          </p>
-        </Dialog>
-      )}
-    </>
-  );
-}
-
-const soonMillis = 14 * 86_400_000;
-
-function State({ line: { status, stage, expires_at } }: { line: KeyLine }) {
-  if (status === 'revoked') return <Badge tone="plain" sign="–" words="revoked" />;
-  if (status === 'expired') return <Badge tone="bad" sign="✕" words="ended" />;
-  if (expires_at !== null && Date.parse(expires_at) - Date.now() < soonMillis)
-    return <Badge tone="warn" sign="!" words="ends soon" />;
-  return <Badge tone={stage === 'current' ? 'good' : 'plain'} sign="✓" words={stage ?? 'active'} />;
 }

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, mayAct } from '../api.ts';
-import { Dialog, textOf } from '../parts/dialog.tsx';
+import { Dialog, Reason, textOf } from '../parts/dialog.tsx';
 
 /** Sets the mode of a scope, with a reason: it decides what passes. */
 export function ModeButton({ scope, onDone }: { scope: string; onDone: () => void }) {
@@ -31,10 +31,7 @@ export function ModeButton({ scope, onDone }: { scope: string; onDone: () => voi
               </label>
             ))}
           </fieldset>
-          <label>
-            Reason
-            <input name="reason" required maxLength={1024} placeholder="Why, for whoever reads the audit" />
-          </label>
+          <Reason />
         </Dialog>
       )}
     </>

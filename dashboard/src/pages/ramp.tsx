@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, mayAct } from '../api.ts';
-import { Dialog, textOf } from '../parts/dialog.tsx';
+import { Dialog, Reason, textOf } from '../parts/dialog.tsx';
 import { Loaded, Panel, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Ramp } from '../shapes.ts';
@@ -100,15 +100,6 @@ export function RampPage() {
         </>
       )}
     </Loaded>
-  );
-}
-
-function Reason() {
-  return (
-    <label>
-      Reason
-      <input name="reason" required maxLength={500} placeholder="Why, for whoever reads the audit" />
-    </label>
   );
 }
 

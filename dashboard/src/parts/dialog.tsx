@@ -98,6 +98,16 @@ export function Secret({ label, value, onDone }: { label: string; value: string;
   );
 }
 
+/** Why something is done, for the audit. */
+export function Reason() {
+  return (
+    <label>
+      Reason
+      <input name="reason" required maxLength={500} placeholder="Why, for whoever reads the audit" />
+    </label>
+  );
+}
+
 export const textOf = (form: FormData, name: string): string => String(form.get(name) ?? '').trim();
 export const wordsOf = (form: FormData, name: string): string[] =>
   textOf(form, name)
