@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import { accounts } from '../operators/account.ts';
+import { tokens } from '../keys/tokens.ts';
 import { login } from '../operators/login.ts';
 import { sealWith } from '../crypto/seal.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
@@ -27,6 +28,7 @@ test('an operator is made without a password, logs in by the code, is reset and 
   assert.equal((await cli('operators', 'create', 'ana')).code, 1);
   for (const args of [
     ['create', 'admin'],
+    ['create', 'cli'],
     ['create', 'Ana'],
     ['create', 'ben', '--role', 'root'],
     ['disable', '../x'],
@@ -45,11 +47,25 @@ test('an operator is made without a password, logs in by the code, is reset and 
   assert.equal((await prove({ name: 'ana', password: chosen, code: '' }, '::1')).result, 'right');
   assert.doesNotMatch(JSON.stringify(await known.get('ana')), new RegExp(`${code}|${chosen}`));
 
+  const life = tokens({ store, clock: systemClock });
+  t.after(() => life.close());
+  const mint = (createdBy: string) =>
+    life.mint({ ttlSeconds: 60, scopes: [], allowedIps: [], clientId: null, metadata: {}, createdBy });
+  const kept = await mint('operator:ben');
+  await mint('operator:ana');
+  const alive = async () => (await life.listActive(10)).map(({ tokenId }) => tokenId);
+  assert.equal((await cli('operators', 'reset', 'ana')).code, 0);
+  assert.equal((await alive()).length, 2, 'whoever lost a password goes on with what it made');
+  assert.equal((await cli('operators', 'reset', 'ana', '--role', 'viewer')).code, 0);
+  assert.deepEqual(await alive(), [kept.record.tokenId], 'a viewer could not have made it');
+  await mint('operator:ana');
   const again = JSON.parse((await cli('operators', 'reset', 'ana', '--role', 'viewer', '-o', 'json')).stdout) as {
     login_code: string;
   };
   assert.equal((await prove({ name: 'ana', password: chosen, code: '' }, '::1')).result, 'wrong');
-  assert.equal((await cli('operators', 'disable', 'ana')).code, 0);
+  const disabled = await cli('operators', 'disable', 'ana', '--output', 'json');
+  assert.deepEqual(JSON.parse(disabled.stdout), { name: 'ana', disabled: true, tokens_revoked: 1 });
+  assert.deepEqual(await alive(), [kept.record.tokenId]);
   assert.equal((await first('ana', again.login_code, chosen, '::1')).result, 'wrong');
   const listed = JSON.parse((await cli('operators', 'list', '--output', 'json')).stdout) as object[];
   assert.deepEqual(

@@ -53,8 +53,8 @@ export interface Accounts {
 export const operatorKind = 'operator';
 const attemptsMax = 20;
 const namePattern = /^[a-z][a-z0-9._-]{0,63}$/;
-/** Who these are is settled: the holders of the admin token and of the override token. */
-const reserved: ReadonlySet<string> = new Set(['admin', 'break-glass']);
+/** Who these are is settled: the holders of the admin token and of the override token, and whoever mints by command. */
+const reserved: ReadonlySet<string> = new Set(['admin', 'break-glass', 'cli']);
 
 export class AccountError extends Error {
   readonly code: 'account_name' | 'account_busy';
@@ -68,7 +68,7 @@ export class AccountError extends Error {
 export function nameFault(name: string): string | null {
   if (!namePattern.test(name))
     return 'a name has 1 to 64 lower-case letters, digits, ".", "_" and "-", and begins with a letter';
-  return reserved.has(name) ? `the name ${name} belongs to the holder of a token` : null;
+  return reserved.has(name) ? `the name ${name} belongs to whoever holds a token or types commands` : null;
 }
 
 export function accounts({ records, clock }: { readonly records: RecordStore; readonly clock: Clock }): Accounts {

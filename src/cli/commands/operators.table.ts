@@ -27,8 +27,9 @@ export const operatorCommands: readonly Command[] = [
   },
   {
     name: 'operators disable',
-    summary: 'shut an account, and end its sessions',
-    about: 'It is shut at the next request, on every replica. `operators reset` opens it again.',
+    summary: 'shut an account, and end its sessions and tokens',
+    about:
+      'It is shut at the next request, on every replica, and the session tokens that it made are revoked. `operators reset` opens it again.',
     positionals: [NAME],
     options: {},
     changes: true,
@@ -39,7 +40,7 @@ export const operatorCommands: readonly Command[] = [
     name: 'operators reset',
     summary: 'back to the first login: no password, no second factor, no session',
     about:
-      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well.',
+      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well; with viewer the session tokens that an operator made are revoked.',
     positionals: [NAME],
     options: { role: { type: 'text', value: 'ROLE', summary: 'viewer or operator (default: as it was)' } },
     changes: true,

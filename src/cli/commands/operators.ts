@@ -1,11 +1,14 @@
+import { ADMIN_TOKENS } from '../../authority/caller.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import { accounts, nameFault, ROLES, type Account, type Accounts, type Role } from '../../operators/account.ts';
 import { appointed, withLoginCode } from '../../operators/appoint.ts';
+import { tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { atWork, type Workplace } from '../workplace.ts';
+import { endMinted } from './tokens.ts';
 
 export async function operatorsCreate(invocation: Invocation): Promise<number> {
   const name = nameOf(invocation);
@@ -27,13 +30,17 @@ export async function operatorsReset(invocation: Invocation): Promise<number> {
   return atWork(invocation, async (place) => {
     if (invocation.dryRun) return sayDryRun(invocation, 'reset', name);
     let loginCode = '';
+    let wasOperator = false;
     const account = await accountsOf(place).change(name, (now) => {
+      wasOperator = now.role === 'operator';
       const next = withLoginCode(now, systemClock());
       loginCode = next.loginCode;
       return { ...next.account, role: role ?? now.role };
     });
     if (!account) throw unknown(name);
     await place.record({ type: 'operator.reset', subject: name, detail: { role: account.role } });
+    // A viewer could not have made them.
+    if (wasOperator && account.role === 'viewer') await endTokens(place, name, invocation);
     return sayCode(invocation, account, loginCode);
   });
 }
@@ -51,10 +58,27 @@ export async function operatorsDisable(invocation: Invocation): Promise<number> 
     }));
     if (!account) throw unknown(name);
     await place.record({ type: 'operator.disabled', subject: name });
-    if (invocation.json) out.json({ name, disabled: true });
+    const ended = await endTokens(place, name, invocation);
+    if (invocation.json) out.json({ name, disabled: true, tokens_revoked: ended });
     else out.line(`disabled  ${name}`);
     return EXIT.done;
   });
+}
+
+/** Session tokens that an operator made end with what allowed it. Resolves to how many. */
+async function endTokens({ store, record }: Workplace, name: string, { out, json }: Invocation): Promise<number> {
+  const life = tokens({ store, clock: systemClock });
+  try {
+    const ended = await endMinted(life, `operator:${name}`, record);
+    for (const { tokenId, scopes } of ended) {
+      if (!json) out.talk(`revoked  token ${tokenId}, which ${name} made`);
+      if (scopes.includes(ADMIN_TOKENS) && (await life.mintedBy(`token:${tokenId}`)).length > 0)
+        out.warn(`token ${tokenId} minted others that are alive: countersign tokens revoke --minted-by ${tokenId}`);
+    }
+    return ended.length;
+  } finally {
+    life.close();
+  }
 }
 
 export async function operatorsList(invocation: Invocation): Promise<number> {

@@ -117,7 +117,8 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
     const already = record.revokedAt !== null;
     const revoked = await life.revoke(record.tokenId);
     if (!revoked) throw refused(`token ${record.tokenId} is gone from the store`);
-    await taken(tokenAct('token.revoked', revoked));
+    // What changes nothing is no event.
+    if (!already) await taken(tokenAct('token.revoked', revoked));
     const minted = (await life.mintedBy(`token:${revoked.tokenId}`)).length;
     if (invocation.json) out.json({ ...shown(revoked), live_minted: minted });
     else out.line(`${already ? 'was revoked already' : 'revoked'}  token ${revoked.tokenId}`);
@@ -133,13 +134,7 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
 async function revokeMinted(invocation: Invocation, minter: string): Promise<number> {
   const { out } = invocation;
   return withTokens(invocation, async (life, _, taken) => {
-    const minted = await life.mintedBy(minter);
-    const ended: TokenRecord[] = [];
-    for (const record of minted) {
-      const revoked = invocation.dryRun ? record : await life.revoke(record.tokenId);
-      if (revoked) ended.push(revoked);
-      if (revoked && !invocation.dryRun) await taken(tokenAct('token.revoked', revoked));
-    }
+    const ended = invocation.dryRun ? await life.mintedBy(minter) : await endMinted(life, minter, taken);
     if (invocation.json) {
       out.json(ended.map((record) => ({ ...(invocation.dryRun && { dry_run: true }), ...shown(record) })));
       return EXIT.done;
@@ -148,6 +143,18 @@ async function revokeMinted(invocation: Invocation, minter: string): Promise<num
     if (ended.length === 0) out.talk(`No token that ${minter} minted is alive.`);
     return EXIT.done;
   });
+}
+
+/** Ends what this principal minted and is alive, each with an event. */
+export async function endMinted(life: Tokens, minter: string, taken: Workplace['record']): Promise<TokenRecord[]> {
+  const ended: TokenRecord[] = [];
+  for (const { tokenId } of await life.mintedBy(minter)) {
+    const revoked = await life.revoke(tokenId);
+    if (!revoked) continue;
+    ended.push(revoked);
+    await taken(tokenAct('token.revoked', revoked));
+  }
+  return ended;
 }
 
 /** A token_id, or a principal such as service:aidb as `tokens list` shows it below BY. */
