@@ -34,7 +34,10 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
     '/admin/api/status': { GET: shown(() => status(stack, startedAt, storeAnswers)) },
     '/admin/api/services': { GET: shown(async () => ({ services: serviceList(stack) })) },
     '/admin/api/traffic': { GET: shown(traffic) },
-    '/admin/api/tokens': { GET: shown(() => activeTokens(stack)), POST: confirmed(newToken, 201) },
+    '/admin/api/tokens': {
+      GET: shown(() => activeTokens(stack)),
+      POST: confirmed((exchange, _, caller) => newToken(exchange, caller, operators.sessions), 201),
+    },
     '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },
     '/admin/api/modes': { GET: shown(async () => ({ modes: modeList(stack) })), PUT: act(setMode) },
     '/admin/api/report': { GET: shown(reportOf) },
@@ -103,11 +106,21 @@ async function setMode(exchange: Exchange, _: string, caller: OperatorCaller): P
   return { modes: modeList(stack) };
 }
 
-async function newToken(exchange: Exchange, _: string, caller: Caller): Promise<object | Refused> {
+async function newToken(
+  exchange: Exchange,
+  caller: OperatorCaller,
+  sessions: Operators['sessions'],
+): Promise<object | Refused> {
   const body = await bodyJson(exchange.req, exchange.res);
   if (!body.ok) return refused(body.reason, body.words);
   const input = mintInput(body.value);
-  return isRefused(input) ? input : mint(exchange.stack, caller, actorOf(exchange, caller), input);
+  if (isRefused(input)) return input;
+  const actor = actorOf(exchange, caller);
+  const minted = await mint(exchange.stack, caller, actor, input);
+  if (isRefused(minted) || caller.session === null || (await sessions.peek(caller.session.token))) return minted;
+  // Whoever shut the account meanwhile ended its tokens without seeing this one.
+  await revokeToken(exchange.stack, minted.token_id, actor);
+  return refused('missing_credentials', 'log in first');
 }
 
 async function deadToken(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {

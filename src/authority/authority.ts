@@ -130,6 +130,7 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
     async close() {
       keys.close();
       live.close();
+      known.login.close();
       oauth?.close();
       await mcp.close();
     },

@@ -1,14 +1,15 @@
 import type { Stack } from '../compose/stack.ts';
 import type { ScryptCost } from '../crypto/password-hash.ts';
 import { accounts, type Accounts } from '../operators/account.ts';
-import { login, type Login } from '../operators/login.ts';
+import { login } from '../operators/login.ts';
 import { sessions, type Sessions } from '../operators/sessions.ts';
+import { watchedLogin, type WatchedLogin } from './failed-logins.ts';
 
 /** The operators of a stack, as its authority knows them. */
 export interface Operators {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
-  readonly login: Login;
+  readonly login: WatchedLogin;
 }
 
 export interface OperatorsOptions {
@@ -16,11 +17,15 @@ export interface OperatorsOptions {
   readonly cost?: ScryptCost;
 }
 
-export function operatorsOf({ store, clock, seal }: Stack, options: OperatorsOptions = {}): Operators {
+export function operatorsOf(stack: Stack, options: OperatorsOptions = {}): Operators {
+  const { store, clock, seal, trail } = stack;
   const known = accounts({ records: store.records, clock });
   return {
     accounts: known,
     sessions: sessions({ records: store.records, clock, accounts: known }),
-    login: login({ accounts: known, limits: store.limits, clock, seal, ...options }),
+    login: watchedLogin(login({ accounts: known, limits: store.limits, clock, seal, ...options }), {
+      accounts: known,
+      trail,
+    }),
   };
 }

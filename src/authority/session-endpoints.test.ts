@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { contentOf } from '../audit/verify-chain.ts';
+import type { TokenRecord } from '../core/credential.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { totpCode } from '../crypto/totp.ts';
+import { accounts } from '../operators/account.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { fromBase32 } from '../../test/fixtures/base32.ts';
@@ -128,6 +131,56 @@ test('guessing is slowed down by address, and whoever knows the password gets in
   assert.ok(Number(limited.headers.get('retry-after')) > 0);
   assert.equal((await browser(adminOrigin).ask('POST', '/session', { name: 'ana', password })).status, 200);
 });
+
+test('wrong and throttled logins are in the audit, each account once however often, and no name that nobody has', async (t) => {
+  const { adminOrigin, stack, authority } = await startAuthority(t, { authority: quick });
+  await loggedIn(stack, adminOrigin, 'ana');
+  const guess = (name: string) => browser(adminOrigin).ask('POST', '/session', { name, password: 'wrong' });
+  const events = async () =>
+    (await stack.store.events.list('events', { limit: 100 }))
+      .map(({ text }) => contentOf(text))
+      .filter((content) => content?.type.startsWith('operator.login_'))
+      .map((content) => [content?.type, content?.subject, content?.actor, content?.detail?.['attempts']]);
+  for (let time = 0; time < 6; time += 1) assert.equal((await guess('ana')).status, 401);
+  for (const name of ['my-pass-word', '../ana', 'nobody', 'cli']) assert.equal((await guess(name)).status, 401);
+  assert.equal((await guess('ana')).status, 429);
+  const first = [
+    ['operator.login_failed', 'ana', 'operator:ana?', 1],
+    ['operator.login_failed', '', 'operator:?', 1],
+    ['operator.login_throttled', 'ana', 'operator:ana?', 1],
+  ];
+  assert.deepEqual(await until(events, (found) => found.length >= first.length), first);
+  // What is not told yet is told when the time is over, or the server ends.
+  await authority.close();
+  const more = [
+    ['operator.login_failed', 'ana', 'operator:ana?', 5],
+    ['operator.login_failed', '', 'operator:?', 3],
+  ];
+  assert.deepEqual(await until(events, (found) => found.length > first.length + 1), [...first, ...more]);
+});
+
+test('a token is not made by an account that is shut meanwhile', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
+  const page = await loggedIn(stack, adminOrigin, 'ana');
+  const { insert } = stack.store.tokens;
+  t.mock.method(stack.store.tokens, 'insert', async (record: TokenRecord) => {
+    const known = accounts({ records: stack.store.records, clock: stack.clock });
+    await known.change('ana', (now) => ({ ...now, disabled: true, epoch: now.epoch + 1 }));
+    return insert(record);
+  });
+  const made = await page.ask('POST', '/tokens', {});
+  assert.deepEqual([made.status, made.data], [401, {}]);
+  assert.deepEqual(await stack.tokens.listActive(10), []);
+});
+
+/** Looks again until it is so: events are written behind the answers. */
+async function until<T>(look: () => Promise<T>, is: (found: T) => boolean): Promise<T> {
+  for (const deadline = performance.now() + 5000; performance.now() < deadline; await sleep(10)) {
+    const found = await look();
+    if (is(found)) return found;
+  }
+  return look();
+}
 
 test('a session ends after its idle time, after its whole time, at logout and at logout everywhere', async (t) => {
   const { adminOrigin, stack, advance } = await startAuthority(t, { authority: quick });
