@@ -32,6 +32,7 @@ import { frontServer } from '../src/gateway/server.ts';
 import { memoryStore } from '../src/stores/memory/store.ts';
 import {
   corpus,
+  expectedOf,
   sender,
   stackText,
   type CorpusRequest,
@@ -40,6 +41,7 @@ import {
   type Sent,
 } from './fixtures/corpus.ts';
 import { adminToken, corpusCredentials, keyFiles, type Credentials } from './fixtures/corpus-credentials.ts';
+import { issuersListener } from './fixtures/corpus-tokens.ts';
 
 const masterKey = 'c0'.repeat(32);
 const env = { COUNTERSIGN_MASTER_KEY: masterKey };
@@ -278,7 +280,7 @@ function asRequest({ method, target, lines, body }: Sent, path: string, service:
     protocol: 'http',
     remoteAddress: '127.0.0.1',
     requestId: 'corpus',
-    bodyPresence: body === null ? 'none' : 'present',
+    bodyPresence: body === null || body === '' ? 'none' : 'present',
     fields: (name) => lines.filter(([field]) => field === name).map(([, value]) => value),
     body: () => Promise.resolve(Buffer.from(body ?? '')),
   };
@@ -299,7 +301,9 @@ async function startRun(t: TestContext, form: Form): Promise<Run> {
     writeFileSync(join(folder, name), `${secret}\n`, { mode: 0o600 });
   const file = join(folder, 'countersign.yaml');
   const sources = `keys: [{ files: '${folder}/*_api_key' }]\n`;
-  writeFileSync(file, sources + stackText.replaceAll('UPSTREAM', await upstream(t)));
+  const issuers = `http://127.0.0.1:${await listening(t, createServer(issuersListener), () => undefined)}`;
+  const text = stackText.replaceAll('UPSTREAM', await upstream(t)).replaceAll('ISSUERS', issuers);
+  writeFileSync(file, sources + text);
   const store = memoryStore();
   const credentials = await corpusCredentials(store, seal);
   const lines: LogLine[] = [];
@@ -330,13 +334,13 @@ for (const [name, form] of Object.entries(forms)) {
     const run = await startRun(t, form);
     const wrong: unknown[] = [];
     let count = 0;
-    for (const { file, service, requests } of corpus) {
-      for (const request of requests) {
-        const place = `${file}: ${request.name}`;
-        const expected = (name.startsWith('forward auth') && request.expect.forwardAuth) || request.expect;
+    for (const part of corpus) {
+      for (const request of part.requests) {
+        const place = `${part.file}: ${request.name}`;
+        const expected = expectedOf(request, part, name.startsWith('forward auth'));
         const wanted = told(expected, (text) => run.credentials.fill(text));
         run.lines.length = 0;
-        const { status, refusal } = await run.ask(service, request);
+        const { status, refusal } = await run.ask(part.service, request);
         const { outcome, reason, principal } = run.lines.at(-1) ?? {
           outcome: 'nothing was logged',
           reason: '',
@@ -349,7 +353,7 @@ for (const [name, form] of Object.entries(forms)) {
         }
         const got = { outcome, status, reason, ...('principal' in wanted ? { principal } : {}) };
         if (JSON.stringify(got) !== JSON.stringify(wanted)) wrong.push({ place, wanted, got });
-        if (refusal !== '') noteRefusal(place, refusal, name);
+        if (refusal !== '') noteRefusal(`${place}: ${expected.reason}`, refusal, name);
         count += 1;
       }
     }
