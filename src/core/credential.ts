@@ -74,6 +74,8 @@ export interface MacKey {
   hex(message: string): string;
   /** The MAC over these bytes, 32 bytes. */
   bytes(message: Uint8Array): Uint8Array;
+  /** Whether this is the MAC over the message's Latin-1 bytes. */
+  verify(message: string, mac: Uint8Array): boolean;
 }
 
 /** A service's HMAC secret held in memory. */

@@ -17,6 +17,14 @@ export function equalText(a: string, b: string): boolean {
   return difference === 0;
 }
 
+/** The same of a digest or MAC as hash() gives it in Latin-1, and the bytes that it is to be. */
+export function equalBinary(text: string, bytes: Uint8Array): boolean {
+  if (text.length !== bytes.length) return false;
+  let difference = 0;
+  for (let index = 0; index < bytes.length; index += 1) difference |= text.charCodeAt(index) ^ (bytes[index] as number);
+  return difference === 0;
+}
+
 /** Compares secrets of any length without showing the length: both are digested first. */
 export function equalSecrets(a: string, b: string): boolean {
   return timingSafeEqual(sha256(Buffer.from(a)), sha256(Buffer.from(b)));

@@ -10,6 +10,11 @@ export function sha256Base64(text: string): string {
   return hash('sha256', text, 'base64url');
 }
 
+/** The same as 32 characters, each a byte (Latin-1). */
+export function sha256Binary(text: string): string {
+  return hash('sha256', text, 'binary');
+}
+
 export function sha256(bytes: Uint8Array): Buffer {
   // By way of a string: asking hash() for a Buffer costs twice as much.
   return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { equalBinary } from './compare.ts';
 
 const blockSize = 64;
 const digestSize = 32;
@@ -9,6 +10,7 @@ const preparedLengthMax = 512;
 export interface HmacKey {
   hex(message: string): string;
   bytes(message: Uint8Array): Buffer;
+  verify(message: string, mac: Uint8Array): boolean;
 }
 
 /**
@@ -40,11 +42,15 @@ export function hmacSha256(secret: Uint8Array): HmacKey {
     outer.write(hash('sha256', padded, 'binary'), blockSize, 'latin1');
   }
 
+  function prepare(message: string): void {
+    const padded = room(message.length);
+    padded.write(message, blockSize, 'latin1');
+    finish(padded);
+  }
+
   return {
     hex(message) {
-      const padded = room(message.length);
-      padded.write(message, blockSize, 'latin1');
-      finish(padded);
+      prepare(message);
       return hash('sha256', outer, 'hex');
     },
     bytes(message) {
@@ -52,6 +58,10 @@ export function hmacSha256(secret: Uint8Array): HmacKey {
       padded.set(message, blockSize);
       finish(padded);
       return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
+    },
+    verify(message, mac) {
+      prepare(message);
+      return equalBinary(hash('sha256', outer, 'binary'), mac);
     },
   };
 }

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { addressList } from '../core/address.ts';
 import type { ApiKeyEntry, KeyRecord, MacKey, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
-import { equalText } from '../crypto/compare.ts';
 import { ed25519PublicKey } from '../crypto/ed25519.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import type { Seal } from '../crypto/seal.ts';
@@ -201,9 +200,7 @@ function apiKeyEntry(common: Common, acceptedAt: string | null, revoked: boolean
 }
 
 function macEntries(common: Common, key: MacKey, revoked: boolean): KeyEntries {
-  // Compared as hex: both sides are short strings by then, and equalText takes its time whatever they hold.
-  const verify = (base: string, signature: Uint8Array): boolean =>
-    equalText(key.hex(base), Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString('hex'));
+  const verify = (base: string, signature: Uint8Array): boolean => key.verify(base, signature);
   const { expiresAt } = common;
   const [principal, signer] = [principalOf(common, 'service-signature'), principalOf(common, 'http-signature')];
   return {

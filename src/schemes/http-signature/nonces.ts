@@ -1,4 +1,4 @@
-import { sha256Hex } from '../../crypto/digest.ts';
+import { sha256Binary } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 
 export interface NoncesOptions {
@@ -55,10 +55,10 @@ export function nonces({ lifeSeconds, capacity }: NoncesOptions): Nonces {
     use(credentialId, nonce, now) {
       rotate(now);
       // A line break stands in neither, so no two pairs make one text.
-      const digest = sha256Hex(`${salt}${credentialId}\n${nonce}`);
-      const high = Number.parseInt(digest.slice(0, 8), 16);
+      const digest = sha256Binary(`${salt}${credentialId}\n${nonce}`);
+      const high = wordOf(digest, 0);
       // Zero marks an empty slot.
-      const low = Number.parseInt(digest.slice(8, 16), 16) || 1;
+      const low = wordOf(digest, 4) || 1;
       const table = high >>> (32 - tableBits);
       if (holds(previous.tables[table], high, low) || holds(current.tables[table], high, low)) return 'replayed';
       if (current.count >= capacity) return 'full';
@@ -73,6 +73,16 @@ export function nonces({ lifeSeconds, capacity }: NoncesOptions): Nonces {
       return bytesOf(current) + bytesOf(previous);
     },
   };
+}
+
+/** Four bytes as an unsigned number. */
+function wordOf(digest: string, at: number): number {
+  const [high, low] = [halfOf(digest, at), halfOf(digest, at + 2)];
+  return ((high << 16) | low) >>> 0;
+}
+
+function halfOf(digest: string, at: number): number {
+  return (digest.charCodeAt(at) << 8) | digest.charCodeAt(at + 1);
 }
 
 function generation(): Generation {

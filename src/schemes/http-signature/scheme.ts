@@ -38,6 +38,8 @@ export interface Signed {
 }
 
 const name = 'http-signature';
+/** Signers write it last, ours at least. */
+const tagParameter = `tag="${tag}"`;
 
 /**
  * HTTP Message Signatures (RFC 9421) in the profile of profile.ts, with Content-Digest (RFC 9530). Order: shape, time (after
@@ -121,7 +123,7 @@ export function acceptSignature(): string {
 
 /** Null when none of the signatures has our tag: somebody else's business. */
 export function readSigned(inputLines: readonly string[], signatureLines: readonly string[]): Signed | Denied | null {
-  if (!inputLines.some((line) => line.includes(`tag="${tag}"`))) return null;
+  if (!inputLines.some((line) => line.endsWith(tagParameter) || line.includes(tagParameter))) return null;
   if (inputLines.length > 1 || signatureLines.length !== 1)
     return refuse('malformed_credentials', 'Signature-Input and Signature must each be one line');
   try {
