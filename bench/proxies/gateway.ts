@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { lineWriter } from '../../src/audit/line-writer.ts';
 import { sealer } from '../../src/audit/sealer.ts';
+import { evidenceThread } from '../../src/cli/serve/evidence-thread.ts';
 import { parseConfig } from '../../src/compose/load.ts';
 import { createStack } from '../../src/compose/stack.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
@@ -10,7 +11,7 @@ import { announce } from './child.ts';
 
 /**
  * `gateway.ts UPSTREAM FOLDER plain|full|silent`: full writes a log line and a row for every decision, plain neither; silent
- * is plain on the store of full. Told `seal`, it brings what waits to the store, seals it, and says so.
+ * is plain on the store of full. Told `seal`, it brings what waits to the store, seals what is not yet, and says how much is kept.
  */
 const [upstream = '', folder = '.', variant = 'plain'] = process.argv.slice(2);
 const full = variant === 'full';
@@ -35,7 +36,13 @@ services:
   { file: null, env },
 );
 const lines = lineWriter(createWriteStream(full ? `${folder}/bench-${process.pid}.log` : '/dev/null'));
-const stack = await createStack({ config, env, logLine: (line) => lines.line(line) });
+const file = config.store.kind === 'sqlite' ? config.store.file : '';
+// As in a server; it looks more often, since a round is shorter than what goes by between two looks.
+const aside = full
+  ? evidenceThread({ file, audit: config.audit, lookMillis: 250 }, (text) => process.stderr.write(`${text}\n`))
+  : null;
+const stack = await createStack({ config, env, logLine: (line) => lines.line(line), keeper: aside ?? undefined });
+aside?.start();
 const { key } = await createKey(stack.store, stack.seal, {
   service: 'caller',
   kind: 'sk',
@@ -71,7 +78,7 @@ function tellMemory(): void {
 
 async function sealAll(): Promise<void> {
   await stack.audit.flush();
-  const began = performance.now();
-  const rows = await seals.seal();
-  process.send?.({ rows, seconds: (performance.now() - began) / 1000 });
+  await seals.seal();
+  const [newest] = await store.decisions.list({ limit: 1 });
+  process.send?.({ kept: newest?.sequence ?? 0 });
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
-import type { DecisionRow, DecisionStore, UsageStore } from '../core/store.ts';
+import type { DecisionKeeper, DecisionRow, UsageStore } from '../core/store.ts';
 import { traceIdIn } from '../core/trace-context.ts';
 import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
@@ -38,7 +38,7 @@ export interface AuditOptions {
   /** Takes each decision as one JSON line without a line end (see lineWriter); null: no lines. */
   readonly log: ((line: string) => void) | null;
   /** Keeps a row per decision; null: no rows. */
-  readonly store: DecisionStore | null;
+  readonly store: DecisionKeeper | null;
   /** Keeps when keys were used; null: nothing is kept of it. */
   readonly usage: UsageStore | null;
   /** Rows older than this, or beyond the newest so many, are removed in the background. */

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
-import type { DecisionRow, DecisionStore } from '../core/store.ts';
+import type { DecisionKeeper, DecisionRow } from '../core/store.ts';
 
 /** Brings rows to the store in batches, behind the requests' backs. */
 export interface Recorder {
@@ -13,7 +13,7 @@ export interface Recorder {
 }
 
 export interface RecorderOptions {
-  readonly store: DecisionStore;
+  readonly store: DecisionKeeper;
   readonly retain: { readonly seconds: number; readonly rows: number };
   readonly clock: Clock;
   readonly warn: (text: string) => void;

@@ -4,6 +4,7 @@ import { sealer } from '../audit/sealer.ts';
 import { lease } from '../core/lease.ts';
 import { hasCode } from '../core/store.ts';
 import { uuid } from '../crypto/random.ts';
+import type { AuditConfig } from './config.ts';
 import type { Stack } from './stack.ts';
 
 /** What a server does about the audit by itself: seals decisions, notes how far, removes what is too old. */
@@ -28,7 +29,10 @@ const busyAbove = 0.8;
 const pruneSeconds = 600;
 
 /** Of several servers on one store one does it at a time. */
-export function auditDuties(stack: Stack, { warn, lookMillis = 10_000 }: AuditDutiesOptions): AuditDuties {
+export function auditDuties(
+  stack: Pick<Stack, 'store' | 'clock'> & { readonly config: { readonly audit: AuditConfig } },
+  { warn, lookMillis = 10_000 }: AuditDutiesOptions,
+): AuditDuties {
   const { store, clock, config } = stack;
   const { retainSeconds, retainRows, retainEventsSeconds, retainEventsCount } = config.audit;
   const from = hostname();

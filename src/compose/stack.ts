@@ -4,7 +4,7 @@ import type { Trail } from '../audit/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { createGuard, type Guard, type GuardedService } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
-import type { Store } from '../core/store.ts';
+import type { DecisionKeeper, Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { keyring, type LiveKeyring } from '../keys/keyring.ts';
 import { liveness, type Liveness } from '../keys/liveness.ts';
@@ -95,6 +95,8 @@ export interface StackOptions {
   readonly clock?: Clock;
   /** False: a schema that is behind is refused (`schema_outdated`) rather than brought up to date. True when absent. */
   readonly migrate?: boolean;
+  /** Keeps decisions in place of the store, in the same place: from a thread of its own, say. */
+  readonly keeper?: DecisionKeeper | undefined;
   /** Sources of keys besides those of the configuration. */
   readonly sources?: readonly KeySource[];
   /** --allow-unauthenticated: nobody is asked, on this machine only. */
@@ -192,7 +194,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const { log, rows, retainSeconds, retainRows } = config.audit;
   const evidence = audit({
     log: log && logLine ? logLine : null,
-    store: rows ? store.decisions : null,
+    store: rows ? (wiring.keeper ?? store.decisions) : null,
     usage: store.usage,
     retain: { seconds: retainSeconds, rows: retainRows },
     clock,

@@ -233,6 +233,9 @@ export interface DecisionStore {
   pruneRollups(now: number): Promise<void>;
 }
 
+/** What whoever records needs of a DecisionStore. */
+export type DecisionKeeper = Pick<DecisionStore, 'append' | 'prune' | 'pruneRollups'>;
+
 /** Of each credential the uses from so many places are kept, those that were used last. */
 export const usesKeptMax = 100;
 

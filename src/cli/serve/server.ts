@@ -8,6 +8,7 @@ import { rampDuties } from '../../compose/ramp-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
+import { evidenceThread, type EvidenceThread } from './evidence-thread.ts';
 import { startTracing } from './otlp.ts';
 import { certificateDuties } from './certificate-duties.ts';
 import { openDoors, type Doors } from './doors.ts';
@@ -28,6 +29,7 @@ export async function startServer(
 ): Promise<Server> {
   const decisions = lineWriter(process.stdout);
   const stopTracing = await startTracing(env);
+  const aside = keptAside(config, (text) => out.warn(text));
   const stack = await createStack({
     config,
     env,
@@ -36,6 +38,7 @@ export async function startServer(
     logLine: (line) => decisions.line(line),
     warn: (text) => out.warn(text),
     workers,
+    keeper: aside ?? undefined,
   });
   const gateway = createGateway(stack);
   const authority = createAuthority(stack);
@@ -44,6 +47,8 @@ export async function startServer(
     await authority.close();
     await stack.audit.flush();
     await stack.close();
+    // Requests that were cut off just now are decisions, too.
+    await aside?.close();
     await decisions.close();
     await stopTracing?.();
   };
@@ -63,7 +68,8 @@ export async function startServer(
   void trail.record({ type: 'server.started', subject: inForce.name, detail });
   const services = inForce.services.map(({ name }) => name);
   void trail.record({ type: 'config.loaded', subject: inForce.name, detail: { digest: inForce.digest, services } });
-  const seals = auditDuties(stack, { warn: (text) => out.warn(text) });
+  const seals = aside === null ? auditDuties(stack, { warn: (text) => out.warn(text) }) : null;
+  aside?.start();
   const voice = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
   const duties = keyDuties(stack, voice);
   const ramp = rampDuties(stack, voice);
@@ -76,9 +82,15 @@ export async function startServer(
       await ramp.close();
       await doors.close(drainMillis, graceMillis);
       await stack.audit.flush();
-      await seals.close();
+      await seals?.close();
+      await aside?.close();
       await trail.record({ type: 'server.stopped', subject: inForce.name, detail });
       await closeRest();
     },
   };
+}
+
+/** An engine that works on the thread which calls it gets one of its own; with the others that thread only waits. */
+function keptAside({ store, audit }: StackConfig, warn: (text: string) => void): EvidenceThread | null {
+  return store.kind === 'sqlite' && audit.rows ? evidenceThread({ file: store.file, audit }, warn) : null;
 }

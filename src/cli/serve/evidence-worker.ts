@@ -1,0 +1,47 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { auditDuties } from '../../compose/audit-duties.ts';
+import { systemClock } from '../../core/clock.ts';
+import { hasCode } from '../../core/store.ts';
+import { sqliteStore } from '../../stores/sqlite/store.ts';
+import type { Answered, Asked, EvidenceData } from './evidence-thread.ts';
+import { rowsOf } from './row-values.ts';
+
+/** Runs in the thread that evidence-thread.ts starts. */
+const { file, audit, lookMillis } = workerData as EvidenceData;
+const store = sqliteStore({ file });
+const duties = auditDuties(
+  { store, clock: systemClock, config: { audit } },
+  { warn: (warning) => tell({ warning }), ...(lookMillis === undefined ? {} : { lookMillis }) },
+);
+
+parentPort?.on('message', (asked: Asked) => void answer(asked));
+
+function tell(answered: Answered): void {
+  parentPort?.postMessage(answered);
+}
+
+async function answer(asked: Asked): Promise<void> {
+  if (asked.verb === 'close') return end();
+  const { id } = asked;
+  try {
+    tell({ id, result: await done(asked) });
+  } catch (error) {
+    const code = hasCode(error, 'schema_outdated') ? 'schema_outdated' : 'store_unavailable';
+    tell({ id, code, message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function done(asked: Exclude<Asked, { verb: 'close' }>): Promise<number> {
+  const { decisions } = store;
+  if (asked.verb === 'prune') return decisions.prune(asked.before, asked.keep);
+  if (asked.verb === 'append') await decisions.append(rowsOf(asked.values));
+  else await decisions.pruneRollups(asked.now);
+  return 0;
+}
+
+async function end(): Promise<void> {
+  await duties.close();
+  await store.close();
+  // Nothing else holds this thread.
+  parentPort?.close();
+}

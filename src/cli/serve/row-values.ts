@@ -1,0 +1,56 @@
+import type { DecisionRow } from '../../core/store.ts';
+
+export type RowValue = string | number | null;
+
+const width = 17;
+
+/** Rows as one list of their values: a third of the cost of objects when threads pass them to each other. */
+export function valuesOf(rows: readonly DecisionRow[]): RowValue[] {
+  const values: RowValue[] = [];
+  for (const row of rows)
+    values.push(
+      row.time,
+      row.outcome,
+      row.reason,
+      row.note,
+      row.mode,
+      row.service,
+      row.route,
+      row.method,
+      row.path,
+      row.principal,
+      row.claimed,
+      row.scheme,
+      row.credentialId,
+      row.clientAddress,
+      row.skewSeconds,
+      row.durationMicros,
+      row.requestId,
+    );
+  return values;
+}
+
+export function rowsOf(values: readonly RowValue[]): DecisionRow[] {
+  const rows: DecisionRow[] = [];
+  for (let at = 0; at < values.length; at += width)
+    rows.push({
+      time: values[at],
+      outcome: values[at + 1],
+      reason: values[at + 2],
+      note: values[at + 3],
+      mode: values[at + 4],
+      service: values[at + 5],
+      route: values[at + 6],
+      method: values[at + 7],
+      path: values[at + 8],
+      principal: values[at + 9],
+      claimed: values[at + 10],
+      scheme: values[at + 11],
+      credentialId: values[at + 12],
+      clientAddress: values[at + 13],
+      skewSeconds: values[at + 14],
+      durationMicros: values[at + 15],
+      requestId: values[at + 16],
+    } as DecisionRow);
+  return rows;
+}
