@@ -5,6 +5,9 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { checkResults } from '../audit/check-result.ts';
+import { systemClock } from '../core/clock.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
 import { startProgram, startUpstream } from '../../test/e2e/program.ts';
 
@@ -85,11 +88,33 @@ async function stackBefore(t: TestContext) {
   const env = { SOPS_AGE_KEY_FILE: join(keys, 'keys.txt') };
   const run = async (...args: string[]) =>
     cliHere([...args, '--config', join(folder, 'countersign.yaml')], { cwd: folder, env });
-  return { upstream, folder, env, run };
+  const kept = async () => {
+    const store = sqliteStore({ file: join(folder, '.countersign/state.db') });
+    try {
+      return await checkResults(store.records, systemClock());
+    } finally {
+      await store.close();
+    }
+  };
+  return { upstream, folder, env, run, kept };
 }
 
+test('a result is kept in a store, and where there is none it says so', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-record-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const without = await cliHere(['doctor', '--record'], { cwd: folder });
+  assert.equal(without.code, 1);
+  assert.match(without.stderr, /there is no configuration/);
+  writeFileSync(
+    join(folder, 'countersign.yaml'),
+    'store: memory:\nservices: { one: { upstream: http://127.0.0.1:1 } }\n',
+  );
+  assert.match((await cliHere(['doctor', '--record'], { cwd: folder })).stderr, /only the running server can see/);
+  assert.equal((await cliHere(['doctor', '--record', '--accept', 'x'], { cwd: folder })).code, 2);
+});
+
 test('every planted fault is found with its line, and following what is printed ends at 9/9 and no finding', async (t) => {
-  const { upstream, folder, env, run } = await stackBefore(t);
+  const { upstream, folder, env, run, kept } = await stackBefore(t);
 
   const { code, stdout } = await run('doctor', '--output', 'json');
   assert.equal(code, 1);
@@ -117,14 +142,20 @@ test('every planted fault is found with its line, and following what is printed 
   assert.equal(others.filter((text) => text === 'secret-in-history .env').length, 9);
   for (const { why, severity } of findings) assert.ok(why.length > 20 && ['high', 'medium', 'low'].includes(severity));
 
-  const first = await run('doctor');
+  const first = await run('doctor', '--record');
   const secrets = [...readFileSync(join(before, '.env'), 'utf8').matchAll(/=([0-9a-f]{64})$/gm)].map(
     (match) => match[1] as string,
   );
   assert.equal(secrets.length, 9);
   for (const secret of [...secrets, 'change_me_in_production']) {
     assert.equal((first.stdout + first.stderr + stdout).includes(secret), false, 'a secret is shown');
+    assert.equal(JSON.stringify(await kept()).includes(secret), false, 'a secret is kept');
   }
+  const [examined] = await kept();
+  assert.match(first.stdout, new RegExp(`^${examined?.summary}$`, 'm'));
+  assert.equal(examined?.findings.length, findings.length);
+  for (const { place, severity, repair } of examined.findings)
+    assert.ok(repair.length > 0 && findings.some((one) => one.place === place && one.severity === severity), place);
 
   assert.match(first.stdout, /^Run the commands first, then edit each file from the bottom up/m);
   await follow(first.stdout, folder, env);
@@ -132,8 +163,12 @@ test('every planted fault is found with its line, and following what is printed 
   assert.equal(mended.code, 0, mended.stdout);
   assert.match(mended.stdout, /^nothing found; 9 accepted\n$/);
 
-  const open = await run('probe');
+  const open = await run('probe', '--record');
   assert.equal(open.code, 1);
+  const [, tried] = await kept();
+  assert.equal(tried?.summary, 'authenticated 1/9 (11 %)');
+  assert.ok(tried.findings.every(({ severity, repair }) => severity === 'high' && repair.length === 1));
+  assert.equal((await run('probe', '--record', '--service', 'aidb')).code, 2, 'a part is not the whole');
   assert.match(open.stdout, /^authenticated 1\/9 \(11 %\)$/m);
   await follow(open.stdout, folder, env);
   const closed = await run('probe');

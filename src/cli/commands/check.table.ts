@@ -1,5 +1,7 @@
 import type { Command } from '../command.ts';
 
+const record = { type: 'flag', summary: 'keep the result in the store, where the dashboard shows it' } as const;
+
 /** Commands that look for what is wrong with a stack. */
 export const checkCommands: readonly Command[] = [
   {
@@ -18,9 +20,10 @@ export const checkCommands: readonly Command[] = [
       },
       'key-file': { type: 'text', value: 'FILE', summary: 'try this key as the right one, instead of making some' },
       junit: { type: 'text', value: 'FILE', summary: 'also write the results as JUnit XML' },
+      record,
     },
     changes: false,
-    examples: ['countersign probe', 'countersign probe --service aidb --junit probe.xml'],
+    examples: ['countersign probe', 'countersign probe --record', 'countersign probe --service aidb --junit probe.xml'],
     load: async () => (await import('./probe.ts')).probe,
   },
   {
@@ -37,6 +40,7 @@ export const checkCommands: readonly Command[] = [
         multiple: true,
         summary: 'note in .doctor-accepted that this finding was dealt with; may be given several times',
       },
+      record,
     },
     changes: true,
     examples: ['countersign doctor', 'countersign doctor --fix', 'countersign doctor ./stack --output json'],

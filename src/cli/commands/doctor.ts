@@ -1,19 +1,23 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { CheckFinding } from '../../audit/check-result.ts';
 import { printable } from '../../core/printable.ts';
 import type { Invocation } from '../command.ts';
 import { accept, acceptedIds } from '../doctor/accepted.ts';
 import { examineFolder, examineStack } from '../doctor/examine.ts';
-import { bySeverity, findingId, type Finding, type Severity } from '../doctor/finding.ts';
+import { bySeverity, findingId, type Edit, type Finding, type Severity } from '../doctor/finding.ts';
 import { applyFix } from '../doctor/fixes.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import type { Style } from '../output.ts';
 import { atWork, readConfig } from '../workplace.ts';
+import { keepResult } from './keep-result.ts';
 
 /** Exit 1 when something is found. */
 export async function doctor(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const folder = folderOf(invocation);
+  if (invocation.flag('record') && invocation.texts('accept').length > 0)
+    throw usage('--record keeps what is found, and --accept looks for nothing: give one of them');
   const first = await look(folder, invocation);
   const ids = invocation.texts('accept');
   if (ids.length > 0) return acceptAll(folder, first.findings, ids, invocation);
@@ -38,6 +42,10 @@ export async function doctor(invocation: Invocation): Promise<number> {
       out.line('Run the commands first, then edit each file from the bottom up: lines below an edit move.');
     for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
     out.line(sumLine(open, findings.length - open.length, invocation));
+  }
+  if (invocation.flag('record') && !invocation.dryRun) {
+    const words = summary(open, findings.length - open.length);
+    await atWork(invocation, (place) => keepResult('doctor', words, open.map(kept), place, invocation));
   }
   return open.length === 0 ? EXIT.done : EXIT.refused;
 }
@@ -118,7 +126,7 @@ function findingLines(finding: Finding, { out }: Invocation): string[] {
     head,
     row('why', finding.why),
     ...commands.map((command) => row('run', printable(command))),
-    ...(edit === null ? [] : editLines(edit.file, edit.line, edit.lines, row)),
+    ...(edit === null ? [] : editLines(edit, row)),
     ...(words === null ? [] : [row(commands.length > 0 || edit !== null ? 'note' : 'do', printable(words))]),
     ...(fix === null ? [] : [row('or', 'countersign doctor --fix')]),
     row('id', `${findingId(finding)}  (${finding.check})`),
@@ -126,22 +134,30 @@ function findingLines(finding: Finding, { out }: Invocation): string[] {
   ];
 }
 
-function editLines(
-  file: string,
-  line: number,
-  lines: readonly string[],
-  row: (name: string, text: string) => string,
-): string[] {
+function editLines(edit: Edit, row: (name: string, text: string) => string): string[] {
+  return [row('edit', editWords(edit)), ...edit.lines.map((text) => `    | ${printable(text)}`)];
+}
+
+function editWords({ file, line, lines }: Edit): string {
   const place = `line ${line} of ${printable(file)}`;
-  if (lines.length === 0) return [row('edit', `delete ${place}`)];
-  return [row('edit', `write instead of ${place}:`), ...lines.map((text) => `    | ${printable(text)}`)];
+  return lines.length === 0 ? `delete ${place}` : `write instead of ${place}:`;
+}
+
+/** As the dashboard shows it. */
+function kept({ severity, place, what, why, repair: { commands, edit, words } }: Finding): CheckFinding {
+  const edits = edit === null ? [] : [editWords(edit), ...edit.lines];
+  return { severity, place, what, why, repair: [...commands, ...edits, ...(words === null ? [] : [words])] };
 }
 
 function sumLine(open: readonly Finding[], accepted: number, { out }: Invocation): string {
+  return out.paint(open.length === 0 ? 'green' : 'red', summary(open, accepted));
+}
+
+function summary(open: readonly Finding[], accepted: number): string {
   const also = accepted === 0 ? '' : `; ${accepted} accepted`;
-  if (open.length === 0) return out.paint('green', `nothing found${also}`);
+  if (open.length === 0) return `nothing found${also}`;
   const counts = Object.entries(Object.groupBy(open, ({ severity }) => severity)).map(
     ([severity, own]) => `${own.length} ${severity}`,
   );
-  return out.paint('red', `${open.length} ${open.length === 1 ? 'finding' : 'findings'}: ${counts.join(', ')}${also}`);
+  return `${open.length} ${open.length === 1 ? 'finding' : 'findings'}: ${counts.join(', ')}${also}`;
 }

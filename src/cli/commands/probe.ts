@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import type { CheckFinding } from '../../audit/check-result.ts';
 import { randomBase62 } from '../../crypto/random.ts';
 import type { Invocation } from '../command.ts';
-import { codeOf, EXIT, refused } from '../failure.ts';
+import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { listenOrigin } from '../listen-origin.ts';
 import { columns } from '../output.ts';
 import { askedGateway } from '../probe/asked-gateway.ts';
@@ -13,21 +14,32 @@ import { targetsOf } from '../probe/plan.ts';
 import { tries, type Trial } from '../probe/try-route.ts';
 import { secretFromFile } from '../secret-input.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
+import { keepResult } from './keep-result.ts';
 import { describeModes } from './mode.ts';
 
 /** Exit 1 unless every service is authenticated and every route answered as it should. */
 export async function probe(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const junit = invocation.text('junit');
+  if (invocation.flag('record') && invocation.texts('service').length > 0)
+    throw usage('--record keeps the result of a whole run: leave out --service');
   return atWork(invocation, async (place) => {
     const services = servicesMeant(place, invocation.texts('service'));
     const { origin, findings } = await tryAll(place, services, invocation);
     const score = scoreOf(services, findings);
-    const mend = await repairs(place, findings, invocation);
+    const levels = new Set((await describeModes(place, invocation)).map(({ scope }) => scope));
+    const mend = [...new Set(findings.flatMap((finding) => repairOf(finding, levels) ?? []))];
     if (junit !== null) writeJunit(junit, junitText(services, findings));
     if (invocation.json) out.json({ url: origin, ...scoreJson(score), routes: findings, repairs: mend });
     else for (const line of lines(services, findings, mend, invocation)) out.line(line);
     if (!place.config.audit.rows) out.warn('decisions are not kept (audit.rows is false): none was looked for');
+    if (invocation.flag('record')) {
+      const kept = [
+        ...findings.flatMap((finding) => keptOf(finding, levels)),
+        ...unaskedOf(services, findings).map(keptUnasked),
+      ];
+      await keepResult('probe', scoreWords(score), kept, place, invocation);
+    }
     const fine = score.authenticated.length === score.of && findings.every(({ faults }) => faults.length === 0);
     return fine ? EXIT.done : EXIT.refused;
   });
@@ -66,17 +78,34 @@ async function tryAll({ config, store }: Workplace, services: readonly string[],
   }
 }
 
-/** What to type for routes that let strangers in because of their mode: where the mode that counts is set. */
-async function repairs(
-  place: Workplace,
-  findings: readonly RouteFinding[],
-  invocation: Invocation,
-): Promise<readonly string[]> {
-  const levels = new Set((await describeModes(place, invocation)).map(({ scope }) => scope));
-  const scopes = findings
-    .filter(({ none }) => none === 'passes (off)' || none === 'passes (would_deny)')
-    .map(({ service, route }) => [`${service}${route}`, service].find((scope) => levels.has(scope)) ?? '');
-  return [...new Set(scopes)].map((scope) => `countersign mode set enforce ${scope}`.trimEnd());
+/** What to type for a route that lets strangers in because of its mode: where the mode that counts is set. */
+function repairOf({ none, service, route }: RouteFinding, levels: ReadonlySet<string>): string | null {
+  if (none !== 'passes (off)' && none !== 'passes (would_deny)') return null;
+  const scope = [`${service}${route}`, service].find((each) => levels.has(each)) ?? '';
+  return `countersign mode set enforce ${scope}`.trimEnd();
+}
+
+/** As the dashboard shows it: a route that lets strangers in, or one that did not answer as it should. */
+function keptOf(finding: RouteFinding, levels: ReadonlySet<string>): CheckFinding[] {
+  if (finding.faults.length === 0) return [];
+  const command = repairOf(finding, levels);
+  return [
+    {
+      severity: finding.guarded ? 'medium' : 'high',
+      place: placeOf(finding),
+      what: finding.faults.join('; '),
+      why: '',
+      repair: command === null ? [] : [command],
+    },
+  ];
+}
+
+function keptUnasked(service: string): CheckFinding {
+  return { severity: 'medium', place: service, what: nothingAsked, why: '', repair: [] };
+}
+
+function unaskedOf(services: readonly string[], findings: readonly RouteFinding[]): string[] {
+  return services.filter((service) => !findings.some((finding) => finding.service === service));
 }
 
 function scoreJson({ authenticated, of, percent }: Score) {
@@ -103,18 +132,21 @@ function lines(
   ]);
   const score = scoreOf(services, findings);
   const all = score.authenticated.length === score.of;
-  const unasked = services.filter((service) => !findings.some((finding) => finding.service === service));
   return [
     ...columns(['ROUTE', 'NONE', 'WRONG', 'RIGHT', 'AUDIT', ''], rows, out.paint),
     ...findings.flatMap((finding) => detailLines(finding)),
-    ...unasked.map((service) => `${service}: ${nothingAsked}`),
+    ...unaskedOf(services, findings).map((service) => `${service}: ${nothingAsked}`),
     ...(mend.length === 0
       ? []
       : ['', 'These modes let strangers in. See `countersign report` for who would be refused, then:']),
     ...mend.map((command) => `  ${command}`),
     '',
-    out.paint(all ? 'green' : 'red', `authenticated ${score.authenticated.length}/${score.of} (${score.percent} %)`),
+    out.paint(all ? 'green' : 'red', scoreWords(score)),
   ];
+}
+
+function scoreWords({ authenticated, of, percent }: Score): string {
+  return `authenticated ${authenticated.length}/${of} (${percent} %)`;
 }
 
 function detailLines(finding: RouteFinding): string[] {
