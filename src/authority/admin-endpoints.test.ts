@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keepCheckResult } from '../audit/check-result.ts';
 import { beginRotation } from '../keys/rotate.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { loggedIn, quick } from '../../test/fixtures/operator.ts';
 
 const yaml = `name: my-stack
 mode: report
@@ -211,6 +213,29 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     '/decisions?outcome=maybe',
   ])
     assert.equal((await call('GET', query)).status, 400, query);
+});
+
+test('what doctor and probe found last is given to operators, and to no viewer', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { yaml, authority: quick });
+  const call = client(adminOrigin);
+  assert.deepEqual((await call('GET', '/checks')).data, { checks: { doctor: null, probe: null } });
+  const finding = {
+    severity: 'high',
+    place: '.env:3',
+    what: 'open',
+    why: 'all read it',
+    repair: ['chmod 600 .env'],
+  } as const;
+  const result = { by: 'cli:root', from: 'host', summary: '1 finding: 1 high', findings: [finding] };
+  await keepCheckResult(stack.store.records, { ...result, check: 'doctor', at: 1_800_000_000 });
+  assert.deepEqual((await call('GET', '/checks')).data, {
+    checks: { doctor: { at: '2027-01-15T08:00:00Z', ...result, omitted: 0 }, probe: null },
+  });
+  const operator = await loggedIn(stack, adminOrigin, 'ana');
+  assert.equal((await operator.ask('GET', '/checks')).status, 200);
+  const viewer = await loggedIn(stack, adminOrigin, 'vera', 'viewer');
+  const refused = await viewer.ask('GET', '/checks');
+  assert.deepEqual([refused.status, refused.body.reason], [403, 'not_allowed']);
 });
 
 test('the admin port answers to loopback names and adminHosts only, with an Origin of theirs', async (t) => {

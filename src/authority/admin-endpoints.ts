@@ -7,6 +7,7 @@ import type { Stack } from '../compose/stack.ts';
 import { bodyJson } from './body.ts';
 import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
+import { checkList } from './check-list.ts';
 import { decisionList } from './decision-list.ts';
 import { eventList } from './event-list.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,6 +41,8 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
     },
     '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },
     '/admin/api/modes': { GET: shown(async () => ({ modes: modeList(stack) })), PUT: act(setMode) },
+    // What is found says how one gets in: it is not for everybody who may look.
+    '/admin/api/checks': { GET: act(checkList) },
     '/admin/api/report': { GET: shown(reportOf) },
     '/admin/api/decisions': { GET: shown(decisionList) },
     '/admin/api/events': { GET: shown(eventList) },
