@@ -6,6 +6,7 @@ import { Account } from './pages/account.tsx';
 import { Audit } from './pages/audit.tsx';
 import { Caller } from './pages/caller.tsx';
 import { Callers } from './pages/callers.tsx';
+import { Checks } from './pages/checks.tsx';
 import { Events } from './pages/events.tsx';
 import { Graph } from './pages/graph.tsx';
 import { Keys } from './pages/keys.tsx';
@@ -36,6 +37,7 @@ const pages: Readonly<Record<string, Page>> = {
   audit: { title: 'Decisions', view: Audit },
   events: { title: 'Changes', view: Events },
   report: { title: 'Report', view: ReportPage, spans: true },
+  checks: { title: 'Checks', view: Checks },
   account: { title: 'Account', view: Account },
 };
 

@@ -186,3 +186,19 @@ export interface Ramp {
     readonly request_id: string;
   }[];
 }
+
+/** What doctor or probe found last. */
+export interface CheckResult {
+  readonly at: string;
+  readonly by: string;
+  readonly from: string;
+  readonly summary: string;
+  readonly findings: readonly {
+    readonly severity: 'high' | 'medium' | 'low';
+    readonly place: string;
+    readonly what: string;
+    readonly why: string;
+    readonly repair: readonly string[];
+  }[];
+  readonly omitted: number;
+}

@@ -10,6 +10,7 @@ import { test, type TestContext } from 'node:test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { chromium as driver, type Browser, type Page } from 'playwright-core';
+import { keepCheckResult } from '../../src/audit/check-result.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { startAuthority, type AuthorityFixture } from '../fixtures/authority-stack.ts';
@@ -136,6 +137,7 @@ const places = [
   ['audit', ''],
   ['events', ''],
   ['report', ''],
+  ['checks', ''],
   ['account', ''],
 ] as const;
 
@@ -171,6 +173,47 @@ test(
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
       const [cookie] = await context.cookies();
       assert.deepEqual([cookie?.httpOnly, cookie?.sameSite], [true, 'Strict']);
+    });
+
+    await t.test('what was not checked yet says which command does it, and what was found has its repair', async () => {
+      await page.goto(`${adminOrigin}/dashboard/#/checks`);
+      await page.getByText('countersign doctor --record').waitFor();
+      await page.getByText('countersign probe --record').waitFor();
+      assert.deepEqual(await accessFaults(page), []);
+      const run = { at: stack.clock() - 8 * 86_400, by: 'cli:root', from: 'gateway-1' };
+      await keepCheckResult(stack.store.records, {
+        ...run,
+        check: 'doctor',
+        summary: '2 findings: 1 high, 1 medium',
+        findings: [
+          {
+            severity: 'high',
+            place: '.env:3',
+            what: 'OPENAI_API_KEY stands in the clear',
+            why: 'Whoever reads the file has the key.',
+            repair: ['countersign secrets set openai_api_key', 'delete line 3 of .env'],
+          },
+          {
+            severity: 'medium',
+            place: 'key 4fTq0ZkP1a',
+            what: 'ends in 3 days',
+            why: '',
+            repair: ['countersign keys rotate 4fTq0ZkP1a'],
+          },
+        ],
+      });
+      await keepCheckResult(stack.store.records, {
+        ...run,
+        at: stack.clock() - 3600,
+        check: 'probe',
+        summary: 'authenticated 6/6 (100 %)',
+        findings: [],
+      });
+      await page.reload();
+      await page.getByRole('cell', { name: '.env:3' }).waitFor();
+      await page.getByText('countersign keys rotate 4fTq0ZkP1a').waitFor();
+      await page.getByText('Much may have changed since').waitFor();
+      await page.getByText('Nothing is wrong.').waitFor();
     });
 
     await t.test('every page shows what there is, and axe finds nothing serious in light and dark', async () => {
