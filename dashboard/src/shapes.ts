@@ -27,6 +27,8 @@ export interface Session {
     readonly name: string;
     readonly role: 'viewer' | 'operator';
     readonly totp: boolean;
+    /** Logs in at a provider: password and second factor are there. */
+    readonly openid: boolean;
     readonly recovery_codes_left: number;
   };
   readonly csrf: string;

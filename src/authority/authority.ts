@@ -9,6 +9,7 @@ import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
 import { dashboardPages } from './dashboard.ts';
+import { externalLogin } from './external-login.ts';
 import { readExchange, type Exchange, type Handler } from './exchange.ts';
 import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify } from './forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
@@ -19,7 +20,7 @@ import { operatorLogin } from './oauth/login.ts';
 import { oauthServer, type OauthServerOptions } from './oauth/oauth-server.ts';
 import { operatorsOf, type OperatorsOptions } from './operators.ts';
 import { probes } from './probe-endpoints.ts';
-import { refusalReply, send, type Reply } from './reply.ts';
+import { refusalReply, send, success, type Reply } from './reply.ts';
 import { router, type Endpoints, type Router } from './router.ts';
 import { sessionEndpoints } from './session-endpoints.ts';
 import { createToken, deleteToken, listTokens } from './token-endpoints.ts';
@@ -61,11 +62,15 @@ export function createAuthority(stack: Stack, options: AuthorityOptions = {}): A
   const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
   const server = stack.config.oauth?.server ?? null;
   const known = operatorsOf(stack, options.operators);
-  const oauth = server && oauthServer(stack, server, { login: operatorLogin(stack, known), ...options.oauth });
+  const external = externalLogin(stack, known);
+  const oauth =
+    server && oauthServer(stack, server, { login: operatorLogin(stack, known, external), ...options.oauth });
   const live = liveEndpoint(stack, known);
   const operators = router({
     ...adminEndpoints(stack, known),
     ...sessionEndpoints(known),
+    ...external?.endpoints,
+    '/admin/api/logins': { GET: () => success(200, { openid: external && { host: external.label } }) },
     '/admin/api/live': { GET: live.handle },
   });
   const dashboard = dashboardPages();

@@ -18,11 +18,11 @@ export interface OperatorsOptions {
 }
 
 export function operatorsOf(stack: Stack, options: OperatorsOptions = {}): Operators {
-  const { store, clock, seal, trail } = stack;
+  const { store, clock, seal, trail, config } = stack;
   const known = accounts({ records: store.records, clock });
   return {
     accounts: known,
-    sessions: sessions({ records: store.records, clock, accounts: known }),
+    sessions: sessions({ records: store.records, clock, accounts: known, openidIssuer: config.openid?.issuer ?? null }),
     login: watchedLogin(login({ accounts: known, limits: store.limits, clock, seal, ...options }), {
       accounts: known,
       trail,

@@ -144,6 +144,15 @@ export function sessionEndpoints(operators: Operators): Endpoints {
     return withCookie(exchange, null, success(200, {}));
   }
 
+  /** Of whoever logs in elsewhere neither password nor second factor is ours. */
+  function local(work: (exchange: Exchange, session: OpenSession) => Promise<Reply | Refused>): Handler {
+    return own(async (exchange, session) =>
+      session.account.openid === undefined
+        ? work(exchange, session)
+        : refused('bad_request', 'you log in at your provider: this is done there'),
+    );
+  }
+
   function own(work: (exchange: Exchange, session: OpenSession) => Promise<Reply | Refused>): Handler {
     return awaited(async (exchange) => {
       const session = await sessionOf(exchange, operators);
@@ -159,9 +168,9 @@ export function sessionEndpoints(operators: Operators): Endpoints {
     },
     '/admin/api/sessions': { DELETE: own(endAll) },
     '/admin/api/session/first': { POST: awaited(first) },
-    '/admin/api/session/confirm': { POST: own(confirm) },
-    '/admin/api/session/password': { PUT: own(choose) },
-    '/admin/api/session/totp': { POST: own(offer), PUT: own(enrol), DELETE: own(removeFactor) },
+    '/admin/api/session/confirm': { POST: local(confirm) },
+    '/admin/api/session/password': { PUT: local(choose) },
+    '/admin/api/session/totp': { POST: local(offer), PUT: local(enrol), DELETE: local(removeFactor) },
   };
 }
 
@@ -199,6 +208,7 @@ function sessionReply(exchange: Exchange, session: OpenSession, recoveryCodes?: 
       name: account.name,
       role: account.role,
       totp: account.totp !== null,
+      openid: account.openid !== undefined,
       recovery_codes_left: account.totp?.recovery.length ?? 0,
     },
     csrf,

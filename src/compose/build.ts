@@ -17,6 +17,7 @@ import {
 import { certificatesOf, listenTlsOf, upstreamTlsOf } from './build-tls.ts';
 import type { Environment } from './env.ts';
 import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
+import { openidOf } from './openid-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from './schema.ts';
 import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from './quantities.ts';
 
@@ -78,6 +79,7 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
       listen: address(raw.adminListen ?? '127.0.0.1:8701'),
       secure: raw.adminTls !== undefined,
     }),
+    openid: openidOf(raw.operators, folder),
     certificates: certificatesOf(raw.certificates, folder),
     services: Object.entries(raw.services).map(([name, service]) =>
       serviceOf(name, service, { publicUrl, secure }, options),

@@ -4,6 +4,7 @@ import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { checkOauth } from './oauth-checks.ts';
+import { checkOpenid } from './openid-config.ts';
 import { reaches, storeConfig, storeForms } from './quantities.ts';
 import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
@@ -51,6 +52,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   checkMounts(names, found);
   checkHosts(root, names, found);
   checkOauth(root, found);
+  checkOpenid(root, options.files, found);
   checkTls(root, options.files, found);
   checkRotation(root, callers, options.files, found);
   return found;

@@ -41,6 +41,8 @@ export interface StackConfig {
   readonly publicUrl: string;
   /** Whose access tokens count; null where OAuth plays no part. */
   readonly oauth: OauthConfig | null;
+  /** Where operators log in besides here; null for nowhere. */
+  readonly openid: OpenidConfig | null;
   /** Certificates of the internal CA that are kept in files on this machine. */
   readonly certificates: readonly CertificateConfig[];
   readonly services: readonly ServiceConfig[];
@@ -131,6 +133,20 @@ export interface OauthServerConfig {
   readonly registration: boolean;
   /** Whether a client may be the URL of a document that describes it. */
   readonly metadataDocuments: boolean;
+}
+
+/** An OpenID provider at which operators log in. */
+export interface OpenidConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Absolute; null for a client without a secret. */
+  readonly clientSecretFile: string | null;
+  /** Besides openid. */
+  readonly scopes: readonly string[];
+  readonly nameClaim: string;
+  readonly roleClaim: string;
+  /** Values of the role claim. */
+  readonly roles: { readonly operator: readonly string[]; readonly viewer: readonly string[] };
 }
 
 /** What a service says of the access tokens that it takes. */

@@ -93,7 +93,7 @@ function checkServerIssuer(root: Place, found: Findings): void {
 }
 
 /** Tokens travel in the clear over http, so it is for this machine only. */
-function checkAddress(place: Place, what: string, found: Findings): void {
+export function checkAddress(place: Place, what: string, found: Findings): void {
   if (place.text === null) return;
   const example = 'write https://HOST, or http on this machine';
   if (!/^https?:\/\//.test(place.text) || !URL.canParse(place.text))

@@ -4,6 +4,7 @@ import { SCHEMES } from './config.ts';
 import { commandKeys } from './command-schema.ts';
 import { outagePattern } from './quantities.ts';
 import { address, origin, serviceOauth, stackOauth } from './schema-oauth.ts';
+import { operators } from './schema-operators.ts';
 import { cidr, count, duration, file, host, listen, method, mode, scope, service, size, some } from './schema-words.ts';
 import { adminTls, keptCertificate, listenTls, upstreamTls } from './tls-schema.ts';
 
@@ -218,6 +219,7 @@ export const configSchema = z.strictObject({
     ),
   publicUrl: address.optional().describe('Address under which callers reach the gateway; default that of listen.'),
   oauth: stackOauth.optional().describe('Whose OAuth access tokens count; default nobody’s.'),
+  operators: operators.optional().describe('Operators who log in elsewhere; default nobody.'),
   certificates: z
     .record(service, keptCertificate, {
       error: 'write services below it: certificates: { gateway: { folder: /etc/countersign/tls } }',

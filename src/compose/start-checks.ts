@@ -82,6 +82,7 @@ const fixedParts: readonly (readonly [what: string, part: (config: StackConfig) 
   ['store', (config) => config.store],
   ['audit', (config) => config.audit],
   ['oauth.server', (config) => config.oauth?.server ?? null],
+  ['operators', (config) => config.openid],
   [
     'the listen of a service',
     ({ services }) => services.flatMap(({ name, listen }) => (listen ? [[name, listen]] : [])),

@@ -21,6 +21,15 @@ export interface Account {
   /** Sessions that were opened in an earlier epoch are over. */
   readonly epoch: number;
   readonly createdAt: number;
+  /** Of somebody who logs in at an OpenID provider, and never here. */
+  readonly openid?: OpenidIdentity;
+}
+
+/** What a provider never gives to anybody else (OpenID Connect Core §2). */
+export interface OpenidIdentity {
+  readonly issuer: string;
+  /** Null after a reset: it is whoever comes next under this name. */
+  readonly subject: string | null;
 }
 
 export interface SecondFactor {
@@ -65,15 +74,28 @@ export class AccountError extends Error {
   }
 }
 
+/** What is wrong with a name that is chosen for an account here. */
 export function nameFault(name: string): string | null {
   if (!namePattern.test(name))
     return 'a name has 1 to 64 lower-case letters, digits, ".", "_" and "-", and begins with a letter';
   return reserved.has(name) ? `the name ${name} belongs to whoever holds a token or types commands` : null;
 }
 
+const openidPattern = /^openid:[A-Za-z0-9][A-Za-z0-9@._+|=~-]{0,127}$/;
+
+/** The account of somebody from a provider. No name that is chosen here has a colon, so neither can take the other's place. */
+export function isOpenidName(name: string): boolean {
+  return openidPattern.test(name);
+}
+
+/** Whether somebody with this account may be logged in: not shut, and of the provider in force where one vouches for it. */
+export function isOpen({ disabled, openid }: Account, openidIssuer: string | null): boolean {
+  return !disabled && (openid === undefined || openid.issuer === openidIssuer);
+}
+
 export function accounts({ records, clock }: { readonly records: RecordStore; readonly clock: Clock }): Accounts {
   async function get(name: string): Promise<StoredAccount | null> {
-    if (nameFault(name) !== null) return null;
+    if (nameFault(name) !== null && !isOpenidName(name)) return null;
     return accountOf(await records.get(operatorKind, name, clock()));
   }
 
@@ -89,7 +111,8 @@ export function accounts({ records, clock }: { readonly records: RecordStore; re
       return found.flatMap((record) => accountOf(record)?.account ?? []);
     },
     async add(account) {
-      const fault = nameFault(account.name);
+      const isElsewhere = account.openid !== undefined;
+      const fault = isElsewhere ? (isOpenidName(account.name) ? null : 'no such name') : nameFault(account.name);
       if (fault !== null) throw new AccountError('account_name', fault);
       return accountOf(await put(account, null));
     },

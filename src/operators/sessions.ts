@@ -2,12 +2,12 @@ import type { Clock } from '../core/clock.ts';
 import type { RecordStore, StoredRecord } from '../core/record.ts';
 import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
 import { randomSecret } from '../crypto/random.ts';
-import type { Account, Accounts } from './account.ts';
+import { isOpen, type Account, type Accounts } from './account.ts';
 
 const sessionSecondsMax = 12 * 3600;
 export const idleSecondsMax = 30 * 60;
 /** For how long a password that was shown counts as shown. */
-const confirmedSeconds = 5 * 60;
+export const confirmedSeconds = 5 * 60;
 
 /** A session as whoever holds its token has it. */
 export interface OpenSession {
@@ -21,8 +21,8 @@ export interface OpenSession {
 }
 
 export interface Sessions {
-  /** Of one who has just proved who they are. */
-  open(account: Account): Promise<OpenSession>;
+  /** Of one who proved who they are; `provedAt`: when, unless just now. */
+  open(account: Account, provedAt?: number): Promise<OpenSession>;
   /** Null for a token that is unknown, over, or of an account that changed. A use keeps the session awake. */
   find(token: string): Promise<OpenSession | null>;
   /** The same, and it keeps nothing awake. */
@@ -44,6 +44,8 @@ export interface SessionsOptions {
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly accounts: Accounts;
+  /** The provider whose accounts count; null for none. */
+  readonly openidIssuer: string | null;
 }
 
 const kind = 'session';
@@ -51,15 +53,15 @@ const kind = 'session';
 const seenEverySeconds = 60;
 const attemptsMax = 5;
 
-export function sessions({ records, clock, accounts }: SessionsOptions): Sessions {
+export function sessions({ records, clock, accounts, openidIssuer }: SessionsOptions): Sessions {
   async function write(token: string, kept: Kept, expected: string | null): Promise<StoredRecord | null> {
     return records.put({ kind, id: sha256Hex(token), value: { ...kept }, expiresAt: endOf(kept) }, expected, clock());
   }
 
-  async function begin(account: Account, openedAt: number): Promise<OpenSession> {
+  async function begin(account: Account, openedAt: number, confirmedAt: number): Promise<OpenSession> {
     const now = clock();
     const token = randomSecret(32).toString('base64url');
-    const kept = { operator: account.name, epoch: account.epoch, openedAt, seenAt: now, confirmedAt: now };
+    const kept = { operator: account.name, epoch: account.epoch, openedAt, seenAt: now, confirmedAt };
     await write(token, kept, null);
     return shown(token, kept, account);
   }
@@ -70,7 +72,7 @@ export function sessions({ records, clock, accounts }: SessionsOptions): Session
     if (!found) return null;
     const kept = found.value as unknown as Kept;
     const account = (await accounts.get(kept.operator))?.account;
-    if (!account || account.disabled || account.epoch !== kept.epoch) return null;
+    if (!account || !isOpen(account, openidIssuer) || account.epoch !== kept.epoch) return null;
     return { kept, account, revision: found.revision };
   }
 
@@ -84,10 +86,10 @@ export function sessions({ records, clock, accounts }: SessionsOptions): Session
   }
 
   return {
-    async open(account) {
+    async open(account, provedAt) {
       // Nobody comes back to end what was left open.
       await records.deleteExpired(clock());
-      return begin(account, clock());
+      return begin(account, clock(), provedAt ?? clock());
     },
     async find(token) {
       const found = await look(token);
@@ -105,7 +107,7 @@ export function sessions({ records, clock, accounts }: SessionsOptions): Session
     async renew(session, account) {
       const kept = await records.get(kind, sha256Hex(session.token), clock());
       const openedAt = (kept?.value as unknown as Kept | undefined)?.openedAt ?? clock();
-      const next = await begin(account, openedAt);
+      const next = await begin(account, openedAt, clock());
       await close(session.token);
       return next;
     },

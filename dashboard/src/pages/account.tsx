@@ -22,7 +22,9 @@ export function Account() {
           <dd>{operator.role}</dd>
           <dt>Second factor</dt>
           <dd>
-            {operator.totp ? (
+            {operator.openid ? (
+              'at your provider, as your password'
+            ) : operator.totp ? (
               <Badge tone="good" sign="✓" words={`on, ${operator.recovery_codes_left} recovery codes left`} />
             ) : (
               <Badge tone="warn" sign="!" words="off" />
@@ -30,12 +32,16 @@ export function Account() {
           </dd>
         </dl>
         <div class="filters">
-          <button type="button" onClick={() => setAsked('password')}>
-            Change password
-          </button>
-          <button type="button" onClick={() => setAsked(operator.totp ? 'no-totp' : 'offer')}>
-            {operator.totp ? 'Remove second factor' : 'Set up second factor'}
-          </button>
+          {!operator.openid && (
+            <>
+              <button type="button" onClick={() => setAsked('password')}>
+                Change password
+              </button>
+              <button type="button" onClick={() => setAsked(operator.totp ? 'no-totp' : 'offer')}>
+                {operator.totp ? 'Remove second factor' : 'Set up second factor'}
+              </button>
+            </>
+          )}
           <button type="button" onClick={() => setAsked('everywhere')}>
             Log out everywhere
           </button>

@@ -1,10 +1,17 @@
-import { useState } from 'preact/hooks';
-import { ApiError, enter } from '../api.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { ApiError, ask, enter } from '../api.ts';
 
 export function Login() {
   const [first, setFirst] = useState(false);
   const [fault, setFault] = useState('');
   const [busy, setBusy] = useState(false);
+  const [elsewhere, setElsewhere] = useState<string | null>(null);
+  useEffect(() => {
+    ask<{ openid: { host: string } | null }>('logins').then(
+      ({ openid }) => setElsewhere(openid?.host ?? null),
+      () => undefined,
+    );
+  }, []);
   async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
@@ -67,6 +74,7 @@ export function Login() {
         <button type="button" class="quiet" onClick={() => [setFirst(!first), setFault('')]}>
           {first ? 'I have a password' : 'First login, with a code'}
         </button>
+        {elsewhere !== null && <a href="/admin/openid">Log in at {elsewhere}</a>}
         <p class="dim">
           No account yet? On the server: <code>countersign operators create NAME</code>
         </p>

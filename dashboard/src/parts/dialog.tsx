@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, enter } from '../api.ts';
+import { ApiError, enter, session } from '../api.ts';
 
 interface DialogProps {
   readonly title: string;
@@ -24,7 +24,7 @@ export function Dialog({ title, action, danger, children, onConfirm, onClose }: 
     setBusy(true);
     try {
       const form = new FormData(event.currentTarget as HTMLFormElement);
-      if (confirming)
+      if (confirming && !session.value?.operator.openid)
         await enter('session/confirm', 'POST', {
           password: String(form.get('own-password')),
           code: textOf(form, 'own-code'),
@@ -43,7 +43,12 @@ export function Dialog({ title, action, danger, children, onConfirm, onClose }: 
       <form onSubmit={(event) => void submit(event)}>
         <h2 id="dialog-title">{title}</h2>
         {children}
-        {confirming && (
+        {confirming && session.value?.operator.openid && (
+          <p>
+            <a href="/admin/openid?fresh">Log in anew at your provider</a>, then do this again.
+          </p>
+        )}
+        {confirming && !session.value?.operator.openid && (
           <>
             <label>
               Your password

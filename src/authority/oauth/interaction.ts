@@ -3,7 +3,7 @@ import type Provider from 'oidc-provider';
 import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
-import type { OperatorLogin } from './login.ts';
+import type { LoginResult, OperatorLogin } from './login.ts';
 import { html, page, type Html, type Page } from './pages.ts';
 import { INTERACTION } from './provider.ts';
 
@@ -26,7 +26,15 @@ export async function interaction(provider: Provider, login: OperatorLogin, exch
     );
   }
   const step = exchange.path.split('/')[4] ?? '';
-  if (exchange.method === 'GET' && step === '') return shown(details, login, provider);
+  if (exchange.method === 'GET') {
+    const { external } = login;
+    if (step === '') return shown(details, login, provider);
+    if (external && details.prompt.name === 'login') {
+      if (step === 'elsewhere') return external.begin(exchange, details.uid);
+      if (step === 'proven')
+        return loggedIn(provider, login, exchange, details, await external.proven(exchange, details.uid));
+    }
+  }
   if (exchange.method !== 'POST') return reply(405, page('That did not work', html`<p>There is nothing here.</p>`));
   const body = await bodyText(exchange.req, exchange.res);
   if (!body.ok) return reply(400, page('That did not work', html`<p>${body.words}</p>`));
@@ -45,7 +53,16 @@ async function logIn(
   details: Details,
   form: URLSearchParams,
 ): Promise<Reply | null> {
-  const result = await login.authenticate(form, exchange.request.remoteAddress);
+  return loggedIn(provider, login, exchange, details, await login.authenticate(form, exchange.request.remoteAddress));
+}
+
+async function loggedIn(
+  provider: Provider,
+  login: OperatorLogin,
+  exchange: Exchange,
+  details: Details,
+  result: LoginResult,
+): Promise<Reply | null> {
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
   return finish(provider, exchange, { login: { accountId: result.operator, remember: false } });
 }
@@ -97,10 +114,14 @@ function loginPage({ uid, params }: Details, login: OperatorLogin, fault: string
       /></label>`,
   );
   const said = fault === null ? html`` : html`<p class="fault" role="alert">${fault}</p>`;
+  const elsewhere =
+    login.external === null
+      ? html``
+      : html`<p><a href="${INTERACTION}/${uid}/elsewhere">Log in at ${login.external.label}</a></p>`;
   return page(
     'Log in',
     html`<p>To decide whether <strong>${String(params['client_id'])}</strong> may use your services.</p>
-      ${said}
+      ${said} ${elsewhere}
       <form method="post" action="${INTERACTION}/${uid}/login">${fields}<button type="submit">Log in</button></form>`,
     landing(params),
   );

@@ -1,4 +1,6 @@
 import type { Stack } from '../../compose/stack.ts';
+import { isOpen } from '../../operators/account.ts';
+import type { ExternalLogin } from '../external-login.ts';
 import type { Operators } from '../operators.ts';
 
 /** How operators prove who they are, where an authorization is to be given. */
@@ -7,6 +9,8 @@ export interface OperatorLogin {
   readonly fields: readonly LoginField[];
   /** The operator who logged in, or what to say instead. Guessing is limited here. */
   authenticate(form: URLSearchParams, address: string): Promise<LoginResult>;
+  /** Where operators may log in instead; null for nowhere. */
+  readonly external: ExternalLogin | null;
   /** Whether whoever logged in may still act. */
   isActive(operator: string): Promise<boolean>;
 }
@@ -33,12 +37,17 @@ export function adminTokenLogin({ admin }: Stack): OperatorLogin {
       if (attempt.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
       return { words: 'That is not the admin token.', status: 401 };
     },
+    external: null,
     isActive: async (operator) => operator === 'admin' && admin.configured,
   };
 }
 
 /** An operator by name, password and second factor; or the holder of the admin token. Viewers decide nothing. */
-export function operatorLogin(stack: Stack, { accounts, login }: Operators): OperatorLogin {
+export function operatorLogin(
+  stack: Stack,
+  { accounts, login }: Operators,
+  external: ExternalLogin | null,
+): OperatorLogin {
   const byToken = adminTokenLogin(stack);
   return {
     fields: [
@@ -63,10 +72,13 @@ export function operatorLogin(stack: Stack, { accounts, login }: Operators): Ope
       if (proved.account.role === 'operator') return { operator: proved.account.name };
       return { words: 'A viewer cannot let anybody in.', status: 403 };
     },
+    external,
     async isActive(operator) {
       if (operator === 'admin') return byToken.isActive(operator);
       const account = (await accounts.get(operator))?.account;
-      return account !== undefined && !account.disabled && account.password !== null && account.role === 'operator';
+      if (!account || account.role !== 'operator' || !isOpen(account, stack.config.openid?.issuer ?? null))
+        return false;
+      return account.password !== null || account.openid !== undefined;
     },
   };
 }

@@ -40,7 +40,7 @@ export const operatorCommands: readonly Command[] = [
     name: 'operators reset',
     summary: 'back to the first login: no password, no second factor, no session',
     about:
-      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well; with viewer the session tokens that an operator made are revoked.',
+      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well; with viewer the session tokens that an operator made are revoked. An account from an OpenID provider is opened again, for whoever has its name there now.',
     positionals: [NAME],
     options: { role: { type: 'text', value: 'ROLE', summary: 'viewer or operator (default: as it was)' } },
     changes: true,

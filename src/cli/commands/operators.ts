@@ -1,7 +1,15 @@
 import { ADMIN_TOKENS } from '../../authority/caller.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
-import { accounts, nameFault, ROLES, type Account, type Accounts, type Role } from '../../operators/account.ts';
+import {
+  accounts,
+  isOpenidName,
+  nameFault,
+  ROLES,
+  type Account,
+  type Accounts,
+  type Role,
+} from '../../operators/account.ts';
 import { appointed, withLoginCode } from '../../operators/appoint.ts';
 import { tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
@@ -25,10 +33,11 @@ export async function operatorsCreate(invocation: Invocation): Promise<number> {
 }
 
 export async function operatorsReset(invocation: Invocation): Promise<number> {
-  const name = nameOf(invocation);
+  const name = knownNameOf(invocation);
   const role = roleOf(invocation);
   return atWork(invocation, async (place) => {
     if (invocation.dryRun) return sayDryRun(invocation, 'reset', name);
+    if (isOpenidName(name)) return resetOpenid(invocation, place, name);
     let loginCode = '';
     let wasOperator = false;
     const account = await accountsOf(place).change(name, (now) => {
@@ -45,8 +54,22 @@ export async function operatorsReset(invocation: Invocation): Promise<number> {
   });
 }
 
+/** Open again, and whoever the provider calls so next: there is no code, since nobody logs in to it here. */
+async function resetOpenid(invocation: Invocation, place: Workplace, name: string): Promise<number> {
+  if (invocation.text('role') !== null)
+    throw usage('--role is what the provider says of an account from it', 'See operators.openid.roles.');
+  const account = await accountsOf(place).change(name, (now) =>
+    now.openid ? { ...now, disabled: false, epoch: now.epoch + 1, openid: { ...now.openid, subject: null } } : null,
+  );
+  if (!account) throw unknown(name);
+  await place.record({ type: 'operator.reset', subject: name, detail: { role: account.role } });
+  if (invocation.json) invocation.out.json({ name, role: account.role });
+  else invocation.out.line(`reset  ${name}`);
+  return EXIT.done;
+}
+
 export async function operatorsDisable(invocation: Invocation): Promise<number> {
-  const name = nameOf(invocation);
+  const name = knownNameOf(invocation);
   const { out } = invocation;
   return atWork(invocation, async (place) => {
     if (invocation.dryRun) return sayDryRun(invocation, 'disable', name);
@@ -106,12 +129,18 @@ export async function operatorsList(invocation: Invocation): Promise<number> {
 }
 
 function lineOf({ name, role, totp, createdAt, ...account }: Account) {
-  const state = account.disabled ? 'disabled' : account.password ? 'active' : 'has yet to log in';
+  const state = account.disabled ? 'disabled' : account.password || account.openid ? 'active' : 'has yet to log in';
   return { name, role, state, totp: totp !== null, created_at: rfc3339(createdAt) };
 }
 
 function accountsOf({ store }: Workplace): Accounts {
   return accounts({ records: store.records, clock: systemClock });
+}
+
+/** Of an account that is there: of one from a provider, too. */
+function knownNameOf(invocation: Invocation): string {
+  const [name = ''] = invocation.positionals;
+  return isOpenidName(name) ? name : nameOf(invocation);
 }
 
 function nameOf({ positionals }: Invocation): string {
