@@ -21,6 +21,8 @@ export interface Audit {
   decision(decision: Decision, request: AuthRequest, traceId?: string): void;
   /** A refusal that no guard decided on: an unreadable request, an unknown service, an upstream that is away. */
   refused(denied: Denied, request: RefusedRequest): void;
+  /** Microseconds from the end of a request that was allowed to the head of the service's answer. */
+  answered(service: string, micros: number): void;
   /** A credential was right outside service routes: only its use is kept. */
   used(principal: Principal, clientAddress: string): void;
   /** Prometheus text; of all workers where there are several. */
@@ -83,6 +85,7 @@ export function audit(options: AuditOptions): Audit {
     decision: (decision, request, traceId) =>
       keep(decisionRow(decision, request, clock()), traceId ?? (log && traceIdIn(request))),
     refused: (denied, request) => keep(refusedRow(denied, request, clock())),
+    answered: (service, micros) => rows?.answered(service, micros),
     used({ id, credentialId }, clientAddress) {
       if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());
     },

@@ -102,6 +102,41 @@ test('the timer writes what waits, and tries again by itself after an outage', a
   await rows.close();
 });
 
+test('how long answers took is kept with the next rows, once, and at the end without any', async () => {
+  const { decisions } = memoryStore();
+  let away = true;
+  const store: DecisionStore = {
+    ...decisions,
+    async append(rows, measures) {
+      if (away) throw new StoreError('store_unavailable', 'away');
+      await decisions.append(rows, measures);
+    },
+  };
+  let time = 1_795_000_000;
+  const { rows } = recording({ store, clock: () => time });
+  rows.answered('embeddings', 20_000);
+  rows.answered('embeddings', 20_500);
+  rows.add(rowWith());
+  await rows.flush();
+  rows.answered('embeddings', 900_000);
+  away = false;
+  await rows.flush();
+  time += 60;
+  rows.answered('aidb', 400);
+  await rows.close();
+  const { measures } = await decisions.rollups(1_794_999_960, 1_795_000_140);
+  assert.deepEqual(
+    measures
+      .filter(({ kind }) => kind === 'answer')
+      .map(({ start, name, count, least, most }) => [start, name, count, least, most]),
+    [
+      [1_794_999_960, 'embeddings', 2, 20_000, 20_500],
+      [1_794_999_960, 'embeddings', 1, 900_000, 900_000],
+      [1_795_000_020, 'aidb', 1, 400, 400],
+    ],
+  );
+});
+
 test('closing writes what waits; what cannot be written is counted', async () => {
   const kept = recording();
   kept.rows.add(rowWith());

@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { DecisionKeeper, DecisionRow } from '../core/store.ts';
+import { answerTimes } from './answer-times.ts';
 
 /** Brings rows to the store in batches, behind the requests' backs. */
 export interface Recorder {
   add(row: DecisionRow): void;
+  /** A service has begun to answer: kept with the next rows. */
+  answered(service: string, micros: number): void;
   readonly dropped: number;
   /** Resolves when what was added before is in the store, or when the store refused it; never rejects. */
   flush(): Promise<void>;
@@ -30,6 +33,7 @@ const pruneEveryRows = 10_000;
 
 export function recorder(options: RecorderOptions): Recorder {
   const { store, retain, clock, warn, queueMax = 20_000 } = options;
+  const answers = answerTimes();
   let queue: DecisionRow[] = [];
   let dropped = 0;
   let droppedAtWarning = 0;
@@ -84,7 +88,8 @@ export function recorder(options: RecorderOptions): Recorder {
     try {
       // Leaves the request's own tick: an embedded store writes on this thread.
       await setImmediate();
-      while (queue.length > 0) await writeBatch();
+      do await writeBatch();
+      while (queue.length > 0);
     } catch {
       failures += 1;
       if (!closed) later(Math.min(retryMillisMax, flushMillis * 2 ** failures));
@@ -97,7 +102,10 @@ export function recorder(options: RecorderOptions): Recorder {
   /** The rows stay in the queue until they are acknowledged, so a failed batch is simply tried again. */
   async function writeBatch(): Promise<void> {
     const batch = queue.slice(0, batchRows);
-    await store.append(batch);
+    const measures = answers.next();
+    if (batch.length + measures.length === 0) return;
+    await store.append(batch, measures);
+    answers.kept();
     queue = queue.slice(batch.length);
     writtenSincePrune += batch.length;
     failures = 0;
@@ -120,25 +128,27 @@ export function recorder(options: RecorderOptions): Recorder {
     }
   }
 
-  const pruneTimer = setInterval(() => void prune(), pruneMillis);
+  // Nothing may have been asked since the last answer.
+  const pruneTimer = setInterval(() => void write().then(prune), pruneMillis);
   pruneTimer.unref();
 
   return {
     add,
+    answered: (service, micros) => answers.add(service, micros, clock()),
     get dropped() {
       return dropped;
     },
     async flush() {
       // The first round may have begun before the last row was added.
       await writing;
-      if (queue.length > 0) await write();
+      await write();
     },
     async close() {
       if (closed) return;
       closed = true;
       clearInterval(pruneTimer);
       await writing;
-      if (queue.length > 0) await write();
+      await write();
       if (timer) clearTimeout(timer);
       if (queue.length > 0) warn(`${queue.length} decisions could not be written before closing`);
       dropped += queue.length;

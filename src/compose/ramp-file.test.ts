@@ -43,6 +43,7 @@ test('a plan of the least words has careful defaults', () => {
       claims: 'count',
       upstreamErrors: null,
       decisionMicros: null,
+      answerMicros: null,
       clockSkewSeconds: 120,
       keyExpiry: true,
       health: null,
@@ -55,7 +56,7 @@ test('a plan of the least words has careful defaults', () => {
 test('a plan says everything in the words of people', () => {
   const plan = parseRampPlan(
     `soak: 5m
-gates: { upstreamErrors: 2.5%, decisionTime: 5ms, clockSkew: 1m, health: 'http://127.0.0.1:9000/health' }
+gates: { upstreamErrors: 2.5%, decisionTime: 5ms, answerTime: 2s, clockSkew: 1m, health: 'http://127.0.0.1:9000/health' }
 steps:
   - { routes: [embeddings/embed], callers: 10%, promote: manual }
   - { routes: ['*'], soak: 1h }
@@ -66,8 +67,8 @@ exempt:
     ground,
   );
   assert.deepEqual(
-    [plan.gates.upstreamErrors, plan.gates.decisionMicros, plan.gates.clockSkewSeconds],
-    [0.025, 5000, 60],
+    [plan.gates.upstreamErrors, plan.gates.decisionMicros, plan.gates.answerMicros, plan.gates.clockSkewSeconds],
+    [0.025, 5000, 2_000_000, 60],
   );
   assert.deepEqual(
     plan.steps.map((step) => [step.callersPercent, step.soakSeconds, step.promote]),

@@ -39,6 +39,10 @@ const planSchema = z.strictObject({
         .string()
         .regex(/^[1-9][0-9]{0,6}(?:us|ms)$/, { error: 'write 500us or 5ms' })
         .optional(),
+      answerTime: z
+        .string()
+        .regex(/^[1-9][0-9]{0,6}(?:ms|s)$/, { error: 'write 800ms or 5s' })
+        .optional(),
       clockSkew: duration.optional(),
       keyExpiry: z.boolean().optional(),
       health: z
@@ -99,7 +103,7 @@ export function parseRampPlan(text: string, file: string | null, ground: RampGro
   if (faults.length > 0) throw new ConfigError(file ?? 'the plan', faults);
   const written = planSchema.parse(source.value);
   const { gates = {} } = written;
-  const { upstreamErrors, decisionTime, clockSkew } = gates;
+  const { upstreamErrors, clockSkew } = gates;
   const plan: RampPlan = {
     name: written.name ?? 'ramp',
     intervalSeconds: seconds(written.interval ?? '1m') ?? 0,
@@ -110,10 +114,8 @@ export function parseRampPlan(text: string, file: string | null, ground: RampGro
     gates: {
       claims: gates.claims ?? 'count',
       upstreamErrors: upstreamErrors === undefined ? null : Number(upstreamErrors.slice(0, -1)) / 100,
-      decisionMicros:
-        decisionTime === undefined
-          ? null
-          : Number.parseInt(decisionTime, 10) * (decisionTime.endsWith('ms') ? 1000 : 1),
+      decisionMicros: microsIn(gates.decisionTime),
+      answerMicros: microsIn(gates.answerTime),
       clockSkewSeconds: seconds(clockSkew ?? '120s'),
       keyExpiry: gates.keyExpiry ?? true,
       health: gates.health ?? null,
@@ -135,6 +137,12 @@ export function parseRampPlan(text: string, file: string | null, ground: RampGro
   };
   if (Buffer.byteLength(JSON.stringify(plan)) > planBytesMax) throw new ConfigError(file ?? 'the plan', [tooLarge]);
   return plan;
+}
+
+const unitMicros: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1_000_000 };
+
+function microsIn(text: string | undefined): number | null {
+  return text === undefined ? null : Number.parseInt(text, 10) * (unitMicros[text.replace(/[0-9]+/, '')] ?? 1);
 }
 
 /** It is kept in one record of the store, together with what becomes of it. */

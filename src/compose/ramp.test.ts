@@ -372,3 +372,37 @@ test('however many are in the way, a step that failed is rolled back, and what i
   assert.match(findings.join(), / and [0-9]+ more/);
   assert.equal((await ask(first, 'embeddings', withKey((await oldKey('old')).key))).outcome, 'would_deny');
 });
+
+test('a service that answers slowly fails the step, by name; where no answer was seen nobody can tell', async (t) => {
+  const { time, first, look, key, start, state } = await world(t);
+  const web = await key('web');
+  await start(`gates: { answerTime: 800ms }
+consecutiveSuccessLimit: 1
+steps: [{ routes: [embeddings/*, coordinator/*], soak: 2m }]
+`);
+  const minute = async (answers: Readonly<Record<string, number>>): Promise<RampState> => {
+    for (const service of ['embeddings', 'coordinator'])
+      for (let call = 0; call < 20; call += 1) {
+        await ask(first, service, withKey(web.key));
+        const millis = answers[service];
+        if (millis !== undefined) first.audit.answered(service, millis * 1000);
+      }
+    time.now += 60;
+    await look();
+    return state();
+  };
+  await minute({ embeddings: 790 });
+  const unsure = await minute({ embeddings: 790 });
+  assert.equal(unsure.status, 'running');
+  assert.match(unsure.findings.join(), /^no answer of coordinator was timed$/);
+  const failed = await minute({ embeddings: 790, coordinator: 801 });
+  assert.equal(failed.steps[0], 'rolled_back');
+  assert.match(failed.findings.join(), /^coordinator takes up to 801 ms to answer, of at most 800 ms$/);
+
+  await start(`gates: { answerTime: 800ms }
+consecutiveSuccessLimit: 1
+steps: [{ routes: [embeddings/*], soak: 2m }]
+`);
+  for (let passed = 0; passed < 4; passed += 1) await minute({ embeddings: 790, coordinator: 5000 });
+  assert.equal((await state()).status, 'finished');
+});

@@ -3,7 +3,7 @@ import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
 import type { EventStore } from './event.ts';
 import type { RecordStore } from './record.ts';
-import type { Rollups } from './rollup.ts';
+import type { RollupMeasure, Rollups } from './rollup.ts';
 
 /**
  * Where state lives. Verbs that guard against races are single and atomic; none is a read followed by a write. Every verb
@@ -211,8 +211,11 @@ export interface DecisionFilter {
 export interface DecisionStore {
   /** More rows than this are never kept, whatever `prune` is told. */
   readonly rowsMax: number;
-  /** Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once. */
-  append(rows: readonly DecisionRow[]): Promise<void>;
+  /**
+   * Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once. `measures` were taken
+   * beside them and are added as they are.
+   */
+  append(rows: readonly DecisionRow[], measures?: readonly RollupMeasure[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */
   list(filter: DecisionFilter): Promise<(DecisionRow & { readonly sequence: number })[]>;
   /** Who did what within a time, the most frequent first; with a credential's id only what was done with that one. */

@@ -46,3 +46,14 @@ export function discard(req: IncomingMessage, done: (drained: boolean) => void):
   if (req.destroyed) finish();
   else req.on('data', onData).on('end', finish).on('close', finish).on('error', finish).resume();
 }
+
+/** Copying more than this costs more than a second piece. */
+const textBytesMax = 16_384;
+
+/**
+ * What an upstream's connection read, to be written in Latin-1: its memory is the connection's. As text, in which a character
+ * is a byte, a short body leaves in one string with the head.
+ */
+export function lasting(bytes: Buffer): string | Buffer {
+  return bytes.length <= textBytesMax ? bytes.toString('latin1') : Buffer.from(bytes);
+}

@@ -7,7 +7,7 @@ import type { UpstreamSpan } from '../compose/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
-import { answer, discard } from './answer.ts';
+import { answer, discard, lasting } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
 import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
@@ -22,9 +22,6 @@ import type { ResponseHead } from './upstream/response-head.ts';
 import type { Upstream } from './upstream/upstreams.ts';
 
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** Copying more than this costs more than a second piece. */
-const textBytesMax = 16_384;
 
 /**
  * One request on its way through: from the verdict to the last byte. It is the handler that the connection calls back, so that
@@ -144,15 +141,18 @@ export class Exchange implements ResponseHandler {
     this.#res.writeHead(status, clientHeaders(lines, this.#context.stack.devMode));
     this.#headSent = true;
     this.#span?.answered(status);
+    this.#timed(this.#connection?.waitedMillis ?? null);
+  }
+
+  /** Strangers, who pass in report mode, can ask for what is slow: it must not count against the service. */
+  #timed(millis: number | null): void {
+    if (millis !== null && isProven(this.#decision))
+      this.#context.stack.audit.answered(this.#service.name, millis * 1000);
   }
 
   onBody(bytes: Buffer): boolean {
     this.#flushed = true;
-    // The memory is the connection's: what is not written at once must be a copy.
-    const more =
-      bytes.length <= textBytesMax
-        ? this.#res.write(bytes.toString('latin1'), 'latin1')
-        : this.#res.write(Buffer.from(bytes));
+    const more = this.#res.write(lasting(bytes), 'latin1');
     if (!more && !this.#draining) {
       this.#draining = true;
       this.#res.once('drain', () => this.#drained());
@@ -178,10 +178,8 @@ export class Exchange implements ResponseHandler {
     this.#connection = null;
     this.#release();
     if (connection !== null) this.#upstream.keep(connection);
-    // As text a short body leaves in one string with the head: in Latin-1 a character is a byte.
     if (last === null) this.#res.end();
-    else if (last.length <= textBytesMax) this.#res.end(last.toString('latin1'), 'latin1');
-    else this.#res.end(Buffer.from(last));
+    else this.#res.end(lasting(last), 'latin1');
     // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
     if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
@@ -226,6 +224,7 @@ export class Exchange implements ResponseHandler {
     if (this.#closed || this.#headSent || this.#connection === null) return;
     if (this.#waitingSince === 0 || this.#connection.waitsForClient) this.#waitingSince = now;
     if (now - this.#waitingSince < this.#upstream.headersTimeout) return;
+    this.#timed(now - this.#waitingSince);
     this.#fail(deny('upstream_timeout', `${this.#service.upstream} sent no response head in time`));
   }
 

@@ -70,7 +70,9 @@ interface KnownBucket {
  * Counts rows before they go to the store: what is added then is a handful of sums, however many rows there are. Which groups
  * a bucket has is remembered here, so the bounds hold for each process that writes, and no store has to ask before it adds.
  */
-export function rollUp(limits: RollUpLimits = usualLimits): (rows: readonly DecisionRow[]) => RolledUp {
+export function rollUp(
+  limits: RollUpLimits = usualLimits,
+): (rows: readonly DecisionRow[], besides?: readonly RollupMeasure[]) => RolledUp {
   const known = new Map(BUCKETS.map((size) => [size, new Map<number, KnownBucket>()]));
 
   function bucketOf(bucketSeconds: BucketSeconds, start: number): KnownBucket {
@@ -120,7 +122,7 @@ export function rollUp(limits: RollUpLimits = usualLimits): (rows: readonly Deci
     );
   }
 
-  return (rows) => {
+  return (rows, besides = []) => {
     const groups = new Map<string, GroupToAdd>();
     const measures = new Map<string, RollupMeasure>();
 
@@ -146,7 +148,7 @@ export function rollUp(limits: RollUpLimits = usualLimits): (rows: readonly Deci
     }
 
     for (const alike of alikes(rows)) for (const bucketSeconds of BUCKETS) add(alike, bucketSeconds);
-    return { groups: [...groups.values()], measures: [...measures.values()] };
+    return { groups: [...groups.values()], measures: [...measures.values(), ...besides] };
   };
 }
 

@@ -643,6 +643,27 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
         ]);
       });
 
+      test('take what was measured beside the rows, with rows or alone, and add it up', async () => {
+        const answer = { kind: 'answer', name: 'embeddings', slot: 30, bucketSeconds: 60, start: minuteOf(1) } as const;
+        const hourly = { ...answer, bucketSeconds: 3600, start: t0 } as const;
+        const counted = { count: 2, least: 18_000, most: 19_000 };
+        await store.decisions.append(
+          [decisionRow(1, { durationMicros: 0, skewSeconds: null })],
+          [
+            { ...answer, ...counted },
+            { ...hourly, ...counted },
+            // Two minutes of one hour.
+            { ...hourly, count: 1, least: 20_000, most: 20_000 },
+          ],
+        );
+        await store.decisions.append([], [{ ...answer, count: 3, least: 17_500, most: 18_500 }]);
+        const minutes = await store.decisions.rollups(t0, t0 + 60);
+        assert.deepEqual(minutes.measures, [{ ...answer, count: 5, least: 17_500, most: 19_000 }]);
+        assert.equal(minutes.groups.length, 1);
+        const hours = await store.decisions.rollups(t0, t0 + 3600);
+        assert.deepEqual(hours.measures, [{ ...hourly, count: 3, least: 18_000, most: 20_000 }]);
+      });
+
       test('stay when rows are pruned, until their own time comes: minutes first, then hours', async () => {
         await store.decisions.append([decisionRow(1), decisionRow(2)]);
         await store.decisions.prune(t0 + 1000, 0);

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { AuditConfig } from '../../compose/config.ts';
+import type { RollupMeasure } from '../../core/rollup.ts';
 import { StoreError, type DecisionKeeper, type StoreErrorCode } from '../../core/store.ts';
 import { valuesOf, type RowValue } from './row-values.ts';
 
@@ -22,7 +23,12 @@ export interface EvidenceData {
 }
 
 export type Asked =
-  | { readonly id: number; readonly verb: 'append'; readonly values: readonly RowValue[] }
+  | {
+      readonly id: number;
+      readonly verb: 'append';
+      readonly values: readonly RowValue[];
+      readonly measures: readonly RollupMeasure[];
+    }
   | { readonly id: number; readonly verb: 'prune'; readonly before: number; readonly keep: number }
   | { readonly id: number; readonly verb: 'pruneRollups'; readonly now: number }
   | { readonly verb: 'close' };
@@ -83,8 +89,8 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
   }
 
   return {
-    async append(rows) {
-      await ask({ verb: 'append', values: valuesOf(rows) });
+    async append(rows, measures = []) {
+      await ask({ verb: 'append', values: valuesOf(rows), measures });
     },
     prune: (before, keep) => ask({ verb: 'prune', before, keep }),
     async pruneRollups(now) {

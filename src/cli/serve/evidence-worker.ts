@@ -34,7 +34,7 @@ async function answer(asked: Asked): Promise<void> {
 async function done(asked: Exclude<Asked, { verb: 'close' }>): Promise<number> {
   const { decisions } = store;
   if (asked.verb === 'prune') return decisions.prune(asked.before, asked.keep);
-  if (asked.verb === 'append') await decisions.append(rowsOf(asked.values));
+  if (asked.verb === 'append') await decisions.append(rowsOf(asked.values), asked.measures);
   else await decisions.pruneRollups(asked.now);
   return 0;
 }

@@ -66,6 +66,8 @@ export class UpstreamConnection {
   #upload: Upload | null = null;
   #head: ResponseHead | null = null;
   #paused = false;
+  #sentAt = 0;
+  #waitedMillis: number | null = null;
   /** With which it was opened. */
   #context: SecureContext | null = null;
   readonly #connectTimer: NodeJS.Timeout;
@@ -97,12 +99,18 @@ export class UpstreamConnection {
 
   /** The client's body is on its way, and it is the client's turn. */
   get waitsForClient(): boolean {
-    return this.#upload !== null && !this.#upload.done && !this.#upload.blocked;
+    return this.#upload !== null && this.#upload.doneAt === null && !this.#upload.blocked;
+  }
+
+  /** From the end of the request to the head of its answer; null where that came first. */
+  get waitedMillis(): number | null {
+    return this.#waitedMillis;
   }
 
   send({ method, head, body, chunked }: UpstreamRequest, handler: ResponseHandler): void {
     this.#handler = handler;
     this.#head = null;
+    this.#sentAt = performance.now();
     this.#reader = new ResponseReader(
       {
         head: (read) => this.#headRead(read),
@@ -203,6 +211,8 @@ export class UpstreamConnection {
 
   #headRead(head: ResponseHead): void {
     this.#head = head;
+    const sentAt = this.#upload === null ? this.#sentAt : this.#upload.doneAt;
+    this.#waitedMillis = sentAt === null ? null : performance.now() - sentAt;
     if (head.status !== 101) this.#handler?.onHead(head);
   }
 
@@ -214,7 +224,7 @@ export class UpstreamConnection {
     const handler = this.#handler;
     const { keepsAlive = false, idleSeconds = null } = this.#head ?? {};
     // A body that was not taken to its end still stands before every next request.
-    const rest = this.#upload !== null && !this.#upload.done;
+    const rest = this.#upload !== null && this.#upload.doneAt === null;
     this.#over();
     const seconds = idleSeconds === null ? idleSecondsUsual : Math.min(idleSecondsMax, idleSeconds - idleSecondsMargin);
     if (!keepsAlive || rest || seconds <= 0) this.#close();

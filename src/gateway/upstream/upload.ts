@@ -3,8 +3,8 @@ import type { Writable } from 'node:stream';
 
 /** What of a client's body has gone to the upstream. */
 export interface Upload {
-  /** True once all of it has been handed over. */
-  readonly done: boolean;
+  /** When all of it had been handed over, milliseconds (performance.now); null while it has not. */
+  readonly doneAt: number | null;
   /** True while the upstream takes no more for the moment. */
   readonly blocked: boolean;
   /** Lets go of the client's request, which then flows on: whoever answers reads what remains, up to a bound. */
@@ -22,7 +22,7 @@ export interface UploadOptions {
 
 /** Brings the client's body to the upstream at the upstream's pace. */
 export function upload({ req, socket, chunked, onBroken }: UploadOptions): Upload {
-  let done = false;
+  let doneAt: number | null = null;
   let stopped = false;
 
   function onData(chunk: Buffer): void {
@@ -42,14 +42,14 @@ export function upload({ req, socket, chunked, onBroken }: UploadOptions): Uploa
   const onDrain = (): void => void req.resume();
 
   function onEnd(): void {
-    done = true;
+    doneAt = performance.now();
     if (chunked) socket.write('0\r\n\r\n', 'latin1');
     stop();
   }
 
   function onGone(): void {
     // 'close' follows 'end' too: only a body that broke off is an error.
-    if (done || stopped || req.readableEnded) return;
+    if (doneAt !== null || stopped || req.readableEnded) return;
     stop();
     onBroken();
   }
@@ -68,8 +68,8 @@ export function upload({ req, socket, chunked, onBroken }: UploadOptions): Uploa
   // Whoever read from it before may have paused it.
   req.resume();
   return {
-    get done() {
-      return done;
+    get doneAt() {
+      return doneAt;
     },
     get blocked() {
       return !stopped && socket.writableNeedDrain;

@@ -17,6 +17,8 @@ export interface Evidence {
   readonly wouldBeRefused: readonly Culprit[];
   /** Microseconds; null without a decision. */
   readonly decisionMicros: number | null;
+  /** Services of its routes, and how long their answers take; null where none was timed. */
+  readonly answers: readonly { readonly service: string; readonly micros: number | null }[];
   /** Callers of its routes, and by how many seconds their clock was off at most. */
   readonly skews: readonly { readonly caller: string; readonly seconds: number }[];
   /** Callers of its routes whose last key ends within the time asked about. */
@@ -47,8 +49,11 @@ export async function evidenceOf(
   { step, since, until, knows, isExempt, keysUntil, health }: EvidenceQuestion,
 ): Promise<Evidence> {
   const from = Math.ceil(since / minute) * minute;
-  const { groups, measures } = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
-  const meant = groups.filter(({ start, service, route }) => start >= from && meansRoute(step.routes, service, route));
+  const rollups = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
+  const measures = rollups.measures.filter(({ start }) => start >= from);
+  const meant = rollups.groups.filter(
+    ({ start, service, route }) => start >= from && meansRoute(step.routes, service, route),
+  );
   const judged = meant.filter(
     ({ outcome, mode, reason }) => outcome !== 'public' && mode !== 'off' && !isUpstream(reason),
   );
@@ -65,6 +70,10 @@ export async function evidenceOf(
     refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),
+    answers: [...services].map((service) => ({
+      service,
+      micros: slowest(measures.filter(({ kind, name }) => kind === 'answer' && name === service)),
+    })),
     skews: farthest(measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
     endingKeys: keysUntil === null ? [] : await lastKeys(store, callers, until, keysUntil),
     health,

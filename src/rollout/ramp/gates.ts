@@ -29,6 +29,7 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
   const findings = [
     ...refusals(plan, evidence),
     ...servicesFindings(plan, evidence),
+    ...answerFindings(plan, evidence),
     ...callerFindings(plan, evidence),
   ];
   const failed = findings.filter(({ answer }) => answer === 'failed');
@@ -73,6 +74,22 @@ function servicesFindings({ gates }: RampPlan, evidence: Evidence): Finding[] {
     });
   if (health !== null && health !== 'well') found.push({ answer: 'failed', words: `${gates.health}: ${health}` });
   return found;
+}
+
+function answerFindings({ gates }: RampPlan, { answers }: Evidence): Finding[] {
+  const { answerMicros: max = null } = gates;
+  if (max === null) return [];
+  return answers.flatMap(({ service, micros }): Finding[] => {
+    if (micros === null) return [{ answer: 'inconclusive', words: `no answer of ${service} was timed` }];
+    if (micros <= max) return [];
+    return [
+      { answer: 'failed', words: `${service} takes up to ${millis(micros)} to answer, of at most ${millis(max)}` },
+    ];
+  });
+}
+
+function millis(micros: number): string {
+  return `${Math.round(micros / 1000)} ms`;
 }
 
 function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): Finding[] {

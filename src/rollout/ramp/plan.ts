@@ -37,6 +37,8 @@ export interface RampGates {
   readonly upstreamErrors: number | null;
   /** 99 of 100 decisions take at most so long, microseconds; null: not looked at. */
   readonly decisionMicros: number | null;
+  /** 99 of 100 answers of a service begin within so many microseconds; null: not looked at. */
+  readonly answerMicros: number | null;
   /** How far a caller's clock may be off, seconds; null: not looked at. */
   readonly clockSkewSeconds: number | null;
   /** Whether a caller's last key may end before the step does. */

@@ -14,10 +14,10 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
 
   return {
     rowsMax,
-    append: (added) =>
+    append: (added, measures = []) =>
       step(() => {
         for (const row of added) rows.push({ ...row, sequence: (sequence += 1) });
-        rollups.add(rolled(added));
+        rollups.add(rolled(added, measures));
         // A quarter over before the oldest go, so that not every append moves the whole array.
         if (rows.length > rowsMax * 1.25) rows = worthKeeping(rows, rowsMax);
       }),

@@ -116,11 +116,14 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
 
   return {
     rowsMax: Infinity,
-    async append(rows) {
-      if (rows.length === 0) return;
+    async append(rows, measures = []) {
+      if (rows.length + measures.length === 0) return;
       await database.query(
         append,
-        [...columns.map(([, field]) => rows.map((row) => storable(row[field]))), ...rollupValues(rolled(rows))],
+        [
+          ...columns.map(([, field]) => rows.map((row) => storable(row[field]))),
+          ...rollupValues(rolled(rows, measures)),
+        ],
         longMillisMax,
       );
     },

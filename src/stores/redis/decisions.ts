@@ -53,17 +53,18 @@ export function redisDecisions(server: Server): DecisionStore {
 
   return {
     rowsMax: decisionsMax,
-    async append(rows) {
-      for (let start = 0; start < rows.length; start += step) {
-        const some = rows.slice(start, start + step);
+    async append(rows, measures = []) {
+      const pieces = Math.max(measures.length > 0 ? 1 : 0, Math.ceil(rows.length / step));
+      for (let piece = 0; piece < pieces; piece += 1) {
+        const some = rows.slice(piece * step, (piece + 1) * step);
         await server.run(
           'decisionsAppend',
           some.length,
           ...some.flatMap((row) => [row.time, JSON.stringify(row), isStranger(row) ? 1 : 0]),
-          ...rollupArguments(rolled(some)),
+          ...rollupArguments(rolled(some, piece === 0 ? measures : [])),
         );
       }
-      if (rows.length === 0) await server.ask((client) => client.ping());
+      if (pieces === 0) await server.ask((client) => client.ping());
     },
     async list(filter) {
       const { since = -Infinity, until = Infinity, after } = filter;

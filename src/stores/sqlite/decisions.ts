@@ -70,9 +70,9 @@ export function sqliteDecisions(database: Database): DecisionStore {
 
   return {
     rowsMax: Infinity,
-    append: (rows) =>
+    append: (rows, measures = []) =>
       step(() => {
-        if (rows.length === 0) return;
+        if (rows.length + measures.length === 0) return;
         const { quick } = database;
         quick.transaction(() => {
           for (const row of rows) {
@@ -97,7 +97,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
               row.requestId,
             );
           }
-          addRollups(quick, rolled(rows));
+          addRollups(quick, rolled(rows, measures));
         });
       }),
     list: (filter) =>
