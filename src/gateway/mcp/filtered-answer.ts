@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream';
+import { isOfOriginalBytes, listFilter, UnreadableAnswer, type ListFilter } from '../../core/mcp-lists.ts';
 import type { ResponseHandler } from '../upstream/connection.ts';
-import type { UpstreamError } from '../upstream/fault.ts';
+import { badResponse, type UpstreamError } from '../upstream/fault.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
+import { callersEndpoint } from './endpoint.ts';
 import { nameAt, type RulesInForce } from './judged.ts';
 import { sessionHeader } from './sessions.ts';
-import { listFilter, type ListFilter } from './list-filter.ts';
 
 /** Stands between an upstream's answer and whoever takes it, and takes out of its lists what the caller may not use. */
 export class FilteredAnswer implements ResponseHandler {
@@ -21,7 +22,7 @@ export class FilteredAnswer implements ResponseHandler {
 
   onHead(head: ResponseHead): void {
     const { lines } = head;
-    this.#filter = listFilter(lines, this.#inForce);
+    this.#filter = looked(() => this.#filterFor(lines));
     const bound = { ...head, lines: lines.map((text, index) => this.#bound(text, nameAt(lines, index), index)) };
     if (this.#filter === null) return this.#next.onHead(bound);
     const kept = { ...bound, lines: bound.lines.filter((_, index) => !isOfOriginalBytes(nameAt(lines, index))) };
@@ -30,7 +31,8 @@ export class FilteredAnswer implements ResponseHandler {
   }
 
   onBody(bytes: Buffer): boolean {
-    const out = this.#filter === null ? bytes : this.#filter.push(bytes);
+    const filter = this.#filter;
+    const out = filter === null ? bytes : looked(() => filter.push(bytes));
     return out.length === 0 || this.#next.onBody(out);
   }
 
@@ -39,9 +41,9 @@ export class FilteredAnswer implements ResponseHandler {
   }
 
   onEnd(last: Buffer | null): void {
-    if (this.#filter === null) return this.#next.onEnd(last);
-    const pieces = last === null ? [] : [this.#filter.push(last)];
-    const whole = Buffer.concat([...pieces, this.#filter.end()]);
+    const filter = this.#filter;
+    if (filter === null) return this.#next.onEnd(last);
+    const whole = looked(() => Buffer.concat([...(last === null ? [] : [filter.push(last)]), filter.end()]));
     if (this.#held !== null) this.#next.onHead(this.#held);
     this.#next.onEnd(whole.length === 0 ? null : whole);
   }
@@ -54,6 +56,12 @@ export class FilteredAnswer implements ResponseHandler {
     this.#next.onError(error);
   }
 
+  #filterFor(lines: readonly string[]): ListFilter | null {
+    const { principal, rules, endpoint } = this.#inForce;
+    const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, this.#inForce);
+    return listFilter(valueOf(lines, 'content-type'), valueOf(lines, 'content-encoding'), { principal, rules, moved });
+  }
+
   /** A session's id becomes one that only this caller can use. `index`: even for names, odd for values. */
   #bound(text: string, name: string, index: number): string {
     const { sessions, principal } = this.#inForce;
@@ -61,7 +69,18 @@ export class FilteredAnswer implements ResponseHandler {
   }
 }
 
-/** Names of header lines that speak of bytes which are no longer the same. */
-function isOfOriginalBytes(name: string): boolean {
-  return /^(?:content-length|content-md5|content-digest|repr-digest|digest|etag|accept-ranges)$/i.test(name);
+/** Runs what looks into an answer. What cannot be looked into is the upstream's fault. */
+function looked<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    throw error instanceof UnreadableAnswer ? badResponse(error.message) : error;
+  }
+}
+
+function valueOf(lines: readonly string[], name: string): string {
+  const values: string[] = [];
+  for (let index = 0; index < lines.length; index += 2)
+    if (lines[index]?.toLowerCase() === name) values.push(lines[index + 1] ?? '');
+  return values.join(', ').trim();
 }

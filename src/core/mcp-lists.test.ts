@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from '../../../test/fixtures/properties.ts';
-import type { McpRules } from '../../core/mcp-rules.ts';
-import { listFilter } from './list-filter.ts';
+import * as fc from '../../test/fixtures/properties.ts';
+import { listFilter } from './mcp-lists.ts';
+import type { McpRules } from './mcp-rules.ts';
 
 const rules: McpRules = {
   tools: [{ callers: null, allow: ['search'], deny: [], scopes: [] }],
@@ -17,51 +17,18 @@ const principal = {
   expiresAt: null,
   addresses: null,
 };
-const unused = { bound: (id: string) => id, opened: (id: string) => id };
 
 /** How a line ends is nothing that a reader sees. */
 const readable = (text: string): string => text.replace(/\r\n|\r/g, '\n');
 
 function filtered(pieces: readonly Buffer[], type = 'text/event-stream'): string {
-  const filter = listFilter(['Content-Type', type], { principal, rules, sessions: unused, endpoint: null });
+  const filter = listFilter(type, '', { principal, rules });
   assert.ok(filter);
   return readable(Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]).toString());
 }
 
 const listing = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},{"name":"wipe"}],"é":"…"}}';
 const shortened = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"}],"é":"…"}}';
-
-test('an endpoint is moved however its event is written and cut, and no other event is', () => {
-  const endpoint = { streamUrl: new URL('http://127.0.0.1:1/base/sse'), basePath: '/base', callerPath: '/files' };
-  const nothingRuled: McpRules = { tools: null, resources: null, prompts: null };
-  const sessions = { bound: (id: string) => `sealed ${id}`, opened: (id: string) => id };
-  const inForce = { principal, rules: nothingRuled, sessions, endpoint };
-  const moved = (pieces: readonly string[]): string => {
-    const filter = listFilter(['Content-Type', 'text/event-stream'], inForce);
-    assert.ok(filter);
-    return Buffer.concat([...pieces.map((piece) => filter.push(Buffer.from(piece))), filter.end()]).toString();
-  };
-  const expected = 'data: /files/m?a=1&sessionId=sealed%207\n\n';
-  for (const pieces of [
-    ['event: endpoint\ndata: /base/m?a=1&sessionId=7\n\n'],
-    ['event:endpoint\rdata:/base/m?a=1&sessionId=7\r\r'],
-    ['event: message\r\neve', 'nt: endpoint\r\ndata: m?a=1&sess', 'ionId=7\r\n\r\n'],
-    ['data: http://127.0.0.1:1/base/m?a=1&sessionId=7\nevent: endpoint\n', '\n'],
-    ['\ufeffevent: endpoint\ndata: /base/m?a=1&sessionId=7\n\n'],
-  ])
-    assert.ok(moved(pieces).endsWith(expected), JSON.stringify(moved(pieces)));
-  for (const other of ['data: {"endpoint":"/base/m"}\n\n', 'event: endpoints\ndata: /base/m\n\n', ': endpoint\n\n'])
-    assert.equal(moved([other]), other);
-  for (const elsewhere of [
-    '//evil.test/base/m',
-    'https://127.0.0.1:1/base/m',
-    'javascript:1',
-    '/m',
-    '/base/../m',
-    '\\\\evil',
-  ])
-    assert.throws(() => moved([`event: endpoint\ndata: ${elsewhere}\n\n`]), elsewhere);
-});
 
 test('a stream is the same however it was cut, and its lists are shortened in each', () => {
   const ends = fc.constantFrom('\n', '\r\n', '\r');
@@ -100,6 +67,6 @@ test('an event that is not ended is told to nobody', () => {
 test('an event and a document of more than 16 MiB are not looked into, and not passed on', () => {
   const mebibyte = Buffer.alloc(1024 * 1024, 'a');
   const many = [Buffer.from('data: '), ...Array.from({ length: 17 }, () => mebibyte)];
-  assert.throws(() => filtered(many), { code: 'bad_response' });
-  assert.throws(() => filtered(many, 'application/json'), { code: 'bad_response' });
+  assert.throws(() => filtered(many), { code: 'unreadable_answer' });
+  assert.throws(() => filtered(many, 'application/json'), { code: 'unreadable_answer' });
 });

@@ -1,15 +1,12 @@
-import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
-import { hasRules, isListed, type McpKind, type McpRules } from '../../core/mcp-rules.ts';
-import type { Principal } from '../../core/verdict.ts';
-import { badResponse } from '../upstream/fault.ts';
-import { callersEndpoint } from './endpoint.ts';
-import type { RulesInForce } from './judged.ts';
+import { isObject, type JsonObject } from './mcp-messages.ts';
+import { hasRules, isListed, type McpKind, type McpRules } from './mcp-rules.ts';
+import type { Principal } from './verdict.ts';
 
-/** Takes what a caller may not use out of the lists in an upstream's answer. */
+/** Takes what a caller may not use out of the lists in a server's answer. */
 export interface ListFilter {
   /** True when nothing may go out before all of it has come in. */
   readonly whole: boolean;
-  /** Returns what may go out now; empty for nothing yet. Throws an UpstreamError on what cannot be looked into. */
+  /** Returns what may go out now; empty for nothing yet. Throws an UnreadableAnswer on what cannot be looked into. */
   push(bytes: Buffer): Buffer;
   end(): Buffer;
 }
@@ -24,29 +21,46 @@ const lists: readonly { readonly member: string; readonly kind: McpKind; readonl
   { member: 'prompts', kind: 'prompts', name: 'name' },
 ];
 
+export interface ListFilterOptions {
+  readonly principal: Principal;
+  readonly rules: McpRules;
+  /** Of the data of an `endpoint` event; null where that is an event like any other. */
+  readonly moved?: ((data: string) => string) | null;
+}
+
+/** An answer that nobody can look into, and that is therefore told to nobody. `message`: what it has that it should not. */
+export class UnreadableAnswer extends Error {
+  readonly code = 'unreadable_answer';
+}
+
 /**
- * For an answer with these header lines (names and values); null where its type holds no messages. Throws an UpstreamError on a
- * compressed one: none was asked for.
+ * For an answer with this Content-Type and Content-Encoding ('' for none); null where that type holds no messages. Throws an
+ * UnreadableAnswer on a compressed one: none was asked for.
  */
-export function listFilter(lines: readonly string[], inForce: RulesInForce): ListFilter | null {
-  const { principal, rules, endpoint } = inForce;
-  const coding = valueOf(lines, 'content-encoding');
-  const type = valueOf(lines, 'content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  const isStream = type === 'text/event-stream';
-  if (!isStream && type !== 'application/json' && !type.endsWith('+json')) return null;
-  if (!hasRules(rules) && (!isStream || endpoint === null)) return null;
-  if (coding !== '' && coding !== 'identity') throw badResponse(`an encoding that was not asked for (${coding})`);
+export function listFilter(
+  type: string,
+  coding: string,
+  { principal, rules, moved = null }: ListFilterOptions,
+): ListFilter | null {
+  const plain = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const isStream = plain === 'text/event-stream';
+  if (!isStream && plain !== 'application/json' && !plain.endsWith('+json')) return null;
+  if (!hasRules(rules) && (!isStream || moved === null)) return null;
+  if (coding !== '' && coding.toLowerCase() !== 'identity')
+    throw new UnreadableAnswer(`an encoding that was not asked for (${coding})`);
   const filter = (value: unknown): unknown => withoutUnlisted(value, principal, rules);
-  if (!isStream) return documentFilter(filter);
-  const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, inForce);
-  return eventFilter({ filter, moved });
+  return isStream ? eventFilter({ filter, moved }) : documentFilter(filter);
+}
+
+/** Names of header lines that speak of bytes which are no longer the same. */
+export function isOfOriginalBytes(name: string): boolean {
+  return /^(?:content-length|content-md5|content-digest|repr-digest|digest|etag|accept-ranges)$/i.test(name);
 }
 
 type Filter = (value: unknown) => unknown;
 
 interface EventFilters {
   readonly filter: Filter;
-  /** Of the data of an `endpoint` event; null where that is an event like any other. */
   readonly moved: ((data: string) => string) | null;
 }
 
@@ -57,7 +71,7 @@ function documentFilter(filter: Filter): ListFilter {
     whole: true,
     push(bytes) {
       size += bytes.length;
-      if (size > messageBytesMax) throw badResponse('a body too large to be looked into');
+      if (size > messageBytesMax) throw new UnreadableAnswer('a body too large to be looked into');
       pieces.push(Buffer.from(bytes));
       return nothing;
     },
@@ -68,7 +82,7 @@ function documentFilter(filter: Filter): ListFilter {
       try {
         value = JSON.parse(source.toString('utf8'));
       } catch {
-        throw badResponse('a body that is no JSON');
+        throw new UnreadableAnswer('a body that is no JSON');
       }
       const filtered = filter(value);
       return filtered === value ? source : Buffer.from(JSON.stringify(filtered));
@@ -112,7 +126,7 @@ function eventFilter(filters: EventFilters): ListFilter {
         size += text.length;
         tail = (tail + text).slice(-3);
       }
-      if (size > messageBytesMax) throw badResponse('an event too large to be looked into');
+      if (size > messageBytesMax) throw new UnreadableAnswer('an event too large to be looked into');
       return out === '' ? nothing : Buffer.from(out, 'latin1');
     },
     // An event without its end is none (§9.2.6): it is told to nobody.
@@ -173,13 +187,6 @@ function withoutUnlisted(value: unknown, principal: Principal, rules: McpRules):
     if (kept.length < list.length || 'cacheScope' in result) result = { ...result, [member]: kept, ...scope };
   }
   return result === value['result'] ? value : { ...value, result };
-}
-
-function valueOf(lines: readonly string[], name: string): string {
-  const values: string[] = [];
-  for (let index = 0; index < lines.length; index += 2)
-    if (lines[index]?.toLowerCase() === name) values.push(lines[index + 1] ?? '');
-  return values.join(', ').trim();
 }
 
 const nothing = Buffer.alloc(0);
