@@ -5,9 +5,10 @@ import { plainAddress } from '../core/address.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
 import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
+import type { McpRules } from '../core/mcp-rules.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { parseTarget } from '../core/target.ts';
-import { deny, type Principal } from '../core/verdict.ts';
+import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { leaveBody } from './node/leave-body.ts';
 import type { OtherCase } from './other-case.ts';
 import { nextRequestId, nodeRequest, type NodeRequest } from './node/request.ts';
@@ -22,6 +23,8 @@ export interface Admission {
   readonly held: boolean;
   /** False in modes report and off: nothing that was let in may be cut off later. */
   readonly enforced: boolean;
+  /** By which the answer to a proven caller is looked into; null where there are none, or nothing is enforced. */
+  readonly mcp: McpRules | null;
 }
 
 /**
@@ -47,7 +50,7 @@ export function admission(
   const own = isDiscovery(parsed.path) ? protection.stack.service(protection.service) : null;
   if (own?.oauth) {
     const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
-    return { refusal, principal: null, held: false, enforced: true };
+    return { refusal, principal: null, held: false, enforced: true, mcp: null };
   }
   const request = nodeRequest({
     req,
@@ -65,17 +68,23 @@ export function admission(
 }
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {
-  const { verdict, outcome, mode } = decision;
+  const { verdict, outcome, mode, route } = decision;
   const held = request.heldBody !== null;
   const enforced = mode === 'enforce';
-  if (verdict === null) return { refusal: null, principal: null, held, enforced };
-  if (verdict.allowed) return { refusal: null, principal: verdict.principal, held, enforced };
+  if (verdict === null) return { refusal: null, principal: null, held, enforced, mcp: null };
+  if (verdict.allowed)
+    return { refusal: null, principal: verdict.principal, held, enforced, mcp: enforced ? route.mcp : null };
   const refusal = outcome === 'deny' ? protection.guard.refusal(verdict, protection.service) : null;
-  return { refusal, principal: null, held, enforced };
+  return { refusal, principal: null, held, enforced, mcp: null };
 }
 
-function unreadable({ stack, guard, service }: Protection, req: IncomingMessage, note: string): Admission {
-  const denied = deny('bad_request', note);
+function unreadable(protection: Protection, req: IncomingMessage, note: string): Admission {
+  const refusal = recordedRefusal(protection, req, deny('bad_request', note));
+  return { refusal, principal: null, held: false, enforced: true, mcp: null };
+}
+
+/** A refusal that the guard did not decide on. */
+export function recordedRefusal({ stack, guard, service }: Protection, req: IncomingMessage, denied: Denied): Refusal {
   const [path = ''] = (req.url ?? '').split('?', 1);
   stack.audit.refused(denied, {
     method: req.method ?? '',
@@ -84,7 +93,7 @@ function unreadable({ stack, guard, service }: Protection, req: IncomingMessage,
     remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
     requestId: nextRequestId(),
   });
-  return { refusal: guard.refusal(denied, service), principal: null, held: false, enforced: true };
+  return guard.refusal(denied, service);
 }
 
 /**

@@ -47,7 +47,10 @@ type ServiceWords =
   | 'maxSignedBody'
   | 'oauth'
   | 'origins'
-  | 'signature';
+  | 'prompts'
+  | 'resources'
+  | 'signature'
+  | 'tools';
 
 /** A service that says itself how it is guarded, in the words that countersign.yaml has for it. */
 export interface OwnService
@@ -71,11 +74,13 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
   const { service, keys, routes, trustedProxies, failedAttempts, issuers, publicUrl, origins } = options;
   const { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature, oauth } =
     options;
+  const { tools, resources, prompts } = options;
   const stores = keys.flatMap((key) => ('store' in key ? [key.store] : []));
   if (stores.length > 1) throw new TypeError('protect: keys can name one store only');
   const [store] = stores;
   const limits = { mode, rateLimit, onStoreOutage, maxSignedBody };
-  const words = { accept, authorization, apiKeyFile, signature, oauth, origins, routes, ...limits };
+  const mcp = { tools, resources, prompts };
+  const words = { accept, authorization, apiKeyFile, signature, oauth, origins, routes, ...limits, ...mcp };
   const raw = {
     store: store ?? 'memory:',
     mode,
@@ -83,7 +88,7 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
     failedAttempts,
     publicUrl,
     oauth: issuers && { issuers },
-    callers: namedCallers(routes ?? [], service),
+    callers: namedCallers(options),
     keys: keys.filter((key) => !('store' in key || 'authority' in key || 'start' in key)),
     // Rows in memory would be read by nobody.
     audit: { rows: store !== undefined },
@@ -120,9 +125,12 @@ function parsed(raw: object, env: Env): StackConfig {
 }
 
 /** A service knows no others, so every caller that it names is taken at its word. */
-function namedCallers(routes: readonly RouteOption[], service: string): string[] | undefined {
-  const names = routes
-    .flatMap(({ callers }) => callers ?? [])
+function namedCallers({ service, routes = [], tools, resources, prompts }: OwnService): string[] | undefined {
+  const named = [
+    ...routes.flatMap(({ callers }) => callers ?? []),
+    ...[tools, resources, prompts].flatMap((rules) => Object.keys(rules?.for ?? {})),
+  ];
+  const names = named
     .map((caller) => (caller.startsWith('service:') ? caller.slice('service:'.length) : caller))
     .filter((caller) => !caller.includes(':') && caller !== service);
   return names.length === 0 ? undefined : [...new Set(names)];
