@@ -19,6 +19,7 @@ describe('the gateway', () => {
     gate = await door({
       services: [
         { name: 'echo', upstream: `${upstream.url}/base` },
+        { name: 'slashed', upstream: `${upstream.url}/base/` },
         { name: 'hosted', upstream: upstream.url, hosts: ['hosted.example'] },
         { name: 'rest', upstream: upstream.url, mount: '/' },
       ],
@@ -37,8 +38,15 @@ describe('the gateway', () => {
 
   it('strips the prefix and puts the base path before what is left', async () => {
     assert.equal(await (await call('/echo/a/b?c=1')).text(), 'GET /base/a/b?c=1 ');
-    assert.equal(await (await call('/echo')).text(), 'GET /base/ ');
-    assert.equal(await (await call('/echo?x')).text(), 'GET /base/?x ');
+    assert.equal(await (await call('/echo/')).text(), 'GET /base/ ');
+    assert.equal(await (await call('/echo/?x')).text(), 'GET /base/?x ');
+  });
+
+  it('takes the name alone for the address of the upstream as it is written', async () => {
+    assert.equal(await (await call('/echo')).text(), 'GET /base ');
+    assert.equal(await (await call('/echo?x')).text(), 'GET /base?x ');
+    assert.equal(await (await call('/slashed?x')).text(), 'GET /base/?x ');
+    assert.equal(await (await call('/slashed/a')).text(), 'GET /base/a ');
   });
 
   it('gives what nothing else matches to the service mounted at the root', async () => {

@@ -77,7 +77,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     const place =
       own === undefined
         ? places.locate(authorityOf(req, stack.config.trustedProxies), target.path)
-        : { service: places.service(own), path: target.path };
+        : { service: places.service(own), path: target.path, bare: false };
     if (place === null || place.service === null)
       return refuse(req, res, deny('no_such_service', 'neither the host nor the path means a service'), own ?? '');
     const { service } = place;
@@ -97,7 +97,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     });
     if (probe !== null) return void answerProbe(stack, req, res, request);
     const upstream = connections.of(service);
-    const upstreamTarget = upstream.basePath + place.path + target.query;
+    const upstreamTarget = (place.bare ? upstream.barePath : upstream.basePath + place.path) + target.query;
     new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();
   }
 

@@ -4,6 +4,8 @@ import type { ServiceConfig, StackConfig } from '../compose/config.ts';
 export interface Place {
   readonly service: ServiceConfig;
   readonly path: string;
+  /** True where the name of the service was called and nothing behind it, no slash either. */
+  readonly bare: boolean;
 }
 
 /** Which service a host or a path means, indexed once for each configuration. */
@@ -28,13 +30,13 @@ export function topology(config: StackConfig): Topology {
     locate(authority, path) {
       if (byHost.size > 0) {
         const service = byHost.get(authority) ?? byHost.get(hostName(authority));
-        if (service) return { service, path };
+        if (service) return { service, path, bare: false };
       }
       const slash = path.indexOf('/', 1);
       const segment = slash === -1 ? path.slice(1) : path.slice(1, slash);
       const service = byName.get(segment);
-      if (service) return { service, path: slash === -1 ? '/' : path.slice(slash) };
-      return mounted === null ? null : { service: mounted, path };
+      if (service) return { service, path: slash === -1 ? '/' : path.slice(slash), bare: slash === -1 };
+      return mounted === null ? null : { service: mounted, path, bare: false };
     },
     service: (name) => byName.get(name) ?? null,
   };

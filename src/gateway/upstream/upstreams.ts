@@ -7,6 +7,8 @@ import { UpstreamConnection, type Origin } from './connection.ts';
 export interface Upstream {
   /** What stands before every path; '' for none. */
   readonly basePath: string;
+  /** The path as the configuration has it: asked for where nothing follows the name of the service. */
+  readonly barePath: string;
   /** Host and port, as the upstream is to be called in Host. */
   readonly host: string;
   /** Milliseconds until the response's head. */
@@ -83,8 +85,8 @@ export function upstreams(places = placesUsual, ways = usualWays): Upstreams {
 }
 
 /** Services of the same key share connections. */
-export function keyOf({ upstream, timeouts, command, tls }: ServiceConfig): string {
-  const run = command === null && tls === null ? '' : JSON.stringify([command, tls]);
+export function keyOf({ upstream, timeouts, command, tls, maxSignedBody }: ServiceConfig): string {
+  const run = command === null && tls === null ? '' : JSON.stringify([command, command && maxSignedBody, tls]);
   return `${upstream} ${timeouts.connectSeconds} ${timeouts.responseSeconds} ${run}`;
 }
 
@@ -94,6 +96,7 @@ export function keyOf({ upstream, timeouts, command, tls }: ServiceConfig): stri
  */
 class Connections implements Upstream {
   readonly basePath: string;
+  readonly barePath: string;
   readonly host: string;
   readonly headersTimeout: number;
   #open = 0;
@@ -120,7 +123,8 @@ class Connections implements Upstream {
           : () => ({ context: ways.secure(service), serverName: service.tls?.serverName ?? null }),
     };
     this.host = host;
-    this.basePath = pathname === '/' ? '' : pathname.replace(/\/$/, '');
+    this.basePath = pathname.replace(/\/$/, '');
+    this.barePath = pathname || '/';
     this.headersTimeout = timeouts.responseSeconds * 1000;
   }
 
