@@ -221,7 +221,8 @@ function deliveryOf(raw: RawDelivery, folder: string): DeliveryConfig[] {
 
 function upstreamOf(text: string): string {
   const url = new URL(text);
-  return url.origin + url.pathname.replace(/\/+$/, '');
+  // A slash at its end counts where the name of the service alone is asked for.
+  return url.origin + (url.pathname === '/' ? '' : url.pathname.replace(/\/+$/, '/'));
 }
 
 function address(text: string): ListenAddress {

@@ -50,7 +50,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, certificates, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, operators, certificates, failedAttempts, audit, services',
     ],
   ],
   [
@@ -631,6 +631,7 @@ test('fills in every default', () => {
     outsideCallers: [],
     publicUrl: 'http://127.0.0.1:8700',
     oauth: null,
+    openid: null,
     rotateEverySeconds: null,
     rotateGraceSeconds: 86_400,
     deliver: new Map(),
@@ -750,7 +751,7 @@ services:
   const { rules, ...own } = service;
   assert.deepEqual(own, {
     name: 'tools',
-    upstream: 'https://tools.example.org/base',
+    upstream: 'https://tools.example.org/base/',
     command: null,
     tls: null,
     listen: { host: '127.0.0.1', port: 0 },

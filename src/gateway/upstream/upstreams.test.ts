@@ -1,10 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { StackConfig } from '../../compose/config.ts';
 import { parseConfig } from '../../compose/load.ts';
-import { keyOf } from './upstreams.ts';
+import { keyOf, upstreams } from './upstreams.ts';
 
-const keysOf = (services: object): string[] =>
-  parseConfig(JSON.stringify({ store: 'memory:', services }), { file: null, env: {} }).services.map(keyOf);
+const configOf = (services: object): StackConfig =>
+  parseConfig(JSON.stringify({ store: 'memory:', services }), { file: null, env: {} });
+const keysOf = (services: object): string[] => configOf(services).services.map(keyOf);
+
+test('paths of an upstream are those that the configuration has', (t) => {
+  const known = upstreams();
+  t.after(() => known.close());
+  for (const [written, basePath, barePath] of [
+    ['http://127.0.0.1:1', '', '/'],
+    ['http://127.0.0.1:1/', '', '/'],
+    ['http://127.0.0.1:1/mcp', '/mcp', '/mcp'],
+    ['http://127.0.0.1:1/a/b/', '/a/b', '/a/b/'],
+    ['http://127.0.0.1:1/a//', '/a', '/a/'],
+  ] as const)
+    for (const service of configOf({ one: { upstream: written } }).services) {
+      const upstream = known.of(service);
+      assert.deepEqual([upstream.basePath, upstream.barePath], [basePath, barePath], written);
+    }
+});
 
 test('services share connections where what they connect to is the same, however else they differ', () => {
   const upstream = 'http://127.0.0.1:1';
