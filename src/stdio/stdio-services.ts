@@ -22,7 +22,7 @@ const sweepMillis = 1000;
 export function stdioServices(say: (text: string) => void): StdioServices {
   const running = new Map<string, { readonly service: StdioService; readonly server: Server }>();
   const leaving = new Set<Promise<void>>();
-  const dog = watchdog(say);
+  const dog = watchdog({ onWarning: say });
   let measuring = false;
 
   function serverOf(key: string, command: () => Command): Server {

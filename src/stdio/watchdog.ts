@@ -24,43 +24,69 @@ for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
 [ "$groups" = ' ' ] || sleep 1
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`;
 
-export function watchdog(onWarning: (text: string) => void): Watchdog {
+export interface WatchdogOptions {
+  readonly onWarning: (text: string) => void;
+  /** '/bin/sh'. */
+  readonly shell?: string;
+  /** How long nobody watches after the first time that the shell ended, twice as long after the next: 1000 ms. */
+  readonly waitMillis?: number;
+}
+
+const waitMillisMax = 60_000;
+/** A shell that ran for so long did not end because of how it was started. */
+const settledMillis = 60_000;
+
+export function watchdog({ onWarning, shell: program = '/bin/sh', waitMillis = 1000 }: WatchdogOptions): Watchdog {
   const groups = new Set<number>();
   let shell: ChildProcess | null = null;
+  let waiting: NodeJS.Timeout | null = null;
+  let failures = 0;
   let closed = false;
 
-  function started(): ChildProcess {
-    const child = spawn('/bin/sh', ['-c', script], {
+  function start(): void {
+    const began = performance.now();
+    const child = spawn(program, ['-c', script], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
       cwd: '/',
     });
+    shell = child;
     child.stdin?.on('error', () => undefined);
-    child.on('error', (error) => onWarning(`the watchdog of MCP servers cannot be started: ${error.message}`));
-    child.on('exit', () => {
-      if (shell !== child) return;
-      shell = null;
-      if (!closed && groups.size > 0) shell = started();
-    });
+    child.on('error', (error) => ended(child, began, error.message));
+    child.on('exit', (code, signal) => ended(child, began, signal ?? `exit ${code}`));
     // It must not keep this process from ending; that is when it has work to do.
     child.unref();
     if (child.stdin && 'unref' in child.stdin) (child.stdin as unknown as { unref(): void }).unref();
     for (const group of groups) child.stdin?.write(`+${group}\n`);
-    return child;
+  }
+
+  /** What ends again and again is started ever more seldom. */
+  function ended(child: ChildProcess, began: number, how: string): void {
+    if (shell !== child) return;
+    shell = null;
+    if (closed) return;
+    failures = performance.now() - began < settledMillis ? failures + 1 : 1;
+    const wait = Math.min(waitMillisMax, waitMillis * 2 ** (failures - 1));
+    onWarning(`the watchdog of MCP servers ended (${how}); another one is started in ${wait / 1000} s`);
+    waiting = setTimeout(() => {
+      waiting = null;
+      if (groups.size > 0) start();
+    }, wait).unref();
   }
 
   return {
     watch(group) {
       groups.add(group);
       if (shell) shell.stdin?.write(`+${group}\n`);
-      else shell = started();
+      else if (waiting === null) start();
     },
     unwatch(group) {
       if (groups.delete(group)) shell?.stdin?.write(`-${group}\n`);
     },
     close() {
       closed = true;
+      if (waiting) clearTimeout(waiting);
       shell?.stdin?.end();
     },
   };
