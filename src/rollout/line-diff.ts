@@ -3,9 +3,9 @@ export interface LineEdit {
   readonly line: number;
   readonly removed: number;
   readonly added: readonly string[];
+  /** What part of the file it is in, for whoever reads a diff. */
+  readonly part?: string;
 }
-
-const contextLines = 3;
 
 /** Edits of one place in the order in which they are given; they must not overlap. Lines are without their ends. */
 export function applyEdits(lines: readonly string[], edits: readonly LineEdit[]): string[] {
@@ -15,7 +15,12 @@ export function applyEdits(lines: readonly string[], edits: readonly LineEdit[])
 }
 
 /** As `diff -u` writes it, and `patch` reads it; '' where there are no edits. */
-export function unifiedDiff(file: string, lines: readonly string[], edits: readonly LineEdit[]): string {
+export function unifiedDiff(
+  file: string,
+  lines: readonly string[],
+  edits: readonly LineEdit[],
+  contextLines = 3,
+): string {
   const hunks: LineEdit[][] = [];
   for (const edit of inOrder(edits)) {
     const last = hunks.at(-1)?.at(-1);
@@ -26,14 +31,20 @@ export function unifiedDiff(file: string, lines: readonly string[], edits: reado
   const parts = [`--- ${file}`, `+++ ${file}`];
   let shift = 0;
   for (const hunk of hunks) {
-    const { text, from, before, after } = hunkText(lines, hunk);
-    parts.push(`@@ -${from + 1},${before} +${from + 1 + shift},${after} @@`, ...text);
+    const { text, from, before, after } = hunkText(lines, hunk, contextLines);
+    const spans = `-${spanOf(from, before)} +${spanOf(from + shift, after)}`;
+    parts.push(`@@ ${spans} @@ ${hunk[0]?.part ?? ''}`.trimEnd(), ...text);
     shift += after - before;
   }
   return `${parts.join('\n')}\n`;
 }
 
-function hunkText(lines: readonly string[], hunk: readonly LineEdit[]) {
+/** Of no lines at all, the line before them is named. */
+function spanOf(from: number, count: number): string {
+  return `${count === 0 ? from : from + 1},${count}`;
+}
+
+function hunkText(lines: readonly string[], hunk: readonly LineEdit[], contextLines: number) {
   const [first, last] = [hunk[0], hunk.at(-1)];
   const from = Math.max(0, (first?.line ?? 0) - contextLines);
   const until = Math.min(lines.length, (last ? last.line + last.removed : 0) + contextLines);

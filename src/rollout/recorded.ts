@@ -4,9 +4,12 @@ export type RecordedRow = DecisionRow & { readonly sequence: number };
 
 const pageRows = 2000;
 
-/** The rows that are kept since a time, in the order in which they were recorded, a page in memory at a time. */
-export async function* recordedRows(decisions: DecisionStore, since: number): AsyncGenerator<RecordedRow> {
-  for (let after = 0; ;) {
+/**
+ * The rows that are kept since a time and behind a sequence number, in the order in which they were recorded, a page in memory
+ * at a time.
+ */
+export async function* recordedRows(decisions: DecisionStore, since: number, behind = 0): AsyncGenerator<RecordedRow> {
+  for (let after = behind; ;) {
     const page = await decisions.list({ since, after, limit: pageRows });
     yield* page;
     const last = page.at(-1);

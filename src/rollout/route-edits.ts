@@ -27,7 +27,7 @@ export function routeEdits(text: string, learned: Pick<Learned, 'proposals' | 'p
   for (const name of names) {
     const service = document.getIn(['services', name], true);
     const found = isMap(service) ? serviceEdits(place, service, partOf(learned, name)) : null;
-    if (found) edits.push(...found);
+    if (found) edits.push(...found.map((edit) => ({ ...edit, part: name })));
     else byHand.push(name);
   }
   const end = text.includes('\r\n') ? '\r' : '';

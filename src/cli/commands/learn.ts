@@ -1,23 +1,12 @@
-import { copyFileSync, constants, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { parseConfig } from '../../compose/load.ts';
+import { copyFileSync, constants } from 'node:fs';
+import { routeProposal, type RouteProposal } from '../../compose/route-proposal.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
-import { learn as learned, type Learned } from '../../rollout/learn.ts';
-import { applyEdits, unifiedDiff } from '../../rollout/line-diff.ts';
 import { recordedRows } from '../../rollout/recorded.ts';
-import { routeEdits } from '../../rollout/route-edits.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, usage } from '../failure.ts';
 import { replaceFile } from '../replace-file.ts';
-import { atWork } from '../workplace.ts';
-
-interface Draft {
-  readonly found: Learned;
-  readonly diff: string;
-  readonly text: string;
-  readonly byHand: readonly string[];
-}
+import { atWork, readConfigText } from '../workplace.ts';
 
 export async function learn(invocation: Invocation): Promise<number> {
   const { out, configFile } = invocation;
@@ -26,9 +15,9 @@ export async function learn(invocation: Invocation): Promise<number> {
     requestsMin: countOf(invocation, 'min-requests', 10),
     timesMin: countOf(invocation, 'min-times', 3),
   };
-  const draft = await atWork(invocation, async ({ config, store }) => {
+  const draft = await atWork(invocation, ({ store }) => {
     const rows = recordedRows(store.decisions, systemClock() - since);
-    return drafted(await learned({ rows, services: config.services, ...limits }), invocation);
+    return routeProposal(readConfigText(invocation), { file: configFile, env: invocation.env, rows, ...limits });
   });
   const { diff, text, byHand, found } = draft;
   const writes = invocation.flag('apply') && !invocation.dryRun && diff !== '';
@@ -44,22 +33,13 @@ export async function learn(invocation: Invocation): Promise<number> {
   return EXIT.done;
 }
 
-function drafted(found: Learned, { configFile, env }: Invocation): Draft {
-  const text = readFileSync(configFile, 'utf8');
-  const { edits, lines, byHand } = routeEdits(text, found);
-  const changed = `${applyEdits(lines, edits).join('\n')}\n`;
-  // Whatever was learned, the file must still say what its reader and its checks expect.
-  if (edits.length > 0) parseConfig(changed, { file: configFile, env, keyHolders: 'unchecked' });
-  return { found, text: changed, byHand, diff: unifiedDiff(basename(configFile), lines, edits) };
-}
-
 function keepBefore(configFile: string): string {
   const backup = `${configFile}.before-learn-${rfc3339(systemClock()).replaceAll(':', '')}`;
   copyFileSync(configFile, backup, constants.COPYFILE_EXCL);
   return backup;
 }
 
-function say({ found, diff, byHand }: Draft, invocation: Invocation, backup: string | null): void {
+function say({ found, diff, byHand }: RouteProposal, invocation: Invocation, backup: string | null): void {
   const { out, configFile } = invocation;
   if (found.requests === 0)
     out.talk(
