@@ -11,6 +11,7 @@ import { checkList } from './check-list.ts';
 import { decisionList } from './decision-list.ts';
 import { eventList } from './event-list.ts';
 import type { Exchange } from './exchange.ts';
+import { learnedRoutes } from './learned-routes.ts';
 import { keyOrders } from './key-orders.ts';
 import { modeList, serviceList, sinceOf } from './overview.ts';
 import { mint, mintInput } from './mint.ts';
@@ -43,6 +44,7 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
     '/admin/api/modes': { GET: shown(async () => ({ modes: modeList(stack) })), PUT: act(setMode) },
     // What is found says how one gets in: it is not for everybody who may look.
     '/admin/api/checks': { GET: act(checkList) },
+    '/admin/api/learn': { GET: shown(learnedRoutes()) },
     '/admin/api/report': { GET: shown(reportOf) },
     '/admin/api/decisions': { GET: shown(decisionList) },
     '/admin/api/events': { GET: shown(eventList) },
