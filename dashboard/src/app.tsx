@@ -10,6 +10,7 @@ import { Checks } from './pages/checks.tsx';
 import { Events } from './pages/events.tsx';
 import { Graph } from './pages/graph.tsx';
 import { Keys } from './pages/keys.tsx';
+import { LearnPage } from './pages/learn.tsx';
 import { Login } from './pages/login.tsx';
 import { Overview } from './pages/overview.tsx';
 import { RampPage } from './pages/ramp.tsx';
@@ -37,6 +38,7 @@ const pages: Readonly<Record<string, Page>> = {
   audit: { title: 'Decisions', view: Audit },
   events: { title: 'Changes', view: Events },
   report: { title: 'Report', view: ReportPage, spans: true },
+  learn: { title: 'Route proposal', view: LearnPage, spans: true },
   checks: { title: 'Checks', view: Checks },
   account: { title: 'Account', view: Account },
 };

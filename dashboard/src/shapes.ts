@@ -204,3 +204,40 @@ export interface CheckResult {
   }[];
   readonly omitted: number;
 }
+
+/** How often something was asked for, and when. */
+export interface Seen {
+  readonly requests: number;
+  readonly minutes: number;
+  readonly first_seen: string;
+  readonly last_seen: string;
+  readonly example_request_id: string;
+}
+
+export interface Learned {
+  readonly since: string;
+  readonly requests: number;
+  readonly diff: string;
+  readonly by_hand: readonly string[];
+  readonly proposals: readonly ({
+    readonly service: string;
+    readonly kind: 'narrow' | 'add';
+    readonly path: string;
+    readonly methods: readonly string[] | null;
+    readonly access: string | null;
+    readonly callers: readonly string[] | null;
+  } & Seen)[];
+  readonly public_looking: readonly ({
+    readonly service: string;
+    readonly method: string;
+    readonly path: string;
+    readonly addresses: readonly string[];
+  } & Seen)[];
+  readonly matrix: readonly {
+    readonly caller: string;
+    readonly service: string;
+    readonly method: string;
+    readonly path: string;
+    readonly requests: number;
+  }[];
+}

@@ -8,11 +8,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { chromium as driver, type Browser, type Page } from 'playwright-core';
 import { keepCheckResult } from '../../src/audit/check-result.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
+import { decisionRow } from '../../src/stores/store.contract.ts';
 import { startAuthority, type AuthorityFixture } from '../fixtures/authority-stack.ts';
 import { closed, listening, testUpstream } from '../fixtures/gateway-door.ts';
 import { appoint, quick } from '../fixtures/operator.ts';
@@ -30,9 +32,15 @@ async function busyStack(t: TestContext): Promise<AuthorityFixture> {
   const upstream = await testUpstream((_, res) => res.end('ok'));
   const names = ['embeddings', 'reranker', 'ocr', 'aidb', 'search', 'speech'];
   const services = names.map(
-    (name) => `  ${name}: { upstream: '${upstream.url}', routes: [{ path: /open/*, access: public }] }`,
+    (name) => `  ${name}:\n    upstream: '${upstream.url}'\n    routes:\n      - { path: /open/*, access: public }`,
   );
-  const fixture = await startAuthority(t, { yaml: `mode: report\nservices:\n${services.join('\n')}\n`, ...quick });
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-dashboard-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const fixture = await startAuthority(t, {
+    yaml: `mode: report\nservices:\n${services.join('\n')}\n`,
+    file: join(folder, 'countersign.yaml'),
+    ...quick,
+  });
   const { stack } = fixture;
   const gateway = createGateway(stack);
   const server = createServer((req, res) => gateway.handle(req, res));
@@ -60,6 +68,13 @@ async function busyStack(t: TestContext): Promise<AuthorityFixture> {
   }
   for (const name of names) await call(port, name, index3(name) ? 'not-a-key' : null);
   await call(port, 'ocr', null, '/open/terms');
+  const minutes = Array.from({ length: 12 }, (_, minute) => stack.clock() - minute * 60);
+  const learned = { service: 'embeddings', method: 'POST', path: '/v1/embed', route: '*' };
+  await stack.store.decisions.append(
+    minutes.flatMap((time) =>
+      ['aidb', 'search'].map((name) => ({ ...decisionRow(0, learned), time, principal: `service:${name}` })),
+    ),
+  );
   return fixture;
 }
 
@@ -137,6 +152,7 @@ const places = [
   ['audit', ''],
   ['events', ''],
   ['report', ''],
+  ['learn', ''],
   ['checks', ''],
   ['account', ''],
 ] as const;
@@ -288,6 +304,19 @@ test(
           .getByRole('cell', { name: `key.${type}` })
           .first()
           .waitFor();
+    });
+
+    await t.test('what was learned of the traffic is shown as a diff, and downloaded as it is shown', async () => {
+      await page.goto(`${adminOrigin}/dashboard/#/learn`);
+      const diff = page.getByLabel('Changes of the configuration');
+      await diff.getByText('callers: [ aidb, search ]').waitFor();
+      await page.getByRole('cell', { name: 'POST /v1/embed' }).first().waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'Download the diff' }).click(),
+      ]);
+      assert.equal(download.suggestedFilename(), 'routes.diff');
+      assert.equal(readFileSync(await download.path(), 'utf8').trimEnd(), (await diff.textContent())?.trimEnd());
     });
 
     await t.test('a mode is set with its reason, which the changes then show', async () => {
