@@ -32,6 +32,21 @@ async function proposed(rules: (Partial<RouteRule> & { path: string })[], rows: 
 
 const at = (path: string, more: Partial<DecisionRow> = {}): Partial<DecisionRow> => ({ path, route: '*', ...more });
 
+test('what was asked for before its rule was written is not proposed once more', async () => {
+  const rows = [
+    at('/models', { method: 'GET' }),
+    at('/models/7', { method: 'GET' }),
+    at('/models', { method: 'POST' }),
+  ];
+  assert.deepEqual(await proposed([], rows), [
+    'add GET+POST /models web',
+    'add GET /models/:id web',
+    'add * /* service',
+  ]);
+  const some = [{ path: '/models', methods: ['GET'] }, { path: '/models/:id' }];
+  assert.deepEqual(await proposed(some, rows), ['add POST /models web', 'add * /* service']);
+});
+
 test('identifiers become parameters at once, other segments where five stand at one place', () => {
   const found = (...paths: string[]) => [...new Set(patternsOf(paths).values())];
   assert.deepEqual(found('/models/7', '/models/8'), ['/models/:id']);

@@ -130,9 +130,14 @@ function narrowed(service: string, rules: readonly RouteRule[], seen: readonly E
   });
 }
 
-/** Paths without a rule. A pattern that might take a path from a rule that is there is left alone. */
+/**
+ * Paths without a rule, then and now: what was asked for before a rule of its own was written is no news. A pattern that might take a path
+ * from a rule that is there is left alone.
+ */
 function added(service: string, rules: readonly RouteRule[], seen: readonly Endpoint[]): Found[] {
-  const unruled = seen.filter(({ label, path }) => label === '*' && isLiteral(path));
+  const isRuled = ({ path, method }: Endpoint): boolean =>
+    rules.some((rule) => covers(rule, method) && !rule.path.endsWith('*') && overlap(rule.path, path));
+  const unruled = seen.filter((endpoint) => endpoint.label === '*' && isLiteral(endpoint.path) && !isRuled(endpoint));
   const patterns = patternsOf([...new Set(unruled.map(({ path }) => path))]);
   const patternOf = ({ path }: Endpoint): string => {
     const pattern = patterns.get(path) ?? path;
