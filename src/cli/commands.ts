@@ -15,6 +15,7 @@ import { auditCommands } from './commands/audit.table.ts';
 import { evidenceCommands } from './commands/evidence.table.ts';
 import { storeCommands } from './commands/store.table.ts';
 import { clientCommands } from './commands/clients.table.ts';
+import { oauthCommands } from './commands/oauth.table.ts';
 import { tokenCommands } from './commands/tokens.table.ts';
 
 /** Every command, in the order in which the help shows them. */
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   ...keyLifeCommands,
   ...tokenCommands,
   ...clientCommands,
+  ...oauthCommands,
   ...operatorCommands,
   ...secretCommands,
   ...passwordCommands,

@@ -131,6 +131,8 @@ export interface OauthServerConfig {
   readonly refreshTokenSeconds: number;
   /** Whether clients may register themselves (RFC 7591). */
   readonly registration: boolean;
+  /** How long one that did is kept after its last use. */
+  readonly registeredClientSeconds: number;
   /** Whether a client may be the URL of a document that describes it. */
   readonly metadataDocuments: boolean;
 }

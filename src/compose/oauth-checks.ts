@@ -1,6 +1,6 @@
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
-import { isLoopback, listenAddress } from './quantities.ts';
+import { isLoopback, listenAddress, seconds } from './quantities.ts';
 
 /** What is wrong with OAuth in the file, as far as it takes more than one key to see. */
 export function checkOauth(root: Place, found: Findings): void {
@@ -14,6 +14,7 @@ export function checkOauth(root: Place, found: Findings): void {
   }
   checkAddress(server.get('issuer'), 'the issuer', found);
   checkServerIssuer(root, found);
+  checkClientTtl(server, found);
   const known = new Set(issuers.flatMap((issuer) => issuer.get('issuer').text ?? []));
   const hasServer = server.value !== undefined;
   for (const [name, service] of root.get('services').entries()) {
@@ -73,6 +74,26 @@ function checkReach(root: Place, service: Place, found: Findings): void {
       .keyFault(
         'tokens name the address that callers see, and it is not known',
         'write publicUrl: https://… at the top',
+      ),
+  );
+}
+
+/** A client that is forgotten before its logins end would end them. */
+function checkClientTtl(server: Place, found: Findings): void {
+  const written = (key: string): number | null => {
+    const { value } = server.get(key);
+    return typeof value === 'string' || typeof value === 'number' ? seconds(value) : null;
+  };
+  const kept = written('registeredClientTtl') ?? 90 * 86_400;
+  const login = written('refreshTokenTtl') ?? 30 * 86_400;
+  if (kept >= login) return;
+  const place = server.get('registeredClientTtl').value === undefined ? 'refreshTokenTtl' : 'registeredClientTtl';
+  found.faults.push(
+    server
+      .get(place)
+      .fault(
+        'clients that registered themselves would be forgotten before their logins end',
+        'write registeredClientTtl: as long as refreshTokenTtl at least',
       ),
   );
 }

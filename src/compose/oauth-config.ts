@@ -18,6 +18,7 @@ export function oauthOf(raw: RawConfig['oauth'], admin: Origin): OauthConfig | n
           accessTokenSeconds: secondsOf(server.accessTokenTtl, 300),
           refreshTokenSeconds: secondsOf(server.refreshTokenTtl, 30 * 86_400),
           registration: server.registration ?? false,
+          registeredClientSeconds: secondsOf(server.registeredClientTtl, 90 * 86_400),
           metadataDocuments: server.metadataDocuments ?? true,
         }
       : null,

@@ -42,6 +42,9 @@ export const stackOauth = z.strictObject({
       accessTokenTtl: duration.optional().describe('Life of an access token; default 5m.'),
       refreshTokenTtl: duration.optional().describe('How long a login lasts unused; default 30d.'),
       registration: z.boolean().optional().describe('Let clients register themselves (RFC 7591); default false.'),
+      registeredClientTtl: duration
+        .optional()
+        .describe('How long a client that registered itself is kept after its last use; default 90d.'),
       metadataDocuments: z
         .boolean()
         .optional()

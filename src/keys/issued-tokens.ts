@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { follow, toRecords } from '../core/follow.ts';
-import { everyRecord, type JsonValue } from '../core/record.ts';
-import type { Store } from '../core/store.ts';
+import { everyRecord, type JsonValue, type RecordStore } from '../core/record.ts';
+import { StoreError, type Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { keyFinder, type IssuedTo, type TokenIssuer } from '../schemes/oauth/index.ts';
 
@@ -26,9 +26,47 @@ export interface OwnIssuerOptions {
 }
 
 /** What is taken back: one token by its id, all of one grant by the grant's, all of one client by its name. */
-export function takenBackId(
-  of: { readonly tokenId: string } | { readonly grantId: string } | { readonly clientId: string },
-) {
+export type Issued = { readonly tokenId: string } | { readonly grantId: string } | { readonly clientId: string };
+
+export interface TakingBack {
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  /** How long an access token lives. */
+  readonly accessTokenSeconds: number;
+}
+
+/** So long what is issued meanwhile is meant, too: by who had begun, or by a replica whose clock is ahead. */
+const stillSeconds = 60;
+const attemptsMax = 20;
+
+/**
+ * All that was issued of it counts no more, nor what is issued within a minute. However many take back the same at once, the
+ * last moment stays: a write that is overtaken is made anew.
+ */
+export async function takeBack(of: Issued, { records, clock, accessTokenSeconds }: TakingBack): Promise<void> {
+  const id = takenBackId(of);
+  const now = clock();
+  const at = now + stillSeconds;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const before = await records.get(TAKEN_BACK, id, now);
+    if (before !== null && momentOf(before.value) >= at) return;
+    const entry = { kind: TAKEN_BACK, id, value: { at }, expiresAt: at + accessTokenSeconds };
+    if (await records.put(entry, before?.revision ?? null, now)) return;
+  }
+  throw new StoreError('store_unavailable', 'what was to be taken back is written by too many at once');
+}
+
+/** Whether what is issued of it now counts as taken back. Asked of the store: for who writes, not for who judges. */
+export async function isTakenBack(
+  of: Issued,
+  { records, clock }: Omit<TakingBack, 'accessTokenSeconds'>,
+): Promise<boolean> {
+  const now = clock();
+  const found = await records.get(TAKEN_BACK, takenBackId(of), now);
+  return found !== null && momentOf(found.value) >= now;
+}
+
+export function takenBackId(of: Issued): string {
   if ('tokenId' in of) return `token/${sha256Hex(of.tokenId)}`;
   return 'grantId' in of ? `grant/${sha256Hex(of.grantId)}` : `client/${sha256Hex(of.clientId)}`;
 }

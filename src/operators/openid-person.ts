@@ -46,7 +46,7 @@ function textsOf(claims: Readonly<Record<string, unknown>>, claim: string): stri
 /**
  * The account of a person from the provider, made at their first login, with the role that they have there now. A name belongs to
  * whom it was given first: providers let people change theirs, and give old ones to others. Whoever has no role any more is
- * logged out everywhere.
+ * logged out everywhere, and what they let in is let in no more.
  */
 export async function admit(known: Accounts, { issuer }: PersonRules, person: Person, now: number): Promise<Admission> {
   const { name, role, subject } = person;
@@ -72,7 +72,7 @@ export async function admit(known: Accounts, { issuer }: PersonRules, person: Pe
       before.openid?.subject === null || (before.openid?.issuer === issuer && before.openid.subject === subject);
     fault = !isTheirs ? 'name_taken' : before.disabled ? 'disabled' : 'no_role';
     if (fault !== 'no_role') return null;
-    return role === null ? { ...before, epoch: before.epoch + 1 } : { ...before, role, openid };
+    return role === null ? { ...before, role: 'viewer', epoch: before.epoch + 1 } : { ...before, role, openid };
   });
   return account && role !== null ? { account, isNew: false } : { fault };
 }

@@ -1,7 +1,7 @@
 import { compactVerify, decodeProtectedHeader, type JWK, type JWTPayload } from 'jose';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Stack } from '../../compose/stack.ts';
-import { grantOf, TAKEN_BACK, takenBackId } from '../../keys/issued-tokens.ts';
+import { grantOf, TAKEN_BACK, takeBack, takenBackId } from '../../keys/issued-tokens.ts';
 import { keyFinder } from '../../schemes/oauth/index.ts';
 import { mayIntrospect } from './provider.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -17,6 +17,8 @@ export interface AccessTokensOptions {
  * (RFC 7662), saying so once the client has proven itself. That is where this goes on.
  */
 export function answerForAccessTokens(options: AccessTokensOptions) {
+  const { stack, accessTokenSeconds } = options;
+  const takingBack = { records: stack.store.records, clock: stack.clock, accessTokenSeconds };
   const find = keyFinder({ keys: options.keys.jwks.map(publicHalf) });
   return async (ctx: KoaContextWithOIDC, next: () => Promise<unknown>): Promise<void> => {
     await next();
@@ -28,7 +30,7 @@ export function answerForAccessTokens(options: AccessTokensOptions) {
     const claims = await claimsOf(String(params?.['token'] ?? ''));
     if (route === 'revocation') {
       // A token that is not ours, or not the client's, is revoked enough (RFC 7009 §2.2); it is not touched.
-      if (claims && claims['client_id'] === client?.clientId) await takeBack(options, claims);
+      if (claims && claims['client_id'] === client?.clientId) await takeBack({ tokenId: claims.jti ?? '' }, takingBack);
       ctx.status = 200;
       ctx.body = '';
     } else if (route === 'introspection') {
@@ -50,14 +52,6 @@ export function answerForAccessTokens(options: AccessTokensOptions) {
       return null;
     }
   }
-}
-
-async function takeBack({ stack, accessTokenSeconds }: AccessTokensOptions, { jti = '' }: JWTPayload): Promise<void> {
-  const now = stack.clock();
-  const id = takenBackId({ tokenId: jti });
-  const before = await stack.store.records.get(TAKEN_BACK, id, now);
-  const entry = { kind: TAKEN_BACK, id, value: { at: now + 60 }, expiresAt: now + accessTokenSeconds + 60 };
-  await stack.store.records.put(entry, before?.revision ?? null, now);
 }
 
 /** Asked of the store, not of memory: who introspects wants to know what is true now. */

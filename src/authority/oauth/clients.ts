@@ -1,19 +1,13 @@
 import type { JWK } from 'jose';
-import type { Clock } from '../../core/clock.ts';
-import { everyRecord, type RecordStore } from '../../core/record.ts';
+import { everyRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import { TAKEN_BACK, takenBackId } from '../../keys/issued-tokens.ts';
+import { takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
 import { DEVICE_GRANT } from './grants.ts';
-import { CLIENT, MADE, stateAdapter } from './state.ts';
+import { CLIENT, MADE, REGISTERED, stateAdapter } from './state.ts';
 
-export interface ClientsOptions {
-  readonly records: RecordStore;
-  readonly clock: Clock;
-  /** How long an access token may still be in use after its client is gone, seconds. */
-  readonly accessTokenSeconds: number;
-}
+export type ClientsOptions = TakingBack;
 
 export interface ClientOrder {
   readonly name: string;
@@ -40,7 +34,12 @@ export interface ListedClient {
   readonly authentication: string;
   readonly redirectUris: readonly string[];
   readonly scope: string | null;
+  /** Epoch seconds at which it is forgotten, unless it is used before; null for never. */
+  readonly expiresAt: number | null;
 }
+
+const attemptsMax = 8;
+const writtenEverySeconds = 86_400;
 
 export async function createClient(order: ClientOrder, options: ClientsOptions): Promise<MadeClient> {
   const { name, redirectUris, device, scopes, jwks } = order;
@@ -52,60 +51,78 @@ export async function createClient(order: ClientOrder, options: ClientsOptions):
     ? ['client_credentials']
     : [...(redirectUris.length > 0 ? ['authorization_code'] : []), 'refresh_token', ...(device ? [DEVICE_GRANT] : [])];
   const isNative = redirectUris.some((uri) => /^(?!https:)/.test(uri));
-  await stateAdapter('Client', { ...options, alreadyUsed: () => new Error('clients are not used up') }).upsert(
-    clientId,
-    {
-      client_id: clientId,
-      client_name: name,
-      redirect_uris: [...redirectUris],
-      response_types: redirectUris.length > 0 ? ['code'] : [],
-      grant_types: grants,
-      token_endpoint_auth_method: authentication,
-      ...(isNative && { application_type: 'native' }),
-      ...(secret !== null && { client_secret: secret }),
-      ...(jwks !== null && { jwks: { keys: jwks } }),
-      ...((scopes.length > 0 || isMachine) && { scope: scopes.join(' ') }),
-    },
-  );
+  await stateAdapter('Client', { ...options, refusal: (words) => new Error(words) }).upsert(clientId, {
+    client_id: clientId,
+    client_name: name,
+    redirect_uris: [...redirectUris],
+    response_types: redirectUris.length > 0 ? ['code'] : [],
+    grant_types: grants,
+    token_endpoint_auth_method: authentication,
+    ...(isNative && { application_type: 'native' }),
+    ...(secret !== null && { client_secret: secret }),
+    ...(jwks !== null && { jwks: { keys: jwks } }),
+    ...((scopes.length > 0 || isMachine) && { scope: scopes.join(' ') }),
+  });
   return { clientId, secret };
 }
 
 export async function listClients({ records, clock }: ClientsOptions): Promise<ListedClient[]> {
-  return (await everyRecord(records, CLIENT, clock())).map(({ value }) =>
-    listed(value as Readonly<Record<string, unknown>>),
-  );
+  return (await everyRecord(records, CLIENT, clock())).map(({ value, expiresAt }) => ({
+    ...listed(value as Readonly<Record<string, unknown>>),
+    expiresAt,
+  }));
 }
 
 /**
  * The client is unknown from now on, and all that it was granted is dead: refresh tokens at once, access tokens as soon as the
- * news is heard. One whose id is an address may come again and ask an operator anew. Resolves to how many grants were ended;
- * null when nothing is known of such a client.
+ * news is heard, and whatever is being granted to it at this moment. One whose id is an address may come again after a minute and
+ * ask an operator anew. Resolves to how many grants were ended; null when nothing is known of such a client.
  */
 export async function revokeClient(clientId: string, options: ClientsOptions): Promise<number | null> {
   const { records, clock } = options;
-  const now = clock();
-  const known = await records.get(CLIENT, sha256Hex(clientId), now);
-  // First, so that a client that is gone never leaves live tokens behind, however far the rest comes.
-  if (known) await takeBack(clientId, options, now);
-  if (known && !(await records.remove(CLIENT, known.id, known.revision, now)))
-    throw new StoreError('store_unavailable', 'the client is being written by somebody else; try again');
-  const grants = (await everyRecord(records, 'oauth-grant', now)).filter(
-    ({ value }) => (value as Readonly<Record<string, unknown>>)['clientId'] === clientId,
-  );
-  if (!known && grants.length === 0) return null;
-  if (!known) await takeBack(clientId, options, now);
-  for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, now);
+  const isKnown = (await records.get(CLIENT, sha256Hex(clientId), clock())) !== null;
+  if (!isKnown && (await grantsOf(clientId, options)).length === 0) return null;
+  // First, so that a client that is gone never leaves live tokens behind, however far the rest comes; and so that whoever grants
+  // it something from now on takes that back.
+  await takeBack({ clientId }, options);
+  await forget(clientId, options);
+  const grants = await grantsOf(clientId, options);
+  for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, clock());
   return grants.length;
 }
 
-async function takeBack(clientId: string, { records, accessTokenSeconds }: ClientsOptions, now: number): Promise<void> {
-  const id = takenBackId({ clientId });
-  const before = await records.get(TAKEN_BACK, id, now);
-  const entry = { kind: TAKEN_BACK, id, value: { at: now }, expiresAt: now + accessTokenSeconds + 60 };
-  await records.put(entry, before?.revision ?? null, now);
+/** Its use may be written down, or it may register the same again, in this very moment: the removal is made anew then. */
+async function forget(clientId: string, { records, clock }: ClientsOptions): Promise<void> {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const known = await records.get(CLIENT, sha256Hex(clientId), clock());
+    if (!known || (await records.remove(CLIENT, known.id, known.revision, clock()))) return;
+  }
+  throw new StoreError('store_unavailable', 'the client is being written by others; try again');
 }
 
-function listed(value: Readonly<Record<string, unknown>>): ListedClient {
+async function grantsOf(clientId: string, { records, clock }: ClientsOptions) {
+  return (await everyRecord(records, 'oauth-grant', clock())).filter(
+    ({ value }) => (value as Readonly<Record<string, unknown>>)['clientId'] === clientId,
+  );
+}
+
+/**
+ * One that registered itself was used, and is kept for `seconds` from now. Written once a day at most; whoever ends the client
+ * meanwhile is not undone.
+ */
+export async function keepClient(
+  clientId: string,
+  seconds: number,
+  { records, clock }: Pick<ClientsOptions, 'records' | 'clock'>,
+): Promise<void> {
+  if (!clientId.startsWith(REGISTERED)) return;
+  const now = clock();
+  const known = await records.get(CLIENT, sha256Hex(clientId), now);
+  if (!known || (known.expiresAt ?? 0) > now + seconds - writtenEverySeconds) return;
+  await records.put({ ...known, expiresAt: now + seconds }, known.revision, now);
+}
+
+function listed(value: Readonly<Record<string, unknown>>): Omit<ListedClient, 'expiresAt'> {
   const texts = (name: string): string[] => (Array.isArray(value[name]) ? value[name].map(String) : []);
   const text = (name: string): string | null => (typeof value[name] === 'string' ? value[name] : null);
   return {

@@ -88,7 +88,16 @@ async function grant(
     // The placeholder says that the resource was granted, even where it has no scopes.
     given.addResourceScope(resource, ['openid', ...missing.filter((scope) => scopes.includes(scope))].join(' '));
   }
-  return finish(provider, exchange, { consent: { grantId: await given.save() } });
+  try {
+    return await finish(provider, exchange, { consent: { grantId: await given.save() } });
+  } catch (error) {
+    if (!(error instanceof errors.InvalidGrant)) throw error;
+    const { error_description: words } = error;
+    return finish(provider, exchange, {
+      error: 'access_denied',
+      ...(words !== undefined && { error_description: words }),
+    });
+  }
 }
 
 async function finish(provider: Provider, { req, res }: Exchange, result: InteractionResults): Promise<null> {

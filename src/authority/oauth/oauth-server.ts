@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { OauthServerConfig, StackConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { addressGroup } from '../../policies/address-group.ts';
@@ -8,6 +9,8 @@ import { refusalReply, type Reply } from '../reply.ts';
 import { refused, refusedBy } from '../refused.ts';
 import { hostFault } from '../host-check.ts';
 import { deny } from '../../core/verdict.ts';
+import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
+import { keepClient } from './clients.ts';
 import { documentFetch, type DocumentFetchOptions } from './document-fetch.ts';
 import { interaction } from './interaction.ts';
 import { adminTokenLogin, type OperatorLogin } from './login.ts';
@@ -45,10 +48,15 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
   const fetch = documentFetch(options.documents);
   let made: { readonly provider: Provider; readonly keys: SigningKeys; readonly config: StackConfig } | null = null;
   let making: Promise<Provider> | null = null;
+  /** Another one whenever what was read before is not the last word. */
+  let news = 0;
 
   // Another replica may have made a key, or an operator have taken one away.
   const unwatch = stack.store.watch((change) => {
-    if (change.topic === 'resync' || (change.topic === 'records' && change.id.startsWith('oauth-key/'))) made = null;
+    const isNews = change.topic === 'resync' || (change.topic === 'records' && change.id.startsWith(`${SIGNING_KEY}/`));
+    if (!isNews) return;
+    news += 1;
+    made = null;
   });
   const sweep = setInterval(() => {
     stack.store.records.deleteExpired(stack.clock()).catch(() => undefined);
@@ -64,11 +72,21 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
 
   async function make(): Promise<Provider> {
     const { config } = stack;
-    const keys = await signingKeys({ records: stack.store.records, seal: stack.seal, clock: stack.clock });
+    const { clock } = stack;
+    const { records } = stack.store;
+    const heard = news;
+    const keys = await signingKeys({ records, seal: stack.seal, clock });
     const provider = oauthProvider({ stack, server, keys, login, fetch });
     provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
     provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
-    made = { provider, keys, config };
+    provider.use(async (ctx: KoaContextWithOIDC, next) => {
+      await next();
+      const { route, client } = ctx.oidc ?? {};
+      if (route !== 'token' || ctx.status !== 200 || !client) return;
+      // The token is made: that it was may be written down the next time.
+      await keepClient(client.clientId, server.registeredClientSeconds, { records, clock }).catch(() => undefined);
+    });
+    if (heard === news) made = { provider, keys, config };
     return provider;
   }
 

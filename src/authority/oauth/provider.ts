@@ -43,7 +43,7 @@ export function oauthProvider(options: ProviderOptions): Provider {
         records: stack.store.records,
         clock: stack.clock,
         accessTokenSeconds: server.accessTokenSeconds,
-        alreadyUsed: () => new errors.InvalidGrant('it was used already'),
+        refusal: (words) => new errors.InvalidGrant(words),
       }),
     jwks: { keys: keys.jwks },
     cookies: cookies(keys),

@@ -1,8 +1,7 @@
-import type { Clock } from '../../core/clock.ts';
-import type { JsonValue, RecordStore } from '../../core/record.ts';
+import type { JsonValue, StoredRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
-import { TAKEN_BACK, takenBackId } from '../../keys/issued-tokens.ts';
+import { isTakenBack, takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
 
 /** What the library keeps under one id, and hands back as it was. */
 export type Payload = Readonly<Record<string, unknown>>;
@@ -18,13 +17,9 @@ export interface StateAdapter {
   revokeByGrantId(grantId: string): Promise<void>;
 }
 
-export interface StateOptions {
-  readonly records: RecordStore;
-  readonly clock: Clock;
-  /** How long what was issued under a grant may still be in use after the grant is gone, seconds. */
-  readonly accessTokenSeconds: number;
-  /** Thrown for a code or token that somebody else used at the same moment. */
-  readonly alreadyUsed: () => Error;
+export interface StateOptions extends TakingBack {
+  /** Thrown for what somebody else used, or ended, at the same moment. */
+  readonly refusal: (words: string) => Error;
 }
 
 export const CLIENT = 'oauth-client';
@@ -33,6 +28,8 @@ export const REGISTERED = 'r-';
 /** And those that an operator made so; an id that is an address begins otherwise. */
 export const MADE = 'c-';
 
+/** For so long a client that registered itself is kept before its first use. */
+const unusedSeconds = 86_400;
 /** A client that never heard the answer asks again with the token that it has, and two of its threads may do so at once. */
 const graceSeconds = 10;
 /** The library compares times itself; a record must not be gone before. */
@@ -47,11 +44,17 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
   const { records, clock } = options;
   const kind = model === 'Client' ? CLIENT : `oauth-${model.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase()}`;
 
-  async function write(id: string, value: JsonValue, expiresAt: number | null, of = kind): Promise<void> {
+  async function write(
+    id: string,
+    value: JsonValue,
+    expiresAt: number | null | ((before: StoredRecord | null) => number | null),
+    of = kind,
+  ): Promise<void> {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const now = clock();
       const before = await records.get(of, id, now);
-      if (await records.put({ kind: of, id, value, expiresAt }, before?.revision ?? null, now)) return;
+      const end = typeof expiresAt === 'function' ? expiresAt(before) : expiresAt;
+      if (await records.put({ kind: of, id, value, expiresAt: end }, before?.revision ?? null, now)) return;
     }
     throw new StoreError('store_unavailable', `the ${of} ${id} is written by too many at once`);
   }
@@ -83,10 +86,13 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
 
   return {
     async upsert(id, payload, expiresIn) {
+      if (model === 'Client') return writeClient(id, payload);
       const expiresAt = expiresIn === undefined ? null : clock() + expiresIn + leewaySeconds;
       const { jti: _presented, ...kept } = payload;
-      const value = JSON.parse(JSON.stringify(model === 'Client' ? storedClient(id, payload) : kept)) as JsonValue;
+      const value = JSON.parse(JSON.stringify(kept)) as JsonValue;
+      if (model === 'ReplayDetection') return writeOnce(id, value, expiresAt);
       await write(sha256Hex(id), value, expiresAt);
+      if (model === 'Grant') await standsBy(id, payload);
       if (typeof payload['uid'] === 'string' && model === 'Session')
         await write(sha256Hex(payload['uid']), id, expiresAt, 'oauth-session-uid');
       if (typeof payload['userCode'] === 'string')
@@ -99,37 +105,58 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
     async consume(id) {
       const now = clock();
       const stored = await records.get(kind, sha256Hex(id), now);
-      if (!stored) throw options.alreadyUsed();
+      if (!stored) throw usedAlready();
       const value = stored.value as Readonly<Record<string, JsonValue>>;
       const before = value['consumedAt'];
       if (typeof before === 'number') {
         if (model === 'RefreshToken' && now - before <= graceSeconds) return;
-        throw options.alreadyUsed();
+        throw usedAlready();
       }
       const entry = { kind, id: stored.id, value: { ...value, consumedAt: now }, expiresAt: stored.expiresAt };
       if (await records.put(entry, stored.revision, now)) return;
-      if (model !== 'RefreshToken') throw options.alreadyUsed();
+      if (model !== 'RefreshToken') throw usedAlready();
     },
     async destroy(id) {
       const now = clock();
       const stored = await records.get(kind, sha256Hex(id), now);
       if (stored) await records.remove(kind, stored.id, stored.revision, now);
-      if (model === 'Grant') await takeBack({ grantId: id });
+      if (model === 'Grant') await takeBack({ grantId: id }, options);
     },
     /** What is kept of the grant is dead without it (see `read`); access tokens are kept nowhere, so they are called back. */
     async revokeByGrantId(grantId) {
-      await takeBack({ grantId });
+      await takeBack({ grantId }, options);
     },
   };
 
-  async function takeBack(of: { readonly grantId: string }): Promise<void> {
-    const now = clock();
-    await write(
-      takenBackId(of),
-      { at: now + leewaySeconds },
-      now + options.accessTokenSeconds + leewaySeconds,
-      TAKEN_BACK,
-    );
+  /** An id that proofs may use once: of two that bring it at the same moment, one is too late. */
+  async function writeOnce(id: string, value: JsonValue, expiresAt: number | null): Promise<void> {
+    if (!(await records.put({ kind, id: sha256Hex(id), value, expiresAt }, null, clock()))) throw usedAlready();
+  }
+
+  /** Who comes by itself is not kept for ever. One that registers the same again loses nothing. */
+  async function writeClient(id: string, payload: Payload): Promise<void> {
+    const value = JSON.parse(JSON.stringify(storedClient(id, payload))) as JsonValue;
+    const first = id.startsWith(REGISTERED) ? clock() + unusedSeconds : null;
+    await write(sha256Hex(id), value, (before) => first && Math.max(first, before?.expiresAt ?? 0));
+  }
+
+  /**
+   * Whoever ends a client or a grant says so first and looks for grants then; whoever writes a grant looks behind what is said. So
+   * one of the two sees the other, and no grant is left over.
+   */
+  async function standsBy(grantId: string, { clientId }: Payload): Promise<void> {
+    const ended = await Promise.all([
+      isTakenBack({ grantId }, options),
+      isTakenBack({ clientId: String(clientId) }, options),
+    ]);
+    if (!ended.includes(true)) return;
+    const stored = await records.get(kind, sha256Hex(grantId), clock());
+    if (stored) await records.remove(kind, stored.id, stored.revision, clock());
+    throw options.refusal('this client was ended a moment ago');
+  }
+
+  function usedAlready(): Error {
+    return options.refusal('it was used already');
   }
 }
 

@@ -49,7 +49,7 @@ export const clientCommands: readonly Command[] = [
     name: 'clients revoke',
     summary: 'end an OAuth client and all that it was granted',
     about:
-      'Its refresh tokens are dead at once, its access tokens and the streams that they hold open within a second. One whose id is an address may ask an operator again.',
+      'Its refresh tokens are dead at once, its access tokens and the streams that they hold open within a second. One whose id is an address may ask an operator again after a minute.',
     positionals: [{ name: 'CLIENT_ID', required: true, summary: 'the id that `clients list` shows, or an address' }],
     options: {},
     changes: true,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { JWK } from 'jose';
 import { createClient, listClients, revokeClient, type ClientsOptions } from '../../authority/oauth/clients.ts';
 import type { StackConfig } from '../../compose/config.ts';
-import { systemClock } from '../../core/clock.ts';
+import { rfc3339, systemClock } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type { Store } from '../../core/store.ts';
 import { keyFinder } from '../../schemes/oauth/index.ts';
@@ -47,13 +47,14 @@ export async function clientsList(invocation: Invocation): Promise<number> {
     const clients = await listClients(clientsOptions(config, store));
     if (invocation.json) {
       out.json(
-        clients.map(({ clientId, name, grants, authentication, redirectUris, scope }) => ({
+        clients.map(({ clientId, name, grants, authentication, redirectUris, scope, expiresAt }) => ({
           client_id: clientId,
           client_name: name,
           grant_types: grants,
           token_endpoint_auth_method: authentication,
           redirect_uris: redirectUris,
           scope,
+          expires_at: expiresAt === null ? null : rfc3339(expiresAt),
         })),
       );
       return EXIT.done;
@@ -62,10 +63,21 @@ export async function clientsList(invocation: Invocation): Promise<number> {
       out.talk('There are no clients. Make one: countersign clients create NAME');
       return EXIT.done;
     }
-    const rows = clients.map(({ clientId, name, authentication, redirectUris, scope }) =>
-      [clientId, name ?? '', authentication, redirectUris.join(' '), scope ?? ''].map(printable),
+    const rows = clients.map(({ clientId, name, authentication, redirectUris, scope, expiresAt }) =>
+      [
+        clientId,
+        name ?? '',
+        authentication,
+        redirectUris.join(' '),
+        scope ?? '',
+        expiresAt === null ? '' : rfc3339(expiresAt),
+      ].map(printable),
     );
-    for (const line of columns(['CLIENT_ID', 'NAME', 'PROVES ITSELF BY', 'REDIRECTS', 'SCOPES'], rows, out.paint))
+    for (const line of columns(
+      ['CLIENT_ID', 'NAME', 'PROVES ITSELF BY', 'REDIRECTS', 'SCOPES', 'FORGOTTEN'],
+      rows,
+      out.paint,
+    ))
       out.line(line);
     return EXIT.done;
   });
