@@ -1,6 +1,6 @@
 /** `passwords rotate` from the command line to the bundle; the servers themselves: secrets/passwords/rotate-password.test.ts. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -9,6 +9,7 @@ import { cliHere } from '../../test/fixtures/cli-here.ts';
 import { grafanaStandIn, type GrafanaStandIn } from '../../test/fixtures/grafana.ts';
 
 interface Place {
+  readonly folder: string;
   readonly grafana: GrafanaStandIn;
   readonly bundle: string;
   /** Where admin logs in. */
@@ -25,7 +26,7 @@ async function place(t: TestContext): Promise<Place> {
   assert.equal((await cli(['secrets', 'init'])).code, 0);
   const url = new URL(grafana.url);
   url.username = 'admin';
-  return { grafana, cli, url: url.href, bundle: join(folder, 'secrets.sops.yaml') };
+  return { folder, grafana, cli, url: url.href, bundle: join(folder, 'secrets.sops.yaml') };
 }
 
 test('the password that everybody knows is replaced, and the bundle knows the new one and nobody was shown it', async (t) => {
@@ -66,6 +67,38 @@ test('a dry run, a change that does not hold and a server that is away leave the
   assert.match(failed.stderr, /taken back, and the old password counts/);
   assert.equal((await cli(['secrets', 'get', 'grafana_password'])).stdout, 'admin\n');
   assert.equal((await cli(['secrets', 'get', 'grafana_password_next'])).code, 1);
+});
+
+test('where there is a configuration, the audit says whose password was rotated, also when the old one could not be ended', async (t) => {
+  const { folder, grafana, cli, url, bundle } = await place(t);
+  const services = 'services: { aidb: { upstream: http://127.0.0.1:9 } }\n';
+  writeFileSync(join(folder, 'countersign.yaml'), `store: sqlite:state.db\n${services}`);
+  await cli(['passwords', 'rotate', 'grafana', url, '--current-stdin', '--dry-run'], 'admin');
+  const rotated = await cli(['passwords', 'rotate', 'grafana', url, '--current-stdin', '--reason', 'INC-8'], 'admin');
+  assert.deepEqual([rotated.code, rotated.stderr], [0, '']);
+  grafana.keepOld = true;
+  const left = await cli(['passwords', 'rotate', 'grafana', url]);
+  assert.match(left.stderr, /still accepts the old one/);
+  const { stdout } = await cli(['audit', 'tail', '--events', '--output', 'json']);
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; subject: string; reason: string; detail: object });
+  const detail = { kind: 'grafana', account: 'admin', server: grafana.url.host, bundle, resumed: false };
+  assert.deepEqual(
+    events.map(({ type, subject, reason, detail: told }) => [type, subject, reason, told]),
+    [
+      ['password.rotated', 'grafana_password', 'INC-8', detail],
+      ['password.rotated', 'grafana_password', '', detail],
+    ],
+  );
+  assert.equal(stdout.includes((await cli(['secrets', 'get', 'grafana_password'])).stdout.trim()), false);
+
+  writeFileSync(join(folder, 'countersign.yaml'), `store: postgres://nobody@127.0.0.1:1/none\n${services}`);
+  grafana.keepOld = false;
+  const unrecorded = await cli(['passwords', 'rotate', 'grafana', url]);
+  assert.equal(unrecorded.code, 0, unrecorded.stderr);
+  assert.match(unrecorded.stderr, /^warning: done, but not in the audit: Postgres at 127\.0\.0\.1:1/);
 });
 
 test('slips are answered before anything is asked of the server, and a password in the URL is not repeated', async (t) => {

@@ -271,6 +271,55 @@ test('the bundle is edited in the clear in memory only, and what cannot be kept 
   }
 });
 
+test('where there is a configuration, the audit says who changed which secret, and never a value', async (t) => {
+  const { folder, bundle, cli, done } = await place(t);
+  const configuration = join(folder, 'countersign.yaml');
+  const services = 'services: { aidb: { upstream: http://127.0.0.1:9 } }\n';
+  writeFileSync(configuration, `store: sqlite:state.db\n${services}`);
+  await done(['secrets', 'set', 'x', '--reason', 'INC-7'], 'opensesame-1');
+  await done(['secrets', 'set', 'x'], 'opensesame-1');
+  await done(['secrets', 'set', 'y', '--dry-run'], 'opensesame-2');
+  await done(['secrets', 'set', 'x'], 'opensesame-2');
+  const editor = join(folder, '../editor.sh');
+  writeFileSync(editor, '#!/bin/sh\nprintf "group:\\n  y: opensesame-3\\n" > "$1"\n', { mode: 0o755 });
+  await done(['secrets', 'edit'], '', { VISUAL: editor });
+  await done(['secrets', 'rotate']);
+  await done(['secrets', 'remove', 'group/y']);
+  const audit = await done(['audit', 'tail', '--events', '--output', 'json']);
+  const told = audit
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; actor: string; subject: string; detail: object });
+  const [recipient = ''] = /age1[0-9a-z]+/.exec(readFileSync(join(folder, '.sops.yaml'), 'utf8')) ?? [];
+  assert.deepEqual(
+    told.map(({ type, subject, detail }) => [type, subject, detail]),
+    [
+      ['secret.set', 'x', { bundle, outcome: 'added' }],
+      ['secret.set', 'x', { bundle, outcome: 'changed' }],
+      ['bundle.edited', bundle, { added: ['group/y'], changed: [], removed: ['x'] }],
+      ['bundle.rotated', bundle, { recipients: [recipient], added: [], removed: [] }],
+      ['secret.removed', 'group/y', { bundle }],
+    ],
+  );
+  assert.ok(told.every(({ actor }) => actor.startsWith('cli:')));
+  assert.match(audit, /"reason":"INC-7"/);
+  assert.doesNotMatch(audit, /opensesame/);
+
+  for (const [yaml, why] of [
+    [`store: postgres://nobody@127.0.0.1:1/none\n${services}`, /Postgres at 127\.0\.0\.1:1/],
+    [`store: "memory:"\n${services}`, /only the running server/],
+    ['store: [', /countersign\.yaml:1/],
+  ] as const) {
+    writeFileSync(configuration, yaml);
+    const { code, stderr } = await cli(['secrets', 'set', 'z', '--generate']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^warning: done, but not in the audit: /);
+    assert.match(stderr, why);
+  }
+  rmSync(configuration);
+  assert.equal((await cli(['secrets', 'set', 'z', '--generate'])).stderr, '');
+});
+
 const show =
   'stat -c "%a" "$SECRETS_DIR" "$AIDB_API_KEY_FILE"; cat "$AIDB_API_KEY_FILE"; echo; echo "$SECRETS_DIR"; env | grep -c opensesame';
 

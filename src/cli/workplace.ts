@@ -76,9 +76,25 @@ export async function atStore<T>(invocation: Invocation, work: (place: Workplace
   }
 }
 
-async function recorded({ events }: Store, act: Act, { env, out, text }: Invocation): Promise<void> {
-  try {
+/**
+ * Takes down in the audit what was done outside of the store, where a configuration names one. It stays done whatever comes of
+ * this, so a store that cannot be had is a warning. Without a configuration there is no audit.
+ */
+export async function recordOutside(invocation: Invocation, act: Act): Promise<void> {
+  if (!existsSync(invocation.configFile)) return;
+  await orWarned(invocation, () => atWork(invocation, ({ record }) => record(act)));
+}
+
+function recorded({ events }: Store, act: Act, invocation: Invocation): Promise<void> {
+  const { env, text } = invocation;
+  return orWarned(invocation, async () => {
     await recordAct({ events, clock: systemClock }, { reason: text('reason'), ...act }, commandActor(env));
+  });
+}
+
+async function orWarned({ out }: Invocation, record: () => Promise<void>): Promise<void> {
+  try {
+    await record();
   } catch (error) {
     out.warn(`done, but not in the audit: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -31,6 +31,30 @@ export function entriesOf(file: SopsFile): Entry[] {
   return entries;
 }
 
+/** The names of what differs between two states of a bundle; never a value. */
+export interface BundleChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export function changesBetween(before: readonly Entry[], after: readonly Entry[]): BundleChanges {
+  const [old, next] = [valuesByName(before), valuesByName(after)];
+  return {
+    added: [...next.keys()].filter((name) => !old.has(name)),
+    changed: [...next].filter(([name, value]) => old.has(name) && old.get(name) !== value).map(([name]) => name),
+    removed: [...old.keys()].filter((name) => !next.has(name)),
+  };
+}
+
+/** Several values may have one name: a key can hold the slash that leads into a group elsewhere. */
+function valuesByName(entries: readonly Entry[]): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const { name, type, leaf } of entries)
+    values.set(name, `${values.get(name) ?? ''}${type}:${Buffer.from(leaf.bytes).toString('base64')} `);
+  return values;
+}
+
 /** Throws 'no_such_secret' with the names that look alike. */
 export function entryNamed(file: SopsFile, name: string): Entry {
   const entries = entriesOf(file);

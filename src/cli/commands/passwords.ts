@@ -1,14 +1,16 @@
 import { basename } from 'node:path';
+import type { Act } from '../../core/event.ts';
 import { nameFault } from '../../secrets/bundle.ts';
 import { bundleVault } from '../../secrets/passwords/bundle-vault.ts';
 import { passwordKinds, type PasswordKind } from '../../secrets/passwords/password-kinds.ts';
 import type { PasswordTarget } from '../../secrets/passwords/password-server.ts';
-import { rotatePassword } from '../../secrets/passwords/rotate-password.ts';
+import { rotatePassword, type PasswordRotation } from '../../secrets/passwords/rotate-password.ts';
 import { bundlePath, lockedBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { secretFromStdin } from '../secret-input.ts';
 import { uninterrupted } from '../uninterrupted.ts';
+import { recordOutside } from '../workplace.ts';
 
 export async function passwordsRotate(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
@@ -24,19 +26,31 @@ export async function passwordsRotate(invocation: Invocation): Promise<number> {
     ? await secretFromStdin(invocation, 'the password that counts now')
     : null;
   const server = kind.server(target);
+  const bundle = bundlePath(invocation);
   const { resumed, remaining } = await uninterrupted(
     () => out.talk('One moment: the server and the bundle are brought to agree first.'),
-    () =>
-      lockedBundle(invocation, (file, save) =>
-        rotatePassword({ server, vault: bundleVault(file, save), secret, given, loginSecret, dryRun }),
-      ),
+    async () => {
+      const done: Act[] = [];
+      const onRotated: PasswordRotation['onRotated'] = ({ resumed: late }) => {
+        const detail = { kind: kindName, account: target.account, server: target.url.host, bundle, resumed: late };
+        done.push({ type: 'password.rotated', subject: secret, detail });
+      };
+      try {
+        return await lockedBundle(invocation, (file, save) =>
+          rotatePassword({ server, vault: bundleVault(file, save), secret, given, loginSecret, dryRun, onRotated }),
+        );
+      } finally {
+        // Also where it was rotated and the old password could not be ended.
+        for (const act of done) await recordOutside(invocation, act);
+      }
+    },
   );
   if (remaining !== null) out.warn(remaining);
   if (invocation.json)
     out.json({ kind: kindName, account: target.account, secret, resumed, remaining, dry_run: dryRun });
   else {
     const verb = resumed ? 'completed' : 'rotated';
-    const place = `${secret} in ${basename(bundlePath(invocation))}`;
+    const place = `${secret} in ${basename(bundle)}`;
     out.line(`${dryRun ? 'would have ' : ''}${verb}  the password of ${server.name}, ${place}`);
   }
   return EXIT.done;

@@ -2,51 +2,59 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { replaceText } from '../../secrets/bundle.ts';
+import { changesBetween, entriesOf, replaceText, type BundleChanges } from '../../secrets/bundle.ts';
 import { memoryFolder } from '../../secrets/memory-folder.ts';
-import { bundlePath, changeBundle } from '../bundle-place.ts';
+import { bundlePath, lockedBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused } from '../failure.ts';
 import { uninterrupted } from '../uninterrupted.ts';
+import { recordOutside } from '../workplace.ts';
 import type { SopsFile } from '../../secrets/sops/sops-file.ts';
 
 export async function secretsEdit(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
   const path = bundlePath(invocation);
+  const changes = await edited(path, invocation);
+  if (changes !== null && !dryRun)
+    await recordOutside(invocation, { type: 'bundle.edited', subject: path, detail: { ...changes } });
+  if (invocation.json) out.json({ file: path, changed: changes !== null, dry_run: dryRun });
+  else out.line(changes === null ? `unchanged  ${path}` : `${dryRun ? 'would change' : 'changed'}  ${path}`);
+  return EXIT.done;
+}
+
+async function edited(path: string, invocation: Invocation): Promise<BundleChanges | null> {
   const folder = memoryFolder(invocation.env);
   const clear = (): void => folder.remove();
   process.on('exit', clear);
   try {
-    let changed = false;
     // The editor gets Ctrl-C as well, and what it leaves is to be cleared up.
-    await uninterrupted(
+    return await uninterrupted(
       () => undefined,
       () =>
-        changeBundle(invocation, async (file) => {
-          changed = await editIn(join(folder.path, basename(path)), file, invocation);
-          return changed;
+        lockedBundle(invocation, async (file, save) => {
+          const changes = await editIn(join(folder.path, basename(path)), file, invocation);
+          if (changes !== null) save();
+          return changes;
         }),
     );
-    if (invocation.json) out.json({ file: path, changed, dry_run: dryRun });
-    else out.line(changed ? `${dryRun ? 'would change' : 'changed'}  ${path}` : `unchanged  ${path}`);
-    return EXIT.done;
   } finally {
     clear();
     process.removeListener('exit', clear);
   }
 }
 
-/** True when the text was changed. What cannot be kept is said, and at a terminal the editor opens again. */
-async function editIn(draft: string, file: SopsFile, invocation: Invocation): Promise<boolean> {
+/** Null when the text was left as it is. What cannot be kept is said, and at a terminal the editor opens again. */
+async function editIn(draft: string, file: SopsFile, invocation: Invocation): Promise<BundleChanges | null> {
   const before = file.plainText();
+  const entries = entriesOf(file);
   writeFileSync(draft, before, { mode: 0o600, flag: 'wx' });
   for (;;) {
     openEditor(draft, invocation);
     const text = readFileSync(draft, 'utf8');
-    if (text === before) return false;
+    if (text === before) return null;
     try {
       replaceText(file, text);
-      return true;
+      return changesBetween(entries, entriesOf(file));
     } catch (error) {
       if (!invocation.stdin.isTerminal || codeOf(error) === null) throw error;
       invocation.out.talk(`This cannot be kept: ${(error as Error).message}`);

@@ -12,6 +12,7 @@ import { newSopsFile } from '../../secrets/sops/sops-file.ts';
 import { bundlePath } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { recordOutside } from '../workplace.ts';
 
 /** Names under which secrets in the clear, or the key to them, are usually left lying about. */
 const neverCommitted = ['secrets.yaml', 'secrets.dec.yaml', '*.agekey', 'keys.txt'];
@@ -45,6 +46,7 @@ export async function secretsInit(invocation: Invocation): Promise<number> {
     if (rule === null) writeFileSync(rulesFile, rulesText(bundle, recipients), { mode: 0o644, flag: 'wx' });
     writeWhole(bundle, file.text(systemClock()));
     if (ignored.length > 0) ignore(join(folder, '.gitignore'), ignored);
+    await recordOutside(invocation, { type: 'bundle.begun', subject: bundle, detail: { recipients } });
   }
   if (root !== null && isIgnored(folder, basename(bundle)))
     out.warn(`git ignores ${basename(bundle)}; it is encrypted, and meant to be committed`);

@@ -9,6 +9,7 @@ import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';
 import { columns } from '../output.ts';
 import { textFromStdin } from '../secret-input.ts';
+import { recordOutside } from '../workplace.ts';
 
 /** 43 characters of 62 hold 256 bits. */
 const generatedLength = 43;
@@ -24,6 +25,12 @@ export async function secretsSet(invocation: Invocation): Promise<number> {
     outcome = setSecret(file, name, value, invocation.flag('in-clear'));
     return outcome !== 'same';
   });
+  if (outcome !== 'same' && !dryRun)
+    await recordOutside(invocation, {
+      type: 'secret.set',
+      subject: name,
+      detail: { bundle: bundlePath(invocation), outcome },
+    });
   if (invocation.json) out.json({ name, outcome, dry_run: dryRun });
   else out.line(outcome === 'same' ? `unchanged  ${name}` : `${dryRun ? 'would set' : outcome}  ${name}`);
   return EXIT.done;
@@ -63,6 +70,12 @@ export async function secretsRemove(invocation: Invocation): Promise<number> {
     removeSecret(file, name);
     return true;
   });
+  if (!dryRun)
+    await recordOutside(invocation, {
+      type: 'secret.removed',
+      subject: name,
+      detail: { bundle: bundlePath(invocation) },
+    });
   if (invocation.json) out.json({ name, removed: !dryRun, dry_run: dryRun });
   else out.line(`${dryRun ? 'would remove' : 'removed'}  ${name}`);
   return EXIT.done;
@@ -71,35 +84,46 @@ export async function secretsRemove(invocation: Invocation): Promise<number> {
 export async function secretsRotate(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
   const path = bundlePath(invocation);
-  return withLock(path, async () => {
-    const file = await readBundle(invocation);
-    if (file.otherHolders.length > 0)
-      throw refused(
-        `${basename(path)} is also encrypted for ${file.otherHolders.join(', ')}, for which no new key can be made here`,
-        'Use: sops rotate -i FILE',
-      );
-    const rule = creationRuleFor(path);
-    if (rule?.needsSops)
-      throw refused(
-        `the rule for ${basename(path)} in ${rule.file} names more than age keys, for which no new key can be made here`,
-        'Use: sops updatekeys FILE',
-      );
-    const recipients = rule?.recipients ?? file.recipients;
-    for (const recipient of recipients) {
-      const fault = recipientFault(recipient);
-      if (fault !== null) throw refused(`${recipient} in ${rule?.file ?? path}: ${fault}`);
-    }
-    const removed = file.recipients.filter((recipient) => !recipients.includes(recipient));
-    const added = recipients.filter((recipient) => !file.recipients.includes(recipient));
-    if (!dryRun) {
-      await file.rekey(recipients);
-      saveBundle(path, file);
-    }
-    if (invocation.json) out.json({ file: path, recipients, added, removed, dry_run: dryRun });
-    else
-      out.line(`${dryRun ? 'would encrypt' : 'encrypted'} anew  ${basename(path)}, opened by ${recipients.join(', ')}`);
-    if (removed.length > 0)
-      out.warn(`${removed.join(', ')} could read every secret until now; replace each of them where it is used`);
-    return EXIT.done;
-  });
+  const { recipients, added, removed } = await withLock(path, () => encryptAnew(invocation, path));
+  if (!dryRun)
+    await recordOutside(invocation, { type: 'bundle.rotated', subject: path, detail: { recipients, added, removed } });
+  if (invocation.json) out.json({ file: path, recipients, added, removed, dry_run: dryRun });
+  else
+    out.line(`${dryRun ? 'would encrypt' : 'encrypted'} anew  ${basename(path)}, opened by ${recipients.join(', ')}`);
+  if (removed.length > 0)
+    out.warn(`${removed.join(', ')} could read every secret until now; replace each of them where it is used`);
+  return EXIT.done;
+}
+
+interface Recipients {
+  readonly recipients: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+async function encryptAnew(invocation: Invocation, path: string): Promise<Recipients> {
+  const file = await readBundle(invocation);
+  if (file.otherHolders.length > 0)
+    throw refused(
+      `${basename(path)} is also encrypted for ${file.otherHolders.join(', ')}, for which no new key can be made here`,
+      'Use: sops rotate -i FILE',
+    );
+  const rule = creationRuleFor(path);
+  if (rule?.needsSops)
+    throw refused(
+      `the rule for ${basename(path)} in ${rule.file} names more than age keys, for which no new key can be made here`,
+      'Use: sops updatekeys FILE',
+    );
+  const recipients = rule?.recipients ?? file.recipients;
+  for (const recipient of recipients) {
+    const fault = recipientFault(recipient);
+    if (fault !== null) throw refused(`${recipient} in ${rule?.file ?? path}: ${fault}`);
+  }
+  const removed = file.recipients.filter((recipient) => !recipients.includes(recipient));
+  const added = recipients.filter((recipient) => !file.recipients.includes(recipient));
+  if (!invocation.dryRun) {
+    await file.rekey(recipients);
+    saveBundle(path, file);
+  }
+  return { recipients, added, removed };
 }

@@ -18,6 +18,8 @@ export interface PasswordRotation {
   /** The secret of another account that makes the change; null: the account changes its own. */
   readonly loginSecret: string | null;
   readonly dryRun: boolean;
+  /** Told when the new password counts and is in its place in the vault. What comes after that may still fail. */
+  readonly onRotated?: (how: Pick<PasswordRotated, 'resumed'>) => void;
 }
 
 export interface PasswordRotated {
@@ -48,6 +50,7 @@ export async function rotatePassword(rotation: PasswordRotation): Promise<Passwo
     // The one that counts as well, where it was only given: whatever happens, the vault has it.
     vault.write({ ...(current === null ? {} : { [secret]: current }), [pendingOf(secret)]: next });
     await change(rotation, session, next, current);
+    rotation.onRotated?.({ resumed: false });
     const remaining = await session.finish(next);
     if (current !== null) await mustBeDead(server, current);
     return { resumed: false, remaining };
@@ -143,6 +146,7 @@ async function complete(rotation: PasswordRotation, pending: string): Promise<Pa
   const session = await openSession(rotation, pending);
   try {
     vault.write({ [secret]: pending, [pendingOf(secret)]: null });
+    rotation.onRotated?.({ resumed: true });
     const remaining = await session.finish(pending);
     if (before !== null) await mustBeDead(server, before);
     return { resumed: true, remaining };
