@@ -29,8 +29,8 @@ export interface PasswordRotated {
   readonly remaining: string | null;
 }
 
-/** 43 characters of 62 hold 256 bits. */
-const length = 43;
+/** 43 characters of 62 hold 256 bits. What stands behind them adds none: rules about passwords ask for one of each kind. */
+const newPassword = (): string => `${randomBase62(43)}-Aa1`;
 
 /**
  * New password into the vault as pending, onto the server, tested by a login, and only then into its place. Broken off at any
@@ -39,14 +39,14 @@ const length = 43;
 export async function rotatePassword(rotation: PasswordRotation): Promise<PasswordRotated> {
   const { server, vault, secret, dryRun } = rotation;
   const pending = vault.read(pendingOf(secret));
-  const open = await server.accepts(randomBase62(length));
+  const open = await server.accepts(newPassword());
   if (pending !== null && !open && (await server.accepts(pending)))
     return dryRun ? { resumed: true, remaining: null } : complete(rotation, pending);
   const current = await currentPassword(rotation, open);
   if (dryRun) return { resumed: false, remaining: null };
   const session = await openSession(rotation, current);
   try {
-    const next = randomBase62(length);
+    const next = newPassword();
     // The one that counts as well, where it was only given: whatever happens, the vault has it.
     vault.write({ ...(current === null ? {} : { [secret]: current }), [pendingOf(secret)]: next });
     await change(rotation, session, next, current);
