@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
+import type { BucketSeconds, RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
 import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
 import type { RolledUp } from '../roll-up.ts';
 import type { Connection } from './connection.ts';
@@ -18,11 +18,9 @@ const measureUpsert = `INSERT INTO countersign_measures (bucket_seconds, start, 
     least = MIN(least, excluded.least), most = MAX(most, excluded.most)`;
 
 const within = 'WHERE bucket_seconds = ? AND start >= ? AND start < ?';
-export const rollupGroups = `SELECT bucket_seconds AS bucketSeconds, start, service, route, mode, outcome, reason, caller,
-  client_address AS clientAddress, count, first_seen AS firstSeen, last_seen AS lastSeen, request_id AS requestId
-  FROM countersign_rollups ${within}`;
-export const rollupMeasures = `SELECT bucket_seconds AS bucketSeconds, start, kind, name, slot, count, least, most
-  FROM countersign_measures ${within}`;
+export const rollupGroups = `SELECT start, service, route, mode, outcome, reason, caller, client_address, count, first_seen,
+  last_seen, request_id FROM countersign_rollups ${within}`;
+export const rollupMeasures = `SELECT start, kind, name, slot, count, least, most FROM countersign_measures ${within}`;
 export const oldestMinute = 'SELECT start FROM countersign_rollups WHERE bucket_seconds = 60 ORDER BY start LIMIT 1';
 
 const tables = ['countersign_rollups', 'countersign_measures'] as const;
@@ -71,9 +69,10 @@ export async function rollupsBetween(database: Database, asked: number, end: num
     for (let at = from; at < behind; at += steps) {
       const bounds = [bucketSeconds, at, Math.min(at + steps, behind)] as const;
       await step(() => {
-        for (const group of database.quick.all<RollupGroup>(rollupGroups, ...bounds)) groups.push({ ...group });
-        for (const measure of database.quick.all<RollupMeasure>(rollupMeasures, ...bounds))
-          measures.push({ ...measure });
+        for (const values of database.quick.arrays<GroupValues>(rollupGroups, ...bounds))
+          groups.push(groupOf(values, bucketSeconds));
+        for (const values of database.quick.arrays<MeasureValues>(rollupMeasures, ...bounds))
+          measures.push(measureOf(values, bucketSeconds));
       });
       await nextTurn();
     }
@@ -89,4 +88,55 @@ export async function pruneRollups(database: Database, now: number): Promise<voi
         await nextTurn();
     }
   }
+}
+
+/** In the order in which they are selected. */
+type GroupValues = readonly [
+  start: number,
+  service: string,
+  route: string,
+  mode: RollupGroup['mode'],
+  outcome: RollupGroup['outcome'],
+  reason: string,
+  caller: string,
+  clientAddress: string,
+  count: number,
+  firstSeen: number,
+  lastSeen: number,
+  requestId: string,
+];
+
+function groupOf(values: GroupValues, bucketSeconds: BucketSeconds): RollupGroup {
+  const [start, service, route, mode, outcome, reason, caller, clientAddress, count, firstSeen, lastSeen, requestId] =
+    values;
+  return {
+    bucketSeconds,
+    start,
+    service,
+    route,
+    mode,
+    outcome,
+    reason,
+    caller,
+    clientAddress,
+    count,
+    firstSeen,
+    lastSeen,
+    requestId,
+  };
+}
+
+type MeasureValues = readonly [
+  start: number,
+  kind: RollupMeasure['kind'],
+  name: string,
+  slot: number,
+  count: number,
+  least: number,
+  most: number,
+];
+
+function measureOf(values: MeasureValues, bucketSeconds: BucketSeconds): RollupMeasure {
+  const [start, kind, name, slot, count, least, most] = values;
+  return { bucketSeconds, start, kind, name, slot, count, least, most };
 }
