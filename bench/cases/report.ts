@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { report } from '../../src/audit/report.ts';
-import type { DecisionRow, Store } from '../../src/core/store.ts';
+import type { Store } from '../../src/core/store.ts';
 import { postgresStore } from '../../src/stores/postgres/store.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';
 import { startPostgres } from '../../test/fixtures/databases.ts';
 import { median, type Bench, type NamedCase } from '../measure.ts';
+import { recordDay } from '../recorded-day.ts';
 
 const decisions = 5_000_000;
 const day = 86_400;
-const batchRows = 5000;
 const runs = 7;
 
 /** `report` over a day of five million decisions, beside grouping the rows themselves. */
@@ -47,12 +47,7 @@ async function timed(bench: Bench, engine: string, store: Store): Promise<void> 
   await store.migrate();
   const end = Math.floor(Date.now() / 1000);
   const began = performance.now();
-  for (let start = 0; start < decisions; start += batchRows)
-    await store.decisions.append(
-      Array.from({ length: batchRows }, (_, index) =>
-        rowAt(start + index, end - day + ((start + index) / decisions) * day),
-      ),
-    );
+  await recordDay(store, decisions, end);
   bench.say(`${engine}: ${decisions} decisions recorded in ${((performance.now() - began) / 1000).toFixed(0)} s`);
   const period = { since: end - day, until: end + 1 };
   const samples: number[] = [];
@@ -82,29 +77,4 @@ async function groupingMillis(store: Store, { since, until }: { since: number; u
   } catch {
     return Number.POSITIVE_INFINITY;
   }
-}
-
-/** A stack of twelve services and forty callers; some of what they do would be denied, and strangers come from everywhere. */
-function rowAt(number: number, time: number): DecisionRow {
-  const stranger = number % 50 === 0;
-  const denied = stranger || number % 97 === 0;
-  return {
-    time,
-    outcome: denied ? 'would_deny' : 'allow',
-    reason: stranger ? 'missing_credentials' : denied ? 'timestamp_outside_window' : '',
-    note: denied ? 'as the operator reads it' : '',
-    mode: 'report',
-    service: `service-${number % 12}`,
-    route: ['/embed', '/query', '/models/:name', '*'][number % 4] ?? '*',
-    method: 'POST',
-    path: '/embed',
-    principal: stranger ? '' : `service:caller-${number % 40}`,
-    claimed: stranger ? `service:made-up-${number % 100_000}` : '',
-    scheme: stranger ? '' : 'service-signature',
-    credentialId: stranger ? '' : `key-${number % 40}`,
-    clientAddress: stranger ? `192.0.2.${number % 251}` : `10.0.0.${number % 40}`,
-    skewSeconds: stranger ? null : denied ? -400 : (number % 7) / 10,
-    durationMicros: 2 + (number % 31),
-    requestId: `request-${number}`,
-  };
 }
