@@ -27,7 +27,6 @@ export interface BuildOptions {
   /** Where relative paths begin. */
   readonly folder: string;
   readonly environment: Environment;
-  readonly schemes: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -95,7 +94,7 @@ function serviceOf(
   front: { publicUrl: string; secure: boolean },
   options: BuildOptions,
 ): ServiceConfig {
-  const { folder, environment, schemes } = options;
+  const { folder, environment } = options;
   const accepted = raw.accept ?? acceptedByDefault;
   const listen = raw.listen === undefined ? null : address(raw.listen);
   const rules = (raw.routes ?? []).map(ruleOf);
@@ -110,7 +109,7 @@ function serviceOf(
     hosts: raw.hosts ?? [],
     mount: raw.mount ?? null,
     // Asked in the order of SCHEMES, whatever order the file has.
-    accept: SCHEMES.filter((scheme) => accepted.includes(scheme) && schemes.includes(scheme)),
+    accept: SCHEMES.filter((scheme) => accepted.includes(scheme)),
     authorization: raw.authorization ?? 'ours',
     passCredential: raw.passCredential ?? false,
     upstreamKey: raw.upstreamKey

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Keyring, TokenLookup } from '../core/credential.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Scheme } from '../core/scheme.ts';
-import type { LimitStore, Store } from '../core/store.ts';
+import type { LimitStore } from '../core/store.ts';
 import { addressesPolicy } from '../policies/addresses/index.ts';
 import { originsPolicy } from '../policies/origins/index.ts';
 import { ratePolicy } from '../policies/rate/index.ts';
@@ -15,13 +15,7 @@ import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signat
 import { oauth, type TokenIssuer } from '../schemes/oauth/index.ts';
 import { serviceSignature } from '../schemes/service-signature/index.ts';
 import { sessionToken } from '../schemes/session-token/index.ts';
-import { memoryStore } from '../stores/memory/store.ts';
-import { postgresStore } from '../stores/postgres/store.ts';
-import { redisStore } from '../stores/redis/store.ts';
-import { sqliteStore } from '../stores/sqlite/store.ts';
-import { supabaseStore } from '../stores/supabase/store.ts';
-import type { Environment } from './env.ts';
-import { SCHEMES, type SchemeName, type ServiceConfig, type StoreConfig } from './config.ts';
+import { SCHEMES, type SchemeName, type ServiceConfig } from './config.ts';
 
 /** What a scheme may be built from; each takes what it needs. */
 export interface SchemeParts {
@@ -44,14 +38,9 @@ export interface PolicyParts {
 }
 
 type SchemeMaker = (parts: SchemeParts) => Scheme;
-/** What only the environment says. */
-type StoreSecrets = Pick<Environment, 'supabaseKey'>;
-type StoreMakers = {
-  readonly [K in StoreConfig['kind']]: (config: Extract<StoreConfig, { kind: K }>, secrets: StoreSecrets) => Store;
-};
 
-/** One line per scheme; a name of SCHEMES without one is a scheme that this build does not have. */
-const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
+/** One line per scheme. */
+const schemes: Readonly<Record<SchemeName, SchemeMaker>> = {
   'http-signature': ({ keyring, clock, nonceOnce, service }) =>
     httpSignature({
       keys: keyring,
@@ -85,15 +74,6 @@ const schemes: Readonly<Partial<Record<SchemeName, SchemeMaker>>> = {
     clientCertificate({ ...certificates, clock, authorization: service.authorization }),
 };
 
-/** One line per store. */
-export const stores: StoreMakers = {
-  memory: () => memoryStore(),
-  sqlite: ({ file }) => sqliteStore({ file }),
-  postgres: ({ url }) => postgresStore({ url }),
-  redis: ({ url }) => redisStore({ url }),
-  supabase: ({ url }, { supabaseKey }) => supabaseStore({ url, key: supabaseKey ?? '' }),
-};
-
 /** One line per policy, in the order in which they are asked: what costs least and tells most comes first. */
 const rules: readonly (() => Policy)[] = [originsPolicy, routesPolicy, addressesPolicy, scopesPolicy];
 
@@ -104,12 +84,9 @@ const beyondRules: readonly ((parts: PolicyParts) => Policy)[] = [
   () => toolsPolicy(),
 ];
 
-/** The schemes of this build, in the order in which they are asked. */
-export const builtSchemes: readonly SchemeName[] = SCHEMES.filter((name) => schemes[name] !== undefined);
-
-/** Those of `names` that this build has, in the order in which they are asked. */
+/** Those of `names`, in the order in which they are asked. */
 export function schemesFor(names: readonly SchemeName[], parts: SchemeParts): Scheme[] {
-  return SCHEMES.filter((name) => names.includes(name)).flatMap((name) => schemes[name]?.(parts) ?? []);
+  return SCHEMES.filter((name) => names.includes(name)).map((name) => schemes[name](parts));
 }
 
 export function policies(parts: PolicyParts): Policy[] {

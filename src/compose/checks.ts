@@ -1,4 +1,4 @@
-import { RESERVED_SEGMENTS, SCHEMES, type ListenAddress } from './config.ts';
+import { RESERVED_SEGMENTS, type ListenAddress } from './config.ts';
 import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Place } from './place.ts';
@@ -14,8 +14,6 @@ import { checkTls } from './tls-checks.ts';
 
 export interface CheckOptions {
   readonly files: FileChecks;
-  /** Names of the schemes that this build has. */
-  readonly schemes: readonly string[];
   /** Callers that have a key; 'unchecked' when every caller is to be taken for known. */
   readonly keyHolders: ReadonlySet<string> | 'unchecked';
 }
@@ -45,7 +43,6 @@ export function findings(root: Place, options: CheckOptions): Findings {
   for (const [name, service] of names) {
     checkUpstream(service.get('upstream'), listeners, found);
     checkCommand(name, service, options.files, found);
-    checkAccept(service, options, found);
     checkServiceFiles(service, options, found);
     found.faults.push(...routeFaults(service, callers), ...mcpFaults(service, callers));
   }
@@ -167,17 +164,6 @@ function upstreamFault(text: string, listeners: readonly ListenAddress[]): [mess
       'write the address of the service, or let Countersign listen elsewhere',
     ];
   return null;
-}
-
-function checkAccept(service: Place, options: CheckOptions, found: Findings): void {
-  const accept = service.get('accept');
-  const named = accept.items().flatMap((place) => (place.text === null ? [] : [place]));
-  for (const place of named) {
-    const known: readonly string[] = SCHEMES;
-    if (options.schemes.includes(place.text ?? '') || !known.includes(place.text ?? '')) continue;
-    const hint = `leave it out; this build has ${options.schemes.join(', ')}`;
-    found.faults.push(place.fault(`the scheme ${place.text} is not part of this build`, hint));
-  }
 }
 
 function checkServiceFiles(service: Place, options: CheckOptions, found: Findings): void {

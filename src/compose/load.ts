@@ -2,7 +2,6 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { sha256Hex } from '../crypto/digest.ts';
 import { builtConfig } from './build.ts';
-import { builtSchemes } from './catalogue.ts';
 import { findings } from './checks.ts';
 import type { StackConfig } from './config.ts';
 import { fileBytesMax, sourceDocument } from './document.ts';
@@ -36,7 +35,7 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
   const environmentFaults = [...fromEnvironment];
   if (root.get('store').value === undefined) environmentFaults.push(...storeFaults);
   const wrongForm = schemaFaults(source);
-  const found = findings(root, { files: fileChecks(folder), schemes: builtSchemes, keyHolders });
+  const found = findings(root, { files: fileChecks(folder), keyHolders });
   const faults = [...environmentFaults, ...wrongForm, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
   return builtConfig(configSchema.parse(source.value), {
@@ -44,7 +43,6 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
     digest: sha256Hex(text),
     folder,
     environment,
-    schemes: builtSchemes,
     warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
   });
 }

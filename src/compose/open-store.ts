@@ -1,8 +1,26 @@
 import { StoreError, type Store } from '../core/store.ts';
-import { stores } from './catalogue.ts';
 import type { StoreConfig } from './config.ts';
-import { variables, type Env } from './env.ts';
+import { variables, type Env, type Environment } from './env.ts';
 import { ConfigError, environmentFault } from './faults.ts';
+
+/** What only the environment says. */
+type StoreSecrets = Pick<Environment, 'supabaseKey'>;
+type StoreMakers = {
+  readonly [K in StoreConfig['kind']]: (
+    config: Extract<StoreConfig, { kind: K }>,
+    secrets: StoreSecrets,
+  ) => Promise<Store>;
+};
+
+/** One line per store. Loaded when it is opened: a command waits for the client of no other engine. */
+export const stores: StoreMakers = {
+  memory: async () => (await import('../stores/memory/store.ts')).memoryStore(),
+  sqlite: async ({ file }) => (await import('../stores/sqlite/store.ts')).sqliteStore({ file }),
+  postgres: async ({ url }) => (await import('../stores/postgres/store.ts')).postgresStore({ url }),
+  redis: async ({ url }) => (await import('../stores/redis/store.ts')).redisStore({ url }),
+  supabase: async ({ url }, { supabaseKey }) =>
+    (await import('../stores/supabase/store.ts')).supabaseStore({ url, key: supabaseKey ?? '' }),
+};
 
 /**
  * For whoever only works with a store: makes the schema where nothing is yet, and rejects with `schema_outdated` where that would
@@ -32,6 +50,6 @@ export async function openStore(config: StoreConfig, env: Env): Promise<Store> {
     faults.push(environmentFault('SUPABASE_KEY is not set', 'give the secret (service_role) key of the project'));
   if (faults.length > 0) throw new ConfigError(null, faults);
   // Each maker takes the configuration of its own kind, which is what its name selects.
-  const make = stores[config.kind] as (config: StoreConfig, secrets: { supabaseKey: string | null }) => Store;
+  const make = stores[config.kind] as (config: StoreConfig, secrets: StoreSecrets) => Promise<Store>;
   return make(config, { supabaseKey });
 }

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 /** Strings of this name and a service's id hold that service's HMAC secret, in the clear: deployed verifiers read them. */
 export const serviceKeyPrefix = 'service:key:';
@@ -15,7 +15,9 @@ const retryMillisMax = 5000;
  * Not connected yet. Makes itself anew from then on, with growing and random pauses, unless it is for one piece of work. Every
  * command ends in bounded time.
  */
-export function connectRedis(url: string, patienceMillis: number, forOne = false): RedisConnection {
+export async function connectRedis(url: string, patienceMillis: number, forOne = false): Promise<RedisConnection> {
+  // Loaded where it is needed: most commands speak to no Redis.
+  const { Redis } = await import('ioredis');
   let last: string | null = null;
   const client = new Redis(url, {
     lazyConnect: true,

@@ -44,6 +44,7 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
   let warnings: readonly string[] = [];
   let changed: () => void = () => undefined;
 
+  let state: 'new' | 'started' | 'closed' = 'new';
   let reader: RedisConnection | null = null;
   let listener: Redis | null = null;
   let listening = false;
@@ -53,6 +54,8 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
   let everything = false;
   const wanted = new Set<string>();
   let working = false;
+
+  const closed = (): boolean => state === 'closed';
 
   async function want(what: string | 'everything'): Promise<void> {
     if (what === 'everything') everything = true;
@@ -124,8 +127,7 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
     if (signature(keys, warnings) !== before) changed();
   }
 
-  function listen(): void {
-    const { client, faultOf } = connectRedis(url, patienceMillis);
+  function listen({ client, faultOf }: RedisConnection): void {
     listener = client;
     client.on('message', (_channel, text: string) => {
       // What was changed at once is told at once, and an empty text when the database was emptied.
@@ -156,11 +158,15 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
   return {
     name,
     async start(onChange) {
-      if (reader !== null) return;
-      reader = connectRedis(url, patienceMillis);
+      if (state !== 'new') return;
+      state = 'started';
+      const [first, second] = await Promise.all([connectRedis(url, patienceMillis), connectRedis(url, patienceMillis)]);
+      if (closed()) return;
+      reader = first;
       await want('everything');
+      if (closed()) return;
       changed = onChange;
-      listen();
+      listen(second);
       timer = setInterval(look, pollMillis);
       timer.unref();
     },
@@ -172,6 +178,7 @@ export function redisKeys(options: RedisKeysOptions): KeySource {
     warnings: () => warnings,
     unread: () => (unread ? trouble : null),
     close() {
+      state = 'closed';
       clearInterval(timer);
       reader?.client.disconnect();
       listener?.disconnect();

@@ -25,7 +25,7 @@ export function redisTarget({ url, service, patienceMillis = 2500 }: RedisTarget
   const place = `${name} in Redis at ${redisPlace(url)}`;
 
   async function ask<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-    const { client, faultOf } = connectRedis(url, patienceMillis, true);
+    const { client, faultOf } = await connectRedis(url, patienceMillis, true);
     try {
       await client.connect();
       return await work(client);
