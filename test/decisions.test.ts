@@ -183,7 +183,7 @@ interface Question {
 function forwardAuth(question: (message: Sent, host: string) => Question): Form {
   return async (place, send) => {
     const stack = await stackAt(place);
-    const authority = createAuthority(stack);
+    const authority = await createAuthority(stack);
     const server = frontServer(
       (req, res) => authority.handle(req, res),
       (req, socket) => authority.upgrade(req, socket),

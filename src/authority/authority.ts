@@ -17,7 +17,7 @@ import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
 import { liveEndpoint } from './live.ts';
 import { mcpEndpoint } from './mcp.ts';
 import { operatorLogin } from './oauth/login.ts';
-import { oauthServer, type OauthServerOptions } from './oauth/oauth-server.ts';
+import type { OauthServerOptions } from './oauth/oauth-server.ts';
 import { operatorsOf, type OperatorsOptions } from './operators.ts';
 import { probes } from './probe-endpoints.ts';
 import { refusalReply, send, success, type Reply } from './reply.ts';
@@ -56,15 +56,20 @@ export function isReserved(path: string): boolean {
   return isReservedSegment(path.slice(1, slash === -1 ? path.length : slash));
 }
 
-export function createAuthority(stack: Stack, options: AuthorityOptions = {}): Authority {
+export async function createAuthority(stack: Stack, options: AuthorityOptions = {}): Promise<Authority> {
   const mcp = mcpEndpoint(stack);
   const keys = keyEndpoints(stack);
   const open = router(endpoints(stack, keys, (exchange) => mcp.handle(exchange)));
   const server = stack.config.oauth?.server ?? null;
   const known = operatorsOf(stack, options.operators);
   const external = externalLogin(stack, known);
+  // The authorization server's library is a third of a start: loaded only where there is to be one.
   const oauth =
-    server && oauthServer(stack, server, { login: operatorLogin(stack, known, external), ...options.oauth });
+    server &&
+    (await import('./oauth/oauth-server.ts')).oauthServer(stack, server, {
+      login: operatorLogin(stack, known, external),
+      ...options.oauth,
+    });
   const live = liveEndpoint(stack, known);
   const operators = router({
     ...adminEndpoints(stack, known),

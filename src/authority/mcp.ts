@@ -1,11 +1,9 @@
-import { toNodeHandler } from '@modelcontextprotocol/node';
-import { createMcpHandler, type AuthInfo } from '@modelcontextprotocol/server';
 import type { Stack } from '../compose/stack.ts';
 import { bodyJson } from './body.ts';
-import { ADMIN_TOKENS, callerWith, type Caller } from './caller.ts';
+import { ADMIN_TOKENS, callerWith } from './caller.ts';
 import type { Exchange } from './exchange.ts';
 import { mcpHostFault } from './host-check.ts';
-import { mcpServer } from './mcp-tools.ts';
+import type { McpAnswer } from './mcp-answer.ts';
 import { COMMON_HEADERS, DEV_HEADER, refusalReply, type Reply } from './reply.ts';
 import { isRefused, refused } from './refused.ts';
 
@@ -14,34 +12,13 @@ export interface McpEndpoint {
   close(): Promise<void>;
 }
 
-interface Visit {
-  readonly caller: Caller;
-  readonly clientAddress: string;
-}
-
 /**
- * Stateless in both protocol eras: every request proves itself, and nothing is kept between two of them. The SDK sees a
- * request only after its caller, its origin and the size of its body were judged.
+ * Every request proves itself. The SDK sees one only after its caller, its origin and the size of its body were judged, and is
+ * loaded for the first of them: it would be a fifth of every server's start, and most are never asked.
  */
 export function mcpEndpoint(stack: Stack): McpEndpoint {
-  // The SDK hands the object on as it is, so who is asking needs no place inside it.
-  const visits = new WeakMap<AuthInfo, Visit>();
-  const handler = createMcpHandler(
-    ({ authInfo }) => {
-      const visit = authInfo && visits.get(authInfo);
-      if (!visit) throw new Error('an MCP request without a caller');
-      return mcpServer(stack, visit.caller, visit.clientAddress);
-    },
-    { legacy: 'stateless', maxSubscriptions: 16 },
-  );
-  const nodeHandler = toNodeHandler({
-    async fetch(message, options) {
-      const response = await handler.fetch(message, options);
-      // The SDK says no-cache for its streams, but a token may be in this one.
-      response.headers.set('cache-control', 'no-store, no-transform');
-      return response;
-    },
-  });
+  let loaded: Promise<McpAnswer> | null = null;
+  const load = async (): Promise<McpAnswer> => (await import('./mcp-answer.ts')).mcpAnswer(stack);
 
   return {
     async handle(exchange) {
@@ -51,6 +28,7 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
       if (isRefused(asker)) return refusalReply(asker);
       const body = await bodyJson(exchange.req, exchange.res);
       if (!body.ok) return refusalReply(refused(body.reason, body.words));
+      const { answer } = await (loaded ??= load());
       // Judged anew: the body may have taken its time, and whoever was revoked meanwhile calls nothing more.
       const caller = await callerWith(exchange, ADMIN_TOKENS);
       if (isRefused(caller)) return refusalReply(caller);
@@ -60,15 +38,13 @@ export function mcpEndpoint(stack: Stack): McpEndpoint {
           refused('bad_request', 'send one JSON-RPC message; batches are not part of the protocol any more'),
         );
       const { req, res, request } = exchange;
-      const authInfo: AuthInfo = { token: '', clientId: caller.principal.id, scopes: [...caller.principal.scopes] };
-      visits.set(authInfo, { caller, clientAddress: request.remoteAddress });
       for (const [name, value] of Object.entries(COMMON_HEADERS)) res.setHeader(name, value);
       if (stack.devMode) res.setHeader(DEV_HEADER, 'unauthenticated');
       const untrack = caller.isAdmin ? () => {} : stack.liveness.track(caller.principal, () => res.destroy());
       res.on('close', untrack);
-      await nodeHandler(Object.assign(req, { auth: authInfo }), res, body.value);
+      await answer(req, res, body.value, { caller, clientAddress: request.remoteAddress });
       return null;
     },
-    close: () => handler.close(),
+    close: async () => (await loaded)?.close(),
   };
 }

@@ -41,7 +41,7 @@ export async function startServer(
     keeper: aside ?? undefined,
   });
   const gateway = createGateway(stack);
-  const authority = createAuthority(stack);
+  const authority = await createAuthority(stack);
   const closeRest = async (): Promise<void> => {
     await gateway.close();
     await authority.close();

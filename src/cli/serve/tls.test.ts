@@ -93,7 +93,7 @@ async function place(
     warn: (text) => told.push(text),
   });
   const gateway = createGateway(stack);
-  const endpoints = createAuthority(stack);
+  const endpoints = await createAuthority(stack);
   const doors = await openDoors(stack, gateway, endpoints);
   t.after(async () => {
     await gateway.close();
