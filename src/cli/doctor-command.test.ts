@@ -1,7 +1,7 @@
 /** The stack of examples/ai-stack-before: every planted fault is found, and what is printed is enough to mend it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -79,9 +79,8 @@ async function stackBefore(t: TestContext) {
     cpSync(join(before, name), join(folder, name), { recursive: true });
   }
   chmodSync(join(folder, '.env'), 0o644);
-  writeFileSync(join(folder, '.gitignore'), '.countersign/\n');
   git(folder, 'init', '--quiet');
-  git(folder, 'add', '.');
+  git(folder, 'add', '.', ':!.countersign');
   git(folder, 'commit', '--quiet', '-m', 'the stack');
   const keys = mkdtempSync(join(tmpdir(), 'countersign-age-'));
   t.after(() => rmSync(keys, { recursive: true, force: true }));
@@ -133,6 +132,7 @@ test('every planted fault is found with its line, and following what is printed 
   const others = [...left].map(({ check, place }) => `${check} ${place.replace(/:.*/, '')}`);
   assert.deepEqual([...new Set(others)].toSorted(), [
     'no-bundle ' + folder,
+    'not-ignored-by-git .countersign/',
     'open-file .env',
     'open-file docker-compose.yml',
     'open-file grafana/grafana.ini',
@@ -179,4 +179,28 @@ test('every planted fault is found with its line, and following what is printed 
     upstream.requests.filter(({ url }) => !url.startsWith('/.well-known/')),
     [],
   );
+});
+
+test("Countersign's own state in a repository is found, whether it is about to be committed or was", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-state-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const found = async () => {
+    const { findings } = JSON.parse((await cliHere(['doctor', '--output', 'json'], { cwd: folder })).stdout) as {
+      findings: Found[];
+    };
+    return findings.map(({ check, place }) => `${check} ${place}`);
+  };
+  git(folder, 'init', '--quiet');
+  mkdirSync(join(folder, '.countersign'), { mode: 0o700 });
+  writeFileSync(join(folder, '.countersign/master.key'), `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+  assert.deepEqual(await found(), ['not-ignored-by-git .countersign/']);
+  git(folder, 'add', '.');
+  assert.deepEqual(await found(), ['tracked-by-git .countersign/']);
+  const { stdout } = await cliHere(['doctor'], { cwd: folder });
+  await follow(stdout, folder, {});
+  assert.deepEqual(await found(), []);
+  rmSync(join(folder, '.gitignore'));
+  await cliHere(['doctor', '--fix'], { cwd: folder });
+  assert.equal(readFileSync(join(folder, '.gitignore'), 'utf8'), '/.countersign/\n');
+  assert.deepEqual(await found(), []);
 });

@@ -97,7 +97,7 @@ test('in a repository the key must lie outside, and what is never to be committe
   assert.match(begun.stderr, /git ignores secrets\.sops\.yaml/);
   assert.equal(
     readFileSync(join(folder, '.gitignore'), 'utf8'),
-    '*.sops.yaml\nkeys.txt\nsecrets.yaml\nsecrets.dec.yaml\n*.agekey\n',
+    '*.sops.yaml\nkeys.txt\nsecrets.yaml\nsecrets.dec.yaml\n*.agekey\n.countersign/\n',
   );
   await done(['secrets', 'list']);
 });

@@ -56,8 +56,10 @@ async function editIn(draft: string, file: SopsFile, invocation: Invocation): Pr
       replaceText(file, text);
       return changesBetween(entries, entriesOf(file));
     } catch (error) {
-      if (!invocation.stdin.isTerminal || codeOf(error) === null) throw error;
-      invocation.out.talk(`This cannot be kept: ${(error as Error).message}`);
+      if (codeOf(error) === null) throw error;
+      const fault = `${basename(draft)} cannot be kept: ${(error as Error).message}`;
+      if (!invocation.stdin.isTerminal) throw refused(`${fault}; nothing was changed`);
+      invocation.out.talk(fault);
       await anotherTry();
     }
   }

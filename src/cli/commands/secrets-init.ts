@@ -14,8 +14,8 @@ import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { recordOutside } from '../workplace.ts';
 
-/** Names under which secrets in the clear, or the key to them, are usually left lying about. */
-const neverCommitted = ['secrets.yaml', 'secrets.dec.yaml', '*.agekey', 'keys.txt'];
+/** Names under which secrets in the clear, or the key to them, are usually left lying about; and our own state. */
+const neverCommitted = ['secrets.yaml', 'secrets.dec.yaml', '*.agekey', 'keys.txt', '.countersign/'];
 
 /** Nothing that exists is overwritten. */
 export async function secretsInit(invocation: Invocation): Promise<number> {

@@ -1,4 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { quoted, type SecretSeen } from './check-settings.ts';
 import { findingId, repair, type Finding } from './finding.ts';
@@ -16,14 +18,27 @@ export function isRepository(folder: string): boolean {
   return git(folder, ['rev-parse', '--is-inside-work-tree'])?.trim() === 'true';
 }
 
-/** Files full of secrets that a commit would take along, or has. */
+/** Files full of secrets, and Countersign's own state, that a commit would take along, or has. */
 export function checkTracked(folder: string, secrets: readonly SecretSeen[]): Finding[] {
   const tracked = new Set((git(folder, ['ls-files', '-z']) ?? '').split('\0'));
   const files = [...new Set(secrets.map(({ file }) => file))].filter(isEnvFile);
-  return files.flatMap((file) => {
+  const found = files.flatMap((file) => {
     if (tracked.has(file)) return [trackedFile(file)];
-    return git(folder, ['check-ignore', '--', file]) === null ? [unignoredFile(file)] : [];
+    return isIgnored(folder, file) ? [] : [unignoredFile(file)];
   });
+  return [...found, ...checkState(folder, tracked)];
+}
+
+/** The master key lies in it, beside what it opens. */
+function checkState(folder: string, tracked: ReadonlySet<string>): Finding[] {
+  if ([...tracked].some((file) => file.startsWith(state))) return [trackedState];
+  return existsSync(join(folder, state)) && !isIgnored(folder, state) ? [unignoredState] : [];
+}
+
+const state = '.countersign/';
+
+function isIgnored(folder: string, file: string): boolean {
+  return git(folder, ['check-ignore', '--', file]) !== null;
 }
 
 function trackedFile(file: string): Finding {
@@ -47,6 +62,27 @@ function unignoredFile(file: string): Finding {
     repair: repair({ commands: [ignoreCommand(file)], fix: { kind: 'ignore', file } }),
   };
 }
+
+const trackedState: Finding = {
+  check: 'tracked-by-git',
+  place: state,
+  severity: 'high',
+  what: "Countersign's state is tracked by git",
+  why: 'Everybody with a copy of the repository has the store and the master key that opens what is sealed in it.',
+  repair: repair({
+    commands: [`git rm -r --cached --quiet -- ${state}`, ignoreCommand(state)],
+    words: 'What was committed stays known: replace the HMAC secrets of the store, too.',
+  }),
+};
+
+const unignoredState: Finding = {
+  check: 'not-ignored-by-git',
+  place: state,
+  severity: 'medium',
+  what: "Countersign's state is not ignored by git",
+  why: 'The next `git add .` commits it, and the master key with it.',
+  repair: repair({ commands: [ignoreCommand(state)], fix: { kind: 'ignore', file: state } }),
+};
 
 function ignoreCommand(file: string): string {
   return `echo ${quoted(`/${file}`)} >> .gitignore`;
