@@ -30,13 +30,16 @@ const pendingMax = 1_048_576;
 const judgedEveryTicks = 5;
 
 /**
- * What is decided, told as it happens. The store is read once a second for all who listen, so that what other replicas
- * decide is in it; while nobody listens nothing is read.
+ * What is decided, and that something was changed, told as it happens. The store is read once a second for all who listen, so that
+ * what other replicas do is in it; while nobody listens nothing is read.
  */
 export function liveEndpoint(stack: Stack, operators: Operators): Live {
   const listeners = new Set<Listener>();
   let timer: NodeJS.Timeout | null = null;
+  /** What was told last; null: nobody listened until now. */
   let after: number | null = null;
+  let change: number | null = null;
+  let rampSeen: string | null = null;
   let ticks = 0;
   let closed = false;
 
@@ -50,18 +53,18 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     try {
       ticks += 1;
       if (ticks % judgedEveryTicks === 0) await judge();
-      tell(await news());
+      tell((await decided()) + (await changed()) + ramped());
     } catch {
       // The store is away: the stream says nothing new until it is back.
       tell(': idle\n\n');
     } finally {
       timer = null;
-      if (listeners.size === 0) after = null;
+      if (listeners.size === 0) after = change = rampSeen = null;
       later();
     }
   }
 
-  async function news(): Promise<string> {
+  async function decided(): Promise<string> {
     await stack.audit.flush();
     const { decisions } = stack.store;
     if (after === null) {
@@ -76,7 +79,22 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     const counts = noCounts();
     for (const { outcome } of rows) counts[outcome] += 1;
     const data = { ...counts, partial, decisions: rows.slice(-shownMax).map(decisionLine) };
-    return `event: decisions\ndata: ${JSON.stringify(data)}\n\n`;
+    return eventText('decisions', data);
+  }
+
+  /** Who asks for what is behind the last number that it has misses nothing, however much came at once. */
+  async function changed(): Promise<string> {
+    const newest = (await stack.store.events.head('events'))?.sequence ?? 0;
+    const known = change ?? newest;
+    change = newest;
+    return newest === known ? '' : eventText('changes', { sequence: newest });
+  }
+
+  function ramped(): string {
+    const now = JSON.stringify(stack.ramp.state());
+    const known = rampSeen ?? now;
+    rampSeen = now;
+    return now === known ? '' : eventText('ramp', {});
   }
 
   async function judge(): Promise<void> {
@@ -128,4 +146,8 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
       for (const listener of listeners) end(listener);
     },
   };
+}
+
+function eventText(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -334,6 +334,22 @@ test('the admin token goes on serving scripts, opens no session and needs no con
   assert.equal((await ask('/session')).status, 401);
 });
 
+test('that something was changed is told to whoever listens', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
+  const answer = await fetch(`${adminOrigin}/admin/api/live`, { headers: bearer(adminToken) });
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of answer.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array);
+    if (text.endsWith(': idle\n\n') && !text.includes('event:'))
+      await stack.trail.record({ type: 'mode.set', subject: 'echo' });
+    if (text.includes('event: changes')) break;
+  }
+  const [newest] = await stack.store.events.list('events', { limit: 1 });
+  assert.match(text, new RegExp(`event: changes\\ndata: \\{"sequence":${newest?.sequence}\\}\\n\\n`));
+  assert.doesNotMatch(text, /event: (?:ramp|decisions)/, 'nothing else happened');
+});
+
 test('what is decided is told to whoever listens, until the session is over', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
   const page = await loggedIn(stack, adminOrigin, 'ana');
