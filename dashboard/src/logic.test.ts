@@ -61,6 +61,19 @@ test('server-sent events are the same in whatever pieces they come', async () =>
   assert.deepEqual(await read([text]), whole, 'and does not stand before the next stream');
 });
 
+test('a stream whose event cannot be taken is ended, and not left open', async () => {
+  const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (stream) => stream.enqueue(new TextEncoder().encode('event: decisions\ndata: {\n\n')),
+    cancel: () => cancel(),
+  });
+  await assert.rejects(
+    readEvents(endless, ({ data }) => void JSON.parse(data)),
+    SyntaxError,
+  );
+  await cancelled;
+});
+
 const call = (caller: string, service: string, allow: number): Call => ({
   caller,
   service,
