@@ -11,6 +11,9 @@ export const seconds = signal<readonly Second[]>([]);
 /** Since when nothing has been heard, epoch milliseconds; null while it flows. */
 export const staleSince = signal<number | null>(null);
 
+/** Counts how often there was something new of a kind; pages ask for it then. Whoever was away asks for all once more. */
+export const news = { decisions: signal(0), changes: signal(0), ramp: signal(0) };
+
 const silentMillis = 5000;
 const retryMillis = 2000;
 const nothing: Counts = { allow: 0, deny: 0, would_deny: 0, public: 0 };
@@ -27,13 +30,17 @@ export function listen(): () => void {
     staleSince.value = null;
     if (event === 'decisions' || event === 'comment')
       push(event === 'comment' ? nothing : (JSON.parse(data) as Counts));
+    if (event === 'decisions' || event === 'changes' || event === 'ramp') news[event].value += 1;
   };
   void (async () => {
     while (!abort.signal.aborted) {
       try {
         const response = await fetch('/admin/api/live', { signal: abort.signal, cache: 'no-store' });
         if (response.status === 401) session.value = null;
-        if (response.ok && response.body) await readEvents(response.body, take);
+        if (response.ok && response.body) {
+          for (const each of Object.values(news)) each.value += 1;
+          await readEvents(response.body, take);
+        }
       } catch {
         // Shown as stale; the next try follows.
       }

@@ -1,3 +1,4 @@
+import type { Signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, ask } from './api.ts';
 
@@ -10,13 +11,11 @@ export interface Resource<T> {
   reload(): void;
 }
 
-/** Asks again every so often while the page is looked at. */
-export function useResource<T>(path: string, everyMillis = 10_000): Resource<T> {
+/** Asks again every so often while the page is looked at, and at once when there is news. */
+export function useResource<T>(path: string, everyMillis = 10_000, news?: Signal<number>): Resource<T> {
   const [state, setState] = useState<{ path: string; data: T | null; error: string | null; at: number | null }>({
+    ...unread,
     path,
-    data: null,
-    error: null,
-    at: null,
   });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -27,17 +26,90 @@ export function useResource<T>(path: string, everyMillis = 10_000): Resource<T> 
         if (!abort.signal.aborted) setState({ path, data, error: null, at: Date.now() });
       } catch (error) {
         if (abort.signal.aborted) return;
-        const words = error instanceof ApiError ? error.message : String(error);
-        setState((before) => ({ ...(before.path === path ? before : { data: null, at: null }), path, error: words }));
+        setState((before) => ({ ...(before.path === path ? before : unread), path, error: wordsFor(error) }));
       }
     };
     void load();
     const timer = setInterval(() => document.visibilityState === 'visible' && void load(), everyMillis);
+    const stop = news && onNews(news, load);
     return () => {
       abort.abort();
       clearInterval(timer);
+      stop?.();
     };
-  }, [path, everyMillis, turn]);
-  const current = state.path === path ? state : { data: null, error: null, at: null };
+  }, [path, everyMillis, turn, news]);
+  const current = state.path === path ? state : unread;
   return { data: current.data, error: current.error, at: current.at, reload: () => setTurn((before) => before + 1) };
+}
+
+const tailRows = 200;
+const readMax = 1000;
+
+/**
+ * The newest rows of a list that grows at its end: with news, what came behind the last one that is known is asked for. `path` has
+ * a query; the answer has the list under `name`.
+ */
+export function useTail<T extends { readonly sequence: number }>(
+  path: string,
+  name: string,
+  news: Signal<number> | null,
+): Resource<readonly T[]> {
+  const [state, setState] = useState<Omit<Resource<readonly T[]>, 'reload'> & { path: string }>({ ...unread, path });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const abort = new AbortController();
+    let rows: readonly T[] = [];
+    let busy = false;
+    let again = false;
+    const read = async (): Promise<void> => {
+      const last = rows.at(-1)?.sequence;
+      const page = last === undefined ? `limit=${tailRows}` : `limit=${readMax}&after=${last}`;
+      const found =
+        (await ask<Record<string, readonly T[]>>(`${path}&${page}`, 'GET', undefined, abort.signal))[name] ?? [];
+      // Whoever fell that far behind begins anew with the newest.
+      again ||= found.length === readMax;
+      rows = found.length === readMax ? [] : [...rows, ...found].slice(-tailRows);
+    };
+    const load = async (): Promise<void> => {
+      again = true;
+      if (busy) return;
+      busy = true;
+      try {
+        while (again && !abort.signal.aborted) {
+          again = false;
+          await read();
+        }
+        if (!abort.signal.aborted) setState({ path, data: rows, error: null, at: Date.now() });
+      } catch (error) {
+        if (!abort.signal.aborted)
+          setState((before) => ({ ...(before.path === path ? before : unread), path, error: wordsFor(error) }));
+      } finally {
+        busy = false;
+      }
+    };
+    void load();
+    const stop = news && onNews(news, load);
+    return () => {
+      abort.abort();
+      stop?.();
+    };
+  }, [path, name, news, turn]);
+  const current = state.path === path ? state : unread;
+  return { ...current, reload: () => setTurn((before) => before + 1) };
+}
+
+const unread = { data: null, error: null, at: null };
+
+/** Not for what is the news already. */
+function onNews(news: Signal<number>, load: () => Promise<void>): () => void {
+  let known = news.peek();
+  return news.subscribe((count) => {
+    if (count === known) return;
+    known = count;
+    void load();
+  });
+}
+
+function wordsFor(error: unknown): string {
+  return error instanceof ApiError ? error.message : String(error);
 }

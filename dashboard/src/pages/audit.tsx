@@ -1,21 +1,22 @@
 import { linkTo, place, setQuery } from '../address.ts';
 import { callerName, serviceName } from '../format.ts';
+import { news } from '../live.ts';
 import { Loaded, OutcomeBadge, Panel, Table, Time } from '../parts/parts.tsx';
-import { useResource } from '../resource.ts';
+import { useTail } from '../resource.ts';
 import type { Decision } from '../shapes.ts';
 
 const filters = ['service', 'caller', 'outcome', 'since'] as const;
 
-/** The newest two hundred that fit, asked for anew every two seconds: the tail, and the search. */
+/** The newest two hundred that fit, and what comes behind them as it is decided: the tail, and the search. */
 export function Audit() {
   const { query } = place.value;
-  const asked = new URLSearchParams({ limit: '200' });
+  const asked = new URLSearchParams();
   for (const name of filters) {
     const value = query.get(name);
     if (value) asked.set(name, value);
   }
   const live = query.get('live') !== '0';
-  const decisions = useResource<{ decisions: readonly Decision[] }>(`decisions?${asked}`, live ? 2000 : 3_600_000);
+  const decisions = useTail<Decision>(`decisions?${asked}`, 'decisions', live ? news.decisions : null);
   return (
     <Panel title="Decisions">
       <div class="filters" role="search">
@@ -52,7 +53,7 @@ export function Audit() {
           <Table
             caption="Decisions, newest first"
             hideCaption
-            rows={data.decisions.toReversed()}
+            rows={data.toReversed()}
             keyOf={({ sequence }) => sequence}
             empty="No decision fits. Take a filter back, or send a request through the gateway."
             columns={[

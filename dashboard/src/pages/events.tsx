@@ -1,9 +1,10 @@
+import { news } from '../live.ts';
 import { Loaded, Panel, Table, Time } from '../parts/parts.tsx';
-import { useResource } from '../resource.ts';
+import { useTail } from '../resource.ts';
 import type { AuditEvent } from '../shapes.ts';
 
 export function Events() {
-  const events = useResource<{ events: readonly AuditEvent[] }>('events?limit=200', 5000);
+  const events = useTail<AuditEvent>('events?', 'events', news.changes);
   return (
     <Panel title="Who changed what">
       <p class="dim">
@@ -14,7 +15,7 @@ export function Events() {
           <Table
             caption="Changes, newest first"
             hideCaption
-            rows={data.events.toReversed()}
+            rows={data.toReversed()}
             keyOf={({ sequence }) => sequence}
             empty="Nothing was changed yet."
             columns={[

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, mayAct } from '../api.ts';
+import { news } from '../live.ts';
 import { Dialog, Reason, textOf } from '../parts/dialog.tsx';
 import { Loaded, Panel, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
@@ -30,7 +31,7 @@ const orders = {
 type Order = keyof typeof orders;
 
 export function RampPage() {
-  const found = useResource<{ ramp: Ramp | null }>('ramp', 2000);
+  const found = useResource<{ ramp: Ramp | null }>('ramp', 10_000, news.ramp);
   const [order, setOrder] = useState<Order | null>(null);
   const [plan, setPlan] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
