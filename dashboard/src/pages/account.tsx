@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { ask, enter, session } from '../api.ts';
 import { Dialog, textOf } from '../parts/dialog.tsx';
 import { Badge, Panel } from '../parts/parts.tsx';
+import { Qr } from '../parts/qr.tsx';
 import type { Session } from '../shapes.ts';
 
 type Asked = 'password' | 'offer' | 'totp' | 'no-totp' | 'everywhere';
@@ -98,7 +99,8 @@ export function Account() {
             setCodes((answer as Session & { recovery_codes?: readonly string[] }).recovery_codes ?? []);
           }}
         >
-          <p>Add this secret to your authenticator, or open the link on the device that has it.</p>
+          <p>Scan this with your authenticator, type the secret below, or open the link on the device that has it.</p>
+          <Qr text={offer.otpauth_uri} label="The secret, to be scanned" />
           <code class="secret">{offer.secret}</code>
           <p>
             <a href={offer.otpauth_uri}>Open in an authenticator</a>
