@@ -1,12 +1,14 @@
 /** Operators who log in at an OpenID provider: at the dashboard, and where a client asks to be let in. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { chromium as driver } from 'playwright-core';
 import { accounts } from '../../src/operators/account.ts';
 import { contentOf } from '../../src/audit/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
@@ -14,7 +16,9 @@ import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-b
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { clientSecret, logInThere, openidProviderProcess } from '../fixtures/openid-provider.ts';
 import { appoint } from '../fixtures/operator.ts';
+import { chromium, provide, skipWithout } from '../fixtures/programs.ts';
 
+const root = join(import.meta.dirname, '../..');
 const people = {
   'u-anna': { preferred_username: 'anna', groups: ['staff', 'stack-admins'] },
   'u-vera': { preferred_username: 'vera', groups: 'stack-readers' },
@@ -28,6 +32,8 @@ let issuer: string;
 let here: OauthStack;
 
 before(async () => {
+  if (!existsSync(join(root, 'dashboard/dist/index.html')))
+    execFileSync('npm', ['run', '--silent', 'dashboard:build'], { cwd: root });
   const folder = mkdtempSync(join(tmpdir(), 'countersign-openid-'));
   ends.push(() => rmSync(folder, { recursive: true }));
   const secret = join(folder, 'secret');
@@ -109,6 +115,36 @@ test('an operator logs in at the provider, with the role that the provider says'
     ['operator.created', 'operator.logged_in'],
   );
 });
+
+test(
+  'a real browser goes there and back, and the dashboard shows who came',
+  { skip: skipWithout(chromium) },
+  async () => {
+    const browser = await driver.launch({
+      executablePath: provide(chromium),
+      args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+    });
+    try {
+      const page = await browser.newPage();
+      await page.goto(`${here.admin}/dashboard/`);
+      await page.getByRole('link', { name: `Log in at ${new URL(issuer).host}` }).click();
+      await page.getByPlaceholder('Enter any login').fill('u-anna');
+      await page.getByPlaceholder('and password').fill('any');
+      await page.getByRole('button', { name: 'Sign-in' }).click();
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.getByRole('link', { name: 'Account' }).click();
+      await page.getByRole('heading', { name: 'openid:anna' }).waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Change password' }).count(), 0);
+      await page.getByRole('link', { name: 'Tokens' }).click();
+      await page.getByRole('button', { name: 'Create token' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true }).click();
+      await page.getByRole('link', { name: 'Log in anew at your provider' }).click();
+      await page.getByPlaceholder('Enter any login').waitFor();
+    } finally {
+      await browser.close();
+    }
+  },
+);
 
 test('what needs a password shown just now needs a login made just now, and no password is taken here', async () => {
   const browser = surfer();
