@@ -1,6 +1,9 @@
 import type { Stack } from '../compose/stack.ts';
 import { boundedFetch } from '../compose/bounded-fetch.ts';
+import type { Actor } from '../core/event.ts';
+import { printable } from '../core/printable.ts';
 import { randomSecret } from '../crypto/random.ts';
+import { endMinted } from '../keys/end-minted.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';
 import type { Account } from '../operators/account.ts';
 import { OpenidError, openidProvider, type Attempt, type Claims } from '../operators/openid.ts';
@@ -113,19 +116,32 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     const person = personOf(claims, rules);
     if (person === null) return { words: `The provider gives no ${rules.nameClaim} that can be a name here.` };
     const found = await admit(accounts, rules, person, stack.clock());
+    const { name } = person;
+    // A viewer could not have made them.
+    if (found.lostOperator)
+      await endMinted(stack.tokens, `operator:${name}`, (act) => stack.trail.record(act, actor(exchange, name)));
     if ('fault' in found) {
-      // Told once a minute of each person, who may try as often as they like.
+      // Told once a minute of each person, who may try as often as they like; and whoever fails has only claimed to be the one.
       if (await isFirst(`refused ${person.subject}`, 60))
-        await record(exchange, `${person.name}?`, 'operator.login_failed', { why: found.fault });
+        await record(exchange, name, 'operator.login_failed', { why: found.fault }, `${name}?`);
       return { words: faultWords[found.fault] };
     }
-    if (found.isNew) await record(exchange, person.name, 'operator.created', { role: found.account.role });
+    if (found.isNew) await record(exchange, name, 'operator.created', { role: found.account.role });
     return found;
   }
 
-  async function record(exchange: Exchange, name: string, type: `operator.${string}`, detail = {}): Promise<void> {
-    const act = { type, subject: name.replace(/\?$/, ''), detail: { ...detail, issuer } };
-    await stack.trail.record(act, { id: `operator:${name}`, via: 'http', from: exchange.request.remoteAddress });
+  async function record(
+    exchange: Exchange,
+    subject: string,
+    type: `operator.${string}`,
+    detail = {},
+    who = subject,
+  ): Promise<void> {
+    await stack.trail.record({ type, subject, detail: { ...detail, issuer } }, actor(exchange, who));
+  }
+
+  function actor({ request }: Exchange, name: string): Actor {
+    return { id: `operator:${name}`, via: 'http', from: request.remoteAddress };
   }
 
   /** True for one caller alone, on all replicas. */
@@ -168,7 +184,7 @@ const faultWords: Readonly<Record<Extract<Admission, { fault: string }>['fault']
 
 function unproven(error: unknown): Reply {
   if (!(error instanceof OpenidError)) throw error;
-  process.emitWarning(`login elsewhere: ${error.message}`);
+  process.emitWarning(`login elsewhere: ${printable(error.message)}`);
   if (error.code === 'openid_unavailable') return said(503, 'The provider cannot be reached. Try again in a moment.');
   if (error.code === 'openid_refused') return said(403, 'The provider did not let you in.');
   return said(403, 'What the provider answered does not hold. Begin again.');

@@ -70,6 +70,6 @@ test('an operator is made without a password, logs in by the code, is reset and 
   const listed = JSON.parse((await cli('operators', 'list', '--output', 'json')).stdout) as object[];
   assert.deepEqual(
     listed.map((line) => ({ ...line, created_at: '' })),
-    [{ name: 'ana', role: 'viewer', state: 'disabled', totp: false, created_at: '' }],
+    [{ name: 'ana', role: 'viewer', state: 'disabled', totp: false, openid: false, created_at: '' }],
   );
 });

@@ -52,15 +52,15 @@ test('whoever lost the role is out everywhere and lets nobody in; with another i
   const known = accounts({ records: memoryStore().records, clock: () => 0 });
   const anna = { subject: 'u', name: 'openid:anna', role: 'operator' } as const;
   assert.ok('account' in (await admit(known, rules, anna, 0)));
-  assert.deepEqual(await admit(known, rules, { ...anna, role: null }, 0), { fault: 'no_role' });
+  assert.deepEqual(await admit(known, rules, { ...anna, role: null }, 0), { fault: 'no_role', lostOperator: true });
   assert.partialDeepStrictEqual((await known.get('openid:anna'))?.account, { role: 'viewer', epoch: 2 });
   assert.partialDeepStrictEqual(await admit(known, rules, anna, 0), { account: { role: 'operator', epoch: 2 } });
   const elsewhere = { ...rules, issuer: 'https://other.example.org' };
-  assert.deepEqual(await admit(known, elsewhere, anna, 0), { fault: 'name_taken' });
+  assert.deepEqual(await admit(known, elsewhere, anna, 0), { fault: 'name_taken', lostOperator: false });
   // A reset gives the name to whoever comes next.
   await known.change('openid:anna', (now) => ({ ...now, openid: { issuer: rules.issuer, subject: null } }));
   assert.ok('account' in (await admit(known, elsewhere, { ...anna, subject: 'v' }, 0)));
-  assert.deepEqual(await admit(known, rules, anna, 0), { fault: 'name_taken' });
+  assert.deepEqual(await admit(known, rules, anna, 0), { fault: 'name_taken', lostOperator: false });
 });
 
 test('of two who come first under one name at the same moment, one gets it', async () => {

@@ -19,8 +19,8 @@ export interface Person {
 }
 
 export type Admission =
-  | { readonly account: Account; readonly isNew: boolean }
-  | { readonly fault: 'no_role' | 'disabled' | 'name_taken' };
+  | { readonly account: Account; readonly isNew: boolean; readonly lostOperator: boolean }
+  | { readonly fault: 'no_role' | 'disabled' | 'name_taken'; readonly lostOperator: boolean };
 
 const valuesMax = 1000;
 
@@ -64,15 +64,17 @@ export async function admit(known: Accounts, { issuer }: PersonRules, person: Pe
       createdAt: now,
       openid,
     };
-    if (await known.add(account)) return { account, isNew: true };
+    if (await known.add(account)) return { account, isNew: true, lostOperator: false };
   }
+  let lostOperator = false;
   let fault: 'no_role' | 'disabled' | 'name_taken' = 'no_role';
   const account = await known.change(name, (before) => {
     const isTheirs =
       before.openid?.subject === null || (before.openid?.issuer === issuer && before.openid.subject === subject);
     fault = !isTheirs ? 'name_taken' : before.disabled ? 'disabled' : 'no_role';
+    lostOperator = fault === 'no_role' && before.role === 'operator' && role !== 'operator';
     if (fault !== 'no_role') return null;
     return role === null ? { ...before, role: 'viewer', epoch: before.epoch + 1 } : { ...before, role, openid };
   });
-  return account && role !== null ? { account, isNew: false } : { fault };
+  return account && role !== null ? { account, isNew: false, lostOperator } : { fault, lostOperator };
 }

@@ -11,12 +11,12 @@ import {
   type Role,
 } from '../../operators/account.ts';
 import { appointed, withLoginCode } from '../../operators/appoint.ts';
+import { endMinted } from '../../keys/end-minted.ts';
 import { tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { atWork, type Workplace } from '../workplace.ts';
-import { endMinted } from './tokens.ts';
 
 export async function operatorsCreate(invocation: Invocation): Promise<number> {
   const name = nameOf(invocation);
@@ -116,11 +116,11 @@ export async function operatorsList(invocation: Invocation): Promise<number> {
       out.talk('There are no operators. Make one: countersign operators create NAME --role operator');
       return EXIT.done;
     }
-    const rows = lines.map(({ name, role, state, totp, created_at }) => [
+    const rows = lines.map(({ name, role, state, totp, openid, created_at }) => [
       name,
       role,
       state,
-      totp ? 'yes' : 'no',
+      openid ? 'elsewhere' : totp ? 'yes' : 'no',
       created_at,
     ]);
     for (const line of columns(['NAME', 'ROLE', 'STATE', 'SECOND FACTOR', 'CREATED'], rows, out.paint)) out.line(line);
@@ -130,7 +130,14 @@ export async function operatorsList(invocation: Invocation): Promise<number> {
 
 function lineOf({ name, role, totp, createdAt, ...account }: Account) {
   const state = account.disabled ? 'disabled' : account.password || account.openid ? 'active' : 'has yet to log in';
-  return { name, role, state, totp: totp !== null, created_at: rfc3339(createdAt) };
+  return {
+    name,
+    role,
+    state,
+    totp: totp !== null,
+    openid: account.openid !== undefined,
+    created_at: rfc3339(createdAt),
+  };
 }
 
 function accountsOf({ store }: Workplace): Accounts {

@@ -2,6 +2,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../core/credential.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
+import { endMinted } from '../../keys/end-minted.ts';
 import { tokenAct } from '../../keys/key-act.ts';
 import { tokens, type Tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
@@ -143,18 +144,6 @@ async function revokeMinted(invocation: Invocation, minter: string): Promise<num
     if (ended.length === 0) out.talk(`No token that ${minter} minted is alive.`);
     return EXIT.done;
   });
-}
-
-/** Ends what this principal minted and is alive, each with an event. */
-export async function endMinted(life: Tokens, minter: string, taken: Workplace['record']): Promise<TokenRecord[]> {
-  const ended: TokenRecord[] = [];
-  for (const { tokenId } of await life.mintedBy(minter)) {
-    const revoked = await life.revoke(tokenId);
-    if (!revoked) continue;
-    ended.push(revoked);
-    await taken(tokenAct('token.revoked', revoked));
-  }
-  return ended;
 }
 
 /** A token_id, or a principal such as service:aidb as `tokens list` shows it below BY. */
