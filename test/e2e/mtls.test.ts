@@ -22,7 +22,7 @@ interface Stack {
   fails(...args: string[]): Promise<string>;
   /** With curl and a certificate of the folder. */
   curl(name: string): Promise<string>;
-  serve(): Promise<void>;
+  serve(...args: string[]): Promise<void>;
 }
 
 async function stack(t: TestContext): Promise<Stack> {
@@ -65,8 +65,8 @@ services:
       const args = ['-sS', '--max-time', '10', '--cacert', join(folder, 'ca.pem'), ...client, `${origin}/echo/`];
       return (await run('curl', args)).stdout;
     },
-    async serve() {
-      const child = spawn(binary, ['serve'], options);
+    async serve(...args) {
+      const child = spawn(binary, ['serve', ...args], options);
       let said = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
       t.after(async () => {
@@ -82,7 +82,7 @@ services:
   };
 }
 
-test('callers with certificates of the internal CA are served, and refused once these are revoked', async (t) => {
+test('callers with certificates of the internal CA are served by every worker, and refused once these are revoked', async (t) => {
   const { folder, origin, cli, fails, curl, serve } = await stack(t);
   assert.match(await fails('ca', 'issue', 'aidb'), /there is no authority yet; make one with: countersign ca init/);
   await cli('ca', 'init');
@@ -90,7 +90,7 @@ test('callers with certificates of the internal CA are served, and refused once 
   const [issued] = await cli('ca', 'issue', 'aidb', '--folder', folder, '--host', 'aidb.stack.internal');
   assert.equal(statSync(join(folder, 'aidb.key')).mode & 0o777, 0o600);
   assert.match(await fails('ca', 'issue', 'aidb', '--host', 'example.org'), /no name that the authority/);
-  await serve();
+  await serve('--workers', '2');
 
   const file = (name: string): string => join(folder, name);
   for (const name of ['aidb', 'gateway']) {
