@@ -26,13 +26,24 @@ export interface Comparison {
   readonly through: Outcomes;
 }
 
-/** Runs every server scenario of a revision, the same at both places. */
-export async function compare(revision: Revision): Promise<Comparison> {
+/** What the suite runs: what a revision requires, or, for releases that know no requirements, all that they have. */
+export interface Suite {
+  /** Its program; default the release that is pinned here. */
+  readonly program?: string;
+  readonly arguments: readonly string[];
+}
+
+export function requirementsOf(revision: Revision): Suite {
+  return { arguments: ['--requirements', revision] };
+}
+
+/** Runs every server scenario, the same at both places. */
+export async function compare(suite: Suite): Promise<Comparison> {
   const upstream = conformanceServer();
   const upstreamPort = await listening(upstream);
   const door = await gatewayWithKey(upstreamPort);
   try {
-    const [direct, through] = await Promise.all([outcomes(upstreamPort, revision), outcomes(door.port, revision)]);
+    const [direct, through] = await Promise.all([outcomes(upstreamPort, suite), outcomes(door.port, suite)]);
     return { direct, through };
   } finally {
     await door.close();
@@ -105,10 +116,17 @@ function keyAdding(key: string, port: number): Server {
   });
 }
 
-async function outcomes(port: number, revision: Revision): Promise<Outcomes> {
+async function outcomes(port: number, suite: Suite): Promise<Outcomes> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-conformance-'));
   try {
-    await runSuite(['server', '--url', `http://localhost:${port}/mcp`, '--requirements', revision, '-o', folder]);
+    await runSuite(suite.program ?? pinned(), [
+      'server',
+      '--url',
+      `http://localhost:${port}/mcp`,
+      ...suite.arguments,
+      '-o',
+      folder,
+    ]);
     const found = new Map<string, readonly string[]>();
     for (const name of await readdir(folder)) {
       const checks = await readFile(join(folder, name, 'checks.json'), 'utf8');
@@ -127,10 +145,13 @@ interface Check {
   readonly status: string;
 }
 
-/** Its exit code says whether all passed, which is not what is asked here. */
-function runSuite(args: readonly string[]): Promise<void> {
+function pinned(): string {
   const main = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json');
-  const program = join(dirname(main), 'dist/index.js');
+  return join(dirname(main), 'dist/index.js');
+}
+
+/** Its exit code says whether all passed, which is not what is asked here. */
+function runSuite(program: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [program, ...args], { timeout: 120_000, maxBuffer: 16 * 1024 * 1024 }, (error) => {
       if (error !== null && typeof error.code !== 'number') reject(error);

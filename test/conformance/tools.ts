@@ -66,7 +66,7 @@ export function addTools(server: McpServer): void {
     { description: 'asks the client for a sample', inputSchema: z.object({ prompt: z.string() }) },
     async ({ prompt }, { mcpReq }) => {
       const messages = [{ role: 'user' as const, content: text(prompt) }];
-      const { content } = await mcpReq.requestSampling({ messages, maxTokens: 100 });
+      const { content } = await mcpReq.requestSampling({ messages, maxTokens: 100 }, onItsStream(mcpReq));
       return said(text(`LLM response: ${JSON.stringify(content)}`));
     },
   );
@@ -90,12 +90,17 @@ export function addTools(server: McpServer): void {
   );
 }
 
+/** Asks in the stream of the call: the one that a client opens besides may not be there yet. */
+function onItsStream({ id }: ServerContext['mcpReq']): { relatedRequestId: ServerContext['mcpReq']['id'] } {
+  return { relatedRequestId: id };
+}
+
 async function elicited(
   { mcpReq }: ServerContext,
   message: string,
   requestedSchema: ElicitRequestFormParams['requestedSchema'],
 ): Promise<CallToolResult> {
-  const { action, content } = await mcpReq.elicitInput({ message, requestedSchema });
+  const { action, content } = await mcpReq.elicitInput({ message, requestedSchema }, onItsStream(mcpReq));
   return said(text(`Elicitation completed: action=${action}, content=${JSON.stringify(content ?? {})}`));
 }
 
