@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../bench/proxies/start.ts';
-import { createServiceClient, type ServiceClient } from '../../src/client/index.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Store } from '../../src/core/store.ts';
 import { redisStore } from '../../src/stores/redis/store.ts';
 import { cliHere } from '../fixtures/cli-here.ts';
 import { forThisFile, startRedis } from '../fixtures/databases.ts';
+import { startLoad } from '../fixtures/key-load.ts';
 import { tcpRelay } from '../fixtures/tcp-relay.ts';
 import { cleanEnvironment, startProgram, type Program } from './program.ts';
 
@@ -25,7 +25,6 @@ const soak = process.env['COUNTERSIGN_SOAK'] !== undefined;
 /** Requests a second to the two servers together. */
 const rate = soak ? 500 : 60;
 const masterKey = '3c'.repeat(32);
-const underWayMax = 64;
 /** Callers look at their key file once a second, and uses are written down every two seconds. */
 const unusedFor = '4s';
 const binary = join(import.meta.dirname, '../../bin/countersign');
@@ -73,7 +72,8 @@ services:
     const store = redisStore({ url: redis.url });
     t.after(() => store.close());
     const began = performance.now();
-    const load = callAll([first, second]);
+    const origins = [first.origin, second.origin];
+    const load = startLoad({ origins, folder: first.folder, callers, rate });
     t.after(() => load.stop());
     await load.reached(rate);
 
@@ -200,73 +200,4 @@ async function decided(program: Program, requests: number): Promise<{ readonly d
     if (totals.requests >= requests) return totals;
     await sleep(500);
   }
-}
-
-interface Load {
-  readonly refusals: readonly string[];
-  count(): number;
-  /** Resolves when so many requests have been answered. */
-  reached(count: number): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** Every caller calls every server, evenly in time, whatever the answers. */
-function callAll(programs: readonly Program[]): Load {
-  const [{ folder }] = programs as [Program];
-  const clients = programs.flatMap(({ origin }) =>
-    callers.map((caller): ServiceClient =>
-      createServiceClient({
-        baseUrl: `${origin}/embeddings`,
-        retries: 0,
-        credential:
-          caller.kind === 'sk'
-            ? { kind: 'api-key', keyFile: join(folder, caller.file) }
-            : { kind: 'http-signature', keyid: caller.service, keyFile: join(folder, caller.file) },
-      }),
-    ),
-  );
-  const refusals: string[] = [];
-  const under = new Set<Promise<void>>();
-  let [sent, answered, stopped] = [0, 0, false];
-
-  async function call(client: ServiceClient): Promise<void> {
-    try {
-      const response = await client.fetch('/embed');
-      const text = await response.text();
-      if (response.status !== 200) refusals.push(`${response.status} ${text}`);
-    } catch (error) {
-      refusals.push(String(error));
-    }
-    answered += 1;
-  }
-
-  let due = 0;
-  let before = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    due = Math.min(due, sent) + ((now - before) / 1000) * rate;
-    before = now;
-    // What a busy machine cannot send now is left out, and not piled up.
-    for (; sent < due && under.size < underWayMax; sent += 1) {
-      const one = call(clients[sent % clients.length] as ServiceClient).finally(() => under.delete(one));
-      under.add(one);
-    }
-  }, 20);
-  return {
-    refusals,
-    count: () => answered,
-    async reached(count) {
-      for (;;) {
-        if (answered >= count || stopped) return;
-        await sleep(20);
-      }
-    },
-    async stop() {
-      if (stopped) return;
-      stopped = true;
-      clearInterval(timer);
-      await Promise.all(under);
-      await Promise.all(clients.map((client) => client.close()));
-    },
-  };
 }
