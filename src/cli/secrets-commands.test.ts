@@ -4,13 +4,17 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -157,6 +161,21 @@ test('without a bundle, without a key, with another key, with one that others ca
   await line(/secrets\.sops\.yaml: x does not open: it was changed/);
   writeFileSync(bundle, whole.replace(/^x: .*\n/m, ''));
   await line(/was changed after it was written/);
+});
+
+test('a bundle stays whose it was, with its mode, behind the link that leads to it', async (t) => {
+  const { folder, bundle, cli, done } = await place(t);
+  const real = join(folder, 'kept.sops.yaml');
+  renameSync(bundle, real);
+  symlinkSync('kept.sops.yaml', bundle);
+  chmodSync(real, 0o640);
+  if (process.getuid?.() === 0) chownSync(real, 65534, 65534);
+  const { uid, gid } = statSync(real);
+  await done(['secrets', 'set', 'x'], 'opensesame');
+  const after = statSync(real);
+  assert.deepEqual([mode(real), after.uid, after.gid, lstatSync(bundle).isSymbolicLink()], ['640', uid, gid, true]);
+  assert.equal((await cli(['secrets', 'get', 'x'])).stdout, 'opensesame\n');
+  assert.deepEqual(readdirSync(folder).sort(), ['.sops.yaml', 'kept.sops.yaml', 'secrets.sops.yaml']);
 });
 
 test('two commands that change the bundle at once: one of them is told, and neither change is lost', async (t) => {

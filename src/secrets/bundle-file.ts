@@ -1,19 +1,6 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { uuid } from '../crypto/random.ts';
+import { replaceWhole } from '../keys/targets/whole-file.ts';
 import { codeOfFault, SecretsError } from './secrets-error.ts';
 import type { Form } from './sops/document.ts';
 import { openSopsFile, type SopsFile } from './sops/sops-file.ts';
@@ -86,34 +73,8 @@ function lockedBy(path: string, lock: string): string {
   return `another command is changing ${path}; if none is running, remove ${lock}`;
 }
 
-/** Whole or not at all: readers find the old text or the new one. The mode of a file that exists stays. */
+/** Whole or not at all: readers find the old text or the new one. Mode and owner of a file that exists stay. */
 export function writeWhole(name: string, text: string, modeOfNew = 0o644): void {
-  // Through a symbolic link: the link stays, and what it points to is replaced.
-  const path = existsSync(name) ? realpathSync(name) : name;
-  const draft = join(dirname(path), `.${basename(path)}.${uuid()}`);
-  const mode = modeOf(path) ?? modeOfNew;
-  const file = openSync(draft, 'wx', mode);
-  try {
-    writeFileSync(file, text);
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(draft, path);
-  } catch (error) {
-    unlinkSync(draft);
-    throw error;
-  }
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function modeOf(path: string): number | null {
-  try {
-    return statSync(path).mode & 0o777;
-  } catch {
-    return null;
-  }
+  const before = statSync(name, { throwIfNoEntry: false });
+  replaceWhole(name, text, before ? before.mode & 0o777 : modeOfNew);
 }
