@@ -38,14 +38,23 @@ export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
   server: Server,
   script: Extract<ScriptName, 'keysPage' | 'tokensPage'>,
 ): AsyncGenerator<R[]> {
-  for (let start = 0; ; start += pageSize) {
-    const [count, ...rows] = listOf(await server.run(script, start, start + pageSize - 1));
+  const ask = (start: number): Promise<unknown> => server.run(script, start, start + pageSize - 1);
+  let asked = ask(0);
+  for (let next = pageSize; ; next += pageSize) {
+    const [count, ...rows] = listOf(await asked);
+    const isLast = Number(count) < pageSize;
+    if (!isLast) {
+      // Redis reads the next page while this one is worked on.
+      asked = ask(next);
+      // Heard of when it is awaited, or not at all when nobody wants more.
+      asked.catch(() => undefined);
+    }
     const records: R[] = [];
     for (let at = 0; at < rows.length; at += recordFields.length) {
       const record = recordOf<R>(rows.slice(at, at + recordFields.length));
       if (record) records.push(record);
     }
     yield records;
-    if (Number(count) < pageSize) return;
+    if (isLast) return;
   }
 }
