@@ -41,15 +41,14 @@ if (named.length === 0) {
   station('types of the dashboard', tool('tsc'), ['-p', 'dashboard/tsconfig.json']);
   station('dashboard', 'npm', ['run', '--silent', 'dashboard:build']);
 }
+/** Those that start whole stacks take longest: begun first, none of them is what everybody waits for in the end. */
+const folders = ['test', 'src', 'deploy', 'examples', 'dashboard/src'];
 const files =
-  named.length > 0
-    ? named
-    : globSync(['{src,test,deploy,examples,dashboard/src}/**/*.test.ts'], {
-        cwd: root,
-      }).sort();
+  named.length > 0 ? named : folders.flatMap((folder) => globSync(`${folder}/**/*.test.ts`, { cwd: root }).sort());
 station('tests', process.execPath, [
   '--test',
-  `--test-concurrency=${availableParallelism()}`,
+  // One more than there are cores: a quarter of the time of a file is spent waiting for what it started.
+  `--test-concurrency=${availableParallelism() + 1}`,
   '--test-timeout=180000',
   ...files,
 ]);
