@@ -22,7 +22,6 @@ import { mintKey } from '../../src/crypto/key-format.ts';
 import { uuid } from '../../src/crypto/random.ts';
 import { sealWith } from '../../src/crypto/seal.ts';
 import { recordOfSecret } from '../../src/keys/create.ts';
-import { memoryStore } from '../../src/stores/memory/store.ts';
 import { startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 import { measure, median, type Bench, type NamedCase } from '../measure.ts';
 
@@ -235,43 +234,59 @@ function requestWith(key: string): AuthRequest {
   };
 }
 
+interface Filled {
+  readonly filling: Filling;
+  readonly count: typeof few;
+}
+
+/** A store of its own for each number, so that nothing but the number differs. */
 async function scale(engine: string, open: () => Promise<Filling>, bench: Bench): Promise<void> {
-  const filling = await open();
-  const { store, url } = filling;
-  const peerName = `the same with ${few.keys} keys and ${few.tokens} tokens`;
+  const small: Filled = { filling: await open(), count: few };
   try {
-    const { records, keys } = keyRecords(many.keys);
-    await filling.addKeys(records.slice(0, few.keys));
-    await filling.addTokens(0, few.tokens);
-    const small = { ...(await started(url)), millis: await lookUpMillis(store, few.tokens) };
-    const apart = memoryStore();
-    for (const record of records.slice(0, few.keys)) await apart.keys.insert(record);
-    // The same callers on both sides: how many others there are is to make no difference to them.
-    const callers = keys.slice(0, few.keys / 2);
-    const smallStack = await decider(apart, callers);
-
-    bench.say(`filling ${engine} with ${many.keys} keys and ${many.tokens} tokens`);
-    const began = performance.now();
-    await filling.addKeys(records.slice(few.keys));
-    await filling.addTokens(few.tokens, many.tokens);
-    bench.say(`filled in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-    const large = { ...(await started(url)), millis: await lookUpMillis(store, many.tokens) };
-    const rows = [
-      ['start-up', 's', large.seconds, small.seconds],
-      ['peak memory', 'MiB', large.mebibytes, small.mebibytes],
-      ['look-up p99', 'ms', large.millis, small.millis],
-    ] as const;
-    for (const [what, unit, ours, peer] of rows)
-      bench.report({ case: `scale ${engine} ${what}`, unit, ours, peer, peer_name: peerName, runs: starts });
-
-    const largeStack = await decider(store, callers);
-    const timing = await measure({ ours: largeStack.decide, peer: smallStack.decide, peerName });
-    bench.report({ case: `scale ${engine} decision`, unit: 'us/op', ...timing, peer_name: peerName });
-    await smallStack.close();
-    await largeStack.close();
+    const large: Filled = { filling: await open(), count: many };
+    try {
+      await compare(engine, small, large, bench);
+    } finally {
+      await large.filling.close();
+    }
   } finally {
-    await filling.close();
+    await small.filling.close();
   }
+}
+
+async function compare(engine: string, small: Filled, large: Filled, bench: Bench): Promise<void> {
+  const peerName = `the same with ${small.count.keys} keys and ${small.count.tokens} tokens`;
+  const { records, keys } = keyRecords(large.count.keys);
+  for (const { filling, count } of [small, large]) {
+    bench.say(`filling ${engine} with ${count.keys} keys and ${count.tokens} tokens`);
+    const began = performance.now();
+    await filling.addKeys(records.slice(0, count.keys));
+    await filling.addTokens(0, count.tokens);
+    bench.say(`filled in ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  }
+  const measured = async ({ filling, count }: Filled) => ({
+    ...(await started(filling.url)),
+    millis: await lookUpMillis(filling.store, count.tokens),
+  });
+  const [peer, ours] = [await measured(small), await measured(large)];
+  const rows = [
+    ['start-up', 's', ours.seconds, peer.seconds],
+    ['peak memory', 'MiB', ours.mebibytes, peer.mebibytes],
+    ['look-up p99', 'ms', ours.millis, peer.millis],
+  ] as const;
+  for (const [what, unit, one, other] of rows)
+    bench.report({ case: `scale ${engine} ${what}`, unit, ours: one, peer: other, peer_name: peerName, runs: starts });
+
+  // The same callers on both sides: how many others there are is to make no difference to them.
+  const callers = keys.slice(0, small.count.keys / 2);
+  const [smallStack, largeStack] = [
+    await decider(small.filling.store, callers),
+    await decider(large.filling.store, callers),
+  ];
+  const timing = await measure({ ours: largeStack.decide, peer: smallStack.decide, peerName });
+  bench.report({ case: `scale ${engine} decision`, unit: 'us/op', ...timing, peer_name: peerName });
+  await smallStack.close();
+  await largeStack.close();
 }
 
 const cases: readonly NamedCase[] = [
