@@ -39,7 +39,7 @@ const lines = lineWriter(createWriteStream(full ? `${folder}/bench-${process.pid
 const file = config.store.kind === 'sqlite' ? config.store.file : '';
 // As in a server; it looks more often, since a round is shorter than what goes by between two looks.
 const aside = full
-  ? evidenceThread({ file, audit: config.audit, lookMillis: 250 }, (text) => process.stderr.write(`${text}\n`))
+  ? evidenceThread({ file, audit: config.audit, lookMillis: 500 }, (text) => process.stderr.write(`${text}\n`))
   : null;
 const stack = await createStack({ config, env, logLine: (line) => lines.line(line), keeper: aside ?? undefined });
 aside?.start();
