@@ -178,7 +178,7 @@ const places = [
 
 test(
   'the dashboard from the first login to the logout',
-  { skip: skipWithout(chromium), timeout: 120_000 },
+  { skip: skipWithout(chromium), timeout: 180_000 },
   async (t) => {
     const { adminOrigin, stack } = await busyStack(t);
     const loginCode = await appoint(stack, 'ana');
@@ -454,6 +454,22 @@ test(
       await button('Log in').waitFor();
       await page.reload();
       await button('Log in').waitFor();
+    });
+
+    await t.test('a viewer sees the keys and orders nothing, nor is told how one gets in', async () => {
+      const code = await appoint(stack, 'vera', 'viewer');
+      await button('First login, with a code').click();
+      await page.getByLabel('Name').fill('vera');
+      await page.getByLabel('Login code').fill(code);
+      await page.getByLabel('New password').fill(password);
+      await page.getByLabel('The same again').fill(password);
+      await button('Choose and log in').click();
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      await page.goto(`${adminOrigin}/dashboard/#/keys`);
+      await page.getByRole('cell', { name: 'aidb' }).waitFor();
+      for (const name of [/^Create/, /^Rotate/, /^Revoke/]) assert.equal(await button(name).count(), 0, String(name));
+      await page.goto(`${adminOrigin}/dashboard/#/checks`);
+      await page.getByText('is for operators: it says how one gets in').waitFor();
     });
     assert.deepEqual(faults, []);
   },
