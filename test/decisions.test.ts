@@ -169,7 +169,8 @@ const forms: Readonly<Record<string, Form>> = {
     const app = new Hono();
     app.use(guard);
     app.all('*', (c) => c.text('passed'));
-    return { guard, listener: getRequestListener(app.fetch) };
+    const server = guard.createServer({}, getRequestListener(app.fetch));
+    return { guard, listener: (req, res) => void server.emit('request', req, res) };
   }),
 };
 
@@ -346,11 +347,6 @@ for (const [name, form] of Object.entries(forms)) {
           reason: '',
           principal: '',
         };
-        if (request.expect.refusedByFramework?.includes(name) === true && run.lines.length === 0) {
-          // Nothing of ours was asked, and nothing was let in.
-          assert.equal(status, wanted['status'], place);
-          continue;
-        }
         const got = { outcome, status, reason, ...('principal' in wanted ? { principal } : {}) };
         if (JSON.stringify(got) !== JSON.stringify(wanted)) wrong.push({ place, wanted, got });
         if (refusal !== '') noteRefusal(`${place}: ${expected.reason}`, refusal, name);

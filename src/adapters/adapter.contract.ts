@@ -39,12 +39,6 @@ export interface Served {
  */
 export type Serve = (protection: Protection) => Promise<Served>;
 
-/** What a framework answers by itself before any adapter is asked. */
-export interface Deviations {
-  /** Targets that the framework refuses in its own words, still with 400. */
-  readonly ownRefusals?: readonly string[];
-}
-
 export interface Echo {
   readonly principal: string | null;
   readonly identity: readonly string[];
@@ -68,7 +62,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-export function adapterContract(name: string, serve: Serve, deviations: Deviations = {}): void {
+export function adapterContract(name: string, serve: Serve): void {
   describe(name, () => {
     const decisions: Decision[] = [];
     let folder: string;
@@ -181,7 +175,7 @@ export function adapterContract(name: string, serve: Serve, deviations: Deviatio
       test(`refuses a path that can be read in two ways: ${target}`, async () => {
         const answer = await get(target, apiKey);
         assert.equal(answer.status, 400);
-        if (!deviations.ownRefusals?.includes(target)) refusedAs(answer, shared, deny('bad_request', ''));
+        refusedAs(answer, shared, deny('bad_request', ''));
       });
     }
 

@@ -1,10 +1,17 @@
 // Makes the module known whose types are added to below; nothing of it is imported.
 /// <reference types="hono" />
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
-import type { Principal } from '../../core/verdict.ts';
-import { admission } from '../admission.ts';
+import { parseTarget } from '../../core/target.ts';
+import { deny, type Principal } from '../../core/verdict.ts';
+import { admission, drainBody, recordedRefusal } from '../admission.ts';
 import { endWithCredential } from '../end-with-credential.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
@@ -26,6 +33,11 @@ interface ContextPart {
 
 export interface HonoGuard {
   (context: ContextPart, next: () => Promise<void>): Promise<Response | void>;
+  /**
+   * `serve({ fetch: app.fetch, createServer: guard.createServer })`: what @hono/node-server answers before any middleware, a
+   * path with a backslash, is then recorded, and refused in our words.
+   */
+  readonly createServer: typeof createServer;
   readonly protection: Protection;
   close(): Promise<void>;
 }
@@ -53,7 +65,27 @@ export function honoGuard(shared: Protection): HonoGuard {
     if (principal !== null && enforced) endWithCredential(principal, shared, incoming, outgoing);
     return next();
   };
-  return Object.assign(guard, { protection: shared, close: () => shared.close() });
+  return Object.assign(guard, {
+    createServer: serverMaker(shared),
+    protection: shared,
+    close: () => shared.close(),
+  });
+}
+
+function serverMaker(shared: Protection): typeof createServer {
+  const guarded = (listener: RequestListener): RequestListener => {
+    return (req, res) => {
+      const target = req.url ?? '';
+      const parsed = target.includes('\\') ? parseTarget(target) : null;
+      if (parsed === null || parsed.ok) return listener(req, res);
+      const { status, headers, body } = recordedRefusal(shared, req, deny('bad_request', parsed.note));
+      res.writeHead(status, headers).end(body);
+      drainBody(req);
+    };
+  };
+  const make = (options: ServerOptions, listener: RequestListener) => createServer(options, guarded(listener));
+  // As @hono/node-server calls it; what it asks for is the type of all that node:http has.
+  return make as typeof createServer;
 }
 
 /** As much of what @hono/node-server hands on as is used here; an upgraded request has no `outgoing`. */
