@@ -5,6 +5,8 @@ import type { DecisionRow } from '../core/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
 import { learn } from './learn.ts';
 import { overlap, patternsOf } from './path-patterns.ts';
+import { recordedRows } from './recorded.ts';
+import { memoryStore } from '../stores/memory/store.ts';
 
 const plain: Omit<RouteRule, 'path'> = {
   methods: null,
@@ -123,4 +125,22 @@ test('callers beyond those that are told apart are never left out of a proposal'
 test('a path that no rule can name is not proposed', async () => {
   for (const path of ['/:id/x', '/a/*', '/a//b'])
     assert.deepEqual(await proposed([{ path: '/*' }], [at(path)]), [], path);
+});
+
+test('rows are read a page at a time, and whoever else waits has a turn in between', async () => {
+  const { decisions } = memoryStore();
+  await decisions.append(Array.from({ length: 2500 }, (_, minute) => decisionRow(minute, {})));
+  let turns = 0;
+  let done = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const sequences: number[] = [];
+  for await (const { sequence } of recordedRows(decisions, 0, 100)) sequences.push(sequence);
+  done = true;
+  assert.equal(sequences.length, 2400);
+  assert.ok(sequences.every((sequence, index) => sequence === 101 + index));
+  assert.ok(turns >= 2, `${turns} turns`);
 });
