@@ -20,6 +20,8 @@ interface Side {
   readonly rates: number[];
   /** Microseconds of CPU time a request, all threads. */
   readonly cpu: number[];
+  /** The same of the thread that answers: what is left for requests where another core is free. */
+  readonly answering: number[];
 }
 
 /**
@@ -33,8 +35,8 @@ export default async function recordingCases(bench: Bench): Promise<void> {
     bench.say('skipped: the recording cases need wrk (apt-get install wrk)');
     return;
   }
-  const recorded: Side = { variant: 'full', rates: [], cpu: [] };
-  const silent: Side = { variant: 'silent', rates: [], cpu: [] };
+  const recorded: Side = { variant: 'full', rates: [], cpu: [], answering: [] };
+  const silent: Side = { variant: 'silent', rates: [], cpu: [], answering: [] };
   for (let generation = 0; generation < generations; generation += 1) await measure([recorded, silent]);
 
   const peer_name = 'gateway, nothing recorded';
@@ -42,6 +44,7 @@ export default async function recordingCases(bench: Bench): Promise<void> {
     bench.report({ case: name, unit, ours: median(ours), peer: median(peer), peer_name, runs: rounds });
   report('recording: lines, rows and seals', 'req/s', recorded.rates, silent.rates);
   report('recording: CPU time a request', 'us', recorded.cpu, silent.cpu);
+  report('recording: CPU time a request, thread that answers', 'us', recorded.answering, silent.answering);
 }
 
 async function measure(sides: readonly Side[]): Promise<void> {
@@ -58,7 +61,9 @@ async function measure(sides: readonly Side[]): Promise<void> {
     for (let round = 0; round < roundsEach; round += 1)
       for (const [side, started] of round % 2 === 0 ? running : running.toReversed()) {
         const before = await cpuMicros(started);
+        const answeringBefore = await cpuMicros(started, 'first');
         const { requests, rate } = await load(started, path, connections, secondsPerRound);
+        side.answering.push(((await cpuMicros(started, 'first')) - answeringBefore) / requests);
         const behind = performance.now();
         const now = await seal(started);
         side.rates.push(requests / (requests / rate + (performance.now() - behind) / 1000));

@@ -51,9 +51,16 @@ function micros(text: string, percentile: string): number {
 
 const microsPerTick = 10_000;
 
-/** CPU time of a process so far (proc(5): utime and stime are fields 14 and 15, after a name that may hold spaces). */
-export async function cpuMicros({ child }: Pick<Started, 'child'>): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
+/**
+ * CPU time of a process so far, of all its threads or of its first one (proc(5): utime and stime are fields 14 and 15, after a
+ * name that may hold spaces).
+ */
+export async function cpuMicros(
+  { child: { pid } }: Pick<Started, 'child'>,
+  threads: 'all' | 'first' = 'all',
+): Promise<number> {
+  const file = threads === 'all' ? `/proc/${pid}/stat` : `/proc/${pid}/task/${pid}/stat`;
+  const stat = await readFile(file, 'utf8').catch(() => '');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * microsPerTick;
 }
