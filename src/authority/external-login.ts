@@ -14,6 +14,7 @@ import { cameOverTls, exposure } from './host-check.ts';
 import type { LoginResult } from './oauth/login.ts';
 import { html, page } from './oauth/pages.ts';
 import type { Operators } from './operators.ts';
+import type { Refused } from './refused.ts';
 import { refusalReply, type Reply } from './reply.ts';
 import type { Endpoints } from './router.ts';
 import { sessionCookieLine } from './session-cookie.ts';
@@ -55,6 +56,10 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
   if (stack.config.openid === null) return null;
   const rules = stack.config.openid;
   const { issuer, clientSecretFile } = rules;
+  // Told at the start, not by the first who cannot log in.
+  const reading = clientSecretFile === null ? null : readSecretFile(clientSecretFile);
+  const complaint = reading?.ok ? reading.warning : reading?.fault;
+  if (complaint) process.emitWarning(`operators.openid.clientSecretFile: ${complaint}`);
   const provider = openidProvider({
     ...rules,
     clientSecret: () => (clientSecretFile === null ? null : secretIn(clientSecretFile)),
@@ -76,8 +81,8 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
   }
 
   async function comeBack(exchange: Exchange): Promise<Reply> {
-    const fault = await doorFault(exchange);
-    if (fault) return fault;
+    const exposed = exposedFault(exchange);
+    if (exposed) return refusalReply(exposed);
     const kept = travel.unpack(exchange);
     travel.drop(exchange);
     const isHere = kept?.stage === 'away' && kept.redirectUri === originOf(exchange) + CALLBACK;
@@ -150,8 +155,9 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     return stack.store.limits.once(`openid:${what}`, now + seconds + 60, now);
   }
 
+  /** Only who began can come back, so it is enough to count these. */
   async function doorFault(exchange: Exchange): Promise<Reply | null> {
-    const exposed = exposure(exchange, 'operators log in over TLS, or on the same machine');
+    const exposed = exposedFault(exchange);
     if (exposed) return refusalReply(exposed);
     const key = `openid-login:${addressGroup(exchange.request.remoteAddress)}`;
     const { limit, windowSeconds } = perAddress;
@@ -181,6 +187,10 @@ const faultWords: Readonly<Record<Extract<Admission, { fault: string }>['fault']
   disabled: 'Your account here is shut.',
   name_taken: 'Somebody else was here under your name. An operator can reset it: countersign operators reset NAME.',
 };
+
+function exposedFault(exchange: Exchange): Refused | null {
+  return exposure(exchange, 'operators log in over TLS, or on the same machine');
+}
 
 function unproven(error: unknown): Reply {
   if (!(error instanceof OpenidError)) throw error;

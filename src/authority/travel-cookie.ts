@@ -18,8 +18,11 @@ export function travelCookie<T extends object>({ seal, clock }: Stack): TravelCo
   // Lax, since it is to come along when the other server sends the browser back.
   function write(exchange: Exchange, value: string, seconds: number): void {
     const secure = cameOverTls(exchange) ? '; Secure' : '';
-    const line = `${hostCookieName(exchange, name)}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
-    exchange.res.appendHeader('set-cookie', line);
+    const start = `${hostCookieName(exchange, name)}=`;
+    const line = `${start}${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`;
+    // One answer says one thing of it (RFC 6265 §4.1.1).
+    const others = [exchange.res.getHeader('set-cookie') ?? []].flat().map(String);
+    exchange.res.setHeader('set-cookie', [...others.filter((other) => !other.startsWith(start)), line]);
   }
   return {
     pack(exchange, value, seconds) {

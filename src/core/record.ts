@@ -67,6 +67,22 @@ export async function everyRecord(
   }
 }
 
+const erasuresMax = 20;
+
+/** Removes it, however often it is written meanwhile; nothing has to be there. False where it went on being written. */
+export async function eraseRecord(
+  records: Pick<RecordStore, 'get' | 'remove'>,
+  kind: string,
+  id: string,
+  now: number,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < erasuresMax; attempt += 1) {
+    const found = await records.get(kind, id, now);
+    if (!found || (await records.remove(kind, id, found.revision, now))) return true;
+  }
+  return false;
+}
+
 /** Thrown for an entry that no store takes; compared by code. */
 export class RecordError extends Error {
   readonly code = 'record_invalid';

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { RecordStore, StoredRecord } from '../core/record.ts';
+import { eraseRecord, type RecordStore, type StoredRecord } from '../core/record.ts';
 import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { isOpen, type Account, type Accounts } from './account.ts';
@@ -51,7 +51,6 @@ export interface SessionsOptions {
 const kind = 'session';
 /** Not every request writes. */
 const seenEverySeconds = 60;
-const attemptsMax = 5;
 
 export function sessions({ records, clock, accounts, openidIssuer }: SessionsOptions): Sessions {
   async function write(token: string, kept: Kept, expected: string | null): Promise<StoredRecord | null> {
@@ -77,12 +76,8 @@ export function sessions({ records, clock, accounts, openidIssuer }: SessionsOpt
   }
 
   async function close(token: string): Promise<void> {
-    const id = sha256Hex(token);
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const found = await records.get(kind, id, clock());
-      if (!found || (await records.remove(kind, id, found.revision, clock()))) return;
-    }
-    throw new Error('the session could not be ended: it kept being used');
+    if (!(await eraseRecord(records, kind, sha256Hex(token), clock())))
+      throw new Error('the session could not be ended: it kept being used');
   }
 
   return {

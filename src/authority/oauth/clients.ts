@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import { everyRecord } from '../../core/record.ts';
+import { eraseRecord, everyRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
@@ -38,7 +38,6 @@ export interface ListedClient {
   readonly expiresAt: number | null;
 }
 
-const attemptsMax = 8;
 const writtenEverySeconds = 86_400;
 
 export async function createClient(order: ClientOrder, options: ClientsOptions): Promise<MadeClient> {
@@ -85,19 +84,12 @@ export async function revokeClient(clientId: string, options: ClientsOptions): P
   // First, so that a client that is gone never leaves live tokens behind, however far the rest comes; and so that whoever grants
   // it something from now on takes that back.
   await takeBack({ clientId }, options);
-  await forget(clientId, options);
+  // Its use may be written down, or it may register the same again, in this very moment.
+  if (!(await eraseRecord(records, CLIENT, sha256Hex(clientId), clock())))
+    throw new StoreError('store_unavailable', 'the client is being written by others; try again');
   const grants = await grantsOf(clientId, options);
   for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, clock());
   return grants.length;
-}
-
-/** Its use may be written down, or it may register the same again, in this very moment: the removal is made anew then. */
-async function forget(clientId: string, { records, clock }: ClientsOptions): Promise<void> {
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    const known = await records.get(CLIENT, sha256Hex(clientId), clock());
-    if (!known || (await records.remove(CLIENT, known.id, known.revision, clock()))) return;
-  }
-  throw new StoreError('store_unavailable', 'the client is being written by others; try again');
 }
 
 async function grantsOf(clientId: string, { records, clock }: ClientsOptions) {

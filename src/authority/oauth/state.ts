@@ -1,4 +1,4 @@
-import type { JsonValue, StoredRecord } from '../../core/record.ts';
+import { eraseRecord, type JsonValue, type StoredRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { isTakenBack, takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
@@ -117,10 +117,8 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
       if (model !== 'RefreshToken') throw usedAlready();
     },
     async destroy(id) {
-      const now = clock();
-      const stored = await records.get(kind, sha256Hex(id), now);
-      if (stored) await records.remove(kind, stored.id, stored.revision, now);
       if (model === 'Grant') await takeBack({ grantId: id }, options);
+      await erase(id);
     },
     /** What is kept of the grant is dead without it (see `read`); access tokens are kept nowhere, so they are called back. */
     async revokeByGrantId(grantId) {
@@ -150,9 +148,13 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
       isTakenBack({ clientId: String(clientId) }, options),
     ]);
     if (!ended.includes(true)) return;
-    const stored = await records.get(kind, sha256Hex(grantId), clock());
-    if (stored) await records.remove(kind, stored.id, stored.revision, clock());
+    await erase(grantId);
     throw options.refusal('this client was ended a moment ago');
+  }
+
+  async function erase(id: string): Promise<void> {
+    if (!(await eraseRecord(records, kind, sha256Hex(id), clock())))
+      throw new StoreError('store_unavailable', `the ${kind} goes on being written by others`);
   }
 
   function usedAlready(): Error {
