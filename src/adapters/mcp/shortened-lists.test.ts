@@ -85,6 +85,10 @@ describe('an answer with a list is shortened', () => {
       res.write(Buffer.from(whole).toString('base64'), 'base64');
       res.end(() => undefined);
     },
+    'and ended twice': (res) => {
+      res.writeHead(200, json).end(whole);
+      res.end();
+    },
     'by a stream': (res) => Readable.from([whole.slice(0, 20), whole.slice(20)]).pipe(res.writeHead(200, json)),
     'by Express': (res, req) => express().use((_req, out) => void out.json(JSON.parse(whole)))(req, res),
   };
@@ -130,6 +134,11 @@ describe('an answer that cannot be looked into', () => {
         res.writeHead(200, { ...json, 'content-encoding': 'gzip', etag: '"1"' }).end(gzipSync(whole)),
       (res: ServerResponse) => res.writeHead(200, { ...events, 'content-encoding': 'gzip' }).end(gzipSync(whole)),
       (res: ServerResponse) => res.writeHead(200, 'Fine', json).end(`${whole},`),
+      (res: ServerResponse) => {
+        res.writeHead(200, json).end(`${whole},`);
+        res.write('more');
+        res.end('of it');
+      },
     ]) {
       const { ask, lines } = await behind(t, answer);
       const response = await ask();

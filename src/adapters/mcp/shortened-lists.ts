@@ -92,6 +92,11 @@ class ShortenedAnswer {
   }
 
   end(last: Buffer, done?: Done): ServerResponse {
+    // Ended twice, an answer is not said twice: what comes of it is node:http's to say.
+    if (!this.#isOver() && this.#res.writableEnded) {
+      this.#end(last.length === 0 ? undefined : last, done);
+      return this.#res;
+    }
     // What node:http would say of an answer that is written at once.
     if (this.#state === 'new' && !this.#res.hasHeader('transfer-encoding')) this.#setLength(last.length);
     this.#begin();
