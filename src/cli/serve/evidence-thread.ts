@@ -51,6 +51,7 @@ const entry = new URL(`./evidence-worker${import.meta.url.endsWith('.ts') ? '.ts
 /** `lookMillis`: how often is looked whether there is something to seal. */
 export function evidenceThread(data: EvidenceData, warn: (text: string) => void): EvidenceThread {
   let thread: Worker | null = null;
+  let ending: Worker | null = null;
   let last = 0;
   let waiting = new Map<number, Waiting>();
 
@@ -59,7 +60,7 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
     made.on('message', (answer: Answered) => answered(answer));
     made.on('error', (error) => warn(`the thread that keeps decisions failed: ${error.message}`));
     made.on('exit', () => gone());
-    // What holds the process are its doors.
+    // What holds the process are its doors, and whoever waits for an answer.
     made.unref();
     return made;
   }
@@ -68,6 +69,7 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
     if ('warning' in answer) return warn(answer.warning);
     const asker = waiting.get(answer.id);
     waiting.delete(answer.id);
+    if (waiting.size === 0 && thread !== ending) thread?.unref();
     if ('result' in answer) asker?.resolve(answer.result);
     else asker?.reject(new StoreError(answer.code, answer.message));
   }
@@ -83,6 +85,7 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
 
   function ask(question: Question): Promise<number> {
     thread ??= started();
+    thread.ref();
     const id = (last += 1);
     thread.postMessage({ ...question, id });
     return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
@@ -100,11 +103,11 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
       thread ??= started();
     },
     async close() {
-      const ending = thread;
-      if (ending === null) return;
-      ending.ref();
-      const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
-      ending.postMessage({ verb: 'close' } satisfies Asked);
+      if (thread === null) return;
+      const closing = (ending = thread);
+      closing.ref();
+      const ended = new Promise<void>((resolve) => closing.once('exit', () => resolve()));
+      closing.postMessage({ verb: 'close' } satisfies Asked);
       await ended;
     },
   };
