@@ -29,6 +29,11 @@ interface Group {
 export function servedKeys(): ServedKeys {
   /** Nearly every secret is one key's: then the key alone, since there may be a hundred thousand. */
   const groups = new Map<string, KnownKey | Group>();
+  /**
+   * API keys that were asked for since they last changed: few of many are, and in a map of their own they lie close together,
+   * so that the others cost them nothing.
+   */
+  const asked = new Map<string, ApiKeyEntry>();
   const revoked = new Set<string>();
   const byService = keysByName();
   const byCredential = keysByName();
@@ -56,6 +61,7 @@ export function servedKeys(): ServedKeys {
   /** Everything that one secret decides: who holds it, who comes first, whether it was revoked. */
   function settle(digest: string, keys: readonly KnownKey[]): void {
     for (const key of groupOf(digest).served) withdraw(key);
+    asked.delete(digest);
     clashes.delete(digest);
     const [only] = keys;
     if (only === undefined) {
@@ -71,10 +77,11 @@ export function servedKeys(): ServedKeys {
 
   return {
     apiKey(digest) {
-      const there = groups.get(digest);
-      if (!there) return undefined;
-      if (!('served' in there)) return there.isApiKey ? there.entries.apiKey : undefined;
-      return there.served.find((key) => key.isApiKey)?.entries.apiKey;
+      const before = asked.get(digest);
+      if (before) return before;
+      const entry = groupOf(digest).served.find((key) => key.isApiKey)?.entries.apiKey;
+      if (entry) asked.set(digest, entry);
+      return entry;
     },
     macKeys: (service) => byService.get(service).macs,
     signatureKeys(keyid) {
