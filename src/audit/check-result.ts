@@ -1,4 +1,4 @@
-import { recordsListedMax, type JsonValue, type RecordStore } from '../core/record.ts';
+import { changeRecord, recordsListedMax, type JsonValue, type RecordStore } from '../core/record.ts';
 
 /** Of which checks the last result is kept. */
 export const CHECKS = ['doctor', 'probe'] as const;
@@ -36,7 +36,6 @@ const textMax = 1000;
 const repairLinesMax = 40;
 /** All of it, well below what a record may have. */
 const bytesMax = 200_000;
-const attemptsMax = 5;
 
 /** Takes the place of the last result of the same check. What is too long is cut, and what is too much is counted. */
 export async function keepCheckResult(
@@ -45,11 +44,8 @@ export async function keepCheckResult(
 ): Promise<CheckResult> {
   const { check, at } = result;
   const kept = bounded(result);
-  const entry = { kind, id: check, value: kept as unknown as JsonValue, expiresAt: null };
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    const before = await records.get(kind, check, at);
-    if (await records.put(entry, before?.revision ?? null, at)) return kept;
-  }
+  const next = { value: kept as unknown as JsonValue, expiresAt: null };
+  if (await changeRecord(records, { kind, id: check, clock: () => at }, () => next)) return kept;
   throw new Error(`others kept writing the result of ${check}`);
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 export type JsonValue =
   | null
   | boolean
@@ -67,7 +69,25 @@ export async function everyRecord(
   }
 }
 
-const erasuresMax = 20;
+const attemptsMax = 20;
+
+/**
+ * Writes what `change` makes of what stands there, which is null for nothing; asked anew for as long as somebody else is faster.
+ * Null from `change` leaves it as it is. False where it went on being written.
+ */
+export async function changeRecord(
+  records: Pick<RecordStore, 'get' | 'put'>,
+  { kind, id, clock }: Pick<RecordEntry, 'kind' | 'id'> & { readonly clock: Clock },
+  change: (before: StoredRecord | null) => Pick<RecordEntry, 'value' | 'expiresAt'> | null,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const now = clock();
+    const before = await records.get(kind, id, now);
+    const next = change(before);
+    if (next === null || (await records.put({ kind, id, ...next }, before?.revision ?? null, now))) return true;
+  }
+  return false;
+}
 
 /** Removes it, however often it is written meanwhile; nothing has to be there. False where it went on being written. */
 export async function eraseRecord(
@@ -76,7 +96,7 @@ export async function eraseRecord(
   id: string,
   now: number,
 ): Promise<boolean> {
-  for (let attempt = 0; attempt < erasuresMax; attempt += 1) {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     const found = await records.get(kind, id, now);
     if (!found || (await records.remove(kind, id, found.revision, now))) return true;
   }

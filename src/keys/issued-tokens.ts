@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { follow, toRecords } from '../core/follow.ts';
-import { everyRecord, type JsonValue, type RecordStore } from '../core/record.ts';
+import { changeRecord, everyRecord, type JsonValue, type RecordStore } from '../core/record.ts';
 import { StoreError, type Store } from '../core/store.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { keyFinder, type IssuedTo, type TokenIssuer } from '../schemes/oauth/index.ts';
@@ -37,23 +37,17 @@ export interface TakingBack {
 
 /** So long what is issued meanwhile is meant, too: by who had begun, or by a replica whose clock is ahead. */
 const stillSeconds = 60;
-const attemptsMax = 20;
 
 /**
  * All that was issued of it counts no more, nor what is issued within a minute. However many take back the same at once, the
  * last moment stays: a write that is overtaken is made anew.
  */
 export async function takeBack(of: Issued, { records, clock, accessTokenSeconds }: TakingBack): Promise<void> {
-  const id = takenBackId(of);
-  const now = clock();
-  const at = now + stillSeconds;
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    const before = await records.get(TAKEN_BACK, id, now);
-    if (before !== null && momentOf(before.value) >= at) return;
-    const entry = { kind: TAKEN_BACK, id, value: { at }, expiresAt: at + accessTokenSeconds };
-    if (await records.put(entry, before?.revision ?? null, now)) return;
-  }
-  throw new StoreError('store_unavailable', 'what was to be taken back is written by too many at once');
+  const at = clock() + stillSeconds;
+  const isWritten = await changeRecord(records, { kind: TAKEN_BACK, id: takenBackId(of), clock }, (before) =>
+    before !== null && momentOf(before.value) >= at ? null : { value: { at }, expiresAt: at + accessTokenSeconds },
+  );
+  if (!isWritten) throw new StoreError('store_unavailable', 'what was to be taken back is written by too many at once');
 }
 
 /** Whether what is issued of it now counts as taken back. Asked of the store: for who writes, not for who judges. */

@@ -1,4 +1,4 @@
-import { eraseRecord, type JsonValue, type StoredRecord } from '../../core/record.ts';
+import { changeRecord, eraseRecord, type JsonValue, type StoredRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { isTakenBack, takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
@@ -34,7 +34,6 @@ const unusedSeconds = 86_400;
 const graceSeconds = 10;
 /** The library compares times itself; a record must not be gone before. */
 const leewaySeconds = 60;
-const attemptsMax = 8;
 
 /**
  * All that the authorization server remembers, in the store, so that any replica can go on with what another began. Codes,
@@ -50,13 +49,11 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
     expiresAt: number | null | ((before: StoredRecord | null) => number | null),
     of = kind,
   ): Promise<void> {
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const now = clock();
-      const before = await records.get(of, id, now);
-      const end = typeof expiresAt === 'function' ? expiresAt(before) : expiresAt;
-      if (await records.put({ kind: of, id, value, expiresAt: end }, before?.revision ?? null, now)) return;
-    }
-    throw new StoreError('store_unavailable', `the ${of} ${id} is written by too many at once`);
+    const isWritten = await changeRecord(records, { kind: of, id, clock }, (before) => ({
+      value,
+      expiresAt: typeof expiresAt === 'function' ? expiresAt(before) : expiresAt,
+    }));
+    if (!isWritten) throw new StoreError('store_unavailable', `the ${of} ${id} is written by too many at once`);
   }
 
   async function read(id: string): Promise<Payload | undefined> {

@@ -1,13 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
-import type { RecordStore } from '../../core/record.ts';
+import { changeRecord, type RecordStore } from '../../core/record.ts';
 import { rolledBack, type RampState } from './state.ts';
 
 const kind = 'ramp';
 const id = 'current';
 /** As a change of the store names it. */
 export const rampTopicId = `${kind}/${id}`;
-
-const triesMax = 20;
 
 /** Null when there has been none. Rejects with code 'ramp_unreadable' for one that a newer program wrote. */
 export async function storedRamp(records: RecordStore, now: number): Promise<RampState | null> {
@@ -24,13 +22,12 @@ export async function changeRamp(
   clock: Clock,
   change: (state: RampState | null) => RampState | null,
 ): Promise<RampState | null> {
-  for (let tries = 0; tries < triesMax; tries += 1) {
-    const record = await records.get(kind, id, clock());
-    const next = change(record && stateOf(record.value));
-    if (next === null) return null;
-    const value = JSON.parse(JSON.stringify(next));
-    if (await records.put({ kind, id, value, expiresAt: null }, record?.revision ?? null, clock())) return next;
-  }
+  let next: RampState | null = null;
+  const isWritten = await changeRecord(records, { kind, id, clock }, (record) => {
+    next = change(record && stateOf(record.value));
+    return next && { value: JSON.parse(JSON.stringify(next)), expiresAt: null };
+  });
+  if (isWritten) return next;
   throw new RampError('ramp_contended', 'the ramp is being changed by others again and again; try once more');
 }
 
