@@ -1,4 +1,5 @@
 import type { Act } from '../core/event.ts';
+import { decisionValues } from '../core/decision-values.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
 import type { LinkContent } from './link.ts';
@@ -39,28 +40,7 @@ export interface Mark {
 
 /** All that a row says, in one unambiguous text. */
 function digestOf(row: KeptDecision, sequence = row.sequence): string {
-  return sha256Base64(
-    JSON.stringify([
-      sequence,
-      row.time,
-      row.outcome,
-      row.reason,
-      row.note,
-      row.mode,
-      row.service,
-      row.route,
-      row.method,
-      row.path,
-      row.principal,
-      row.claimed,
-      row.scheme,
-      row.credentialId,
-      row.clientAddress,
-      row.skewSeconds,
-      row.durationMicros,
-      row.requestId,
-    ]),
-  );
+  return sha256Base64(JSON.stringify([sequence, ...decisionValues(row)]));
 }
 
 /** The mark of a row, as if it had this number. */

@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { AuditConfig } from '../../compose/config.ts';
+import type { DecisionValue } from '../../core/decision-values.ts';
 import type { RollupMeasure } from '../../core/rollup.ts';
 import { StoreError, type DecisionKeeper, type StoreErrorCode } from '../../core/store.ts';
-import { valuesOf, type RowValue } from './row-values.ts';
+import { valuesOf } from './row-values.ts';
 
 /**
  * Writes decisions to an SQLite file, removes and seals them, in a thread of its own: the engine works on the thread that
@@ -26,7 +27,7 @@ export type Asked =
   | {
       readonly id: number;
       readonly verb: 'append';
-      readonly values: readonly RowValue[];
+      readonly values: readonly DecisionValue[];
       readonly measures: readonly RollupMeasure[];
     }
   | { readonly id: number; readonly verb: 'prune'; readonly before: number; readonly keep: number }

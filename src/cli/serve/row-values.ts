@@ -1,38 +1,14 @@
+import { decisionValues, decisionWidth, type DecisionValue } from '../../core/decision-values.ts';
 import type { DecisionRow } from '../../core/store.ts';
 
-export type RowValue = string | number | null;
-
-const width = 17;
-
 /** Rows as one list of their values: a third of the cost of objects when threads pass them to each other. */
-export function valuesOf(rows: readonly DecisionRow[]): RowValue[] {
-  const values: RowValue[] = [];
-  for (const row of rows)
-    values.push(
-      row.time,
-      row.outcome,
-      row.reason,
-      row.note,
-      row.mode,
-      row.service,
-      row.route,
-      row.method,
-      row.path,
-      row.principal,
-      row.claimed,
-      row.scheme,
-      row.credentialId,
-      row.clientAddress,
-      row.skewSeconds,
-      row.durationMicros,
-      row.requestId,
-    );
-  return values;
+export function valuesOf(rows: readonly DecisionRow[]): DecisionValue[] {
+  return rows.flatMap(decisionValues);
 }
 
-export function rowsOf(values: readonly RowValue[]): DecisionRow[] {
+export function rowsOf(values: readonly DecisionValue[]): DecisionRow[] {
   const rows: DecisionRow[] = [];
-  for (let at = 0; at < values.length; at += width)
+  for (let at = 0; at < values.length; at += decisionWidth)
     rows.push({
       time: values[at],
       outcome: values[at + 1],

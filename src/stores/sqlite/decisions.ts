@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { decisionValues } from '../../core/decision-values.ts';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
 import { ofStrangers } from '../migrations.ts';
@@ -75,28 +76,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
         if (rows.length + measures.length === 0) return;
         const { quick } = database;
         quick.transaction(() => {
-          for (const row of rows) {
-            quick.run(
-              insert,
-              row.time,
-              row.outcome,
-              row.reason,
-              row.note,
-              row.mode,
-              row.service,
-              row.route,
-              row.method,
-              row.path,
-              row.principal,
-              row.claimed,
-              row.scheme,
-              row.credentialId,
-              row.clientAddress,
-              row.skewSeconds,
-              row.durationMicros,
-              row.requestId,
-            );
-          }
+          for (const row of rows) quick.run(insert, ...decisionValues(row));
           addRollups(quick, rolled(rows, measures));
         });
       }),
