@@ -11,9 +11,9 @@ export interface Appointed {
   readonly loginCode: string;
 }
 
-/** An account whose person has yet to choose a password. */
-export function appointed(name: string, role: Role, now: number): Appointed {
-  const account: Account = {
+/** An account to which nobody can log in yet. */
+export function newAccount(name: string, role: Role, now: number): Account {
+  return {
     name,
     role,
     password: null,
@@ -24,7 +24,11 @@ export function appointed(name: string, role: Role, now: number): Appointed {
     epoch: 1,
     createdAt: now,
   };
-  return withLoginCode(account, now);
+}
+
+/** An account whose person has yet to choose a password. */
+export function appointed(name: string, role: Role, now: number): Appointed {
+  return withLoginCode(newAccount(name, role, now), now);
 }
 
 /** Back to the first login: no password, no second factor, no session; not disabled. */

@@ -34,7 +34,7 @@ test('no name that could be taken for another, and none without a subject', () =
     '\u202eanna',
   ])
     assert.equal(personOf({ sub: 'u', name, groups: 'staff' }, rules), null, String(name));
-  for (const sub of ['', 7, undefined, null])
+  for (const sub of ['', 's'.repeat(256), 7, undefined, null])
     assert.equal(personOf({ sub, name: 'anna', groups: 'staff' }, rules), null, String(sub));
   assert.equal(personOf(Object.create({ sub: 'u', name: 'anna' }) as Record<string, unknown>, rules), null);
 });

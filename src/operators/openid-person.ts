@@ -1,5 +1,6 @@
 import type { Account, Accounts, Role } from './account.ts';
 import { isOpenidName } from './account.ts';
+import { newAccount } from './appoint.ts';
 
 /** Which claims of an ID token say what somebody is called and may here. */
 export interface PersonRules {
@@ -23,13 +24,15 @@ export type Admission =
   | { readonly fault: 'no_role' | 'disabled' | 'name_taken'; readonly lostOperator: boolean };
 
 const valuesMax = 1000;
+/** OpenID Connect Core §2. */
+const subjectMax = 255;
 
 /** Null where the claims hold no name that can stand here. */
 export function personOf(claims: Readonly<Record<string, unknown>>, rules: PersonRules): Person | null {
   const { sub } = claims;
   const [called] = textsOf(claims, rules.nameClaim);
   const name = `openid:${called ?? ''}`;
-  if (typeof sub !== 'string' || sub === '' || !isOpenidName(name)) return null;
+  if (typeof sub !== 'string' || sub === '' || sub.length > subjectMax || !isOpenidName(name)) return null;
   const values = textsOf(claims, rules.roleClaim);
   const has = (role: Role): boolean => rules.roles[role].some((value) => values.includes(value));
   return { subject: sub, name, role: has('operator') ? 'operator' : has('viewer') ? 'viewer' : null };
@@ -52,18 +55,7 @@ export async function admit(known: Accounts, { issuer }: PersonRules, person: Pe
   const { name, role, subject } = person;
   const openid = { issuer, subject };
   if (role !== null) {
-    const account: Account = {
-      name,
-      role,
-      password: null,
-      firstLogin: null,
-      totp: null,
-      totpOffered: null,
-      disabled: false,
-      epoch: 1,
-      createdAt: now,
-      openid,
-    };
+    const account: Account = { ...newAccount(name, role, now), openid };
     if (await known.add(account)) return { account, isNew: true, lostOperator: false };
   }
   let lostOperator = false;
