@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { DecisionRow } from '../core/store.ts';
 import * as fc from '../../test/fixtures/properties.ts';
 import { rowWith } from './audit-fixtures.test.ts';
 import { levelOf, logLine } from './log-line.ts';
@@ -85,6 +86,34 @@ test('whatever the texts are, a line is one line of JSON that reads back the sam
       assert.equal(read.service, service);
       assert.equal(read.note ?? '', note);
       assert.equal(read.claimed ?? '', claimed);
+    }),
+  );
+});
+
+test('a line says what its own row does, whatever came before', () => {
+  const some = <T>(...values: T[]) => fc.constantFrom(...values);
+  const row = fc.record({
+    outcome: some('allow', 'deny', 'would_deny'),
+    reason: some('', 'expired', 'unavailable'),
+    mode: some('enforce', 'report'),
+    service: some('a', 'b'),
+    route: some('/x', '/y'),
+    method: some('GET', 'POST'),
+    path: some('/x', '/y/"'),
+    principal: some('', 'service:a'),
+    scheme: some('', 'api-key'),
+    credentialId: some('', 'k1', 'k2'),
+    clientAddress: some('10.0.0.1', '10.0.0.2'),
+  });
+  fc.assert(
+    fc.property(fc.array(row, { minLength: 2, maxLength: 40 }), (rows) => {
+      for (const values of rows) {
+        const read = JSON.parse(logLine(rowWith(values as Partial<DecisionRow>)));
+        const { credentialId, clientAddress, ...others } = values;
+        const expected = { ...others, credential_id: credentialId, client_address: clientAddress };
+        assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, read[name]])), expected);
+        assert.equal(read.level, levelOf(rowWith(values as Partial<DecisionRow>)));
+      }
     }),
   );
 });

@@ -2,18 +2,70 @@ import type { DecisionRow } from '../core/store.ts';
 
 /** One decision as a JSON line, without a line end. Written by hand: it needs no second object. */
 export function logLine(row: DecisionRow, traceId: string | null = null): string {
+  const { beforePath, behindPath } = sharedBy(row);
   const skew = row.skewSeconds === null ? 'null' : rounded(row.skewSeconds, 1000);
-  const note = row.note === '' ? '' : `,"note":${quoted(row.note)}`;
-  const traced = traceId === null ? '' : `,"trace_id":"${traceId}"`;
-  const claimed = row.claimed === '' ? '' : `,"claimed":${quoted(row.claimed)}`;
+  const line =
+    `{"time":"${timeText(row.time)}${beforePath}${quoted(row.path)}${behindPath}` +
+    `${quoted(row.clientAddress)},"skew_s":${skew},"duration_us":${rounded(row.durationMicros, 10)}` +
+    `,"request_id":${quoted(row.requestId)}`;
+  return row.note === '' && row.claimed === '' && traceId === null ? `${line}}` : `${line}${rare(row, traceId)}}`;
+}
+
+function rare({ note, claimed }: DecisionRow, traceId: string | null): string {
+  const noted = note === '' ? '' : `,"note":${quoted(note)}`;
+  const named = claimed === '' ? '' : `,"claimed":${quoted(claimed)}`;
+  return `${noted}${named}${traceId === null ? '' : `,"trace_id":"${traceId}"`}`;
+}
+
+/** What the lines of one caller on one route have in common, around the path. */
+interface Shared {
+  readonly row: DecisionRow;
+  readonly beforePath: string;
+  readonly behindPath: string;
+}
+
+/** The ones used last, in no order: a line takes half as long when most of it need not be put together again. */
+const recent: Shared[] = [];
+const recentMax = 8;
+let last = 0;
+
+function sharedBy(row: DecisionRow): Shared {
+  const held = recent[last];
+  if (held && isLike(held.row, row)) return held;
+  const found = recent.findIndex((one) => isLike(one.row, row));
+  if (found === -1) last = recent.length < recentMax ? recent.length : (last + 1) % recentMax;
+  else last = found;
+  return (recent[last] = recent[found] ?? sharedOf(row));
+}
+
+function isLike(a: DecisionRow, b: DecisionRow): boolean {
   return (
-    `{"time":"${timeText(row.time)}","level":"${levelOf(row)}","event":"auth.decision","outcome":"${row.outcome}"` +
-    `,"reason":"${row.reason}","mode":"${row.mode}","service":${quoted(row.service)},"route":${quoted(row.route)}` +
-    `,"method":${quoted(row.method)},"path":${quoted(row.path)},"principal":${quoted(row.principal)}` +
-    `,"scheme":${quoted(row.scheme)},"credential_id":${quoted(row.credentialId)}` +
-    `,"client_address":${quoted(row.clientAddress)},"skew_s":${skew},"duration_us":${rounded(row.durationMicros, 10)}` +
-    `,"request_id":${quoted(row.requestId)}${note}${claimed}${traced}}`
+    a.credentialId === b.credentialId &&
+    a.route === b.route &&
+    a.method === b.method &&
+    a.service === b.service &&
+    a.outcome === b.outcome &&
+    a.reason === b.reason &&
+    a.mode === b.mode &&
+    a.principal === b.principal &&
+    a.scheme === b.scheme
   );
+}
+
+/** Each is put together by a join, which leaves one piece of text: what `+` leaves is walked through for each line. */
+function sharedOf(row: DecisionRow): Shared {
+  const { outcome, reason, mode, service, route, method, principal, scheme, credentialId } = row;
+  return {
+    row,
+    beforePath: [
+      `","level":"${levelOf(row)}","event":"auth.decision","outcome":"${outcome}","reason":"${reason}","mode":"${mode}"`,
+      `,"service":${quoted(service)},"route":${quoted(route)},"method":${quoted(method)},"path":`,
+    ].join(''),
+    behindPath: [
+      `,"principal":${quoted(principal)},"scheme":${quoted(scheme)},"credential_id":${quoted(credentialId)}`,
+      ',"client_address":',
+    ].join(''),
+  };
 }
 
 /** error: nobody could decide, a good request did not arrive, or the glass was broken. warn: refused, or it would have been. */
