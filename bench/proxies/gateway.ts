@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { lineWriter } from '../../src/audit/line-writer.ts';
 import { sealer } from '../../src/audit/sealer.ts';
 import { evidenceThread } from '../../src/cli/serve/evidence-thread.ts';
@@ -35,7 +35,17 @@ services:
 `,
   { file: null, env },
 );
-const lines = lineWriter(createWriteStream(full ? `${folder}/bench-${process.pid}.log` : '/dev/null'));
+const log = openSync(full ? `${folder}/bench-${process.pid}.log` : '/dev/null', 'a');
+// As process.stdout writes to a file: at once.
+const lines = lineWriter({
+  write(text, done) {
+    writeSync(log, text);
+    done?.();
+    return true;
+  },
+  writableLength: 0,
+  on: () => undefined,
+});
 const file = config.store.kind === 'sqlite' ? config.store.file : '';
 // As in a server; it looks more often, since a round is shorter than what goes by between two looks.
 const aside = full
