@@ -1,4 +1,11 @@
-import { BUCKETS, bucketKeptSeconds, type BucketSeconds } from '../core/rollup.ts';
+import {
+  BUCKETS,
+  bucketKeptSeconds,
+  type BucketSeconds,
+  type RollupGroup,
+  type RollupMeasure,
+  type Rollups,
+} from '../core/rollup.ts';
 
 /** Buckets of one size that follow one another: those that start at `from` or later and before `until`. */
 export interface BucketRange {
@@ -36,6 +43,26 @@ export function bucketsFor(since: number, until: number, oldestMinute: number | 
         ]
       : [{ bucketSeconds: minute, from: first, until: end }];
   return { since: first, until: end, ranges: ranges.filter((range) => range.from < range.until) };
+}
+
+/**
+ * What was found in the buckets that cover the time from `since` to `until`. Where the hour at an end is empty it is told to
+ * the minute: a store has none of the time before its first decision, and nothing is lost there.
+ */
+export function rollupsIn(
+  cover: BucketCover,
+  { since, until }: Pick<BucketCover, 'since' | 'until'>,
+  groups: readonly RollupGroup[],
+  measures: readonly RollupMeasure[],
+): Rollups {
+  const found = (from: number, behind: number): boolean =>
+    [groups, measures].some((list) => list.some(({ start }) => start >= from && start < behind));
+  return {
+    since: found(cover.since, cover.since + hour) ? cover.since : floorTo(since, minute),
+    until: found(cover.until - hour, cover.until) ? cover.until : -floorTo(-until, minute),
+    groups,
+    measures,
+  };
 }
 
 /** The start of the oldest bucket of each size that is still to be kept. */

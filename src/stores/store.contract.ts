@@ -664,6 +664,17 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
         assert.deepEqual(hours.measures, [{ ...hourly, count: 3, least: 18_000, most: 20_000 }]);
       });
 
+      test('of a time before the first decision of all are told by the minute, too', async () => {
+        const asked = [t0 - 1790, t0 + 70] as const;
+        const told = async () => {
+          const { since, until } = await store.decisions.rollups(...asked);
+          return [since, until];
+        };
+        assert.deepEqual(await told(), [t0 - 1800, t0 + 120]);
+        await store.decisions.append([decisionRow(1)]);
+        assert.deepEqual(await told(), [t0 - 1800, t0 + 120]);
+      });
+
       test('stay when rows are pruned, until their own time comes: minutes first, then hours', async () => {
         await store.decisions.append([decisionRow(1), decisionRow(2)]);
         await store.decisions.prune(t0 + 1000, 0);

@@ -1,5 +1,5 @@
 import { BUCKETS, type BucketSeconds, type RollupGroup, type RollupMeasure, type Rollups } from '../../core/rollup.ts';
-import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
+import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import { groupTogether, measureTogether, type RolledUp } from '../roll-up.ts';
 
 export interface MemoryRollups {
@@ -41,19 +41,16 @@ export function memoryRollups(): MemoryRollups {
     between(asked, end) {
       const starts = [...(sizes.get(60)?.keys() ?? [])];
       const oldest = starts.length === 0 ? null : starts.reduce((a, b) => Math.min(a, b));
-      const { since, until, ranges } = bucketsFor(asked, end, oldest);
-      const buckets = ranges.flatMap((range) =>
+      const cover = bucketsFor(asked, end, oldest);
+      const buckets = cover.ranges.flatMap((range) =>
         [...(sizes.get(range.bucketSeconds) ?? [])]
           .filter(([start]) => start >= range.from && start < range.until)
           .sort(([a], [b]) => a - b)
           .map(([, bucket]) => bucket),
       );
-      return {
-        since,
-        until,
-        groups: buckets.flatMap(({ groups }) => [...groups.values()]),
-        measures: buckets.flatMap(({ measures }) => [...measures.values()]),
-      };
+      const groups = buckets.flatMap((bucket) => [...bucket.groups.values()]);
+      const measures = buckets.flatMap((bucket) => [...bucket.measures.values()]);
+      return rollupsIn(cover, { since: asked, until: end }, groups, measures);
     },
     prune(now) {
       for (const { bucketSeconds, from } of bucketsKeptFrom(now)) {

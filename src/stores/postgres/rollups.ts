@@ -1,6 +1,6 @@
 import type { RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
 import { storableText } from '../../core/storable-text.ts';
-import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
+import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import { measureTogether, type GroupToAdd, type RolledUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
 
@@ -105,16 +105,16 @@ export const rollupStatements: readonly Statement[] = [rollupGroups, rollupMeasu
 
 export async function rollupsBetween(database: Queries, asked: number, end: number): Promise<Rollups> {
   const [oldest] = await database.query<{ start: number }>(oldestMinute, []);
-  const { since, until, ranges } = bucketsFor(asked, end, oldest?.start ?? null);
+  const cover = bucketsFor(asked, end, oldest?.start ?? null);
   const groups: RollupGroup[] = [];
   const measures: RollupMeasure[] = [];
-  for (const { bucketSeconds, from, until: behind } of ranges) {
+  for (const { bucketSeconds, from, until: behind } of cover.ranges) {
     const bounds = [bucketSeconds, from, behind];
     for (const group of await database.query<RollupGroup>(rollupGroups, bounds, longMillisMax)) groups.push(group);
     for (const measure of await database.query<RollupMeasure>(rollupMeasures, bounds, longMillisMax))
       measures.push(measure);
   }
-  return { since, until, groups, measures };
+  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
 }
 
 export async function pruneRollups(database: Queries, now: number): Promise<void> {

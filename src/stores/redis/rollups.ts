@@ -1,5 +1,5 @@
 import type { BucketSeconds, MeasureKind, RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
-import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
+import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import type { RolledUp } from '../roll-up.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
@@ -33,17 +33,17 @@ export function rollupArguments({ groups, measures }: RolledUp): Value[] {
 
 export async function rollupsBetween(server: Server, asked: number, end: number): Promise<Rollups> {
   const [oldest] = listOf(await server.run('rollupsOldest'));
-  const { since, until, ranges } = bucketsFor(asked, end, oldest === undefined ? null : Number(oldest));
+  const cover = bucketsFor(asked, end, oldest === undefined ? null : Number(oldest));
   const groups: RollupGroup[] = [];
   const measures: RollupMeasure[] = [];
-  for (const { bucketSeconds, from, until: behind } of ranges) {
+  for (const { bucketSeconds, from, until: behind } of cover.ranges) {
     for (const start of listOf(await server.run('rollupStarts', bucketSeconds, bound(from), bound(behind)))) {
       const [grouped, measured] = (await server.run('rollupBucket', bucketSeconds, start ?? '')) as unknown[];
       groups.push(...groupsIn(listOf(grouped), bucketSeconds, Number(start)));
       measures.push(...measuresIn(listOf(measured), bucketSeconds, Number(start)));
     }
   }
-  return { since, until, groups, measures };
+  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
 }
 
 export async function pruneRollups(server: Server, now: number): Promise<void> {

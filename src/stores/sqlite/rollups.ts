@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BucketSeconds, RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
-import { bucketsFor, bucketsKeptFrom } from '../buckets.ts';
+import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import type { RolledUp } from '../roll-up.ts';
 import type { Connection } from './connection.ts';
 import type { Database } from './database.ts';
@@ -59,10 +59,10 @@ export function addRollups(quick: Connection, { groups, measures }: RolledUp): v
 export async function rollupsBetween(database: Database, asked: number, end: number): Promise<Rollups> {
   const { step } = database;
   const oldest = await step(() => database.quick.get<{ start: number }>(oldestMinute)?.start ?? null);
-  const { since, until, ranges } = bucketsFor(asked, end, oldest);
+  const cover = bucketsFor(asked, end, oldest);
   const groups: RollupGroup[] = [];
   const measures: RollupMeasure[] = [];
-  for (const { bucketSeconds, from, until: behind } of ranges) {
+  for (const { bucketSeconds, from, until: behind } of cover.ranges) {
     const stride = bucketsStep * bucketSeconds;
     // Ranges without an end, or without a beginning, are read in one: nobody steps through all of time.
     const steps = (behind - from) / stride <= 1000 ? stride : behind - from;
@@ -77,7 +77,7 @@ export async function rollupsBetween(database: Database, asked: number, end: num
       await nextTurn();
     }
   }
-  return { since, until, groups, measures };
+  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
 }
 
 export async function pruneRollups(database: Database, now: number): Promise<void> {
