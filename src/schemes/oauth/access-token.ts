@@ -8,6 +8,8 @@ import { ALGORITHMS } from './key-set.ts';
 export interface AccessToken {
   readonly principal: Principal;
   readonly issuer: TokenIssuer;
+  /** The issuer's before its key was asked for: one that was taken away meanwhile is not the one that counts now. */
+  readonly generation: number;
   readonly clientId: string;
   readonly tokenId: string;
   readonly issuedAt: number;
@@ -101,7 +103,8 @@ function claimsOf(token: string, { audiences, issuer: issuerOf, now }: TokenRule
     expiresAt: exp,
     addresses: null,
   };
-  const accessToken = { principal, issuer, clientId, tokenId: jti, issuedAt: iat, expiresAt: exp, boundTo };
+  const { generation } = issuer;
+  const accessToken = { principal, issuer, generation, clientId, tokenId: jti, issuedAt: iat, expiresAt: exp, boundTo };
   return { header, accessToken };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { away, exampleRequest, schemeContract } from '../scheme.contract.ts';
+import type { TokenIssuer } from './issuer.ts';
 import { keyFinder } from './key-set.ts';
 import { remoteIssuer } from './remote-issuer.ts';
 import { oauth } from './scheme.ts';
@@ -20,7 +21,10 @@ const good = await signed();
 const [ended, elsewhere, idToken] = [await signed({ exp: now }), await signed({ aud: iss }), await signed({}, 'JWT')];
 
 function scheme(find = keyFinder(keys)) {
-  const issuer = { issuer: iss, key: find, generation: 1, isRevoked: () => false };
+  return trusting({ issuer: iss, key: find, generation: 1, isRevoked: () => false });
+}
+
+function trusting(issuer: TokenIssuer) {
   return oauth({
     resource,
     metadataUrl: 'https://tools.example.org/.well-known/oauth-protected-resource/embeddings',
@@ -56,6 +60,27 @@ schemeContract('oauth', () => ({
   fields: ['authorization', 'dpop', 'x-api-key'],
   outage: { scheme: scheme(async () => away()), request: bearer(good) },
 }));
+
+test('a token that is being verified while its key is withdrawn is not remembered as good', async () => {
+  let generation = 1;
+  let find = keyFinder(keys);
+  const judge = trusting({
+    issuer: iss,
+    get generation() {
+      return generation;
+    },
+    async key(header) {
+      const found = await find(header);
+      find = keyFinder({ keys: [] });
+      generation = 2;
+      return found;
+    },
+    isRevoked: () => false,
+  });
+  await judge.authenticate(bearer(good));
+  const verdict = await judge.authenticate(bearer(good));
+  assert.equal(verdict?.allowed, false);
+});
 
 test('keys are kept while their issuer is away, for a day and no longer, and it is not asked on every request', async () => {
   let time = 0;

@@ -32,7 +32,7 @@ const rememberedMax = 4096;
 export function oauth(options: OauthOptions): Scheme {
   const { clock, dpopRequired, issuer } = options;
   const audiences = audiencesOf(options.resource);
-  const remembered = new Map<string, { readonly token: AccessToken; readonly generation: number }>();
+  const remembered = new Map<string, AccessToken>();
 
   async function judge(request: AuthRequest, token: string, presentedAs: 'bearer' | 'dpop'): Promise<Verdict> {
     const known = await verified(token);
@@ -62,12 +62,12 @@ export function oauth(options: OauthOptions): Scheme {
   async function verified(token: string): ReturnType<typeof readAccessToken> {
     const digest = sha256Hex(token);
     const found = remembered.get(digest);
-    if (found && issuer(found.token.issuer.issuer)?.generation === found.generation) return found.token;
+    if (found && issuer(found.issuer.issuer)?.generation === found.generation) return found;
     const read = await readAccessToken(token, { audiences, issuer, now: clock() });
     if ('reason' in read) return read;
     const [oldest] = remembered.keys();
     if (remembered.size >= rememberedMax && oldest !== undefined) remembered.delete(oldest);
-    remembered.set(digest, { token: read, generation: read.issuer.generation });
+    remembered.set(digest, read);
     return read;
   }
 
