@@ -21,15 +21,19 @@ const good = await signed();
 const [ended, elsewhere, idToken] = [await signed({ exp: now }), await signed({ aud: iss }), await signed({}, 'JWT')];
 
 function scheme(find = keyFinder(keys)) {
-  return trusting({ issuer: iss, key: find, generation: 1, isRevoked: () => false });
+  return trusting(() => issuerWith(find));
 }
 
-function trusting(issuer: TokenIssuer) {
+function issuerWith(find: TokenIssuer['key']): TokenIssuer {
+  return { issuer: iss, key: find, generation: 1, isRevoked: () => false };
+}
+
+function trusting(issuer: () => TokenIssuer) {
   return oauth({
     resource,
     metadataUrl: 'https://tools.example.org/.well-known/oauth-protected-resource/embeddings',
     scopes: [],
-    issuer: (name) => (name === iss ? issuer : null),
+    issuer: (name) => (name === iss ? issuer() : null),
     clock: () => now,
     once: async () => true,
     dpopRequired: false,
@@ -64,7 +68,7 @@ schemeContract('oauth', () => ({
 test('a token that is being verified while its key is withdrawn is not remembered as good', async () => {
   let generation = 1;
   let find = keyFinder(keys);
-  const judge = trusting({
+  const issuer: TokenIssuer = {
     issuer: iss,
     get generation() {
       return generation;
@@ -76,10 +80,19 @@ test('a token that is being verified while its key is withdrawn is not remembere
       return found;
     },
     isRevoked: () => false,
-  });
+  };
+  const judge = trusting(() => issuer);
   await judge.authenticate(bearer(good));
   const verdict = await judge.authenticate(bearer(good));
   assert.equal(verdict?.allowed, false);
+});
+
+test('what was verified with the keys of one place does not count when the issuer has another', async () => {
+  let issuer = issuerWith(keyFinder(keys));
+  const judge = trusting(() => issuer);
+  assert.equal((await judge.authenticate(bearer(good)))?.allowed, true);
+  issuer = issuerWith(keyFinder({ keys: [] }));
+  assert.equal((await judge.authenticate(bearer(good)))?.allowed, false);
 });
 
 test('keys are kept while their issuer is away, for a day and no longer, and it is not asked on every request', async () => {

@@ -62,7 +62,9 @@ export function oauth(options: OauthOptions): Scheme {
   async function verified(token: string): ReturnType<typeof readAccessToken> {
     const digest = sha256Hex(token);
     const found = remembered.get(digest);
-    if (found && issuer(found.issuer.issuer)?.generation === found.generation) return found;
+    // A configuration may have put another in its place, which counts from the beginning.
+    if (found && issuer(found.issuer.issuer) === found.issuer && found.issuer.generation === found.generation)
+      return found;
     const read = await readAccessToken(token, { audiences, issuer, now: clock() });
     if ('reason' in read) return read;
     const [oldest] = remembered.keys();
