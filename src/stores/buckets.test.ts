@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as check, integer, option, property } from '../../test/fixtures/properties.ts';
-import { bucketsFor } from './buckets.ts';
+import type { RollupMeasure } from '../core/rollup.ts';
+import { bucketsFor, rollupsIn } from './buckets.ts';
 
 const hour = 3600;
 
@@ -31,6 +32,7 @@ test('buckets cover the time that was asked for, without a gap and without an ov
 test('a day that ends now is told to the minute', () => {
   const now = 100 * hour + 90;
   assert.deepEqual(bucketsFor(now - 24 * hour, now, 60 * hour), {
+    asked: { since: now - 24 * hour, until: now },
     since: 76 * hour + 60,
     until: 100 * hour + 120,
     ranges: [
@@ -39,4 +41,27 @@ test('a day that ends now is told to the minute', () => {
       { bucketSeconds: 60, from: 100 * hour, until: 100 * hour + 120 },
     ],
   });
+});
+
+test('an end is told by the hour only where something was counted in it', () => {
+  const cover = bucketsFor(10 * hour + 90, 12 * hour + 90, 60 * hour);
+  assert.deepEqual([cover.since, cover.until], [10 * hour, 13 * hour]);
+  const told = (...starts: number[]) => {
+    const measures = starts.map((start): RollupMeasure => ({
+      start,
+      bucketSeconds: 3600,
+      kind: 'answer',
+      name: 'a',
+      slot: 1,
+      count: 1,
+      least: 1,
+      most: 1,
+    }));
+    const { since, until } = rollupsIn(cover, [], measures);
+    return [since, until];
+  };
+  assert.deepEqual(told(), [10 * hour + 60, 12 * hour + 120]);
+  assert.deepEqual(told(11 * hour), [10 * hour + 60, 12 * hour + 120]);
+  assert.deepEqual(told(10 * hour), [10 * hour, 12 * hour + 120]);
+  assert.deepEqual(told(12 * hour), [10 * hour + 60, 13 * hour]);
 });

@@ -16,6 +16,7 @@ export interface BucketRange {
 
 /** Buckets that together cover a time without a gap, and nothing twice. */
 export interface BucketCover {
+  readonly asked: { readonly since: number; readonly until: number };
   readonly since: number;
   readonly until: number;
   readonly ranges: readonly BucketRange[];
@@ -42,24 +43,28 @@ export function bucketsFor(since: number, until: number, oldestMinute: number | 
           { bucketSeconds: minute, from: hoursUntil, until: end },
         ]
       : [{ bucketSeconds: minute, from: first, until: end }];
-  return { since: first, until: end, ranges: ranges.filter((range) => range.from < range.until) };
+  return {
+    asked: { since, until },
+    since: first,
+    until: end,
+    ranges: ranges.filter((range) => range.from < range.until),
+  };
 }
 
 /**
- * What was found in the buckets that cover the time from `since` to `until`. Where the hour at an end is empty it is told to
- * the minute: a store has none of the time before its first decision, and nothing is lost there.
+ * What was found in the buckets that cover a time. Where the hour at an end is empty it is told to the minute: a store has
+ * nothing of the time before its first decision, and nothing is lost there.
  */
 export function rollupsIn(
-  cover: BucketCover,
-  { since, until }: Pick<BucketCover, 'since' | 'until'>,
+  { asked, since, until }: BucketCover,
   groups: readonly RollupGroup[],
   measures: readonly RollupMeasure[],
 ): Rollups {
   const found = (from: number, behind: number): boolean =>
     [groups, measures].some((list) => list.some(({ start }) => start >= from && start < behind));
   return {
-    since: found(cover.since, cover.since + hour) ? cover.since : floorTo(since, minute),
-    until: found(cover.until - hour, cover.until) ? cover.until : -floorTo(-until, minute),
+    since: found(since, since + hour) ? since : floorTo(asked.since, minute),
+    until: found(until - hour, until) ? until : -floorTo(-asked.until, minute),
     groups,
     measures,
   };

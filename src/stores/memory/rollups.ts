@@ -50,7 +50,7 @@ export function memoryRollups(): MemoryRollups {
       );
       const groups = buckets.flatMap((bucket) => [...bucket.groups.values()]);
       const measures = buckets.flatMap((bucket) => [...bucket.measures.values()]);
-      return rollupsIn(cover, { since: asked, until: end }, groups, measures);
+      return rollupsIn(cover, groups, measures);
     },
     prune(now) {
       for (const { bucketSeconds, from } of bucketsKeptFrom(now)) {

@@ -114,7 +114,7 @@ export async function rollupsBetween(database: Queries, asked: number, end: numb
     for (const measure of await database.query<RollupMeasure>(rollupMeasures, bounds, longMillisMax))
       measures.push(measure);
   }
-  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
+  return rollupsIn(cover, groups, measures);
 }
 
 export async function pruneRollups(database: Queries, now: number): Promise<void> {

@@ -43,7 +43,7 @@ export async function rollupsBetween(server: Server, asked: number, end: number)
       measures.push(...measuresIn(listOf(measured), bucketSeconds, Number(start)));
     }
   }
-  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
+  return rollupsIn(cover, groups, measures);
 }
 
 export async function pruneRollups(server: Server, now: number): Promise<void> {

@@ -77,7 +77,7 @@ export async function rollupsBetween(database: Database, asked: number, end: num
       await nextTurn();
     }
   }
-  return rollupsIn(cover, { since: asked, until: end }, groups, measures);
+  return rollupsIn(cover, groups, measures);
 }
 
 export async function pruneRollups(database: Database, now: number): Promise<void> {
