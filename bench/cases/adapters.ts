@@ -132,13 +132,12 @@ async function compare(framework: string): Promise<Record<'bare' | 'least' | 'ke
     for (const { child } of [bare, least, guarded]) child.kill();
     rmSync(folder, { recursive: true });
   }
-  const [bareRate, leastRate, key, signature] = sides.map(({ rates }) => median(rates)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  return { bare: bareRate, least: leastRate, key, signature };
+  return {
+    bare: median(sides[0].rates),
+    least: median(sides[1].rates),
+    key: median(sides[2].rates),
+    signature: median(sides[3].rates),
+  };
 }
 
 const cases: readonly NamedCase[] = frameworks.map((framework) => ({
