@@ -60,6 +60,9 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
     const keys = keyring.macKeys(claim.serviceId);
     if (keys.length === 0) equalText(nobody.hex(claim.message), claim.signature);
     const proof = prove(keys, claim, now);
+    // What equals an HMAC in hex is in the right form.
+    const macFault = proof === null ? signatureFault(claim.signature) : null;
+    if (macFault !== null) return malformed(`X-Service-Signature ${macFault}`, [claim.serviceId]);
     if (Math.abs(skewSeconds) > windowSeconds) return outsideWindow(claim, skewSeconds, windowSeconds, proof);
     if (keys.length === 0)
       return refuse('unknown_service', `no service key of ${claim.serviceId} is known here`, claim);
@@ -96,8 +99,6 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
       if (!serviceIdPattern.test(serviceId)) return malformed('X-Service-ID is no service id', ids);
       const timeFault = timestampFault(timestamp);
       if (timeFault) return malformed(`X-Service-Timestamp ${timeFault}`, ids);
-      const macFault = signatureFault(signature);
-      if (macFault) return malformed(`X-Service-Signature ${macFault}`, ids);
       const message = signatureMessage(serviceId, request.method, pathOfTarget(request.target), timestamp);
       return judge(request, { serviceId, signature, timestamp: Number(timestamp), message });
     },
