@@ -32,7 +32,13 @@ async function signing(t: TestContext) {
   const key = ed25519PublicKey(pair.publicPem);
   const entry = { principal: principal('service:aidb'), expiresAt: null, revoked: false };
   const server = await signatureServer(t, {
-    ed: [{ ...entry, algorithm: 'ed25519', verify: (base, mine) => key.verify(Buffer.from(base), mine) }],
+    ed: [
+      {
+        ...entry,
+        algorithm: 'ed25519',
+        verify: (base, mine) => key.verify(Buffer.from(base), Buffer.from(mine, 'base64')),
+      },
+    ],
   });
   const credential: ServiceCredential = { kind: 'http-signature', keyid: 'ed', key: pair.privatePem };
   return { server, credential };

@@ -107,8 +107,14 @@ test('signs over HTTP what goes on the wire, with either algorithm and any body'
   const key = ed25519PublicKey(pair.publicPem);
   const entry = { principal: principal('service:aidb'), expiresAt: null, revoked: false };
   const server = await signatureServer(t, {
-    mac: [{ ...entry, algorithm: 'hmac-sha256', verify: (base, mine) => mac.bytes(Buffer.from(base)).equals(mine) }],
-    ed: [{ ...entry, algorithm: 'ed25519', verify: (base, mine) => key.verify(Buffer.from(base), mine) }],
+    mac: [{ ...entry, algorithm: 'hmac-sha256', verify: (base, mine) => mac.base64(base) === mine }],
+    ed: [
+      {
+        ...entry,
+        algorithm: 'ed25519',
+        verify: (base, mine) => key.verify(Buffer.from(base), Buffer.from(mine, 'base64')),
+      },
+    ],
   });
   const keys = { mac: hmacKey, ed: pair.privatePem };
   for (const keyid of ['mac', 'ed'] as const) {

@@ -72,10 +72,10 @@ export interface ApiKeyEntry {
 export interface MacKey {
   /** Lower-case hex of the MAC over the message's Latin-1 bytes. */
   hex(message: string): string;
+  /** The same in base64 (RFC 4648 §4). */
+  base64(message: string): string;
   /** The MAC over these bytes, 32 bytes. */
   bytes(message: Uint8Array): Uint8Array;
-  /** Whether this is the MAC over the message's Latin-1 bytes. */
-  verify(message: string, mac: Uint8Array): boolean;
 }
 
 /** A service's HMAC secret held in memory. */
@@ -90,8 +90,11 @@ export interface MacKeyEntry {
 export interface SignatureKeyEntry {
   readonly principal: Principal;
   readonly algorithm: 'hmac-sha256' | 'ed25519';
-  /** Over the base's bytes; a promise where verifying leaves the main thread. */
-  verify(base: string, signature: Uint8Array): boolean | Promise<boolean>;
+  /**
+   * Over the base's bytes; a promise where verifying leaves the main thread. The signature is in base64 (RFC 4648 §4); false
+   * for one that is not canonical.
+   */
+  verify(base: string, signature: string): boolean | Promise<boolean>;
   readonly expiresAt: number | null;
   readonly revoked: boolean;
 }

@@ -22,7 +22,7 @@ test('is HMAC-SHA-256 for keys and messages of every length', () => {
         assert.equal(key.bytes(message).toString('hex'), expected);
         const text = Buffer.from(message).toString('latin1');
         assert.equal(key.hex(text), expected);
-        assert.equal(key.verify(text, Buffer.from(expected, 'hex')), true);
+        assert.equal(key.base64(text), Buffer.from(expected, 'hex').toString('base64'));
       },
     ),
   );
@@ -65,20 +65,6 @@ test('RFC 4231, test cases 1, 2 and 6', () => {
     hmacSha256(Buffer.alloc(131, 0xaa)).hex('Test Using Larger Than Block-Size Key - Hash Key First'),
     '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54',
   );
-});
-
-test('a MAC that differs in any byte, or in its length, does not verify', () => {
-  const key = hmacSha256(Buffer.from('a secret'));
-  const mac = key.bytes(Buffer.from('message'));
-  assert.equal(key.verify('message', mac), true);
-  assert.equal(key.verify('messages', mac), false);
-  for (let index = 0; index < mac.length; index += 1) {
-    const wrong = Buffer.from(mac);
-    wrong[index] = (wrong[index] as number) ^ 1;
-    assert.equal(key.verify('message', wrong), false);
-  }
-  for (const length of [0, 31]) assert.equal(key.verify('message', mac.subarray(0, length)), false);
-  assert.equal(key.verify('message', Buffer.concat([mac, Buffer.alloc(1)])), false);
 });
 
 test('changing the secret afterwards changes nothing: it is not kept', () => {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { equalBinary } from './compare.ts';
 
 const blockSize = 64;
 const digestSize = 32;
@@ -9,8 +8,8 @@ const preparedLengthMax = 512;
 /** One HMAC-SHA-256 key, prepared for many messages. Structurally core's MacKey. */
 export interface HmacKey {
   hex(message: string): string;
+  base64(message: string): string;
   bytes(message: Uint8Array): Buffer;
-  verify(message: string, mac: Uint8Array): boolean;
 }
 
 /**
@@ -53,15 +52,15 @@ export function hmacSha256(secret: Uint8Array): HmacKey {
       prepare(message);
       return hash('sha256', outer, 'hex');
     },
+    base64(message) {
+      prepare(message);
+      return hash('sha256', outer, 'base64');
+    },
     bytes(message) {
       const padded = room(message.length);
       padded.set(message, blockSize);
       finish(padded);
       return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
-    },
-    verify(message, mac) {
-      prepare(message);
-      return equalBinary(hash('sha256', outer, 'binary'), mac);
     },
   };
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import type { KeyKind, KeyRecord } from '../core/credential.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { ed25519Pair } from '../crypto/ed25519.ts';
+import { ed25519Pair, ed25519PrivateKey } from '../crypto/ed25519.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import { sealWith } from '../crypto/seal.ts';
 import { keyIndex, type KeyIndex } from './key-index.ts';
@@ -181,12 +181,25 @@ test('verifies with an HMAC secret and with a public key, and refuses a signatur
   const base = '"@method": GET\n"@signature-params": ("@method")';
   const mac = hmacSha256(Buffer.from(secrets[0] ?? '')).bytes(Buffer.from(base));
   const hmac = index.signatureKeys('key-1')[0];
-  assert.equal(hmac?.verify(base, mac), true);
-  assert.equal(hmac?.verify(`${base} `, mac), false);
+  const right = mac.toString('base64');
+  assert.equal(hmac?.verify(base, right), true);
+  assert.equal(hmac?.verify(`${base} `, right), false);
+  for (const [at, byte] of mac.entries()) {
+    const wrong = Buffer.from(mac);
+    wrong[at] = byte ^ 1;
+    assert.equal(hmac?.verify(base, wrong.toString('base64')), false);
+  }
   for (const wrong of [mac.subarray(0, 31), Buffer.concat([mac, mac]), Buffer.alloc(0)])
+    assert.equal(hmac?.verify(base, wrong.toString('base64')), false);
+  // The same bytes, written otherwise.
+  for (const wrong of [mac.toString('base64url'), right.slice(0, -1), ` ${right}`, mac.toString('hex')])
     assert.equal(hmac?.verify(base, wrong), false);
   const ed = index.signatureKeys('key-2')[0];
-  for (const length of [0, 63, 64, 65]) assert.equal(await ed?.verify(base, Buffer.alloc(length)), false);
+  for (const length of [0, 63, 64, 65])
+    assert.equal(await ed?.verify(base, Buffer.alloc(length).toString('base64')), false);
+  const signature = Buffer.from(await ed25519PrivateKey(pairs[1]?.privatePem ?? '').sign(Buffer.from(base)));
+  assert.equal(await ed?.verify(base, signature.toString('base64')), true);
+  assert.equal(await ed?.verify(base, signature.toString('base64url')), false);
 });
 
 test('a change leaves the lists alone that others hold, also in the middle of an asynchronous look through them', () => {

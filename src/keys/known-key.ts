@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { addressList } from '../core/address.ts';
 import type { ApiKeyEntry, KeyRecord, MacKey, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/verdict.ts';
+import { canonicalBase64 } from '../crypto/base64.ts';
+import { equalText } from '../crypto/compare.ts';
 import { ed25519PublicKey } from '../crypto/ed25519.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import type { Seal } from '../crypto/seal.ts';
@@ -200,7 +203,7 @@ function apiKeyEntry(common: Common, acceptedAt: string | null, revoked: boolean
 }
 
 function macEntries(common: Common, key: MacKey, revoked: boolean): KeyEntries {
-  const verify = (base: string, signature: Uint8Array): boolean => key.verify(base, signature);
+  const verify = (base: string, signature: string): boolean => equalText(key.base64(base), signature);
   const { expiresAt } = common;
   const [principal, signer] = [principalOf(common, 'service-signature'), principalOf(common, 'http-signature')];
   return {
@@ -212,8 +215,10 @@ function macEntries(common: Common, key: MacKey, revoked: boolean): KeyEntries {
 function publicKeyEntry(common: Common, pem: string | null, revoked: boolean): SignatureKeyEntry {
   if (pem === null) throw new TypeError('its source has no public key for it');
   const key = ed25519PublicKey(pem);
-  const verify = (base: string, signature: Uint8Array): Promise<boolean> =>
-    key.verify(Buffer.from(base, 'latin1'), signature);
+  const verify = (base: string, signature: string): MaybePromise<boolean> => {
+    const bytes = canonicalBase64(signature);
+    return bytes !== null && key.verify(Buffer.from(base, 'latin1'), bytes);
+  };
   const { expiresAt } = common;
   const principal = principalOf(common, 'http-signature');
   return Object.freeze({ principal, algorithm: 'ed25519', verify, expiresAt, revoked });

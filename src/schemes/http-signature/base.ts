@@ -24,7 +24,8 @@ export function signatureBase(
   for (const { name, parameters: extra, start } of components) {
     const value = componentValue(message, name, extra);
     if (value === null) return null;
-    base += `${start}${value}\n`;
+    // One piece of text for each part: a template would be one more to put together.
+    base = base + start + value + '\n';
   }
   return `${base}"@signature-params": ${parameters}`;
 }

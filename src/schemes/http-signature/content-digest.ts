@@ -1,3 +1,4 @@
+import { canonicalBase64 } from '../../crypto/base64.ts';
 import { sha256, sha512 } from '../../crypto/digest.ts';
 import { equalBytes } from '../../crypto/compare.ts';
 
@@ -15,9 +16,8 @@ export function parseContentDigest(line: string): ContentDigest | null {
   const match = shape.exec(line);
   if (!match) return null;
   const algorithm = match[1] as ContentDigest['algorithm'];
-  const bytes = Buffer.from(match[2] as string, 'base64');
-  if (bytes.length !== lengths[algorithm] || bytes.toString('base64') !== match[2]) return null;
-  return { algorithm, bytes };
+  const bytes = canonicalBase64(match[2] as string);
+  return bytes?.length === lengths[algorithm] ? { algorithm, bytes } : null;
 }
 
 export function contentDigest(body: Uint8Array): string {

@@ -11,7 +11,8 @@ import { isInnerList, parseDictionary, serializeDictionary, type InnerList } fro
 import type { SignatureKeyEntry } from '../../core/credential.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Verdict } from '../../core/verdict.ts';
-import { parseSignatureInput, parseSignatures, type SignatureInput } from './dictionary.ts';
+import { canonicalBase64 } from '../../crypto/base64.ts';
+import { parseSignatureInput, parseSignatures, signatureUnder, type SignatureInput } from './dictionary.ts';
 import { contentDigest, httpSignature, signHttpRequest } from './index.ts';
 
 const now = 1_800_000_000;
@@ -27,7 +28,7 @@ const entry: SignatureKeyEntry = {
     addresses: null,
   },
   algorithm: 'hmac-sha256',
-  verify: (base, signature) => signature.length === 32 && timingSafeEqual(macOf(base), signature),
+  verify: (base, signature) => macOf(base).toString('base64') === signature,
   expiresAt: null,
   revoked: false,
 };
@@ -265,6 +266,11 @@ test('Signature: the same bytes by the same names as structured-headers reads', 
       const theirs = orNull(() => parseDictionary(line));
       const canonical = theirs !== null && serializeDictionary(theirs) === line;
       assert.equal(ours !== null, canonical, line);
+      for (const { 0: label = '' } of members.map((one) => one.split('='))) {
+        const found = orNull(() => signatureUnder(line, label));
+        if (ours !== null) assert.equal(found, ours.get(label)?.toString('base64'), line);
+        else if (found !== null) assert.equal(canonicalBase64(found ?? ''), null, line);
+      }
       if (ours === null || theirs === null) return;
       read += 1;
       for (const [label, bytes] of ours)
@@ -273,6 +279,40 @@ test('Signature: the same bytes by the same names as structured-headers reads', 
     { numRuns: 5_000 },
   );
   assert.ok(read > 300, `only ${read} were read`);
+});
+
+test('Signature-Input: the usual line is read as it is among others, and so is all that is nearly one', () => {
+  const piece = fc.oneof(
+    { weight: 9, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: text('"\\\\;=:, ()-0a\u00e1\n', { maxLength: 3 }) },
+  );
+  const parts = [
+    's',
+    '=',
+    '("@method" "@path")',
+    ';created=',
+    '1800000000',
+    ';nonce="',
+    'n!~ [',
+    '";keyid="',
+    'k',
+    '";tag="',
+    'countersign',
+    '"',
+  ];
+  parseSignatureInput('s=("@method" "@path")');
+  let read = 0;
+  fc.assert(
+    fc.property(fc.tuple(...parts.map(() => piece)), (changes) => {
+      const line = parts.map((part, index) => changes[index] ?? part).join('');
+      const alone = orNull(() => parseSignatureInput(line));
+      const among = orNull(() => parseSignatureInput(`${line}, other=()`));
+      assert.deepEqual(alone, among && among.slice(0, -1), line);
+      if (alone !== null) read += 1;
+    }),
+    { numRuns: 5_000 },
+  );
+  assert.ok(read > 300 && read < 4_700, `${read} were read`);
 });
 
 function withDigest(message: Message): Message {

@@ -1,3 +1,4 @@
+import { canonicalBase64 } from '../../crypto/base64.ts';
 import { fingerprint } from '../../crypto/digest.ts';
 import { equalBytes } from '../../crypto/compare.ts';
 import { ed25519PublicKey } from '../../crypto/ed25519.ts';
@@ -6,7 +7,8 @@ import type { AuthRequest } from '../../core/request.ts';
 import { keyMistakes } from '../key-mistakes.ts';
 import { signatureBase } from './base.ts';
 import { baseMistakes, type BaseMistake } from './mistakes.ts';
-import { bodyFault, readSigned, withoutDefaultPort, type Signed } from './scheme.ts';
+import type { ProfiledInput } from './profile.ts';
+import { bodyFault, notCanonical, readSigned, withoutDefaultPort, type Signed } from './scheme.ts';
 
 /** A key as the verifier holds it: to compare with, never to show. */
 export type HeldSignatureKey =
@@ -43,6 +45,8 @@ export async function explainHttpSignature(question: HttpSignatureQuestion): Pro
   const signed = readSigned(request.fields('signature-input'), request.fields('signature'));
   if (signed === null) return unlike('the request carries no Signature-Input with tag="countersign"');
   if ('allowed' in signed) return unlike(signed.note);
+  const signature = canonicalBase64(signed.signature);
+  if (signature === null) return unlike(notCanonical);
   const { input, coversDigest } = signed.profile;
   const { method, target, protocol } = request;
   const authority = withoutDefaultPort(request.authority, protocol);
@@ -53,10 +57,10 @@ export async function explainHttpSignature(question: HttpSignatureQuestion): Pro
     return unlike(`the signature covers "${lacking?.name}", which the request does not carry, or not in ASCII`);
   }
   const keys = await question.keysOf(signed.profile.keyid);
-  const keyNote = keyFault(signed, keys);
+  const keyNote = keyFault(signed.profile, signature, keys);
   if (keyNote !== null) return unlike(keyNote, base);
   const bases: BaseMistake[] = [{ base, words: '' }, ...baseMistakes(message, input, question.prefixes)];
-  const found = await usualMistakes(signed.signature, keys, bases);
+  const found = await usualMistakes(signature, keys, bases);
   if (found === null) return unlike(unknownMistake(signed, keys, base), base);
   if (found !== '') return unlike(found, base);
   const bodyNote = await bodyFault(request, coversDigest);
@@ -70,8 +74,11 @@ function unlike(difference: string, base: string | null = null): HttpSignatureAn
 const algorithms = { hs: 'hmac-sha256', ed25519: 'ed25519' } as const;
 const signatureLengths = { hs: 32, ed25519: 64 } as const;
 
-function keyFault({ profile, signature }: Signed, keys: readonly HeldSignatureKey[]): string | null {
-  const { keyid, input } = profile;
+function keyFault(
+  { keyid, input }: ProfiledInput,
+  signature: Uint8Array,
+  keys: readonly HeldSignatureKey[],
+): string | null {
   const { alg } = input.parameters;
   const [first] = keys;
   if (first === undefined)

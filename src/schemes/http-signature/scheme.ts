@@ -12,9 +12,10 @@ import {
   type Reason,
   type Verdict,
 } from '../../core/verdict.ts';
+import { canonicalBase64 } from '../../crypto/base64.ts';
 import { signatureBase, type SignedMessage } from './base.ts';
 import { digestMatches, parseContentDigest } from './content-digest.ts';
-import { DictionaryFault, parseSignatureInput, parseSignatures } from './dictionary.ts';
+import { DictionaryFault, parseSignatureInput, signatureUnder } from './dictionary.ts';
 import { coveredAlways, profiled, tag, type ProfiledInput } from './profile.ts';
 
 export interface HttpSignatureOptions {
@@ -34,10 +35,12 @@ export interface HttpSignatureOptions {
 /** One signature with our tag, in the form that the profile asks for. */
 export interface Signed {
   readonly profile: ProfiledInput;
-  readonly signature: Uint8Array;
+  /** Base64; as received where it is the only one, and then perhaps not canonical. */
+  readonly signature: string;
 }
 
 const name = 'http-signature';
+export const notCanonical = 'Signature: expected bytes in canonical base64';
 /** Signers write it last, ours at least. */
 const tagParameter = `tag="${tag}"`;
 
@@ -58,6 +61,7 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
     if (base === null) return refuse('invalid_signature', 'a covered component is not in the request, or not ASCII');
     return andThen(verifiedBy(candidates, signed, base), (entry) => {
       if (entry) return judgeProven(request, signed, entry, now);
+      if (canonicalBase64(signed.signature) === null) return refuse('malformed_credentials', notCanonical);
       const note = timeFault(signed.profile, now);
       if (note) return refuse('timestamp_outside_window', note, { skewSeconds: skewOf(created, now) });
       return unverified(candidates, signed.profile);
@@ -131,7 +135,7 @@ export function readSigned(inputLines: readonly string[], signatureLines: readon
     const [input] = ours;
     if (!input) return null;
     if (ours.length > 1) return refuse('malformed_credentials', `more than one signature has the tag "${tag}"`);
-    const signature = parseSignatures(signatureLines[0] as string).get(input.label);
+    const signature = signatureUnder(signatureLines[0] as string, input.label);
     if (signature === undefined) return refuse('malformed_credentials', `Signature has no member "${input.label}"`);
     return { profile: profiled(input), signature };
   } catch (error) {
