@@ -7,14 +7,15 @@ import { createStack } from '../../src/compose/stack.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { frontServer } from '../../src/gateway/server.ts';
 import { createKey } from '../../src/keys/create.ts';
+import { bareRows } from './bare-rows.ts';
 import { announce } from './child.ts';
 
 /**
- * `gateway.ts UPSTREAM FOLDER plain|full|silent`: full writes a log line and a row for every decision, plain neither; silent
- * is plain on the store of full. Told `seal`, it brings what waits to the store, seals what is not yet, and says how much is kept.
+ * `gateway.ts UPSTREAM FOLDER plain|full|bare|silent`: full writes a log line and a row for every decision, plain neither; silent
+ * is plain on the store of full; bare is full with rows that are no more than kept (bare-rows.ts). Told `seal`, it brings what waits to the store, seals what is not yet, and says how much is kept.
  */
 const [upstream = '', folder = '.', variant = 'plain'] = process.argv.slice(2);
-const full = variant === 'full';
+const full = variant === 'full' || variant === 'bare';
 const env = { COUNTERSIGN_MASTER_KEY: '5a'.repeat(32) };
 
 const config = parseConfig(
@@ -48,10 +49,13 @@ const lines = lineWriter({
 });
 const file = config.store.kind === 'sqlite' ? config.store.file : '';
 // As in a server; it looks more often, since a round is shorter than what goes by between two looks.
-const aside = full
-  ? evidenceThread({ file, audit: config.audit, lookMillis: 500 }, (text) => process.stderr.write(`${text}\n`))
-  : null;
-const stack = await createStack({ config, env, logLine: (line) => lines.line(line), keeper: aside ?? undefined });
+const aside =
+  variant === 'full'
+    ? evidenceThread({ file, audit: config.audit, lookMillis: 500 }, (text) => process.stderr.write(`${text}\n`))
+    : null;
+const bare = variant === 'bare' ? bareRows(`${folder}/bare-${process.pid}.db`) : null;
+const keeper = aside ?? bare ?? undefined;
+const stack = await createStack({ config, env, logLine: (line) => lines.line(line), keeper });
 aside?.start();
 const { key } = await createKey(stack.store, stack.seal, {
   service: 'caller',
@@ -88,6 +92,7 @@ function tellMemory(): void {
 
 async function sealAll(): Promise<void> {
   await stack.audit.flush();
+  if (bare) return void process.send?.({ kept: bare.count() });
   await seals.seal();
   const [newest] = await store.decisions.list({ limit: 1 });
   process.send?.({ kept: newest?.sequence ?? 0 });
