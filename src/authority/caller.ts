@@ -8,6 +8,8 @@ import { isRefused, refusedBy, type Refused } from './refused.ts';
 /** The scope with which others than the admin administer tokens. */
 export const ADMIN_TOKENS = 'admin:tokens';
 export const METRICS_READ = 'metrics:read';
+/** The scope with which a service reads the keys that it judges by; a token that has it reads those of every service. */
+export const KEYS_READ = 'keys:read';
 
 /** The bearer of the admin token. */
 export const ADMIN: Principal = {

@@ -4,14 +4,11 @@ import { rfc3339 } from '../core/clock.ts';
 import type { KeyRecord, TokenRecord } from '../core/credential.ts';
 import { denyPrincipal } from '../core/verdict.ts';
 import { randomBase62 } from '../crypto/random.ts';
-import { callerWith, type Caller } from './caller.ts';
+import { callerWith, KEYS_READ, type Caller } from './caller.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { exposure } from './host-check.ts';
 import { COMMON_HEADERS, refusalReply, success, type Reply } from './reply.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
-
-/** The scope with which a service that judges by itself reads what it needs to judge. */
-export const KEYS_READ = 'keys:read';
 
 const waitSecondsMax = 55;
 const waitersMax = 1000;

@@ -7,7 +7,7 @@ import { tokenAct } from '../keys/key-act.ts';
 import type { Stack } from '../compose/stack.ts';
 import { addressGroup } from '../policies/address-group.ts';
 import { jsonDepth } from './body.ts';
-import { ADMIN_TOKENS, type Caller } from './caller.ts';
+import { ADMIN_TOKENS, KEYS_READ, type Caller } from './caller.ts';
 import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
@@ -119,10 +119,15 @@ function grant(stack: Stack, input: MintInput): Bounds {
   };
 }
 
-/** Minting never widens: at most the minter's scopes, time and addresses, and never the right to mint. */
+/** Minting never widens: at most the minter's scopes, time and addresses, never the right to mint, nor what a service may do as itself. */
 function narrowed(stack: Stack, minter: Principal, input: MintInput): Bounds | Refused {
   const asked = grant(stack, input);
   if (asked.scopes.includes(ADMIN_TOKENS)) return beyond(minter, `only the admin token grants ${ADMIN_TOKENS}`);
+  if (asked.scopes.includes(KEYS_READ) && minter.id.startsWith('service:'))
+    return beyond(
+      minter,
+      `a key of a service cannot grant ${KEYS_READ}: it reads that service's keys, a token everybody's`,
+    );
   const missing = asked.scopes.filter((scope) => !minter.scopes.includes(scope));
   if (missing.length > 0) {
     const denied = denyPrincipal(minter, 'insufficient_scope', `it lacks ${missing.join(' ')} itself`, {

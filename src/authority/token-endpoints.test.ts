@@ -6,6 +6,7 @@ import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';
+import { createKey } from '../keys/create.ts';
 
 interface Answer {
   readonly status: number;
@@ -370,6 +371,22 @@ test('minting never widens: scopes, time, addresses, and the right to mint', asy
   const parent = await stack.tokens.get(minter.data.token_id);
   assert.ok(record && parent && record.expiresAt <= parent.expiresAt + 1);
   assert.equal(record.createdBy, `token:${minter.data.token_id}`);
+});
+
+test('a key that reads the keys of its own service mints no token that reads those of all', async (t) => {
+  const { origin, stack } = await startAuthority(t);
+  const { key } = await createKey(stack.store, stack.seal, {
+    service: 'aidb',
+    kind: 'sk',
+    scopes: ['admin:tokens', 'keys:read', 'embed:read'],
+    expiresAt: null,
+    now: stack.clock(),
+  });
+  const widened = await mint(origin, { scopes: ['keys:read'] }, key);
+  refusedAs(widened, 403, 'not_allowed', /a key of a service cannot grant keys:read/, true);
+  assert.equal((await mint(origin, { scopes: ['embed:read'] }, key)).status, 201);
+  const admin = await mint(origin, { scopes: ['admin:tokens', 'keys:read'] });
+  assert.equal((await mint(origin, { scopes: ['keys:read'] }, admin.data.token)).status, 201);
 });
 
 test('a minter outside its own addresses is refused', async (t) => {
