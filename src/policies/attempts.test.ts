@@ -41,6 +41,7 @@ function gateWith(options: Partial<AttemptGateOptions> = {}) {
     limit: 10,
     windowSeconds: 300,
     secret: 'admin',
+    offset: () => 0,
     ...options,
   });
   return { gate, time };
@@ -215,6 +216,34 @@ test('a slow store does not let a burst through', async () => {
   assert.ok(read <= 16, `${read} guesses were read`);
   await time.pass(60);
   await Promise.all(attempts);
+});
+
+test('of processes that share a store one reads an attempt in any second, and none is always the first', async () => {
+  const { limits } = memoryStore();
+  const time = standingTime();
+  let seed = 1;
+  const offset = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const common = { limits, clock: time.clock, wait: time.wait, limit: 10, windowSeconds: 300, secret: 'admin', offset };
+  const gates = [attemptGate(common), attemptGate(common), attemptGate(common)];
+  for (let count = 0; count < 10; count += 1) await gates[0]?.attempt(address, wrong);
+  const read = gates.map(() => 0);
+  const flood = { over: false };
+  const guessers = gates.flatMap((gate, index) =>
+    Array.from({ length: 4 }, async () => {
+      while (!flood.over)
+        await gate.attempt(address, () => {
+          read[index] = (read[index] ?? 0) + 1;
+          return false;
+        });
+    }),
+  );
+  await time.pass(120);
+  flood.over = true;
+  const sum = read.reduce((one, other) => one + other);
+  assert.ok(sum >= 110 && sum <= 122, `${read.join(', ')} in 120 s`);
+  for (const one of read) assert.ok(one >= 20, `${read.join(', ')} in 120 s`);
+  await time.pass(60);
+  await Promise.all(guessers);
 });
 
 test('the window ends, and with it the slow lane', async () => {

@@ -5,8 +5,9 @@ import { addressGroup } from './address-group.ts';
 
 /**
  * Slows down guessing without locking out whoever knows the secret: below the limit a wrong secret is counted; above it
- * every attempt of that address waits, and one a second is read. Who is drawn by lot, so that a flood of guesses does not
- * keep out whoever knows the secret and asks again: of so many who wait at once, each has an equal chance every second.
+ * every attempt of that address waits, and one a second is read, by whichever process of all that share the store. Who is drawn
+ * by lot, so that a flood of guesses does not keep out whoever knows the secret and asks again: of so many who wait at once, each
+ * has an equal chance every second.
  */
 export interface AttemptGate {
   /** Judges one attempt; `check` says whether the secret is right and is called at most once. What it rejects with is not counted. */
@@ -31,12 +32,15 @@ export interface AttemptGateOptions {
   readonly wait?: (seconds: number) => Promise<void>;
   /** A number from 0 up to below 1; handed in, so that tests can draw the lots. */
   readonly random?: () => number;
+  /** How far into a second those who wait ask for its turn; another one each time, so that no process is always the first. */
+  readonly offset?: () => number;
   /** Addresses remembered in this process at once. */
   readonly addressesMax?: number;
 }
 
 /** What this process knows of one address; the store knows the count too, across restarts and replicas. */
 interface Lane {
+  readonly name: string;
   /** Wrong secrets in the window that ends at `windowEnds`, as far as seen. */
   wrong: number;
   windowEnds: number;
@@ -46,7 +50,8 @@ interface Lane {
   counting: number;
   /** Those who wait in the slow lane. */
   waiting: Waiter[];
-  nextTurn: number;
+  /** The last second, since the epoch, whose turn was asked for. */
+  askedFor: number;
 }
 
 interface Waiter {
@@ -55,7 +60,6 @@ interface Waiter {
   readonly go: (drawn: boolean) => void;
 }
 
-const turnSeconds = 1;
 /** Shorter than HTTP clients wait for an answer. Guessers are held as long, which keeps them from coming again faster. */
 const patienceSeconds = 20;
 /** Each holds a connection. Beyond it a newcomer takes the place of one of them, drawn by lot as well. */
@@ -66,16 +70,16 @@ const WRONG: AttemptResult = { result: 'wrong' };
 
 export function attemptGate(options: AttemptGateOptions): AttemptGate {
   const { limits, clock, limit, windowSeconds, secret, wait = realWait } = options;
-  const { random = Math.random, addressesMax = 10_000 } = options;
+  const { random = Math.random, offset = Math.random, addressesMax = 10_000 } = options;
   const lanes = new Map<string, Lane>();
   // Where more addresses are busy at once than we remember, they share one lane: bounded, and never unguarded.
-  const crowd = newLane();
+  const crowd = newLane('');
 
   function laneOf(group: string): Lane {
     let lane = lanes.get(group);
     if (lane) return lane;
     if (lanes.size >= addressesMax && !forgetOne()) return crowd;
-    lanes.set(group, (lane = newLane()));
+    lanes.set(group, (lane = newLane(group)));
     return lane;
   }
 
@@ -140,27 +144,36 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
   }
 
   /** Resolves to false when the lot did not fall on this attempt for as long as it may wait. */
-  function turn(lane: Lane): boolean | Promise<boolean> {
-    const now = clock();
-    if (lane.waiting.length === 0 && now >= lane.nextTurn) {
-      lane.nextTurn = now + turnSeconds;
-      return true;
-    }
+  async function turn(lane: Lane): Promise<boolean> {
+    if (lane.waiting.length === 0 && (await isOurTurn(lane))) return true;
     return new Promise((go) => {
       if (lane.waiting.length >= waitersMax) draw(lane)?.go(false);
-      lane.waiting.push({ until: now + patienceSeconds, go });
+      lane.waiting.push({ until: clock() + patienceSeconds, go });
       if (lane.waiting.length === 1) void serve(lane);
     });
+  }
+
+  /** Whether this second's attempt is read here: asked of the store once a second, and while it is away everywhere. */
+  async function isOurTurn(lane: Lane): Promise<boolean> {
+    const now = clock();
+    const second = Math.floor(now);
+    if (second === lane.askedFor) return false;
+    const wasSetBack = second < lane.askedFor;
+    lane.askedFor = second;
+    try {
+      // Of the seconds that a clock goes through again the store may say that they are over.
+      return (await limits.once(`turn:${secret}:${lane.name}:${second}`, second + 2, now)) || wasSetBack;
+    } catch {
+      return true;
+    }
   }
 
   /** Reads one a second for as long as anybody waits. */
   async function serve(lane: Lane): Promise<void> {
     while (lane.waiting.length > 0) {
-      // A clock that was set back keeps nobody waiting for longer.
-      await wait(Math.min(turnSeconds, Math.max(0, lane.nextTurn - clock())));
+      await wait(1 - (clock() % 1) + offset());
+      if (await isOurTurn(lane)) draw(lane)?.go(true);
       const now = clock();
-      lane.nextTurn = now + turnSeconds;
-      draw(lane)?.go(true);
       const tired = lane.waiting.filter(({ until }) => until <= now);
       lane.waiting = lane.waiting.filter(({ until }) => until > now);
       for (const { go } of tired) go(false);
@@ -187,8 +200,8 @@ export function attemptGate(options: AttemptGateOptions): AttemptGate {
   };
 }
 
-function newLane(): Lane {
-  return { wrong: 0, windowEnds: 0, present: 0, counting: 0, waiting: [], nextTurn: 0 };
+function newLane(name: string): Lane {
+  return { name, wrong: 0, windowEnds: 0, present: 0, counting: 0, waiting: [], askedFor: 0 };
 }
 
 function keyOf(secret: string, group: string): string {
