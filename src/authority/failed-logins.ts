@@ -14,6 +14,7 @@ export interface WatchedLoginOptions {
   readonly everySeconds?: number;
 }
 
+type Failure = Exclude<LoginResult, { readonly result: 'right' }>;
 type FailureType = 'operator.login_failed' | 'operator.login_throttled';
 
 /** What happened to one account since it was last told. */
@@ -22,6 +23,8 @@ interface Quiet {
   readonly name: string;
   readonly timer: NodeJS.Timeout;
   attempts: number;
+  /** Of these with the right password and a wrong code. */
+  wrongCodes: number;
   from: string;
 }
 
@@ -34,40 +37,42 @@ export function watchedLogin(login: Login, { accounts, trail, everySeconds = 60 
   const quiet = new Map<string, Quiet>();
   let closed = false;
 
-  async function failed(result: Exclude<LoginResult['result'], 'right'>, name: string, from: string): Promise<void> {
+  async function failed(failure: Failure, name: string, from: string): Promise<void> {
     const found = await accounts.get(name).catch(() => null);
     if (closed) return;
-    const type = result === 'wrong' ? 'operator.login_failed' : 'operator.login_throttled';
-    count(type, found?.account.name ?? '', from);
+    const type = failure.result === 'wrong' ? 'operator.login_failed' : 'operator.login_throttled';
+    count(type, found?.account.name ?? '', failure.passwordWasRight ? 1 : 0, from);
   }
 
-  function count(type: FailureType, name: string, from: string): void {
+  function count(type: FailureType, name: string, wrongCodes: number, from: string): void {
     const key = `${type} ${name}`;
     const known = quiet.get(key);
     if (known) {
       known.attempts += 1;
+      known.wrongCodes += wrongCodes;
       known.from = from;
       return;
     }
-    tell({ type, name, attempts: 1, from });
+    tell({ type, name, attempts: 1, wrongCodes, from });
     const timer = setTimeout(() => {
       const since = quiet.get(key);
       quiet.delete(key);
       if (since && since.attempts > 0) tell(since);
     }, everySeconds * 1000);
     timer.unref();
-    quiet.set(key, { type, name, timer, attempts: 0, from });
+    quiet.set(key, { type, name, timer, attempts: 0, wrongCodes: 0, from });
   }
 
-  function tell({ type, name, attempts, from }: Omit<Quiet, 'timer'>): void {
+  function tell({ type, name, attempts, wrongCodes, from }: Omit<Quiet, 'timer'>): void {
+    const detail = { attempts, ...(wrongCodes > 0 && { wrong_codes: wrongCodes }) };
     // Whoever fails has only claimed to be the one.
-    void trail.record({ type, subject: name, detail: { attempts } }, { id: `operator:${name}?`, via: 'http', from });
+    void trail.record({ type, subject: name, detail }, { id: `operator:${name}?`, via: 'http', from });
   }
 
   async function watched(proving: Promise<LoginResult>, name: string, address: string): Promise<LoginResult> {
     const proved = await proving;
     // Nobody waits for it: how long the answer takes says nothing about the name.
-    if (proved.result !== 'right') void failed(proved.result, name, address);
+    if (proved.result !== 'right') void failed(proved, name, address);
     return proved;
   }
 

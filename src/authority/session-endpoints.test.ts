@@ -308,6 +308,41 @@ test('with a second factor each code counts once, and a recovery code in its pla
     assert.ok(!kept.includes(hidden));
 });
 
+test('whoever knows the password guesses few codes, and the owner gets in by a recovery code', async (t) => {
+  const { adminOrigin, stack, authority, advance } = await startAuthority(t, { authority: quick });
+  const page = await loggedIn(stack, adminOrigin, 'ana');
+  const offer = await page.ask('POST', '/session/totp');
+  const secret = fromBase32(String(offer.data['secret']));
+  const code = () => totpCode(secret, Math.floor(stack.clock() / 30));
+  const enrolled = await page.ask('PUT', '/session/totp', { code: code() });
+  const recovery = enrolled.data['recovery_codes'] as unknown as string[];
+  const enter = async (shown: () => string): Promise<number> => {
+    advance(61);
+    return (await browser(adminOrigin).ask('POST', '/session', { name: 'ana', password, code: shown() })).status;
+  };
+  const guess = async (times: number): Promise<void> => {
+    for (let time = 0; time < times; time += 1) assert.equal(await enter(() => '12345x'), 401);
+  };
+  await guess(19);
+  assert.equal(await enter(code), 200, 'the twentieth may be right');
+  await guess(20);
+  assert.equal(await enter(code), 401, 'one too many');
+  assert.equal(await enter(() => recovery[0] ?? ''), 200);
+  assert.equal(await enter(code), 200, 'they are counted anew');
+  await authority.close();
+  const told = await until(
+    async () =>
+      (await stack.store.events.list('events', { type: 'operator.login_failed', limit: 100 })).map(
+        ({ text }) => contentOf(text)?.detail,
+      ),
+    (found) => found.length > 0,
+  );
+  assert.equal(
+    told.reduce((sum, detail) => sum + Number(detail?.['wrong_codes']), 0),
+    40,
+  );
+});
+
 test('a new password ends every other session, on every replica', async (t) => {
   const store = memoryStore();
   const one = await startAuthority(t, { store, authority: quick });

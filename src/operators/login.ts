@@ -5,15 +5,18 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { hashPassword, isPassword, scryptCost, type PasswordHash, type ScryptCost } from '../crypto/password-hash.ts';
 import { randomSecret } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { attemptGate } from '../policies/attempts.ts';
-import { nameFault, type Account, type Accounts } from './account.ts';
+import { attemptGate, type AttemptResult } from '../policies/attempts.ts';
+import { nameFault, type Account, type Accounts, type SecondFactor } from './account.ts';
 import { withCodeUsed } from './second-factor.ts';
 
-/** Who somebody proved to be, or nothing more than that it was wrong. */
+/**
+ * Who somebody proved to be, or nothing more than that it was wrong. That a password was right whose code was not is for the audit:
+ * whoever tries is told neither.
+ */
 export type LoginResult =
   | { readonly result: 'right'; readonly account: Account }
-  | { readonly result: 'wrong' }
-  | { readonly result: 'limited'; readonly retryAfter: number };
+  | { readonly result: 'wrong'; readonly passwordWasRight: boolean }
+  | { readonly result: 'limited'; readonly retryAfter: number; readonly passwordWasRight: boolean };
 
 export interface Proof {
   readonly name: string;
@@ -40,9 +43,18 @@ export interface LoginOptions {
   readonly cost?: ScryptCost;
 }
 
+/** Null: wrong. */
+type Looked = Account | 'password only' | null;
+
+function isAccount(looked: Looked): looked is Account {
+  return looked !== null && looked !== 'password only';
+}
+
 const perAddress = { limit: 10, windowSeconds: 300 };
 /** Guesses from many addresses at one account; those at others that happen to share its count are counted with them. */
 const perAccount = { limit: 50, windowSeconds: 300 };
+/** Codes behind a right password, until one was right: of the million that there are three count at any moment (RFC 6238 §5.2). */
+const perSecondFactor = { limit: 20, windowSeconds: 86_400 };
 
 export function login({ accounts, limits, clock, seal, cost = scryptCost }: LoginOptions): Login {
   const byAddress = attemptGate({ limits, clock, ...perAddress, secret: 'operator' });
@@ -63,27 +75,40 @@ export function login({ accounts, limits, clock, seal, cost = scryptCost }: Logi
   }
 
   /** `look` says whose proof it is; null when it is wrong. */
-  async function limited(name: string, address: string, look: () => Promise<Account | null>): Promise<LoginResult> {
-    let account: Account | null = null;
-    let inner: LoginResult = { result: 'wrong' };
+  async function limited(name: string, address: string, look: () => Promise<Looked>): Promise<LoginResult> {
+    let looked: Looked = null;
+    let inner: AttemptResult = { result: 'wrong' };
     const outer = await byAddress.attempt(address, async () => {
-      const found = await gateOf(name).attempt('', async () => (account = await look()) !== null);
-      if (found.result === 'limited') inner = found;
-      return found.result === 'right';
+      inner = await gateOf(name).attempt('', async () => isAccount((looked = await look())));
+      return inner.result === 'right';
     });
-    if (outer.result === 'limited') return outer;
-    return account === null ? inner : { result: 'right', account };
+    if (isAccount(looked)) return { result: 'right', account: looked };
+    const passwordWasRight = looked === 'password only';
+    const limit = [outer, inner].find(({ result }) => result === 'limited');
+    return limit?.result === 'limited' ? { ...limit, passwordWasRight } : { result: 'wrong', passwordWasRight };
   }
 
-  async function known({ name, password, code }: Proof): Promise<Account | null> {
+  async function known({ name, password, code }: Proof): Promise<Looked> {
     const found = (await accounts.get(name))?.account ?? null;
     const isRight = await isPassword(password, found?.password ?? nobody);
     if (!isRight || !found?.password || found.disabled) return null;
     if (!found.totp) return found;
     const { password: shown } = found;
-    return accounts.change(name, (now) =>
-      now.disabled || now.password?.hash !== shown.hash ? null : withCodeUsed(now, code, seal, clock()),
+    const accepted = code === '' || (await mayGuess(found, found.totp)) ? 'every code' : 'recovery codes';
+    const proved = await accounts.change(name, (now) =>
+      now.disabled || now.password?.hash !== shown.hash ? null : withCodeUsed(now, code, seal, clock(), accepted),
     );
+    return proved ?? 'password only';
+  }
+
+  /**
+   * Counted before the code is looked at, and apart for each that was right and each password: so nobody who knows the password
+   * has many tries, and nobody who does not can use them up.
+   */
+  async function mayGuess({ name, epoch }: Account, { usedStep, recovery }: SecondFactor): Promise<boolean> {
+    const key = `operator-code:${name}:${epoch}:${usedStep}:${recovery.length}`;
+    const { limit, windowSeconds } = perSecondFactor;
+    return (await limits.take(key, limit, windowSeconds, clock())).allowed;
   }
 
   return {

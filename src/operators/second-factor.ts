@@ -44,12 +44,18 @@ export function newRecoveryCodes(): readonly string[] {
   return Array.from({ length: recoveryCodes }, () => randomBase62(recoveryLength));
 }
 
-/** The account with this code used up; null when it is wrong, or was used before. */
-export function withCodeUsed(account: Account, code: string, seal: Seal, now: number): Account | null {
+/** The account with this code used up; null when it is wrong, was used before, or is none of those that are accepted. */
+export function withCodeUsed(
+  account: Account,
+  code: string,
+  seal: Seal,
+  now: number,
+  accepted: 'every code' | 'recovery codes',
+): Account | null {
   const { totp } = account;
   if (!totp) return null;
   const shown = code.trim();
-  const step = totpStep(secretOf(account, totp.sealed, seal), shown, now);
+  const step = accepted === 'every code' ? totpStep(secretOf(account, totp.sealed, seal), shown, now) : null;
   // RFC 6238 §5.2: a code counts once, and none before it afterwards.
   if (step !== null) return step > totp.usedStep ? { ...account, totp: { ...totp, usedStep: step } } : null;
   const digest = recoveryDigest(shown);
