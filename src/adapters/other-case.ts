@@ -5,6 +5,9 @@ import { routeTable, type RouteTable } from '../core/route-table.ts';
 /** Whether a rule names this path, but in another case. */
 export type OtherCase = (method: string, path: string) => boolean;
 
+/** A path as a framework that ignores case compares it. */
+export type Fold = (path: string) => string;
+
 interface Tables {
   readonly rules: readonly RouteRule[];
   /** Null: two rules differ in their case only, so no path is safe. */
@@ -16,14 +19,14 @@ interface Tables {
  * For frameworks that route without regard to case: /ADMIN reaches the handler of /admin there, while rules tell the two
  * apart, so it would pass by the rule. Throws a TypeError when two rules differ in their case only.
  */
-export function otherCase({ service, stack }: Protection): OtherCase {
+export function otherCase({ service, stack }: Protection, folded: Fold = foldedAscii): OtherCase {
   const rulesNow = () => stack.service(service)?.rules ?? [];
-  let tables = tablesOf(service, rulesNow());
+  let tables = tablesOf(service, rulesNow(), folded);
   if (tables.pair === null)
     throw new TypeError(`protect: two rules of ${service} differ in their case only, and this framework ignores case`);
   return (method, path) => {
     const rules = rulesNow();
-    if (rules !== tables.rules) tables = tablesOf(service, rules);
+    if (rules !== tables.rules) tables = tablesOf(service, rules, folded);
     const { pair, allLower } = tables;
     if (pair === null) return true;
     const low = folded(path);
@@ -32,7 +35,7 @@ export function otherCase({ service, stack }: Protection): OtherCase {
   };
 }
 
-function tablesOf(service: string, rules: readonly RouteRule[]): Tables {
+function tablesOf(service: string, rules: readonly RouteRule[], folded: Fold): Tables {
   const low = rules.map((rule) => ({ ...rule, path: folded(rule.path) }));
   const allLower = low.every(({ path }, index) => path === rules[index]?.path);
   try {
@@ -43,7 +46,23 @@ function tablesOf(service: string, rules: readonly RouteRule[]): Tables {
 }
 
 /** ASCII letters in lower case, but for those of percent-encodings, which are upper case in a normalised path. */
-function folded(path: string): string {
+function foldedAscii(path: string): string {
   if (!path.includes('%')) return path.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   return path.replace(/%[0-9A-Fa-f]{2}|[A-Z]+/g, (part) => (part.startsWith('%') ? part : part.toLowerCase()));
+}
+
+/** As find-my-way has it: decoded first, and every letter of Unicode lowered, the Kelvin sign to k too. */
+export function foldedUnicode(path: string): string {
+  const low = path.replace(/(?:%[89A-F][0-9A-F])+/gi, decoded).toLowerCase();
+  const encoded = low.replace(/[\u0080-\u{10ffff}]+/gu, encodeURIComponent);
+  return encoded.replace(/%[0-9a-f]{2}/g, (escape) => escape.toUpperCase());
+}
+
+/** What is no UTF-8 stays as it is: no handler is found by it. */
+function decoded(escapes: string): string {
+  try {
+    return decodeURIComponent(escapes);
+  } catch {
+    return escapes;
+  }
 }

@@ -6,7 +6,7 @@ import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithCredential } from '../end-with-credential.ts';
-import { otherCase, type OtherCase } from '../other-case.ts';
+import { foldedUnicode, otherCase, type OtherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -59,18 +59,24 @@ export interface FastifyGuard {
  * instance that it is registered with and those below. It is closed with the instance.
  */
 export async function protect(options: ProtectOptions): Promise<FastifyGuard> {
-  return fastifyGuard(await protection(options));
+  return guardOn(await protection(options), 'closes');
 }
 
-/** The same on a protection that others in this process share. */
+/** The same on a protection that others in this process share: whoever made it closes it. */
 export function fastifyGuard(shared: Protection): FastifyGuard {
+  return guardOn(shared, 'leaves');
+}
+
+function guardOn(shared: Protection, atEnd: 'closes' | 'leaves'): FastifyGuard {
   const plugin = async (instance: InstancePart): Promise<void> => {
-    const { caseSensitive = true } = instance.initialConfig.routerOptions ?? instance.initialConfig;
-    const ambiguous = caseSensitive ? null : otherCase(shared);
+    const { routerOptions, caseSensitive: whole = true } = instance.initialConfig;
+    // Fastify takes each option from either place.
+    const caseSensitive = routerOptions?.caseSensitive ?? whole;
+    const ambiguous = caseSensitive ? null : otherCase(shared, foldedUnicode);
     // A part of an application may ask for more than the whole, and has a guard of its own then.
     if (!instance.hasRequestDecorator('principal')) instance.decorateRequest('principal', null);
     instance.addHook('onRequest', (request, reply, done) => void admit(shared, ambiguous, request, reply, done));
-    instance.addHook('onClose', () => shared.close());
+    if (atEnd === 'closes') instance.addHook('onClose', () => shared.close());
   };
   const frameworkErrors: FastifyGuard['frameworkErrors'] = (error, request, reply) => {
     // Fastify's type for `send` here asks for the body of a route that there is not.

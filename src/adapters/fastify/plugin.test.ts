@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fastify, type FastifyInstance } from 'fastify';
 import { exchange } from '../../../test/fixtures/raw-http.ts';
-import { protect } from './index.ts';
+import { protection } from '../../compose/protection.ts';
+import { createKey } from '../../keys/create.ts';
+import { sqliteStore } from '../../stores/sqlite/store.ts';
+import { fastifyGuard, protect } from './index.ts';
 
 const options = {
   service: 'embeddings',
@@ -53,6 +59,64 @@ test('knows whether the application ignores case', async () => {
   assert.equal(await get(app, '/ADMIN'), 400);
   assert.equal(await get(app, '/admin'), 401);
   await app.close();
+});
+
+test('knows it wherever the application says so', async () => {
+  const app = fastify({
+    forceCloseConnections: true,
+    caseSensitive: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  await app.register(await protect(options));
+  app.get('/admin', () => 'admin');
+  assert.equal(await get(app, '/ADMIN'), 400);
+  await app.close();
+});
+
+test('ignores case as Fastify does, which lowers every letter', async () => {
+  const app = fastify({ forceCloseConnections: true, routerOptions: { caseSensitive: false } });
+  const routes = [{ path: '/keys' }, { path: '/räume' }, { path: '/*', access: 'public' as const }];
+  await app.register(await protect({ ...options, routes }));
+  for (const path of ['/keys', '/räume', '/other']) app.get(path, () => path);
+  for (const target of ['/%E2%84%AAeys', '/KEYS', '/r%C3%84ume', '/R%C3%A4UME'])
+    assert.equal(await get(app, target), 400, target);
+  for (const target of ['/keys', '/r%C3%A4ume']) assert.equal(await get(app, target), 401, target);
+  for (const target of ['/other', '/OTHER']) assert.equal(await get(app, target), 200, target);
+  assert.equal(await get(app, '/%C3%28'), 400, 'no UTF-8');
+  await app.close();
+});
+
+test('a protection that others share outlives the application', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-fastify-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const config = join(folder, 'countersign.yaml');
+  const file = join(folder, 'state.db');
+  const services = 'services: { embeddings: { upstream: http://127.0.0.1:9 } }';
+  await writeFile(config, `store: sqlite:${file}\nmode: enforce\n${services}\n`, { mode: 0o600 });
+  const shared = await protection({ service: 'embeddings', config, env: {}, warn: () => undefined });
+  t.after(() => shared.close());
+  const { stack } = shared;
+  const { record, key } = await createKey(stack.store, stack.seal, {
+    service: 'web',
+    kind: 'sk',
+    expiresAt: null,
+    now: stack.clock(),
+  });
+  const [one, two] = [fastify({ forceCloseConnections: true }), fastify({ forceCloseConnections: true })];
+  for (const app of [one, two]) {
+    t.after(() => app.close());
+    await app.register(fastifyGuard(shared));
+    app.get('/x', () => 'x');
+    await app.ready();
+  }
+  const ask = async () => (await two.inject({ url: '/x', headers: { 'x-api-key': key } })).statusCode;
+  const answers = (status: number) => t.waitFor(async () => assert.equal(await ask(), status), { timeout: 5000 });
+  await answers(200);
+  await one.close();
+  const elsewhere = sqliteStore({ file });
+  await elsewhere.keys.revoke(record.id, stack.clock());
+  await elsewhere.close();
+  await answers(401);
 });
 
 test('what other hooks put on answers goes out with refusals too', async () => {
