@@ -499,6 +499,25 @@ test('close ends what will not end by itself', async (t) => {
   await text;
 });
 
+test('close waits for a call that waits to be sent again, and may be asked for twice', async (t) => {
+  let asked = 0;
+  const server = await testServer(t, (_req, res) => {
+    asked += 1;
+    res.writeHead(asked === 1 ? 503 : 200, { 'retry-after': '1' }).end('well');
+  });
+  const made = client(t, { baseUrl: server.url });
+  let answered = false;
+  const calling = made.fetch('/a').then(async (response) => {
+    answered = true;
+    return response.text();
+  });
+  await t.waitFor(() => assert.equal(asked, 1));
+  await Promise.all([made.close(), made.close()]);
+  assert.ok(answered);
+  assert.equal(await calling, 'well');
+  await made.close();
+});
+
 test('after close nothing is sent', async (t) => {
   const server = await testServer(t, echo);
   const made = createServiceClient({ credential: { kind: 'api-key', key: apiKey }, baseUrl: server.url });

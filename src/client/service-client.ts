@@ -66,7 +66,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     ? null
     : connections(tls === undefined || base === null ? null : { tls, origin: base.origin });
   const send = options.fetch ?? globalThis.fetch;
-  let closed = false;
+  let closing: Promise<void> | null = null;
+  const underWay = new Set<Promise<unknown>>();
 
   async function attempt(outgoing: Outgoing, timestamp: number, used: Used, signal: AbortSignal): Promise<Response> {
     const { url, method, body } = outgoing;
@@ -155,7 +156,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   }
 
   async function call(input: FetchInput, init?: RequestInit): Promise<Response> {
-    if (closed) throw new ClientError('closed', 'the client is closed');
+    if (closing) throw new ClientError('closed', 'the client is closed');
     const { url, signal } = aimOf(input, init, base);
     const time = deadline(timeoutSeconds, signal, `${url.origin}${url.pathname}`);
     try {
@@ -167,12 +168,30 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     }
   }
 
+  /** Kept until it has its answer: pauses between attempts hold no connection that would be waited for. */
+  function kept(input: FetchInput, init?: RequestInit): Promise<Response> {
+    const calling = call(input, init).finally(() => underWay.delete(calling));
+    underWay.add(calling);
+    return calling;
+  }
+
+  async function end(): Promise<void> {
+    const millisMax = Math.min(timeoutSeconds * 1000, timerMillisMax);
+    const began = performance.now();
+    await settledWithin([...underWay], millisMax);
+    await own?.close(Math.max(0, millisMax - (performance.now() - began)));
+  }
+
   return {
-    fetch: call,
+    fetch: kept,
     headers: (request) => provenHeaders(proof, request, addressOf(String(request.url), base), Math.floor(clock.now())),
-    async close() {
-      closed = true;
-      await own?.close(Math.min(timeoutSeconds * 1000, timerMillisMax));
-    },
+    close: () => (closing ??= end()),
   };
+}
+
+async function settledWithin(calls: readonly Promise<unknown>[], millisMax: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, millisMax)));
+  await Promise.race([Promise.allSettled(calls), late]);
+  clearTimeout(timer);
 }
