@@ -83,6 +83,40 @@ describe('the server before the gateway', () => {
     });
   });
 
+  describe('what is sent ahead of an answer', () => {
+    const upgrade = `GET /echo/x HTTP/1.1\r\n${head}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    const connecting = 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n';
+    const healthy = async () => {
+      const reply = await rawExchange(gate.port, `GET /echo/x HTTP/1.1\r\n${head}Connection: close\r\n\r\n`);
+      assert.match(reply, /<GET \/x >$/);
+    };
+
+    for (const [name, behind] of [
+      ['an upgrade', upgrade],
+      ['a tunnel', connecting],
+    ])
+      it(`ends the connection when it is ${name}`, async () => {
+        const socket = await opened();
+        const reply = collected(socket);
+        socket.write(`GET /echo/streams HTTP/1.1\r\n${head}\r\n${behind}`);
+        assert.ok(!(await reply).includes('HTTP/1.1 400'));
+        await healthy();
+      });
+
+    for (const how of ['destroy', 'resetAndDestroy'] as const)
+      it(`is forgotten with the connection: two uploads, ${how}`, async () => {
+        const post = `POST /echo/streams HTTP/1.1\r\n${head}`;
+        for (let time = 0; time < 5; time += 1) {
+          const socket = await opened();
+          socket.write(`${post}Content-Length: 5\r\n\r\nhello${post}Content-Length: 50\r\n\r\nhel`);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          socket[how]();
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await healthy();
+      });
+  });
+
   describe('what is no HTTP', () => {
     it('is counted with the address it came from', async () => {
       const reply = await rawExchange(gate.port, `POST /echo/ HTTP/1.1\r\n${head}Content-Length: +1\r\n\r\nG`);

@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { nextRequestId } from '../adapters/node/request.ts';
+import { responseOn } from '../adapters/node/response-on.ts';
 import type { Stack } from '../compose/stack.ts';
 import { plainAddress } from '../core/address.ts';
 import { refusalOf } from '../core/refusal.ts';
@@ -35,9 +36,6 @@ export const serverOptions: ServerOptions & { shouldUpgradeCallback(req: Incomin
 
 /** node:http's own code for it. */
 const tooSlow = 'ERR_HTTP_REQUEST_TIMEOUT';
-
-/** Lines beyond it node:http drops in silence; the gateway refuses from 129 on, long before. */
-const headerLinesKept = 512;
 
 type Refused = Stack['audit']['refused'];
 
@@ -73,6 +71,8 @@ export function frontServer(
       lastRequests.add(req.socket);
       res.shouldKeepAlive = false;
     }
+    // An abort is looked for a listener of in one turn and told in another; whoever listened may have let go in between.
+    req.on('error', () => undefined);
     bodies.watch(req, res);
     handle(req, res);
   }
@@ -82,14 +82,20 @@ export function frontServer(
     tls === null
       ? createServer(serverOptions, take)
       : (createTlsServer({ ...serverOptions, ...tls }, take) as unknown as Server);
-  server.maxHeadersCount = headerLinesKept;
+  // A limit would drop lines in silence: their size has one, and whoever reads them refuses what is too many.
+  server.maxHeadersCount = 0;
   server.on('clientError', onClientError);
   // Not answered before the verdict: the gateway says 100 when it wants the body.
   server.on('checkContinue', take);
-  server.on('connect', (_req: IncomingMessage, socket: Duplex) =>
-    refuseSocket(socket, 400, deny('bad_request', 'CONNECT')),
-  );
-  server.on('upgrade', upgrade);
+  server.on('connect', (_req: IncomingMessage, socket: Duplex) => {
+    if (responseOn(socket)) socket.destroy();
+    else refuseSocket(socket, 400, deny('bad_request', 'CONNECT'));
+  });
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Sent behind a request that has no answer yet: a response for it would find the socket taken.
+    if (responseOn(socket)) socket.destroy();
+    else upgrade(req, socket, head);
+  });
   server.on('close', () => bodies.close());
   return server;
 }
@@ -119,11 +125,9 @@ function unreadRequest(socket: Duplex): Parameters<Refused>[1] {
   return { method: '', path: '', service: '', remoteAddress: plainAddress(address), requestId: nextRequestId() };
 }
 
-/** node:http keeps the response under way on its socket; a second answer behind it would be read as the next one. */
+/** A second answer behind one that has begun would be read as the next one. */
 function isAnswered(socket: Duplex): boolean {
-  // oxlint-disable-next-line no-underscore-dangle -- its name in node:http, which has no public one
-  const response = '_httpMessage' in socket ? (socket._httpMessage as { headersSent?: boolean } | null) : null;
-  return response?.headersSent === true;
+  return responseOn(socket)?.headersSent === true;
 }
 
 function statusOf(code: string | undefined): number {

@@ -125,7 +125,7 @@ describe('what could be read in two ways', () => {
     ['HTTP/0.9', 'GET /echo/\r\n\r\n'],
     ['HTTP/1.2', `GET /echo/ HTTP/1.2\r\nHost: a\r\n${auth}\r\n`],
     ['129 header lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}${'X-A: b\r\n'.repeat(127)}\r\n`],
-    ['1,000 header lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\n${'A:\r\n'.repeat(1000)}${auth}\r\n`, 431],
+    ['1,000 header lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\n${'A:\r\n'.repeat(1000)}${auth}\r\n`],
     ['a head of more than 16 KiB', `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}X-A: ${'b'.repeat(17_000)}\r\n\r\n`, 431],
   ];
 

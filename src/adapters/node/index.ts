@@ -6,6 +6,7 @@ import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithCredential } from '../end-with-credential.ts';
+import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -54,6 +55,8 @@ export function nodeGuard(shared: Protection): NodeGuard {
     // node:http has let go of the socket, so nobody else would hear of a client that goes away meanwhile.
     socket.on('error', () => socket.destroy());
     const { refusal, principal, enforced } = await admission(shared, req);
+    // Sent behind a request that has no answer yet, it may not overtake that answer.
+    if (responseOn(socket)) socket.destroy();
     if (socket.destroyed) return null;
     if (refusal === null) {
       if (principal !== null && enforced) endWithCredential(principal, shared, req);

@@ -108,6 +108,18 @@ test('a WebSocket is closed when its key is revoked, and left open in report mod
   }
 });
 
+test('an upgrade behind a request that has no answer yet ends the connection, and nothing else', async (t) => {
+  const { port, shared, server } = await serve(t);
+  server.removeAllListeners('request').on('request', (_req, res) => void setTimeout(() => res.end(), 200));
+  for (const path of ['/chat', '/open']) {
+    const socket = connect(port, '127.0.0.1').resume();
+    const upgrade = `GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n${handshake.join('\r\n')}\r\n\r\n`;
+    socket.write(`GET /slow HTTP/1.1\r\nhost: a\r\n\r\n${upgrade}`);
+    await once(socket, 'close');
+  }
+  assert.equal((await open(port, (await knownKey(shared)).key)).told, 'service:aidb');
+});
+
 test('a client that goes away while its upgrade is judged does not bring the server down', async (t) => {
   const { port, shared } = await serve(t);
   const socket = connect(port, '127.0.0.1');
