@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
+import { isIdentityHeader } from '../../core/identity.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny, type Principal } from '../../core/verdict.ts';
 import { admission, drainBody, recordedRefusal } from '../admission.ts';
@@ -56,8 +57,10 @@ export function honoGuard(shared: Protection): HonoGuard {
     const { incoming, outgoing } = bindings(context.env);
     // An overridden method comes in a new Request with the old one's node:http request; what counts is what is routed by.
     incoming.method = context.req.raw.method;
+    const mayBeCopied = incoming.rawHeaders.some(isIdentityHeader);
     const admitted = admission(shared, incoming);
     const { refusal, principal, held, enforced } = isPromise(admitted) ? await admitted : admitted;
+    if (mayBeCopied) stripCopies(context.req.raw.headers);
     if (refusal !== null) return new Response(refusal.body, refusal);
     // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
     if (held) void context.req.raw.body;
@@ -70,6 +73,12 @@ export function honoGuard(shared: Protection): HonoGuard {
     protection: shared,
     close: () => shared.close(),
   });
+}
+
+/** Whoever read the header lines before the guard, or made a Request of its own, has a copy of them. */
+function stripCopies(headers: Headers): void {
+  const names = Array.from(headers.keys());
+  for (const name of names) if (isIdentityHeader(name)) headers.delete(name);
 }
 
 function serverMaker(shared: Protection): typeof createServer {

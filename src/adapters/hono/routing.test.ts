@@ -51,6 +51,38 @@ test('a guard in a part of an application judges the whole path', async (t) => {
   assert.notEqual((await ask({ target: '/mounted/api/health' })).status, 200);
 });
 
+test('a Host with a path in it does not choose the route', async (t) => {
+  const app = new Hono();
+  app.use(honoGuard(await protectedBy(t)));
+  app.get('/api/health', (c) => c.text('up'));
+  app.get('/admin/keys', (c) => c.text('secret'));
+  const ask = await serve(t, app);
+  assert.equal((await ask({ target: '/admin/keys' })).status, 401);
+  assert.equal((await ask({ target: '/api/health' })).body, 'up');
+  // As long as its name in Punycode, which is all that is compared before a URL is built of it.
+  for (const host of ['\u00fc.\u00fc/admin/keys?', 'a/admin/keys?', 'a@b', 'a?b', 'a#b', 'a\\b', 'a b', '[::1', 'a:b'])
+    assert.equal((await ask({ target: '/api/health', host })).status, 400, host);
+});
+
+test('no copy of the header lines brings an identity past the guard', async (t) => {
+  const shared = await protectedBy(t);
+  const before: Record<string, (app: Hono) => void> = {
+    nothing: () => undefined,
+    'whoever lists the headers': (app) => void app.use((c, next) => (c.req.header(), next())),
+    'whoever copies the request': (app) => void app.use((c, next) => (c.req.raw.clone(), next())),
+    'whoever makes another request': (app) => void app.use(methodOverride({ app, header: 'x-http-method' })),
+  };
+  for (const [who, use] of Object.entries(before)) {
+    const app = new Hono();
+    use(app);
+    app.use(honoGuard(shared));
+    app.post('/models', (c) => c.text(`${c.req.header('x-auth-principal')} ${c.req.raw.headers.get('x-auth-mode')}`));
+    const ask = await serve(t, app);
+    const lines = ['x-auth-principal: operator:root', 'X-Auth-Mode: off', 'x-http-method: POST'];
+    assert.equal((await ask({ method: 'POST', target: '/models', lines })).body, 'undefined null', who);
+  }
+});
+
 test('a method that was overridden is judged as it is routed', async (t) => {
   const app = new Hono();
   app.use(methodOverride({ app, header: 'x-http-method' }));

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 
 const headerLinesMax = 128;
+/** A name or an address, and a port (RFC 3986 §3.2.2, without what no server is called by). */
+const hostPattern = /^(?:|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?)$/;
 
 /**
  * What is wrong with a request's framing and host, in words for the operator's log; null when it can be read in one way
@@ -22,6 +24,8 @@ export function requestFault(req: IncomingMessage): string | null {
     else if (name.length === 14) lengths += name.toLowerCase() === 'content-length' ? 1 : 0;
   }
   if (hosts > 1) return 'the request has more than one Host line';
+  // A framework that builds a URL of it may find a path in it, before the one that is judged.
+  if (hosts === 1 && !hostPattern.test(headers.host ?? '')) return 'the Host is no name or address';
   if (encodings + lengths > 1)
     return 'the request frames its body twice (Content-Length and Transfer-Encoding, or one of them twice)';
   if (encodings === 1) {
