@@ -104,7 +104,14 @@ test('messages that would pass unread are refused by their form', async () => {
     ['content-encoding', 'identity, gzip', 'bad_request'],
     ['content-type', 'application/json; charset="utf-16"', 'bad_request'],
     ['content-type', 'application/json;charset = latin1', 'bad_request'],
+    ['content-type', 'application/json; charset=utf-7', 'bad_request'],
+    ['content-type', 'application/json; charset=utf-8; charset=utf-7', 'bad_request'],
+    ['content-type', 'application/json; x="; charset=utf-8"; charset=utf-7', 'bad_request'],
+    ['content-type', 'application/json, text/plain; charset=utf-7', 'bad_request'],
+    ['content-type', `application/json${' '.repeat(16_000)}x`, 'bad_request'],
     ['content-type', 'application/json; charset="utf-8"', null],
+    ['content-type', 'application/json;charset=UTF-8', null],
+    ['content-type', 'application/json', null],
     ['content-encoding', 'identity', null],
   ] as const)
     assert.equal(
@@ -112,4 +119,7 @@ test('messages that would pass unread are refused by their form', async () => {
       reason,
       value,
     );
+  const types = ['application/json', 'application/json; charset=utf-7'];
+  const twice = (asked: string) => (asked === 'content-type' ? types : []);
+  assert.equal(await reasonFor({ fields: twice, body: async () => messageTo('search') }), 'bad_request');
 });
