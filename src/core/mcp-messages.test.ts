@@ -75,6 +75,18 @@ test('a text of millions of characters is a text like any other', () => {
   }
 });
 
+test('of values there is a limit, of text between quotes there is none', () => {
+  const message = (values: string) => `{"method":"a","params":[${values}]}`;
+  const outside = 5;
+  const within = message(`${'1,'.repeat(100_000 - outside)}1`);
+  assert.ok(read(within).ok);
+  for (const more of ['1,', '{"":0},', '[],', '"\\"",', ' 1 ,\n'])
+    assert.match(noteOf(message(`${more.repeat(150_000)}1`)), /more than 100000 values/, more);
+  const quoted = message(JSON.stringify('a,[{:"\\'.repeat(200_000)));
+  const found = read(quoted);
+  assert.ok(found.ok && found.text === quoted);
+});
+
 test('the same bytes are read once', () => {
   const body = Buffer.from('{"method":"a"}');
   assert.equal(readMcpMessages(body), readMcpMessages(body));

@@ -18,10 +18,14 @@ export interface UnreadableMessages {
 /** Levels of arrays and objects. A tool's arguments are seldom deeper than ten. */
 const depthMax = 100;
 const messagesMax = 100;
+/** Of the characters , : [ and { outside strings: so many values take a tenth of a second, and as many bytes of them can take ten. */
+const marksMax = 100_000;
 
 /** Members that servers act upon. Some readers find them whatever the case of their letters, others do not. */
 const envelopeNames: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
 const parameterNames: ReadonlySet<string> = new Set(['name', 'uri', 'arguments', 'ref', 'notifications', '_meta']);
+
+const [quote, backslash, comma, colon, bracket, brace] = Buffer.from('"\\,:[{');
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -39,6 +43,7 @@ export function readMcpMessages(body: Uint8Array): McpMessages | UnreadableMessa
 }
 
 function read(body: Uint8Array): McpMessages | UnreadableMessages {
+  if (hasTooManyMarks(body)) return unreadable(`more than ${marksMax} values`);
   let value: unknown;
   let source: string;
   try {
@@ -58,6 +63,22 @@ function read(body: Uint8Array): McpMessages | UnreadableMessages {
     if (fault !== null) return unreadable(fault);
   }
   return { ok: true, messages: messages as JsonObject[], text: canonical.text };
+}
+
+/** Told from the bytes, before anything is made of them. What is no JSON is miscounted, and refused for that. */
+function hasTooManyMarks(body: Uint8Array): boolean {
+  if (body.length <= marksMax) return false;
+  let marks = 0;
+  let quoted = false;
+  for (let at = 0; at < body.length && marks <= marksMax; at += 1) {
+    const byte = body[at];
+    if (quoted) {
+      if (byte === backslash) at += 1;
+      else if (byte === quote) quoted = false;
+    } else if (byte === quote) quoted = true;
+    else if (byte === comma || byte === colon || byte === bracket || byte === brace) marks += 1;
+  }
+  return marks > marksMax;
 }
 
 export function isObject(value: unknown): value is JsonObject {
@@ -85,55 +106,61 @@ function lookAlike(object: JsonObject, known: ReadonlySet<string>): string | nul
   return null;
 }
 
-const blank = /[ \t\n\r]+/y;
-const scalar = /[^ \t\n\r,:[\]{}"]+/y;
-
 /** The text, known to be JSON, in one spelling. Refuses a name that stands twice in one object, and what nests too deeply. */
 function respelled(source: string): { readonly ok: true; readonly text: string } | UnreadableMessages {
   // Of each open object the names so far; null for an array.
   const open: (Set<string> | null)[] = [];
-  let text = '';
+  // What stands as it is to stand is taken over in as few pieces as can be: a piece for each token would fill the memory.
+  const pieces: string[] = [];
+  let taken = 0;
   let at = 0;
   let namesNext = false;
-  const take = (pattern: RegExp): string => {
-    pattern.lastIndex = at;
-    const [found = ''] = pattern.exec(source) ?? [];
-    at += found.length;
-    return found;
+  const replace = (end: number, text: string): void => {
+    pieces.push(source.slice(taken, at), text);
+    taken = at = end;
   };
   while (at < source.length) {
-    if (take(blank) !== '') continue;
     const mark = source[at] as string;
-    if (mark === '"') {
+    if (isBlank(mark)) {
+      let end = at + 1;
+      while (isBlank(source[end])) end += 1;
+      replace(end, '');
+    } else if (mark === '"') {
       const end = stringEnd(source, at);
-      const value = JSON.parse(source.slice(at, end)) as string;
-      at = end;
+      const written = source.slice(at, end);
+      const value = JSON.parse(written) as string;
       const names = open.at(-1);
       if (namesNext && names) {
         if (names.has(value)) return unreadable(`the name ${JSON.stringify(value.slice(0, 64))} stands twice`);
         names.add(value);
         namesNext = false;
       }
-      text += JSON.stringify(value);
-    } else if (',:[]{}'.includes(mark)) {
+      const text = JSON.stringify(value);
+      if (text === written) at = end;
+      else replace(end, text);
+    } else {
       at += 1;
-      text += mark;
       if (mark === '{' || mark === '[') {
         open.push(mark === '{' ? new Set() : null);
         if (open.length > depthMax) return unreadable(`nested deeper than ${depthMax} levels`);
       } else if (mark === '}' || mark === ']') open.pop();
-      namesNext = mark === '{' || (mark === ',' && open.at(-1) !== null);
-    } else text += take(scalar);
+      if (',:[]{}'.includes(mark)) namesNext = mark === '{' || (mark === ',' && open.at(-1) !== null);
+    }
   }
-  return { ok: true, text };
+  pieces.push(source.slice(taken));
+  return { ok: true, text: pieces.join('') };
+}
+
+function isBlank(char: string | undefined): boolean {
+  return char === ' ' || char === '\n' || char === '\t' || char === '\r';
 }
 
 /** Behind the string that begins there. A pattern would need memory for each character of it. */
 function stringEnd(source: string, start: number): number {
-  for (let quote = source.indexOf('"', start + 1); ; quote = source.indexOf('"', quote + 1)) {
-    let escapes = quote;
+  for (let closing = source.indexOf('"', start + 1); ; closing = source.indexOf('"', closing + 1)) {
+    let escapes = closing;
     while (source[escapes - 1] === '\\') escapes -= 1;
-    if ((quote - escapes) % 2 === 0) return quote + 1;
+    if ((closing - escapes) % 2 === 0) return closing + 1;
   }
 }
 
