@@ -7,6 +7,7 @@ import { isIdentityHeader } from '../core/identity.ts';
 import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
 import type { McpRules } from '../core/mcp-rules.ts';
 import type { Refusal } from '../core/refusal.ts';
+import type { AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { leaveBody } from './node/leave-body.ts';
@@ -25,6 +26,13 @@ export interface Admission {
   readonly enforced: boolean;
   /** By which the answer to a proven caller is looked into; null where there are none, or nothing is enforced. */
   readonly mcp: McpRules | null;
+  /** What the guard decided, and on what; null where it was not asked. */
+  readonly decided: Decided | null;
+}
+
+export interface Decided {
+  readonly request: AuthRequest;
+  readonly decision: Decision;
 }
 
 /**
@@ -50,7 +58,7 @@ export function admission(
   const own = isDiscovery(parsed.path) ? protection.stack.service(protection.service) : null;
   if (own?.oauth) {
     const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
-    return { refusal, principal: null, held: false, enforced: true, mcp: null };
+    return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
   }
   const request = nodeRequest({
     req,
@@ -71,19 +79,20 @@ function admitted(protection: Protection, request: NodeRequest, decision: Decisi
   const { verdict, outcome, mode, route } = decision;
   const held = request.heldBody !== null;
   const enforced = mode === 'enforce';
-  if (verdict === null) return { refusal: null, principal: null, held, enforced, mcp: null };
+  const decided = { request, decision };
+  if (verdict === null) return { refusal: null, principal: null, held, enforced, mcp: null, decided };
   if (verdict.allowed)
-    return { refusal: null, principal: verdict.principal, held, enforced, mcp: enforced ? route.mcp : null };
+    return { refusal: null, principal: verdict.principal, held, enforced, mcp: enforced ? route.mcp : null, decided };
   const refusal = outcome === 'deny' ? protection.guard.refusal(verdict, protection.service) : null;
-  return { refusal, principal: null, held, enforced, mcp: null };
+  return { refusal, principal: null, held, enforced, mcp: null, decided };
 }
 
 function unreadable(protection: Protection, req: IncomingMessage, note: string): Admission {
   const refusal = recordedRefusal(protection, req, deny('bad_request', note));
-  return { refusal, principal: null, held: false, enforced: true, mcp: null };
+  return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
 }
 
-/** A refusal that the guard did not decide on. */
+/** A refusal of a request on which the guard was not asked. */
 export function recordedRefusal({ stack, guard, service }: Protection, req: IncomingMessage, denied: Denied): Refusal {
   const [path = ''] = (req.url ?? '').split('?', 1);
   stack.audit.refused(denied, {
@@ -93,6 +102,13 @@ export function recordedRefusal({ stack, guard, service }: Protection, req: Inco
     remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
     requestId: nextRequestId(),
   });
+  return guard.refusal(denied, service);
+}
+
+/** A refusal of what the guard had let pass: kept beside that decision. */
+export function lateRefusal({ stack, guard, service }: Protection, decided: Decided, denied: Denied): Refusal {
+  const { method, path, remoteAddress, requestId } = decided.request;
+  stack.audit.refused(denied, { method, path, service, remoteAddress, requestId }, decided.decision);
   return guard.refusal(denied, service);
 }
 

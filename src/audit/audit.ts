@@ -19,8 +19,11 @@ export type { RefusedRequest } from './decision-row.ts';
 export interface Audit {
   /** `traceId`: of the span that was made for it, if one was; else the log line has the one that the caller named. */
   decision(decision: Decision, request: AuthRequest, traceId?: string): void;
-  /** A refusal that no guard decided on: an unreadable request, an unknown service, an upstream that is away. */
-  refused(denied: Denied, request: RefusedRequest): void;
+  /**
+   * A refusal that no guard decided on: an unreadable request, an unknown service, an upstream that is away. `decision`: by which
+   * the request had been let pass before.
+   */
+  refused(denied: Denied, request: RefusedRequest, decision?: Decision | null): void;
   /** Microseconds from the end of a request that was allowed to the head of the service's answer. */
   answered(service: string, micros: number): void;
   /** A credential was right outside service routes: only its use is kept. */
@@ -84,7 +87,7 @@ export function audit(options: AuditOptions): Audit {
   return {
     decision: (decision, request, traceId) =>
       keep(decisionRow(decision, request, clock()), traceId ?? (log && traceIdIn(request))),
-    refused: (denied, request) => keep(refusedRow(denied, request, clock())),
+    refused: (denied, request, decision) => keep(refusedRow(denied, request, clock(), decision)),
     answered: (service, micros) => rows?.answered(service, micros),
     used({ id, credentialId }, clientAddress) {
       if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());

@@ -85,6 +85,22 @@ test('a refusal without a decision is kept as a denial in enforce, its query cut
   );
 });
 
+test('what failed after it was let pass is kept with its route, and with who was allowed', () => {
+  const denied = deny('upstream_timeout', 'no response head');
+  const row = refusedRow(denied, requestTo(), now, decisionOf());
+  assert.deepEqual(
+    [row.outcome, row.mode, row.reason, row.route, row.principal, row.scheme, row.credentialId, row.durationMicros],
+    ['deny', 'enforce', 'upstream_timeout', '/embed', 'service:aidb', 'api-key', 'k1', 0],
+  );
+  // Report lets pass whose key has ended, and who only claims to be somebody: neither may fail in the name of a caller.
+  const expired = deny('expired', 'n', { caller: { id: 'service:aidb', proven: true }, credentialId: 'k1' });
+  const claimed = deny('invalid_signature', 'n', { caller: { id: 'service:aidb', proven: false } });
+  for (const verdict of [expired, claimed, null]) {
+    const passed = refusedRow(denied, requestTo(), now, decisionOf({ verdict, mode: 'report' }));
+    assert.deepEqual([passed.route, passed.principal, passed.claimed, passed.credentialId], ['/embed', '', '', '']);
+  }
+});
+
 test('a key that a caller puts in the wrong place is kept by its id only', () => {
   for (const kind of ['sk', 'hs', 'st', 'ad'] as const) {
     const { key, id } = mintKey(kind);

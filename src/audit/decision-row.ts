@@ -46,13 +46,23 @@ export function decisionRow(decision: Decision, request: AuthRequest, time: numb
   };
 }
 
-/** A refusal without a decision, as it is kept: refused outright, whatever the modes say. */
-export function refusedRow(denied: Denied, request: RefusedRequest, time: number): DecisionRow {
+/**
+ * A refusal that no guard decided on, as it is kept: refused outright, whatever the modes say. `decision`: by which the request
+ * had been let pass before, if one was made. Who was allowed is named here too; who was not is named by that decision alone, or
+ * the failures of a service could be made by anybody.
+ */
+export function refusedRow(
+  denied: Denied,
+  request: RefusedRequest,
+  time: number,
+  decision: Decision | null = null,
+): DecisionRow {
   const mark = request.path.indexOf('?');
   const target = mark === -1 ? request.path : request.path.slice(0, mark);
   // An absolute target (http://name:password@host/) is refused, and its password with it.
   const path = target.startsWith('/') ? target : target.replace(/^([^/]*\/\/)[^/]*@/, '$1…@');
-  const principal = principalOf(denied);
+  const allowed = decision?.verdict?.allowed === true ? decision.verdict.principal : null;
+  const principal = allowed?.id ?? principalOf(denied);
   return {
     time,
     outcome: 'deny',
@@ -60,13 +70,13 @@ export function refusedRow(denied: Denied, request: RefusedRequest, time: number
     note: bounded(denied.note, maxFor(principal, noteMax)),
     mode: 'enforce',
     service: bounded(request.service, textMax),
-    route: '',
+    route: decision?.route.label ?? '',
     method: bounded(request.method, textMax),
     path: bounded(path, maxFor(principal, pathMax)),
     principal,
     claimed: claimedOf(denied),
-    scheme: denied.scheme ?? '',
-    credentialId: bounded(denied.credentialId ?? '', textMax),
+    scheme: allowed?.scheme ?? denied.scheme ?? '',
+    credentialId: bounded(allowed?.credentialId ?? denied.credentialId ?? '', textMax),
     clientAddress: bounded(request.remoteAddress, textMax),
     skewSeconds: denied.skewSeconds,
     durationMicros: 0,

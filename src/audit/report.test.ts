@@ -30,6 +30,8 @@ test('the totals stand at the top, and a request counts once', async () => {
     { outcome: 'deny', reason: 'expired' },
     wouldDeny,
     { outcome: 'deny', reason: 'upstream_timeout' },
+    { outcome: 'deny', reason: 'unavailable' },
+    { outcome: 'deny', reason: 'unavailable', principal: '' },
     { time: start - 1 },
     { time: start + 4000 },
   );
@@ -37,16 +39,16 @@ test('the totals stand at the top, and a request counts once', async () => {
   assert.deepEqual(
     { requests, allowed, denied, would_deny, public: found.public, upstream_failures },
     {
-      requests: 5,
+      requests: 6,
       allowed: 2,
-      denied: 1,
+      denied: 2,
       would_deny: 1,
       public: 1,
-      upstream_failures: 1,
+      upstream_failures: 2,
     },
   );
   assert.deepEqual([found.since, found.until], ['2026-11-18T12:00:00Z', '2026-11-18T13:00:00Z']);
-  assert.deepEqual({ ...found.by_reason }, { expired: 1, invalid_credentials: 1 });
+  assert.deepEqual({ ...found.by_reason }, { expired: 1, unavailable: 1, invalid_credentials: 1 });
 });
 
 test('what would be denied is grouped by caller, route and reason, with an example', async () => {

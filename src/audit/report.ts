@@ -1,5 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { RollupGroup, RollupMeasure } from '../core/rollup.ts';
+import { failedLater } from '../core/failure.ts';
+import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
 import { mergeGroups } from './merge-groups.ts';
@@ -91,9 +92,10 @@ export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: P
   const rollups = await store.decisions.rollups(since, until);
   const ofService = (name: string): boolean => service === null || name === service;
   const groups = mergeGroups(rollups.groups).filter((group) => ofService(group.service));
-  // The guard allowed these, and said so in a decision of their own: they are no requests of their own.
-  const upstream = groups.filter((group) => group.reason.startsWith('upstream_'));
-  const decided = groups.filter((group) => !group.reason.startsWith('upstream_'));
+  // A decision of their own let these pass: they are no requests of their own.
+  const isFailure = ({ reason, caller }: RollupGroup): boolean => failedLater(reason, isProvenCaller(caller));
+  const upstream = groups.filter(isFailure);
+  const decided = groups.filter((group) => !isFailure(group));
   const callers = new Set(decided.map(({ caller }) => caller));
   const evidence = {
     not_judged: sumOf(decided.filter((group) => group.mode === 'off')).requests,

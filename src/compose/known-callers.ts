@@ -1,3 +1,4 @@
+import { isProvenCaller } from '../core/rollup.ts';
 import type { RampGates } from '../rollout/ramp/plan.ts';
 import type { StackConfig } from './config.ts';
 
@@ -10,8 +11,8 @@ export interface Acquaintance {
 /** Whether a caller, as evidence names it ('service:aidb', with a question mark where it only claims to be), is one of ours. */
 export function knownCallers(parts: Acquaintance, claims: RampGates['claims']): (caller: string) => boolean {
   return (caller) => {
-    if (!caller.endsWith('?')) return caller.includes(':');
-    return claims === 'count' && isOurs(parts, caller.slice(0, -1));
+    if (isProvenCaller(caller)) return true;
+    return claims === 'count' && caller.endsWith('?') && isOurs(parts, caller.slice(0, -1));
   };
 }
 

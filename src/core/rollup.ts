@@ -21,6 +21,11 @@ export interface RollupGroup extends DecisionGroup {
   readonly bucketSeconds: BucketSeconds;
 }
 
+/** Whether a caller, as groups name it, was proven: behind a name that is only claimed stands a question mark. */
+export function isProvenCaller(caller: string): boolean {
+  return caller.includes(':') && !caller.endsWith('?');
+}
+
 /**
  * duration: of deciding, microseconds, by service. answer: from the end of a proven caller's request to the head of the
  * upstream's answer, microseconds, by service. skew: the proven caller's clock minus ours, seconds, by caller.

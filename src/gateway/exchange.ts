@@ -268,7 +268,7 @@ export class Exchange implements ResponseHandler {
   #fail(denied: Denied): void {
     const { method, path, service, remoteAddress, requestId } = this.#request;
     this.#release();
-    this.#context.stack.audit.refused(denied, { method, path, service, remoteAddress, requestId });
+    this.#context.stack.audit.refused(denied, { method, path, service, remoteAddress, requestId }, this.#decision);
     if (this.#headSent) this.#res.destroy();
     else this.#refuse(denied);
   }

@@ -256,6 +256,7 @@ describe('an upstream that misbehaves', () => {
     });
     assert.equal(gate.refused[0]?.denied.reason, 'upstream_unreachable');
     assert.equal(gate.refused[0]?.path, '/x');
+    assert.equal(gate.refused[0]?.decision, gate.decisions[0], 'together with what had let it pass');
   });
 
   it('is answered for with 502 when it cannot be reached and a body was on its way', async () => {
@@ -392,6 +393,7 @@ describe('WebSockets through the gateway', () => {
   it('answers 502 when the upstream is away', async () => {
     const [, response] = (await once(dial('/away/ws'), 'unexpected-response')) as [unknown, IncomingMessage];
     assert.equal(response.statusCode, 502);
+    assert.equal(gate.refused[0]?.decision, gate.decisions[0]);
     response.destroy();
   });
 

@@ -49,6 +49,8 @@ export async function replay(
   facts: CredentialFacts | null,
 ): Promise<Replayed | null> {
   if (row.route === '' || row.principal === 'operator:break-glass') return null;
+  // Nothing was decided where it took no time: it had been let pass, by a decision that is a row of its own.
+  if (row.durationMicros === 0) return null;
   if (row.path.endsWith('…')) return untold('the recorded path was cut short');
   const service = candidate.service(row.service);
   if (!service) return { told: true, outcome: 'deny', reason: 'no_such_service', route: '' };

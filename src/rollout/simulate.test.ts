@@ -137,6 +137,7 @@ test('verdicts on limits, clocks and signatures are taken from the record, and o
     { outcome: 'deny', reason: 'rate_limited' },
     { outcome: 'deny', reason: 'timestamp_outside_window' },
     { outcome: 'deny', reason: 'upstream_timeout', route: '' },
+    { outcome: 'deny', reason: 'upstream_timeout', durationMicros: 0 },
     { principal: 'operator:break-glass' },
   ]);
   assert.deepEqual([found.replayed, found.unchanged], [2, 2]);

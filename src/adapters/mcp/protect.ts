@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
-import { admission, drainBody, recordedRefusal } from '../admission.ts';
+import { admission, drainBody, lateRefusal, type Decided } from '../admission.ts';
 import { endWithCredential } from '../end-with-credential.ts';
 import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
@@ -57,7 +57,8 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
 
   async function guarded(req: McpRequest, res: ServerResponse, next: () => void): Promise<void> {
     const path = (req.baseUrl ?? '') + (req.url ?? '');
-    const { refusal, principal, enforced, mcp } = await admission(shared, req, path, req.originalUrl, ambiguous);
+    const admitted = await admission(shared, req, path, req.originalUrl, ambiguous);
+    const { refusal, principal, enforced, mcp, decided } = admitted;
     if (refusal !== null) {
       const { status, headers, body } = isDiscovery(path, refusal) ? notFound() : refusal;
       res.writeHead(status, headers).end(body);
@@ -70,15 +71,16 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
       req.auth = authInfoOf(principal, { now: stack.clock() });
       // Where nothing is refused, nothing is cut off either.
       if (enforced) endWithCredential(principal, shared, req, res);
-      if (mcp !== null) shortenLists(req, res, { principal, rules: mcp, refuse: (what) => notLookedInto(req, what) });
+      if (mcp !== null && decided !== null)
+        shortenLists(req, res, { principal, rules: mcp, refuse: (what) => notLookedInto(decided, what) });
     }
     next();
   }
 
   /** What is not judged is not let out, whoever is to blame. */
-  function notLookedInto(req: McpRequest, what: string): Refusal {
+  function notLookedInto(decided: Decided, what: string): Refusal {
     const note = `the lists in the answer cannot be shortened for this caller: it has ${what}`;
-    return recordedRefusal(shared, req, deny('unavailable', note));
+    return lateRefusal(shared, decided, deny('unavailable', note));
   }
 
   /**

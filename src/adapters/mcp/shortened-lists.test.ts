@@ -28,11 +28,19 @@ for (const [name, guarding] of Object.entries(guards))
     await assert.rejects(talker.call('wipe'), /Tool not allowed/);
   });
 
+interface Line {
+  readonly reason?: string;
+  readonly note?: string;
+  readonly route?: string;
+  readonly principal?: string;
+  readonly request_id?: string;
+}
+
 type Handler = (res: ServerResponse, req: McpRequest) => unknown;
 
 /** A handler behind the guard, as a caller with these rules sees it. */
 async function behind(t: TestContext, handler: Handler, options: object = {}): Promise<Asking> {
-  const lines: { reason?: string; note?: string }[] = [];
+  const lines: Line[] = [];
   const log = (line: string): void => void lines.push(JSON.parse(line) as object);
   const host: Host = await start(
     t,
@@ -50,7 +58,7 @@ async function behind(t: TestContext, handler: Handler, options: object = {}): P
 
 interface Asking {
   readonly ask: (headers?: Record<string, string>) => Promise<Response>;
-  readonly lines: { reason?: string; note?: string }[];
+  readonly lines: Line[];
   readonly url: URL;
   readonly key: string;
 }
@@ -147,6 +155,8 @@ describe('an answer that cannot be looked into', () => {
       assert.equal(response.headers.get('content-encoding'), null);
       assert.equal(response.headers.get('etag'), null);
       assert.match(lines.find(({ reason }) => reason === 'unavailable')?.note ?? '', /the lists in the answer/);
+      const [decided, refused] = lines.map(({ route, principal, request_id }) => [route, principal, request_id]);
+      assert.deepEqual(refused, decided, 'of the request that had been let pass');
     }
   });
 

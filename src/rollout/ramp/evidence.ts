@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../../core/credential.ts';
-import type { RollupGroup, RollupMeasure } from '../../core/rollup.ts';
+import { failedLater } from '../../core/failure.ts';
+import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
 import { isMishap, type Culprit } from './state.ts';
@@ -54,9 +55,7 @@ export async function evidenceOf(
   const meant = rollups.groups.filter(
     ({ start, service, route }) => start >= from && meansRoute(step.routes, service, route),
   );
-  const judged = meant.filter(
-    ({ outcome, mode, reason }) => outcome !== 'public' && mode !== 'off' && !isUpstream(reason),
-  );
+  const judged = meant.filter((group) => group.outcome !== 'public' && group.mode !== 'off' && !isFailure(group));
   const callers = new Set(meant.map(({ caller }) => caller));
   const services = new Set(meant.map(({ service }) => service));
   const ours = judged.filter(
@@ -66,7 +65,7 @@ export async function evidenceOf(
   return {
     judged: countOf(judged),
     allowed: countOf(judged.filter(({ outcome }) => outcome === 'allow')),
-    upstreamFailures: countOf(meant.filter(({ reason }) => isUpstream(reason))),
+    upstreamFailures: countOf(meant.filter(isFailure)),
     refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),
@@ -80,8 +79,8 @@ export async function evidenceOf(
   };
 }
 
-function isUpstream(reason: string): boolean {
-  return reason.startsWith('upstream_');
+function isFailure({ reason, caller }: RollupGroup): boolean {
+  return failedLater(reason, isProvenCaller(caller));
 }
 
 function countOf(groups: readonly RollupGroup[]): number {

@@ -11,8 +11,11 @@ export type StepStatus = 'waiting' | 'enforced' | 'passed' | 'rolled_back';
  */
 export type RampStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'withdrawn';
 
-/** Who is refused for these is meant to be: somebody took the key away, or the request was there before. */
-const meant: ReadonlySet<string> = new Set(['revoked', 'replayed']);
+/**
+ * Who is refused for these is meant to be: somebody took the key away, the request was there before, or an MCP session is not
+ * the caller's, as those are that were opened before they were looked after: whoever hears of it opens another.
+ */
+const meant: ReadonlySet<string> = new Set(['revoked', 'replayed', 'not_found']);
 
 /** Whether a known caller who is refused for this reason speaks against enforcing. */
 export function isMishap(reason: string): boolean {

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DecisionRow } from '../../core/store.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { decisionRow } from '../../stores/store.contract.ts';
+import { evidenceOf, type Evidence } from './evidence.ts';
+
+/** The beginning of the minute in which the rows of the store's contract are. */
+const since = Math.floor(decisionRow(0).time / 60) * 60;
+
+/** Of a step over one route of the service, about callers who are all known. */
+async function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
+  const store = memoryStore();
+  await store.decisions.append(rows.map((row) => decisionRow(1, row)));
+  return evidenceOf(store, {
+    step: { routes: ['embeddings/embed'], callersPercent: 100, soakSeconds: 60, promote: 'auto' },
+    since,
+    until: since + 60,
+    knows: (caller) => caller !== '',
+    isExempt: () => false,
+    keysUntil: null,
+    health: null,
+  });
+}
+
+const refused = { outcome: 'deny', mode: 'enforce' } as const;
+const failed = { ...refused, durationMicros: 0 };
+
+test('what failed after it was let pass is a failure of the service, and refuses nobody', async () => {
+  const found = await evidence(
+    {},
+    {},
+    { ...failed, reason: 'upstream_timeout' },
+    { ...failed, reason: 'unavailable' },
+    { ...failed, reason: 'not_found' },
+  );
+  assert.deepEqual([found.allowed, found.upstreamFailures, found.refused], [2, 2, []]);
+});

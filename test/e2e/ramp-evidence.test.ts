@@ -1,0 +1,102 @@
+/** What a ramp makes of traffic: a real gateway before a real service, and nothing but the clock is turned. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import { parseConfig } from '../../src/compose/load.ts';
+import { hasKeyIn } from '../../src/compose/known-callers.ts';
+import { parseRampPlan, rampGround } from '../../src/compose/ramp-file.ts';
+import { judgementOf } from '../../src/compose/ramp-judgement.ts';
+import { createStack } from '../../src/compose/stack.ts';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { frontServer } from '../../src/gateway/server.ts';
+import { createKey } from '../../src/keys/create.ts';
+import { changeRamp, storedRamp } from '../../src/rollout/ramp/record.ts';
+import { started } from '../../src/rollout/ramp/state.ts';
+import { memoryStore } from '../../src/stores/memory/store.ts';
+import { closed, listening } from '../fixtures/gateway-door.ts';
+
+const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32), SERVICE_AUTH_OVERRIDE_TOKEN: 'for-the-worst-of-nights-only' };
+
+interface Asked {
+  readonly headers?: Record<string, string>;
+  readonly times?: number;
+}
+
+/** A ramp whose only step means `routes`. The service ends the connection where it is asked for /drop. */
+async function ramped(t: TestContext, routes: string, gates: string) {
+  const service = createServer((req, res) => (req.url?.includes('drop') ? req.socket.destroy() : res.end('served')));
+  const port = await listening(service);
+  const yaml = `mode: report
+callers: [web]
+services:
+  embeddings:
+    upstream: http://127.0.0.1:${port}
+    routes: [{ path: /open/*, access: public }, { path: /embed/*, access: service }]
+`;
+  const config = parseConfig(yaml, { file: null, env });
+  const store = memoryStore();
+  const time = { now: 1_800_000_000 };
+  const clock = (): number => time.now;
+  const stack = await createStack({ config, env, store, clock });
+  const gateway = createGateway(stack);
+  const server = frontServer(
+    (req, res) => gateway.handle(req, res),
+    (req, socket, head) => gateway.upgrade(req, socket, head),
+    { refused: stack.audit.refused },
+  );
+  const door = await listening(server);
+  t.after(async () => {
+    await gateway.close();
+    await Promise.all([closed(server), closed(service)]);
+    await stack.close();
+  });
+  const key = (name: string, kind: 'sk' | 'hs') =>
+    createKey(store, stack.seal, { service: name, kind, expiresAt: null, now: time.now });
+  const web = await key('web', 'sk');
+  const plan = parseRampPlan(
+    `gates: { claims: ignore, ${gates} }\nsteps: [{ routes: ['${routes}'] }]\n`,
+    null,
+    rampGround(config, time.now),
+  );
+  assert.ok(await changeRamp(store.records, clock, () => started(plan, 'salt', 'operator:test', time.now)));
+  while (stack.ramp.state() === null) await new Promise((resolve) => setImmediate(resolve));
+
+  const ask = async (path: string, { headers = {}, times = 1 }: Asked = {}): Promise<number[]> =>
+    Promise.all(
+      Array.from({ length: times }, async () => {
+        const answer = await fetch(`http://127.0.0.1:${door}/embeddings${path}`, { headers });
+        await answer.arrayBuffer();
+        return answer.status;
+      }),
+    );
+  return {
+    store,
+    time,
+    stack,
+    ask,
+    known: { 'x-api-key': web.key },
+    hmacSecret: async () => (await key('web', 'hs')).key,
+    status: async () => (await storedRamp(store.records, time.now))?.status,
+    /** What the gates say a minute later. */
+    async judged() {
+      await stack.audit.flush();
+      time.now += 60;
+      const state = (await storedRamp(store.records, time.now)) ?? assert.fail('no ramp');
+      const { answer, findings } = await judgementOf(
+        { store, config, hasKey: hasKeyIn(stack.keyring) },
+        state,
+        time.now,
+      );
+      return [answer, findings.join()] as const;
+    },
+  };
+}
+
+test('a service that does not answer fails the step of its one route', async (t) => {
+  const { ask, judged, known } = await ramped(t, 'embeddings/embed/*', 'upstreamErrors: 2%');
+  assert.deepEqual(new Set(await ask('/embed/x', { headers: known, times: 28 })), new Set([200]));
+  assert.deepEqual(await ask('/embed/drop', { headers: known, times: 2 }), [502, 502]);
+  const [answer, findings] = await judged();
+  assert.equal(answer, 'failed', findings);
+  assert.match(findings, /^6\.7 % of the allowed requests failed at the service, of at most 2\.0 %$/);
+});
