@@ -92,6 +92,20 @@ services:
   };
 }
 
+test('however many strangers are refused, nothing is known about a step', async (t) => {
+  const { ask, judged, known } = await ramped(t, 'embeddings/*', 'upstreamErrors: 2%');
+  assert.deepEqual(new Set(await ask('/embed/x', { times: 25 })), new Set([401]));
+  const claim = { 'x-service-id': 'web', 'x-service-signature': 'ab'.repeat(32), 'x-service-timestamp': '1800000000' };
+  assert.deepEqual(new Set(await ask('/embed/x', { headers: claim, times: 25 })), new Set([401]));
+  assert.deepEqual(new Set(await ask('/open/x', { headers: known, times: 25 })), new Set([200]));
+  const unknown = /^inconclusive,only ([0-9]+) requests were judged and allowed, of at least 20$/;
+  assert.equal(unknown.exec((await judged()).join())?.[1], '0');
+  await ask('/embed/x', { headers: known, times: 19 });
+  assert.equal(unknown.exec((await judged()).join())?.[1], '19');
+  await ask('/embed/x', { headers: known });
+  assert.deepEqual(await judged(), ['success', '']);
+});
+
 test('a service that does not answer fails the step of its one route', async (t) => {
   const { ask, judged, known } = await ramped(t, 'embeddings/embed/*', 'upstreamErrors: 2%');
   assert.deepEqual(new Set(await ask('/embed/x', { headers: known, times: 28 })), new Set([200]));

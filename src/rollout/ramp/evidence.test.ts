@@ -26,6 +26,21 @@ async function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
 const refused = { outcome: 'deny', mode: 'enforce' } as const;
 const failed = { ...refused, durationMicros: 0 };
 
+test('only what proven callers were allowed is evidence for a step', async () => {
+  const found = await evidence(
+    {},
+    { mode: 'enforce' },
+    { mode: 'off', principal: '' },
+    { outcome: 'public', principal: '' },
+    { ...refused, principal: '', reason: 'missing_credentials' },
+    { ...refused, principal: '', claimed: 'service:web', reason: 'invalid_signature' },
+    { ...refused, reason: 'revoked' },
+    { outcome: 'would_deny', reason: 'replayed' },
+    { principal: 'operator:break-glass', scheme: 'override' },
+  );
+  assert.equal(found.allowed, 2);
+});
+
 test('what failed after it was let pass is a failure of the service, and refuses nobody', async () => {
   const found = await evidence(
     {},

@@ -7,8 +7,7 @@ import { isMishap, type Culprit } from './state.ts';
 
 /** What is known of one step since it is watched. */
 export interface Evidence {
-  /** Requests to its routes of which somebody was asked for a credential. */
-  readonly judged: number;
+  /** Requests to its routes that were allowed to somebody who proved who it is: nobody else's tell whether enforcing goes well. */
   readonly allowed: number;
   /** Allowed, and then not answered by the service. */
   readonly upstreamFailures: number;
@@ -63,8 +62,7 @@ export async function evidenceOf(
       knows(caller) && isMishap(reason) && !isExempt({ caller, address: clientAddress, service, label: route }),
   );
   return {
-    judged: countOf(judged),
-    allowed: countOf(judged.filter(({ outcome }) => outcome === 'allow')),
+    allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
     upstreamFailures: countOf(meant.filter(isFailure)),
     refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
@@ -77,6 +75,11 @@ export async function evidenceOf(
     endingKeys: keysUntil === null ? [] : await lastKeys(store, callers, until, keysUntil),
     health,
   };
+}
+
+/** What is let in through broken glass was asked for no credential. */
+function tells(caller: string): boolean {
+  return isProvenCaller(caller) && caller !== 'operator:break-glass';
 }
 
 function isFailure({ reason, caller }: RollupGroup): boolean {

@@ -41,7 +41,7 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
   };
 }
 
-function refusals(plan: RampPlan, { judged, refused, wouldBeRefused }: Evidence): Finding[] {
+function refusals(plan: RampPlan, { allowed, refused, wouldBeRefused }: Evidence): Finding[] {
   const found: Finding[] = [];
   if (refused.length > plan.failureLimit)
     found.push({ answer: 'failed', words: `known callers are refused: ${culpritWords(refused)}` });
@@ -50,10 +50,10 @@ function refusals(plan: RampPlan, { judged, refused, wouldBeRefused }: Evidence)
       answer: 'inconclusive',
       words: `known callers would be refused next: ${culpritWords(wouldBeRefused)}`,
     });
-  if (judged < plan.minSamples)
+  if (allowed < plan.minSamples)
     found.push({
       answer: 'inconclusive',
-      words: `only ${judged} requests were judged, of at least ${plan.minSamples}`,
+      words: `only ${allowed} requests were judged and allowed, of at least ${plan.minSamples}`,
     });
   return found;
 }

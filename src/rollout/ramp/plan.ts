@@ -7,7 +7,7 @@ export interface RampPlan {
   readonly steps: readonly RampStep[];
   /** How often the gates are asked, seconds. */
   readonly intervalSeconds: number;
-  /** Judged requests of a step without which nothing is known about it. */
+  /** Requests of proven callers, allowed on the routes of a step, without which nothing is known about it. */
   readonly minSamples: number;
   /** Refused requests of known callers that are put up with, at each replica, before the step is rolled back. */
   readonly failureLimit: number;
