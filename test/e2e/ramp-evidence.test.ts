@@ -114,3 +114,11 @@ test('a service that does not answer fails the step of its one route', async (t)
   assert.equal(answer, 'failed', findings);
   assert.match(findings, /^6\.7 % of the allowed requests failed at the service, of at most 2\.0 %$/);
 });
+
+test('what is not answered to strangers fails no step', async (t) => {
+  const { ask, judged, known } = await ramped(t, 'embeddings/*', 'upstreamErrors: 2%');
+  await ask('/embed/x', { headers: known, times: 50 });
+  assert.deepEqual(new Set(await ask('/open/drop', { times: 10 })), new Set([502]));
+  assert.deepEqual(new Set(await ask('/open/drop', { headers: known, times: 10 })), new Set([502]));
+  assert.deepEqual(await judged(), ['success', '']);
+});

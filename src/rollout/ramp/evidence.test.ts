@@ -41,6 +41,19 @@ test('only what proven callers were allowed is evidence for a step', async () =>
   assert.equal(found.allowed, 2);
 });
 
+test('what strangers and the broken glass are not answered is no failure of a step', async () => {
+  const late = { ...failed, reason: 'upstream_unreachable' } as const;
+  const found = await evidence(
+    {},
+    { ...late, principal: '' },
+    { ...late, principal: '', claimed: 'service:web' },
+    { ...late, principal: 'operator:break-glass' },
+    // As it was written down before there was a route to it.
+    { ...late, principal: '', route: '' },
+  );
+  assert.deepEqual([found.allowed, found.upstreamFailures, found.refused], [1, 0, []]);
+});
+
 test('what failed after it was let pass is a failure of the service, and refuses nobody', async () => {
   const found = await evidence(
     {},

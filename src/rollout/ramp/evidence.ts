@@ -9,7 +9,7 @@ import { isMishap, type Culprit } from './state.ts';
 export interface Evidence {
   /** Requests to its routes that were allowed to somebody who proved who it is: nobody else's tell whether enforcing goes well. */
   readonly allowed: number;
-  /** Allowed, and then not answered by the service. */
+  /** Of these requests, and of no others, those that the service then did not answer. */
   readonly upstreamFailures: number;
   /** Refused by what the step enforces. */
   readonly refused: readonly Culprit[];
@@ -63,7 +63,7 @@ export async function evidenceOf(
   );
   return {
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
-    upstreamFailures: countOf(meant.filter(isFailure)),
+    upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
     refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),

@@ -33,7 +33,7 @@ export interface RampStep {
 export interface RampGates {
   /** Whether a caller who only claims a known name counts like one who proved it. */
   readonly claims: 'count' | 'ignore';
-  /** Part of the allowed requests that may fail at the upstream, from 0 to 1; null: not looked at. */
+  /** Part of the allowed requests of proven callers that may fail at the upstream, from 0 to 1; null: not looked at. */
   readonly upstreamErrors: number | null;
   /** 99 of 100 decisions take at most so long, microseconds; null: not looked at. */
   readonly decisionMicros: number | null;
