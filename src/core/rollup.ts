@@ -27,10 +27,11 @@ export function isProvenCaller(caller: string): boolean {
 }
 
 /**
- * duration: of deciding, microseconds, by service. answer: from the end of a proven caller's request to the head of the
+ * duration: of deciding, microseconds, by service. proving: the same of those alone whose callers were proven and allowed, for
+ * anybody can make us look long for a key that nobody has, or wait among those who guess. answer: from the end of a proven caller's request to the head of the
  * upstream's answer, microseconds, by service. skew: the proven caller's clock minus ours, seconds, by caller.
  */
-export type MeasureKind = 'duration' | 'answer' | 'skew';
+export type MeasureKind = 'duration' | 'proving' | 'answer' | 'skew';
 
 /** How many values of one kind fell into one slot within one bucket (see measureSlot). */
 export interface RollupMeasure {
@@ -57,6 +58,7 @@ export interface Rollups {
 /** Values nearer to zero than the unit are one slot. Of clocks more is to be told apart than of durations. */
 const slotting: Readonly<Record<MeasureKind, { readonly unit: number; readonly perDoubling: number }>> = {
   duration: { unit: 1, perDoubling: 2 },
+  proving: { unit: 1, perDoubling: 2 },
   answer: { unit: 100, perDoubling: 4 },
   skew: { unit: 0.5, perDoubling: 4 },
 };

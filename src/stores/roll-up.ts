@@ -143,6 +143,7 @@ export function rollUp(
         }
       };
       measured('duration', group.service, alike.durations);
+      if (isProof(alike.row)) measured('proving', group.service, alike.durations);
       // Who is not proven may send any time under any name.
       if (alike.row.principal !== '') measured('skew', group.caller, alike.skews);
     }
@@ -150,6 +151,11 @@ export function rollUp(
     for (const alike of alikes(rows)) for (const bucketSeconds of BUCKETS) add(alike, bucketSeconds);
     return { groups: [...groups.values()], measures: [...measures.values(), ...besides] };
   };
+}
+
+/** Through broken glass nobody is proven by a key, and who shows the token while others guess it waits with them. */
+function isProof({ outcome, principal }: DecisionRow): boolean {
+  return outcome === 'allow' && principal !== '' && principal !== 'operator:break-glass';
 }
 
 function keyed(who: Who) {

@@ -629,6 +629,10 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
           decisionRow(2, { durationMicros: 101, skewSeconds: 400 }),
           decisionRow(3, { durationMicros: 5000, skewSeconds: 0.125 }),
           decisionRow(4, { durationMicros: 0, principal: '', claimed: 'service:web', skewSeconds: 7 }),
+          decisionRow(4, { durationMicros: 70_000, outcome: 'would_deny', reason: 'expired' }),
+          decisionRow(4, { durationMicros: 70_001, outcome: 'deny', principal: '' }),
+          decisionRow(4, { durationMicros: 70_002, outcome: 'public', principal: '' }),
+          decisionRow(4, { durationMicros: 70_003, principal: 'operator:break-glass' }),
         ]);
         await store.decisions.append([decisionRow(5, { durationMicros: 102, skewSeconds: null })]);
         const { measures } = await store.decisions.rollups(t0, t0 + 60);
@@ -638,6 +642,9 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
         assert.deepEqual(told, [
           ['duration', 'embeddings', 3, 100, 102],
           ['duration', 'embeddings', 1, 5000, 5000],
+          ['duration', 'embeddings', 4, 70_000, 70_003],
+          ['proving', 'embeddings', 3, 100, 102],
+          ['proving', 'embeddings', 1, 5000, 5000],
           ['skew', 'service:web', 2, -0.25, 0.125],
           ['skew', 'service:web', 1, 400, 400],
         ]);

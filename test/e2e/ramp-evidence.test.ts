@@ -122,3 +122,24 @@ test('what is not answered to strangers fails no step', async (t) => {
   assert.deepEqual(new Set(await ask('/open/drop', { headers: known, times: 10 })), new Set([502]));
   assert.deepEqual(await judged(), ['success', '']);
 });
+
+test('strangers who guess wait for as long as they like, and no decision takes longer for it', async (t) => {
+  const { ask, judged, known, stack, store, time } = await ramped(t, 'embeddings/*', 'decisionTime: 900ms');
+  await ask('/embed/x', { headers: known, times: 20 });
+  const guesses = Array.from({ length: 12 }, (_, guess) =>
+    ask('/embed/x', { headers: { 'x-override-token': `${guess}` } }),
+  );
+  assert.ok((await Promise.all(guesses)).flat().includes(429), 'some of them had to wait');
+  await stack.audit.flush();
+  const { measures } = await store.decisions.rollups(time.now, time.now + 60);
+  assert.ok(measures.some(({ kind, most }) => kind === 'duration' && most > 900_000));
+  assert.deepEqual(await judged(), ['success', '']);
+});
+
+test('where no decision on a proven caller was timed nobody can tell whether deciding is slow', async (t) => {
+  const { ask, judged } = await ramped(t, 'embeddings/*', 'decisionTime: 900ms');
+  await ask('/embed/x', { times: 20 });
+  const [answer, findings] = await judged();
+  assert.equal(answer, 'inconclusive');
+  assert.match(findings, /no decision on a proven caller was timed/);
+});

@@ -54,6 +54,19 @@ test('what strangers and the broken glass are not answered is no failure of a st
   assert.deepEqual([found.allowed, found.upstreamFailures, found.refused], [1, 0, []]);
 });
 
+test('how long deciding takes is told by those who were proven and allowed', async () => {
+  const slow = { durationMicros: 5_000_000 };
+  const found = await evidence(
+    { durationMicros: 40 },
+    { ...slow, ...refused, principal: '', reason: 'rate_limited' },
+    { ...slow, ...refused, principal: '', reason: 'invalid_credentials' },
+    { ...slow, outcome: 'public', principal: '' },
+  );
+  assert.equal(found.decisionMicros, 40);
+  const strangers = await evidence({ ...slow, ...refused, principal: '', reason: 'rate_limited' });
+  assert.equal(strangers.decisionMicros, null);
+});
+
 test('what failed after it was let pass is a failure of the service, and refuses nobody', async () => {
   const found = await evidence(
     {},

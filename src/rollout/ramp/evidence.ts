@@ -15,7 +15,7 @@ export interface Evidence {
   readonly refused: readonly Culprit[];
   /** Not refused yet, since the step is not for them, or their route is not enforced: the rest of the ramp would. */
   readonly wouldBeRefused: readonly Culprit[];
-  /** Microseconds; null without a decision. */
+  /** How long it takes to decide on those who are proven and allowed, microseconds; null where nobody was. */
   readonly decisionMicros: number | null;
   /** Services of its routes, and how long their answers take; null where none was timed. */
   readonly answers: readonly { readonly service: string; readonly micros: number | null }[];
@@ -66,7 +66,7 @@ export async function evidenceOf(
     upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
     refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
-    decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'duration' && services.has(name))),
+    decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'proving' && services.has(name))),
     answers: [...services].map((service) => ({
       service,
       micros: slowest(measures.filter(({ kind, name }) => kind === 'answer' && name === service)),

@@ -67,6 +67,8 @@ function servicesFindings({ gates }: RampPlan, evidence: Evidence): Finding[] {
       answer: 'failed',
       words: `${percent(rate)} of the allowed requests failed at the service, of at most ${percent(gates.upstreamErrors)}`,
     });
+  if (gates.decisionMicros !== null && decisionMicros === null)
+    found.push({ answer: 'inconclusive', words: 'no decision on a proven caller was timed' });
   if (gates.decisionMicros !== null && decisionMicros !== null && decisionMicros > gates.decisionMicros)
     found.push({
       answer: 'failed',

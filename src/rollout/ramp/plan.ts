@@ -35,7 +35,7 @@ export interface RampGates {
   readonly claims: 'count' | 'ignore';
   /** Part of the allowed requests of proven callers that may fail at the upstream, from 0 to 1; null: not looked at. */
   readonly upstreamErrors: number | null;
-  /** 99 of 100 decisions take at most so long, microseconds; null: not looked at. */
+  /** 99 of 100 decisions on proven callers who are allowed take at most so long, microseconds; null: not looked at. */
   readonly decisionMicros: number | null;
   /** 99 of 100 answers of a service begin within so many microseconds; null: not looked at. */
   readonly answerMicros: number | null;
