@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
+import { report } from '../../src/audit/report.ts';
 import { parseConfig } from '../../src/compose/load.ts';
 import { hasKeyIn } from '../../src/compose/known-callers.ts';
 import { parseRampPlan, rampGround } from '../../src/compose/ramp-file.ts';
@@ -12,6 +13,7 @@ import { frontServer } from '../../src/gateway/server.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { changeRamp, storedRamp } from '../../src/rollout/ramp/record.ts';
 import { started } from '../../src/rollout/ramp/state.ts';
+import { signServiceRequest } from '../../src/schemes/service-signature/index.ts';
 import { memoryStore } from '../../src/stores/memory/store.ts';
 import { closed, listening } from '../fixtures/gateway-door.ts';
 
@@ -53,6 +55,7 @@ services:
   const key = (name: string, kind: 'sk' | 'hs') =>
     createKey(store, stack.seal, { service: name, kind, expiresAt: null, now: time.now });
   const web = await key('web', 'sk');
+  let secret: string | null = null;
   const plan = parseRampPlan(
     `gates: { claims: ignore, ${gates} }\nsteps: [{ routes: ['${routes}'] }]\n`,
     null,
@@ -75,7 +78,11 @@ services:
     stack,
     ask,
     known: { 'x-api-key': web.key },
-    hmacSecret: async () => (await key('web', 'hs')).key,
+    async signed(target: string, timestamp: number): Promise<Record<string, string>> {
+      secret ??= (await key('web', 'hs')).key;
+      while (stack.keyring.macKeys('web').length === 0) await new Promise((resolve) => setImmediate(resolve));
+      return signServiceRequest({ serviceId: 'web', secret, method: 'GET', target, timestamp }).headers;
+    },
     status: async () => (await storedRamp(store.records, time.now))?.status,
     /** What the gates say a minute later. */
     async judged() {
@@ -142,4 +149,26 @@ test('where no decision on a proven caller was timed nobody can tell whether dec
   const [answer, findings] = await judged();
   assert.equal(answer, 'inconclusive');
   assert.match(findings, /no decision on a proven caller was timed/);
+});
+
+test('a signature that somebody kept for a month stops no ramp; a clock that is an hour off does', async (t) => {
+  const { ask, judged, known, signed, status, store, time } = await ramped(t, 'embeddings/*', 'clockSkew: 120s');
+  await ask('/embed/x', { headers: known, times: 20 });
+  const kept = await signed('/embeddings/embed/x', time.now - 30 * 86_400);
+  assert.deepEqual(await ask('/embed/x', { headers: kept, times: 3 }), [401, 401, 401]);
+  assert.deepEqual(await judged(), ['success', '']);
+  assert.equal(await status(), 'running');
+  const shown = await report(store, { since: time.now - 3600, until: time.now });
+  assert.deepEqual(
+    shown.denied_groups.map(({ caller, reason, count }) => [caller, reason, count]),
+    [['service:web', 'timestamp_outside_window', 3]],
+  );
+  assert.equal(shown.clock_skew[0]?.max_s, -30 * 86_400);
+
+  const late = await signed('/embeddings/embed/x', time.now - 3600);
+  assert.deepEqual(await ask('/embed/x', { headers: late }), [200], 'the ramp gives way before it refuses a caller');
+  const [answer, findings] = await judged();
+  assert.equal(answer, 'failed');
+  assert.match(findings, /service:web at embeddings\/embed\/\* \(timestamp_outside_window\)/);
+  while ((await status()) !== 'withdrawn') await new Promise((resolve) => setImmediate(resolve));
 });

@@ -67,6 +67,24 @@ test('how long deciding takes is told by those who were proven and allowed', asy
   assert.equal(strangers.decisionMicros, null);
 });
 
+const day = 86_400;
+const late = (skewSeconds: number) => ({ ...refused, reason: 'timestamp_outside_window', skewSeconds }) as const;
+
+test('a clock that is set wrong is a mishap, and a request that somebody kept is none', async () => {
+  const told = async (...rows: Partial<DecisionRow>[]) => {
+    const { refused: culprits, skews } = await evidence({ skewSeconds: 0 }, ...rows);
+    return [culprits.map(({ caller }) => caller), skews.map(({ seconds }) => seconds)];
+  };
+  for (const skew of [-400, -3600, -14 * 3600, -26 * 3600, 400, 3600, 30 * day])
+    assert.deepEqual(await told(late(skew)), [['service:web'], [skew]], `${skew} s`);
+  for (const skew of [-26 * 3600 - 1, -3 * day, -30 * day])
+    assert.deepEqual(await told(late(skew)), [[], []], `${skew} s`);
+  assert.deepEqual(await told(late(-30 * day), late(-30 * day), late(-400)), [['service:web'], [-400]]);
+  // In one slot, and the clock of another caller.
+  assert.deepEqual((await told(late(-26 * 3600 - 500), late(-26 * 3600)))[0], ['service:web']);
+  assert.deepEqual((await told(late(-30 * day), { ...late(-400), principal: 'service:ocr' }))[0], ['service:ocr']);
+});
+
 test('what failed after it was let pass is a failure of the service, and refuses nobody', async () => {
   const found = await evidence(
     {},

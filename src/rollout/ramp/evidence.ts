@@ -3,7 +3,7 @@ import { failedLater } from '../../core/failure.ts';
 import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
-import { isMishap, type Culprit } from './state.ts';
+import { isMishap, outsideWindow, wasKept, type Culprit } from './state.ts';
 
 /** What is known of one step since it is watched. */
 export interface Evidence {
@@ -19,7 +19,7 @@ export interface Evidence {
   readonly decisionMicros: number | null;
   /** Services of its routes, and how long their answers take; null where none was timed. */
   readonly answers: readonly { readonly service: string; readonly micros: number | null }[];
-  /** Callers of its routes, and by how many seconds their clock was off at most. */
+  /** Callers of its routes, and by how many seconds their clock was off at most; without requests that were kept. */
   readonly skews: readonly { readonly caller: string; readonly seconds: number }[];
   /** Callers of its routes whose last key ends within the time asked about. */
   readonly endingKeys: readonly { readonly service: string; readonly id: string; readonly expiresAt: number }[];
@@ -56,10 +56,16 @@ export async function evidenceOf(
   );
   const judged = meant.filter((group) => group.outcome !== 'public' && group.mode !== 'off' && !isFailure(group));
   const callers = new Set(meant.map(({ caller }) => caller));
+  const onlyKept = callersOnlyKept(
+    rollups.groups.filter(({ start }) => start >= from),
+    measures,
+  );
   const services = new Set(meant.map(({ service }) => service));
   const ours = judged.filter(
     ({ caller, clientAddress, service, route, reason }) =>
-      knows(caller) && isMishap(reason) && !isExempt({ caller, address: clientAddress, service, label: route }),
+      knows(caller) &&
+      isMishap(reason, onlyKept.has(caller)) &&
+      !isExempt({ caller, address: clientAddress, service, label: route }),
   );
   return {
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
@@ -71,7 +77,7 @@ export async function evidenceOf(
       service,
       micros: slowest(measures.filter(({ kind, name }) => kind === 'answer' && name === service)),
     })),
-    skews: farthest(measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
+    skews: farthest(measures.filter((one) => one.kind === 'skew' && callers.has(one.name) && !wasKept(one.most))),
     endingKeys: keysUntil === null ? [] : await lastKeys(store, callers, until, keysUntil),
     health,
   };
@@ -113,6 +119,22 @@ function slowest(measures: readonly RollupMeasure[]): number | null {
     if (above > total / 100) return most;
   }
   return null;
+}
+
+/**
+ * Callers of whom no request was outside its window but such as somebody kept. How far each was off is not known, only how many
+ * were how far: of a caller whose clock is off as well there are more of them than were kept.
+ */
+function callersOnlyKept(
+  groups: readonly RollupGroup[],
+  measures: readonly RollupMeasure[],
+): Pick<ReadonlySet<string>, 'has'> {
+  const left = new Map<string, number>();
+  for (const { caller, reason, count } of groups)
+    if (reason === outsideWindow) left.set(caller, (left.get(caller) ?? 0) + count);
+  for (const { kind, name, count, most } of measures)
+    if (kind === 'skew' && wasKept(most) && left.has(name)) left.set(name, (left.get(name) ?? 0) - count);
+  return { has: (caller) => (left.get(caller) ?? 1) <= 0 };
 }
 
 function farthest(measures: readonly RollupMeasure[]): Evidence['skews'] {

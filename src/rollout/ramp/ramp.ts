@@ -8,7 +8,7 @@ import { cohort } from './cohort.ts';
 import { culpritWords } from './gates.ts';
 import { isExempt, meansRoute, routeName } from './plan.ts';
 import { changeRamp, rampTopicId, storedRamp } from './record.ts';
-import { isMishap, rolledBack, type Culprit, type RampState } from './state.ts';
+import { isMishap, rolledBack, wasKept, type Culprit, type RampState } from './state.ts';
 
 /** The ramp as every replica has it in memory: what it enforces, and whom that refuses. */
 export interface Ramp {
@@ -107,8 +107,8 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
 
   /** True when the refusal is one too many. */
   function breaks(now: RampState, step: number, denied: Denied, { service, label }: Route, requestId: string): boolean {
-    const { caller, reason } = denied;
-    if (caller === null || !isMishap(reason)) return false;
+    const { caller, reason, skewSeconds } = denied;
+    if (caller === null || !isMishap(reason, wasKept(skewSeconds))) return false;
     if (!caller.proven && (now.plan.gates.claims === 'ignore' || !isOurs(caller.id))) return false;
     const seen = refused.get(nameOf(now, step)) ?? { count: 0, culprits: [] };
     refused.set(nameOf(now, step), seen);

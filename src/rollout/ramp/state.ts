@@ -11,15 +11,28 @@ export type StepStatus = 'waiting' | 'enforced' | 'passed' | 'rolled_back';
  */
 export type RampStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'withdrawn';
 
+export const outsideWindow = 'timestamp_outside_window';
+
 /**
  * Who is refused for these is meant to be: somebody took the key away, the request was there before, or an MCP session is not
  * the caller's, as those are that were opened before they were looked after: whoever hears of it opens another.
  */
 const meant: ReadonlySet<string> = new Set(['revoked', 'replayed', 'not_found']);
 
-/** Whether a known caller who is refused for this reason speaks against enforcing. */
-export function isMishap(reason: string): boolean {
-  return !meant.has(reason);
+/** No two places on earth differ by more, so a clock that was set to another place's time, or to yesterday, is within it. */
+const clockBehindSecondsMax = 26 * 3600;
+
+/**
+ * Whether a signature is older than by any clock that is merely set wrong: then somebody kept the request, and can send it again
+ * for ever. What is ahead of us nobody can have kept. `skewSeconds`: the caller's clock minus ours; null where it is not known.
+ */
+export function wasKept(skewSeconds: number | null): boolean {
+  return skewSeconds !== null && skewSeconds < -clockBehindSecondsMax;
+}
+
+/** Whether a known caller who is refused for this reason speaks against enforcing. `kept`: see wasKept. */
+export function isMishap(reason: string, kept: boolean): boolean {
+  return !meant.has(reason) && !(kept && reason === outsideWindow);
 }
 
 /** Whom a step would refuse, or refused. */
