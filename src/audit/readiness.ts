@@ -2,6 +2,7 @@ import { OTHERS } from '../core/rollup.ts';
 import type { EndingKey } from './ending-keys.ts';
 import { adviceFor, callerName, routeWords } from './mending.ts';
 import type { RefusalGroup } from './refusal-groups.ts';
+import { counted } from './report-words.ts';
 import type { ClockSkew } from './report.ts';
 import type { Totals } from './totals.ts';
 
@@ -137,8 +138,4 @@ function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<s
         `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys rotate ${service}`,
     );
   return [...clocks, ...keys];
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
