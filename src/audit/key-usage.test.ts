@@ -89,6 +89,38 @@ test('what a store refused is added when it is back', async () => {
   );
 });
 
+test('of too many places that which was used longest ago is let go, and not that which was there first', async () => {
+  const { state, store } = unsteady();
+  const usage = keyUsage(store);
+  const used = (place: number, time: number) => usage.used('shared', 'service:web', `10.0.0.${place}`, time);
+  for (let place = 0; place < usesKeptMax; place += 1) used(place, place);
+  used(0, 1000);
+  used(200, 1001);
+  await usage.flush();
+  const kept = state.batches.flat().map(({ clientAddress }) => clientAddress);
+  assert.equal(kept.length, usesKeptMax);
+  assert.ok(kept.includes('10.0.0.0') && kept.includes('10.0.0.200') && !kept.includes('10.0.0.1'));
+  await usage.close();
+});
+
+test('what a store refused pushes out nothing that was used since', async () => {
+  const kept: string[] = [];
+  let refuses = true;
+  const usage = keyUsage({
+    list: async () => [],
+    async add(uses) {
+      if (!refuses) return void kept.push(...uses.map(({ clientAddress }) => clientAddress));
+      refuses = false;
+      for (let place = 0; place < usesKeptMax; place += 1) usage.used('shared', 'service:web', `10.0.0.${place}`, 100);
+      throw new StoreError('store_unavailable', 'away');
+    },
+  });
+  usage.used('shared', 'service:web', '10.0.1.1', 1);
+  await usage.flush();
+  await usage.close();
+  assert.deepEqual([kept.length, kept.includes('10.0.1.1')], [usesKeptMax, false]);
+});
+
 test('a key in many hands crowds out neither the uses of others nor memory', async () => {
   const { state, store } = unsteady();
   const usage = keyUsage(store);

@@ -55,10 +55,9 @@ export function keyUsage(store: UsageStore): KeyUsage {
       before.lastUsed = Math.max(before.lastUsed, use.lastUsed);
       return;
     }
-    // One key in many hands must not crowd out what is known of the others.
-    const [first] = places.size >= usesKeptMax && !before ? places.keys() : [];
-    if (first !== undefined) places.delete(first);
     places.set(use.clientAddress, use);
+    // One key in many hands must not crowd out what is known of the others.
+    if (places.size > usesKeptMax) places.delete(longestAgo(places));
   }
 
   function later(): void {
@@ -107,6 +106,13 @@ export function keyUsage(store: UsageStore): KeyUsage {
       await write();
     },
   };
+}
+
+/** Looked for only where there are too many places: keeping them in order would cost every use of every key something. */
+function longestAgo(places: ReadonlyMap<string, Counted>): string {
+  let [place, time] = ['', Infinity];
+  for (const [each, { lastUsed }] of places) if (lastUsed < time) [place, time] = [each, lastUsed];
+  return place;
 }
 
 /** Session tokens live for hours, and their decisions tell of them; keys live for months. */
