@@ -153,3 +153,10 @@ test('names that strangers make up do not grow the answer without bound', async 
     3000,
   );
 });
+
+test('a name that is listed already is counted whole, however many others come after it', async () => {
+  const one = { ...unsigned, claimed: 'service:legacy' };
+  const rows = Array.from({ length: 1000 }, (_, index) => ({ ...unsigned, claimed: `service:x${index}` }));
+  const found = await simulated(against([{ path: '/embed' }]), [one, ...rows, one, one]);
+  assert.equal(found.newly_refused.find(({ caller }) => caller === 'service:legacy?')?.count, 3);
+});

@@ -86,9 +86,12 @@ export async function simulate({ rows, candidate, facts, knows }: SimulateOption
   function count(row: DecisionRow, after: Extract<Replayed, { told: true }>): void {
     const known = row.principal !== '' || knows(row.claimed.replace(/^service:/, ''));
     const named = row.principal === '' && row.claimed !== '' ? `${row.claimed}?` : row.principal;
-    const caller = known || changes.size < strangersMax ? named : OTHERS;
     const reason = after.reason === '' ? row.reason : after.reason;
-    const key = JSON.stringify([caller, row.service, after.route, reason, row.outcome, after.outcome]);
+    const keyOf = (name: string) =>
+      JSON.stringify([name, row.service, after.route, reason, row.outcome, after.outcome]);
+    // Who is listed already stays whole.
+    const caller = known || changes.size < strangersMax || changes.has(keyOf(named)) ? named : OTHERS;
+    const key = keyOf(caller);
     let change = changes.get(key);
     if (!change) {
       change = { row, caller, known, after, count: 0, firstSeen: row.time, lastSeen: row.time };
