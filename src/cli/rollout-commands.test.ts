@@ -107,6 +107,16 @@ test('what looks public is shown as a comment and never applied', async (t) => {
   assert.doesNotMatch(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), /^[^#]*access: public/m);
 });
 
+test('a rule that no line can be added to is named and left to its author', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const rule = '      - {\n          path: /embed,\n          methods: [POST],\n        }\n';
+  writeFileSync(join(folder, 'countersign.yaml'), yaml.replace(/ +- \{ path: \/embed.*\n/, rule));
+  const { code, stdout, stderr } = await cli('learn');
+  assert.deepEqual([code, stdout], [0, '']);
+  assert.match(stderr, /embeddings/);
+  assert.doesNotMatch(stderr, /nothing that/);
+});
+
 test('what was seen too seldom, or all at once, teaches nothing', async (t) => {
   const { cli } = await place(t, [web]);
   assert.match((await cli('learn', '--min-requests', '11')).stdout, /^$/);

@@ -53,7 +53,7 @@ function partOf(learned: Part, name: string): Part {
   };
 }
 
-/** Null where the service, or its list of routes, is written in one line. */
+/** Null where the service, its list of routes or a rule to be narrowed is not written line by line. */
 function serviceEdits(place: Place, service: YAMLMap, { proposals, public_looking }: Part): LineEdit[] | null {
   const routes = service.get('routes', true);
   const narrow = proposals.filter(({ kind }) => kind === 'narrow');
@@ -65,8 +65,9 @@ function serviceEdits(place: Place, service: YAMLMap, { proposals, public_lookin
   const edits: LineEdit[] = [];
   for (const proposal of narrow) {
     const item = isSeq(routes) && proposal.index !== null ? routes.items[proposal.index] : null;
-    if (!isMap(item)) return null;
-    edits.push(...narrowing(place, item, proposal));
+    const narrowed = isMap(item) ? narrowing(place, item, proposal) : null;
+    if (narrowed === null) return null;
+    edits.push(...narrowed);
   }
   if (additions.length === 0) return edits;
   if (isSeq(routes) && routes.items.length > 0) {
@@ -81,7 +82,7 @@ function serviceEdits(place: Place, service: YAMLMap, { proposals, public_lookin
   return [...edits, { line: lineBehind(place, service), removed: 0, added }];
 }
 
-function narrowing(place: Place, item: YAMLMap, proposal: Proposal): LineEdit[] {
+function narrowing(place: Place, item: YAMLMap, proposal: Proposal): LineEdit[] | null {
   const names = flow(proposal.callers ?? []);
   const start = item.range?.[0] ?? 0;
   const first = place.lineOf(start);
@@ -97,6 +98,8 @@ function narrowing(place: Place, item: YAMLMap, proposal: Proposal): LineEdit[] 
   const content = place.lines[line] ?? '';
   const column = columnOf(place, brace);
   const before = content.slice(0, column).replace(/,?\s*$/, '');
+  // On a line before it there may be a comma or a comment, behind which nothing can be put from here.
+  if (before.trim() === '') return null;
   return [comment, { line, removed: 1, added: [`${before}, callers: ${names} ${content.slice(column)}`] }];
 }
 

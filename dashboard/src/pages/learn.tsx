@@ -30,7 +30,7 @@ export function LearnPage() {
             )}
             {data.by_hand.length > 0 && (
               <p class="notice warn">
-                Written on one line, and so left to you: {data.by_hand.join(', ')}. The tables below have what is
+                Not written line by line, and so left to you: {data.by_hand.join(', ')}. The tables below have what is
                 proposed.
               </p>
             )}

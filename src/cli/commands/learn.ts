@@ -45,10 +45,11 @@ function say({ found, diff, byHand }: RouteProposal, invocation: Invocation, bac
     out.talk(
       'No proven caller was allowed in this time, so there is nothing to learn from. Is the mode report or enforce?',
     );
-  else if (diff === '') out.talk(`${found.requests} requests say nothing that ${configFile} does not say already.`);
+  else if (diff === '' && byHand.length === 0)
+    out.talk(`${found.requests} requests say nothing that ${configFile} does not say already.`);
   for (const name of byHand)
     out.warn(
-      `service ${name} is written in one line, or its routes are: write them line by line, or see --output json`,
+      `service ${name}, its routes or one of them cannot be changed line by line: write them so, or see --output json`,
     );
   if (backup !== null) out.talk(`${configFile} is written; what was there before is ${backup}`);
   else if (diff !== '')
