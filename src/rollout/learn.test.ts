@@ -85,6 +85,12 @@ test('methods with the same callers share a rule, and HEAD counts as GET', async
   assert.deepEqual(await proposed([{ path: '/*' }], rows), ['add GET+POST /query web', 'add DELETE /query ocr']);
 });
 
+test('two patterns of the same paths are one, and so is a path however it is written', async () => {
+  const rows = ['7', ...'abcde'].map((name) => at(`/models/${name}`));
+  assert.deepEqual(await proposed([], rows), ['add POST /models/:id web', 'add * /* service']);
+  assert.deepEqual(await proposed([{ path: '/café' }, { path: '/*' }], [at('/caf%C3%A9')]), []);
+});
+
 test('a pattern that could take a path from a rule that is there is not made', async () => {
   const rows = [at('/models/7'), at('/models/8')];
   assert.deepEqual(await proposed([{ path: '/:kind/admin' }], rows), [

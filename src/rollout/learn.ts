@@ -1,5 +1,5 @@
 import type { RouteRule } from '../core/route.ts';
-import { rulePathFault } from '../core/route-table.ts';
+import { rulePathFault, rulePathKey } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { routeKey } from '../core/target.ts';
 import { endpoints, whoMax, type Endpoint } from './endpoints.ts';
@@ -135,13 +135,17 @@ function narrowed(service: string, rules: readonly RouteRule[], seen: readonly E
  * from a rule that is there is left alone.
  */
 function added(service: string, rules: readonly RouteRule[], seen: readonly Endpoint[]): Found[] {
-  const isRuled = ({ path, method }: Endpoint): boolean =>
-    rules.some((rule) => covers(rule, method) && !rule.path.endsWith('*') && overlap(rule.path, path));
+  // As requests have them, whatever of it is percent-encoded in the file.
+  const there = rules.map((rule) => ({ rule, path: `/${rulePathKey(rule.path)}` }));
+  const isRuled = (endpoint: Endpoint): boolean =>
+    there.some(
+      ({ rule, path }) => covers(rule, endpoint.method) && !path.endsWith('*') && overlap(path, endpoint.path),
+    );
   const unruled = seen.filter((endpoint) => endpoint.label === '*' && isLiteral(endpoint.path) && !isRuled(endpoint));
   const patterns = patternsOf([...new Set(unruled.map(({ path }) => path))]);
   const patternOf = ({ path }: Endpoint): string => {
     const pattern = patterns.get(path) ?? path;
-    const clashes = hasParameter(pattern) && rules.some((rule) => !isLiteral(rule.path) && overlap(rule.path, pattern));
+    const clashes = hasParameter(pattern) && there.some((at) => !isLiteral(at.path) && overlap(at.path, pattern));
     return clashes ? path : pattern;
   };
   return [...Map.groupBy(unruled, patternOf)].flatMap(([path, used]) =>

@@ -1,3 +1,5 @@
+import { rulePathKey } from '../core/route-table.ts';
+
 /**
  * Which paths are one endpoint: /models/7 and /models/8 are /models/:id. A segment that could only be an identifier is taken for
  * one at once; any other only where several values stand at the same place and nothing else differs.
@@ -16,7 +18,17 @@ export function patternsOf(paths: readonly string[]): Map<string, string> {
       for (const segments of group) if (!segments[place]?.startsWith(':')) segments[place] = ':name';
     }
   }
-  return new Map([...patterns].map(([path, segments]) => [path, distinctNames(segments).join('/')]));
+  return oneSpelling(new Map([...patterns].map(([path, segments]) => [path, distinctNames(segments).join('/')])));
+}
+
+/** /models/:id and /models/:name mean the same paths: whatever is called so first names all of them. */
+function oneSpelling(patterns: ReadonlyMap<string, string>): Map<string, string> {
+  const first = new Map<string, string>();
+  for (const pattern of patterns.values()) {
+    const key = rulePathKey(pattern);
+    if (!first.has(key)) first.set(key, pattern);
+  }
+  return new Map([...patterns].map(([path, pattern]) => [path, first.get(rulePathKey(pattern)) ?? pattern]));
 }
 
 const valuesMin = 5;
