@@ -3,6 +3,7 @@ import { rulePathFault, rulePathKey } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { routeKey } from '../core/target.ts';
 import { endpoints, whoMax, type Endpoint } from './endpoints.ts';
+import { harmless } from './harmless.ts';
 import { hasParameter, overlap, patternsOf } from './path-patterns.ts';
 
 /** What the recorded traffic says about who needs what. It only ever narrows: whoever could not pass before cannot after. */
@@ -69,7 +70,7 @@ export interface LearnOptions {
 const probes: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping', '/status']);
 
 export async function learn({ rows, services, requestsMin, timesMin }: LearnOptions): Promise<Learned> {
-  const seen = new Map(services.map(({ name }) => [name, { proven: endpoints(), unsigned: endpoints() }]));
+  const seen = new Map(services.map(({ name }) => [name, traffic()]));
   let requests = 0;
   for await (const row of rows) {
     const service = seen.get(row.service);
@@ -77,18 +78,17 @@ export async function learn({ rows, services, requestsMin, timesMin }: LearnOpti
     if (teaches(row)) {
       requests += 1;
       service.proven.add(row, routeKey(row.path), row.principal);
-    } else if (row.reason === 'missing_credentials') service.unsigned.add(row, routeKey(row.path), row.clientAddress);
+    } else if (passed(row)) service.others.add(row, routeKey(row.path), row.principal);
+    else if (row.reason === 'missing_credentials') service.unsigned.add(row, routeKey(row.path), row.clientAddress);
   }
   const enough = ({ count, minutes }: Endpoint): boolean => count >= requestsMin && minutes.size >= timesMin;
   const learned = services.map(({ name, rules }) => {
-    const { proven, unsigned } = seen.get(name) ?? { proven: endpoints(), unsigned: endpoints() };
+    const { proven, others, unsigned } = seen.get(name) ?? traffic();
     const paths = new Set(proven.all().map(({ path }) => path));
+    const found = [narrowed, added, rest].flatMap((propose) => propose(name, rules, proven.all()));
+    const proposals = found.filter(({ endpoint }) => enough(endpoint)).map(({ proposal }) => proposal);
     return {
-      proposals: [
-        ...narrowed(name, rules, proven.all()).filter(({ endpoint }) => enough(endpoint)),
-        ...added(name, rules, proven.all()).filter(({ endpoint }) => enough(endpoint)),
-        ...rest(name, rules, proven.all()).filter(({ endpoint }) => enough(endpoint)),
-      ].map(({ proposal }) => proposal),
+      proposals: harmless(name, rules, proposals, [...proven.all(), ...others.all()]),
       looking: unsigned
         .all()
         .filter((endpoint) => enough(endpoint) && (paths.has(endpoint.path) || probes.has(endpoint.path)))
@@ -104,11 +104,27 @@ export async function learn({ rows, services, requestsMin, timesMin }: LearnOpti
   };
 }
 
+/** Of one service. */
+function traffic() {
+  return {
+    proven: endpoints(),
+    /** Who passes too, and must go on passing, but teaches nothing. */
+    others: endpoints(),
+    unsigned: endpoints(),
+  };
+}
+
 /** Only who was proven and allowed: what a stranger asks for, or somebody is refused, says nothing about what is needed. */
 function teaches({ outcome, principal, reason, mode }: DecisionRow): boolean {
   return (
     outcome === 'allow' && reason === '' && mode !== 'off' && principal !== '' && !principal.startsWith('operator:')
   );
+}
+
+/** Operators, and strangers where everybody may. Break-glass passes whatever the rules say. */
+function passed({ outcome, principal }: DecisionRow): boolean {
+  if (outcome === 'public') return true;
+  return outcome === 'allow' && principal.startsWith('operator:') && principal !== 'operator:break-glass';
 }
 
 interface Found {

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AuthRequest } from '../core/request.ts';
+import type { RouteRule } from '../core/route.ts';
+import { routeTable, rulePathKey, type RouteTable } from '../core/route-table.ts';
+import type { DecisionRow } from '../core/store.ts';
+import { routesPolicy } from '../policies/routes/index.ts';
+import { decisionRow } from '../stores/store.contract.ts';
+import * as fc from '../../test/fixtures/properties.ts';
+import { learn, type Proposal } from './learn.ts';
+
+const plain: Omit<RouteRule, 'path'> = {
+  methods: null,
+  access: 'any',
+  callers: null,
+  scopes: [],
+  addresses: null,
+  rateLimit: null,
+  mode: null,
+  staleSecondsMax: null,
+};
+
+/** So many requests, a minute apart. */
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  /** '' for a stranger. */
+  readonly caller: string;
+  readonly times: number;
+  /** Before there was any rule. */
+  readonly long: boolean;
+}
+
+const policy = routesPolicy();
+
+function outcomeBy(table: RouteTable, { method, path, caller }: Asked): Pick<DecisionRow, 'outcome' | 'route'> {
+  const route = table.find(method, path);
+  if (route.access === 'public' && route.methodAllowed) return { outcome: 'public', route: route.label };
+  const principal = { id: caller, scheme: '', credentialId: '', scopes: [], expiresAt: null, addresses: null };
+  const passes = caller !== '' && policy.check(principal, { method } as AuthRequest, route) === null;
+  return { outcome: passes ? 'allow' : 'would_deny', route: route.label };
+}
+
+const isIn = ({ outcome }: Pick<DecisionRow, 'outcome'>): boolean => outcome === 'allow' || outcome === 'public';
+
+async function proposed(rules: readonly RouteRule[], traffic: readonly Asked[]): Promise<readonly Proposal[]> {
+  const [then, now] = [routeTable('embeddings', []), routeTable('embeddings', rules)];
+  async function* recorded() {
+    for (const asked of traffic) {
+      const { method, path, caller, times, long } = asked;
+      const outcome = outcomeBy(long ? then : now, asked);
+      const reason = isIn(outcome) ? '' : caller === '' ? 'missing_credentials' : 'not_allowed';
+      const principal = outcome.outcome === 'public' ? '' : caller;
+      for (let minute = 0; minute < times; minute += 1)
+        yield decisionRow(minute * 60, { method, path, principal, reason, ...outcome });
+    }
+  }
+  const services = [{ name: 'embeddings', rules }];
+  return (await learn({ rows: recorded(), services, requestsMin: 5, timesMin: 3 })).proposals;
+}
+
+/** The rules as whoever accepts the proposals has them. */
+function accepted(rules: readonly RouteRule[], proposals: readonly Proposal[]): RouteRule[] {
+  const narrowed = rules.map((rule, index) => {
+    const proposal = proposals.find((each) => each.index === index);
+    return proposal ? { ...rule, callers: proposal.callers } : rule;
+  });
+  const added = proposals
+    .filter(({ kind }) => kind === 'add')
+    .map(({ path, methods, access, callers }) => ({
+      ...plain,
+      path,
+      methods,
+      access: access ?? ('any' as const),
+      callers,
+    }));
+  return [...narrowed, ...added];
+}
+
+/** Who passed when seen, passes by the rules, and would not by those that are proposed. */
+async function shutOut(rules: readonly RouteRule[], traffic: readonly Asked[]): Promise<string[]> {
+  const proposals = await proposed(rules, traffic);
+  const [then, now] = [routeTable('embeddings', []), routeTable('embeddings', rules)];
+  const next = routeTable('embeddings', accepted(rules, proposals));
+  return traffic
+    .filter((asked) => isIn(outcomeBy(asked.long ? then : now, asked)) && isIn(outcomeBy(now, asked)))
+    .filter((asked) => !isIn(outcomeBy(next, asked)))
+    .map(({ method, path, caller }) => `${caller} ${method} ${path} by ${JSON.stringify(proposals)}`);
+}
+
+const asked = (method: string, path: string, caller: string, times = 50): Asked => ({
+  method,
+  path,
+  caller,
+  times,
+  long: false,
+});
+
+test('a path gets no rule where somebody who cannot be named asks for it by another method', async () => {
+  const traffic = [asked('GET', '/reindex', 'service:web'), asked('POST', '/reindex', 'token:1')];
+  assert.deepEqual(await proposed([], traffic), []);
+});
+
+test('a path gets no rule where another method was used too seldom to be learned', async () => {
+  const traffic = [asked('GET', '/reindex', 'service:web'), asked('POST', '/reindex', 'service:nightly', 3)];
+  const paths = (await proposed([], traffic)).map(({ path }) => path);
+  assert.deepEqual(paths, ['/*']);
+});
+
+test('a pattern takes no path from somebody who cannot be named', async () => {
+  const web = ['/models/7', '/models/8'].map((path) => asked('GET', path, 'service:web'));
+  assert.deepEqual(await proposed([], [...web, asked('GET', '/models/latest', 'token:1')]), []);
+  const paths = (await proposed([], [...web, asked('GET', '/models/7/card', 'token:1')])).map(({ path }) => path);
+  assert.deepEqual(paths, ['/models/:id'], 'what nobody else asks for is narrowed all the same');
+});
+
+test('operators, and strangers at what is public, keep what they have', async () => {
+  const web = asked('GET', '/query', 'service:web');
+  assert.deepEqual(await proposed([], [web, asked('GET', '/query', 'operator:ann', 1)]), []);
+  const rules = [{ ...plain, path: '/query/:id', methods: ['GET'], access: 'public' as const }];
+  const before = { ...asked('POST', '/query/all', 'service:web'), long: true };
+  assert.deepEqual(
+    (await proposed(rules, [before])).map(({ path }) => path),
+    ['/query/all', '/*'],
+  );
+  assert.deepEqual(
+    (await proposed(rules, [before, asked('GET', '/query/all', '', 1)])).map(({ path }) => path),
+    ['/*'],
+  );
+});
+
+test('whoever was seen to pass goes on passing by what is proposed, whatever was seen', async () => {
+  const path = fc.constantFrom(
+    '/',
+    '/a',
+    '/a/',
+    '/a/b',
+    '/a/c',
+    '/a/d',
+    '/a/e',
+    '/a/f',
+    '/a/7',
+    '/a/8',
+    '/a/7/b',
+    '/b',
+    '/b/7',
+    '/caf%C3%A9',
+  );
+  const rule = fc.record({
+    ...Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, fc.constant(value)])),
+    path: fc.constantFrom('/', '/*', '/a', '/a/:id', '/a/:name', '/a/b', '/a/*', '/:kind/b', '/a/7', '/b/:id', '/café'),
+    methods: fc.constantFrom(null, null, ['GET'], ['POST'], ['HEAD', 'DELETE']),
+    access: fc.constantFrom('any', 'any', 'any', 'service', 'public', 'operator'),
+    callers: fc.constantFrom(null, null, null, ['web'], ['web', 'token:1']),
+  }) as fc.Arbitrary<RouteRule>;
+  const key = ({ path: at, methods }: RouteRule) => `${methods?.join() ?? '*'} ${rulePathKey(at)}`;
+  const seen = fc.record({
+    method: fc.constantFrom('GET', 'GET', 'POST', 'HEAD', 'DELETE'),
+    path,
+    caller: fc.constantFrom(
+      'service:web',
+      'service:web',
+      'service:nightly',
+      'holder:stack',
+      'token:1',
+      'operator:a',
+      '',
+    ),
+    times: fc.constantFrom(1, 4, 6, 12),
+    long: fc.boolean(),
+  });
+  const rules = fc.uniqueArray(rule, { selector: key, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(rules, fc.array(seen, { minLength: 1, maxLength: 12 }), async (given, traffic) => {
+      assert.deepEqual(await shutOut(given, traffic), []);
+    }),
+    { numRuns: 2000 },
+  );
+});
