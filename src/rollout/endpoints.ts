@@ -3,9 +3,12 @@ import type { DecisionRow } from '../core/store.ts';
 /** What was asked for with one method on one path. */
 export interface Endpoint {
   readonly method: string;
-  readonly path: string;
+  /** Null: any of those of its rule that are not told apart. */
+  readonly path: string | null;
   /** The rule that applied; '*' for none. */
   readonly label: string;
+  /** The rule that applies by now. */
+  readonly labelNow: string;
   count: number;
   /** The different minutes in which it was asked for; at most a thousand of them. */
   readonly minutes: Set<number>;
@@ -16,27 +19,43 @@ export interface Endpoint {
   requestId: string;
 }
 
+export type ToldEndpoint = Endpoint & { readonly path: string };
+
+export function isTold(endpoint: Endpoint): endpoint is ToldEndpoint {
+  return endpoint.path !== null;
+}
+
+/** Where a request belongs today. */
+export interface Place {
+  readonly path: string;
+  readonly labelNow: string;
+}
+
 export interface Endpoints {
-  add(row: DecisionRow, path: string, who: string): void;
+  add(row: DecisionRow, place: Place, who: string): void;
   all(): readonly Endpoint[];
 }
 
-const endpointsMax = 5000;
 const minutesMax = 1000;
 /** Where there are so many, some may have been left out. */
 export const whoMax = 100;
 
-/** Bounded, whoever asks for what: beyond so many paths the first ones are what is known. */
-export function endpoints(): Endpoints {
+/**
+ * Bounded, whoever asks for what: beyond so many paths the first ones are told apart, and of all others it is known by which rule
+ * and method they were asked for, and by whom.
+ */
+export function endpoints(pathsMax: number): Endpoints {
   const found = new Map<string, Endpoint>();
   return {
-    add({ method, route, time, requestId }, path, who) {
-      const key = `${method} ${route} ${path}`;
+    add({ method, route, time, requestId }, { path, labelNow }, who) {
+      const ofPath = `${method} ${route} ${path}`;
+      const tellsApart = found.has(ofPath) || found.size < pathsMax;
+      const key = tellsApart ? ofPath : JSON.stringify([method, route, labelNow]);
       let endpoint = found.get(key);
       if (!endpoint) {
-        if (found.size >= endpointsMax) return;
         const seen = { count: 0, minutes: new Set<number>(), who: new Map<string, number>() };
-        endpoint = { method, path, label: route, ...seen, firstSeen: time, lastSeen: time, requestId };
+        const asked = { method, path: tellsApart ? path : null, label: route, labelNow };
+        endpoint = { ...asked, ...seen, firstSeen: time, lastSeen: time, requestId };
         found.set(key, endpoint);
       }
       endpoint.count += 1;

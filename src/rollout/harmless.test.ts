@@ -43,7 +43,11 @@ function outcomeBy(table: RouteTable, { method, path, caller }: Asked): Pick<Dec
 
 const isIn = ({ outcome }: Pick<DecisionRow, 'outcome'>): boolean => outcome === 'allow' || outcome === 'public';
 
-async function proposed(rules: readonly RouteRule[], traffic: readonly Asked[]): Promise<readonly Proposal[]> {
+async function proposed(
+  rules: readonly RouteRule[],
+  traffic: readonly Asked[],
+  pathsMax?: number,
+): Promise<readonly Proposal[]> {
   const [then, now] = [routeTable('embeddings', []), routeTable('embeddings', rules)];
   async function* recorded() {
     for (const asked of traffic) {
@@ -56,7 +60,8 @@ async function proposed(rules: readonly RouteRule[], traffic: readonly Asked[]):
     }
   }
   const services = [{ name: 'embeddings', rules }];
-  return (await learn({ rows: recorded(), services, requestsMin: 5, timesMin: 3 })).proposals;
+  const bounds = pathsMax === undefined ? {} : { pathsMax };
+  return (await learn({ rows: recorded(), services, requestsMin: 5, timesMin: 3, ...bounds })).proposals;
 }
 
 /** The rules as whoever accepts the proposals has them. */
@@ -78,8 +83,8 @@ function accepted(rules: readonly RouteRule[], proposals: readonly Proposal[]): 
 }
 
 /** Who passed when seen, passes by the rules, and would not by those that are proposed. */
-async function shutOut(rules: readonly RouteRule[], traffic: readonly Asked[]): Promise<string[]> {
-  const proposals = await proposed(rules, traffic);
+async function shutOut(rules: readonly RouteRule[], traffic: readonly Asked[], pathsMax: number): Promise<string[]> {
+  const proposals = await proposed(rules, traffic, pathsMax);
   const [then, now] = [routeTable('embeddings', []), routeTable('embeddings', rules)];
   const next = routeTable('embeddings', accepted(rules, proposals));
   return traffic
@@ -129,6 +134,40 @@ test('operators, and strangers at what is public, keep what they have', async ()
   );
 });
 
+const items = Array.from({ length: 20 }, (_, index) => asked('GET', `/items/${index}`, 'service:web'));
+
+test('beyond the paths that are told apart, who used a rule is known all the same', async () => {
+  const rules = [
+    { ...plain, path: '/items/:id' },
+    { ...plain, path: '/*' },
+  ];
+  const traffic = [...items, asked('GET', '/items/x', 'service:ocr')];
+  assert.deepEqual(
+    (await proposed(rules, traffic, 10)).map(({ path, callers, evidence }) => [path, callers, evidence.requests]),
+    [['/items/:id', ['ocr', 'web'], 1050]],
+  );
+  assert.deepEqual(await proposed(rules, [...traffic, asked('GET', '/items/y', 'token:1', 1)], 10), []);
+});
+
+test('what has no rule and may be at any path is nowhere shut out', async () => {
+  const paths = async (...more: Asked[]) => (await proposed([], [...items, ...more], 10)).map(({ path }) => path);
+  assert.deepEqual(await paths(), ['/items/:id', '/*'], 'the same caller by the same method is no other');
+  assert.deepEqual(await paths(asked('POST', '/items/x', 'service:web')), ['/*']);
+  assert.deepEqual(await paths(asked('GET', '/items/x', 'service:ocr')), ['/*']);
+  assert.deepEqual(await paths(asked('GET', '/query', 'token:1', 1)), []);
+});
+
+test('paths that were cut short, and methods that no rule can name, are not shut out either', async () => {
+  const rules = [
+    { ...plain, path: '/search/*' },
+    { ...plain, path: '/*' },
+  ];
+  const web = asked('GET', '/search/a', 'service:web');
+  assert.deepEqual((await proposed(rules, [web])).length, 1);
+  assert.deepEqual(await proposed(rules, [web, asked('GET', `/search/${'b'.repeat(2038)}…`, 'token:1')]), []);
+  assert.deepEqual(await proposed(rules, [web, asked('M-SEARCH', '/search/a', 'token:1')]), []);
+});
+
 test('whoever was seen to pass goes on passing by what is proposed, whatever was seen', async () => {
   const path = fc.constantFrom(
     '/',
@@ -171,9 +210,12 @@ test('whoever was seen to pass goes on passing by what is proposed, whatever was
   });
   const rules = fc.uniqueArray(rule, { selector: key, maxLength: 4 });
   await fc.assert(
-    fc.asyncProperty(rules, fc.array(seen, { minLength: 1, maxLength: 12 }), async (given, traffic) => {
-      assert.deepEqual(await shutOut(given, traffic), []);
-    }),
-    { numRuns: 2000 },
+    fc.asyncProperty(
+      rules,
+      fc.array(seen, { minLength: 1, maxLength: 12 }),
+      fc.constantFrom(0, 1, 3, 100),
+      async (given, traffic, pathsMax) => assert.deepEqual(await shutOut(given, traffic, pathsMax), []),
+    ),
+    { numRuns: 1500 },
   );
 });

@@ -1,7 +1,8 @@
 import { callerId, type Route, type RouteRule } from '../core/route.ts';
-import { routeTable, rulePathKey } from '../core/route-table.ts';
+import { routeTable, rulePathKey, unruledRoute } from '../core/route-table.ts';
 import { whoMax, type Endpoint } from './endpoints.ts';
 import type { Proposal } from './learn.ts';
+import { isLiteral, overlap } from './path-patterns.ts';
 
 /**
  * Without those by which somebody who was seen to pass would pass no more: a path that gets a rule is closed to all other
@@ -13,23 +14,57 @@ export function harmless(
   proposals: readonly Proposal[],
   seen: readonly Endpoint[],
 ): readonly Proposal[] {
-  const now = routeTable(service, rules);
+  const now = judging(service, rules, []);
   // What a rule of today refuses, no proposal takes away.
-  const passing = seen.map(({ method, path, who }) => {
-    const route = now.find(method, path);
-    return { method, path, callers: asking(who).filter((caller) => passes(caller, route)) };
+  const passing = seen.map((endpoint) => {
+    const routes = now(endpoint);
+    const callers = asking(endpoint.who).filter((caller) => routes.every((route) => passes(caller, route)));
+    return { endpoint, callers };
   });
   for (let left = proposals; ;) {
-    const next = routeTable(service, rulesWith(rules, left));
+    const next = judging(service, rules, left);
     const harmful = new Set<string>();
-    for (const { method, path, callers } of passing) {
-      const route = next.find(method, path);
-      if (!callers.every((caller) => passes(caller, route))) harmful.add(rulePathKey(route.label));
-    }
+    for (const { endpoint, callers } of passing)
+      for (const route of next(endpoint))
+        if (!callers.every((caller) => passes(caller, route))) harmful.add(rulePathKey(route.label));
     if (harmful.size === 0) return left;
     // Without them a path may be another proposal's.
     left = left.filter(({ path }) => !harmful.has(rulePathKey(path)));
   }
+}
+
+/**
+ * By which rules an endpoint is judged, or may be: where its path is not told apart from others, by its rule of today and by whatever
+ * may take a path of it.
+ */
+function judging(service: string, rules: readonly RouteRule[], proposals: readonly Proposal[]) {
+  const table = routeTable(service, rulesWith(rules, proposals));
+  const byPath = Map.groupBy(table.routes, ({ path }) => rulePathKey(path));
+  const added = new Set(proposals.filter(({ kind }) => kind === 'add').map(({ path }) => path));
+  return ({ method, path, labelNow }: Endpoint): Route[] => {
+    if (path !== null) return [table.find(method, path)];
+    const taking = [...added].filter((each) => mayTake(each, labelNow));
+    const own = labelNow === '*' ? unruledRoute(service) : routeFor(method, byPath.get(rulePathKey(labelNow)));
+    return [own, ...taking.map((each) => routeFor(method, byPath.get(rulePathKey(each))))].filter(
+      (route) => route !== null,
+    );
+  };
+}
+
+/** Whether a new rule may be asked for a path that has been another rule's. */
+function mayTake(added: string, labelNow: string): boolean {
+  if (labelNow === '*') return true;
+  // The least specific one takes nothing from any other, and a literal is the most specific.
+  return added !== '/*' && !isLiteral(labelNow) && overlap(added, `/${rulePathKey(labelNow)}`);
+}
+
+/** Of the rules of one path. */
+function routeFor(method: string, routes: readonly Route[] = []): Route | null {
+  const naming = (name: string) => routes.find(({ methods }) => methods?.includes(name));
+  const forGet = method === 'HEAD' ? naming('GET') : undefined;
+  const [first] = routes;
+  const none = first ? { ...first, methodAllowed: false } : null;
+  return naming(method) ?? forGet ?? routes.find(({ methods }) => methods === null) ?? none;
 }
 
 /** Somebody of whom nothing is known but that there is one. */

@@ -1,10 +1,10 @@
 import type { RouteRule } from '../core/route.ts';
 import { rulePathFault, rulePathKey } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
-import { routeKey } from '../core/target.ts';
-import { endpoints, whoMax, type Endpoint } from './endpoints.ts';
+import { isTold, whoMax, type Endpoint, type ToldEndpoint } from './endpoints.ts';
 import { harmless } from './harmless.ts';
-import { hasParameter, overlap, patternsOf } from './path-patterns.ts';
+import { hasParameter, isLiteral, overlap, patternsOf } from './path-patterns.ts';
+import { traffic } from './traffic.ts';
 
 /** What the recorded traffic says about who needs what. It only ever narrows: whoever could not pass before cannot after. */
 export interface Learned {
@@ -64,36 +64,34 @@ export interface LearnOptions {
   /** What was seen less often, or at fewer different minutes, teaches nothing. */
   readonly requestsMin: number;
   readonly timesMin: number;
+  /** How many paths of a service are told apart, each with each of its methods. */
+  readonly pathsMax?: number;
 }
 
 /** Everybody asks these without a credential, and they are there whether or not a proven caller asks them too. */
 const probes: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping', '/status']);
 
-export async function learn({ rows, services, requestsMin, timesMin }: LearnOptions): Promise<Learned> {
-  const seen = new Map(services.map(({ name }) => [name, traffic()]));
+const pathsOfService = 5000;
+
+export async function learn(options: LearnOptions): Promise<Learned> {
+  const { rows, services, requestsMin, timesMin, pathsMax = pathsOfService } = options;
+  const seen = new Map(services.map(({ name, rules }) => [name, { rules, ...traffic(name, rules, pathsMax) }]));
   let requests = 0;
-  for await (const row of rows) {
-    const service = seen.get(row.service);
-    if (!service || row.route === '' || row.path.endsWith('…') || !/^[A-Z]{1,16}$/.test(row.method)) continue;
-    if (teaches(row)) {
-      requests += 1;
-      service.proven.add(row, routeKey(row.path), row.principal);
-    } else if (passed(row)) service.others.add(row, routeKey(row.path), row.principal);
-    else if (row.reason === 'missing_credentials') service.unsigned.add(row, routeKey(row.path), row.clientAddress);
-  }
+  for await (const row of rows) if (seen.get(row.service)?.see(row)) requests += 1;
   const enough = ({ count, minutes }: Endpoint): boolean => count >= requestsMin && minutes.size >= timesMin;
-  const learned = services.map(({ name, rules }) => {
-    const { proven, others, unsigned } = seen.get(name) ?? traffic();
-    const paths = new Set(proven.all().map(({ path }) => path));
-    const found = [narrowed, added, rest].flatMap((propose) => propose(name, rules, proven.all()));
+  const learned = [...seen].map(([name, { rules, ...of }]) => {
+    const [proven, others] = [of.proven.all(), of.others.all()];
+    const paths = new Set(proven.map(({ path }) => path));
+    const found = [narrowed, added, rest].flatMap((propose) => propose(name, rules, proven));
     const proposals = found.filter(({ endpoint }) => enough(endpoint)).map(({ proposal }) => proposal);
     return {
-      proposals: harmless(name, rules, proposals, [...proven.all(), ...others.all()]),
-      looking: unsigned
+      proposals: harmless(name, rules, proposals, [...proven, ...others]),
+      looking: of.unsigned
         .all()
+        .filter(isTold)
         .filter((endpoint) => enough(endpoint) && (paths.has(endpoint.path) || probes.has(endpoint.path)))
         .map((endpoint) => publicLooking(name, endpoint)),
-      matrix: matrixOf(name, proven.all()),
+      matrix: matrixOf(name, proven),
     };
   });
   return {
@@ -102,29 +100,6 @@ export async function learn({ rows, services, requestsMin, timesMin }: LearnOpti
     matrix: learned.flatMap(({ matrix }) => matrix),
     requests,
   };
-}
-
-/** Of one service. */
-function traffic() {
-  return {
-    proven: endpoints(),
-    /** Who passes too, and must go on passing, but teaches nothing. */
-    others: endpoints(),
-    unsigned: endpoints(),
-  };
-}
-
-/** Only who was proven and allowed: what a stranger asks for, or somebody is refused, says nothing about what is needed. */
-function teaches({ outcome, principal, reason, mode }: DecisionRow): boolean {
-  return (
-    outcome === 'allow' && reason === '' && mode !== 'off' && principal !== '' && !principal.startsWith('operator:')
-  );
-}
-
-/** Operators, and strangers where everybody may. Break-glass passes whatever the rules say. */
-function passed({ outcome, principal }: DecisionRow): boolean {
-  if (outcome === 'public') return true;
-  return outcome === 'allow' && principal.startsWith('operator:') && principal !== 'operator:break-glass';
 }
 
 interface Found {
@@ -153,13 +128,15 @@ function narrowed(service: string, rules: readonly RouteRule[], seen: readonly E
 function added(service: string, rules: readonly RouteRule[], seen: readonly Endpoint[]): Found[] {
   // As requests have them, whatever of it is percent-encoded in the file.
   const there = rules.map((rule) => ({ rule, path: `/${rulePathKey(rule.path)}` }));
-  const isRuled = (endpoint: Endpoint): boolean =>
+  const isRuled = (endpoint: ToldEndpoint): boolean =>
     there.some(
       ({ rule, path }) => covers(rule, endpoint.method) && !path.endsWith('*') && overlap(path, endpoint.path),
     );
-  const unruled = seen.filter((endpoint) => endpoint.label === '*' && isLiteral(endpoint.path) && !isRuled(endpoint));
+  const unruled = seen
+    .filter(isTold)
+    .filter((endpoint) => endpoint.label === '*' && isLiteral(endpoint.path) && !isRuled(endpoint));
   const patterns = patternsOf([...new Set(unruled.map(({ path }) => path))]);
-  const patternOf = ({ path }: Endpoint): string => {
+  const patternOf = ({ path }: ToldEndpoint): string => {
     const pattern = patterns.get(path) ?? path;
     const clashes = hasParameter(pattern) && there.some((at) => !isLiteral(at.path) && overlap(at.path, pattern));
     return clashes ? path : pattern;
@@ -206,10 +183,6 @@ function asked(method: string): string {
   return method === 'HEAD' ? 'GET' : method;
 }
 
-function isLiteral(path: string): boolean {
-  return !path.split('/').some((segment) => segment.startsWith(':') || segment.includes('*'));
-}
-
 /** False also where there are more callers than are known. */
 function areServices({ who }: Endpoint): boolean {
   if (who.size >= whoMax) return false;
@@ -247,16 +220,16 @@ function evidenceOf({ count, minutes, firstSeen, lastSeen, requestId }: Endpoint
   return { requests: count, times: minutes.size, firstSeen, lastSeen, requestId };
 }
 
-function publicLooking(service: string, endpoint: Endpoint): PublicLooking {
+function publicLooking(service: string, endpoint: ToldEndpoint): PublicLooking {
   const { method, path, who } = endpoint;
   return { service, method, path, addresses: [...who.keys()].slice(0, 5), evidence: evidenceOf(endpoint) };
 }
 
 function matrixOf(service: string, seen: readonly Endpoint[]): MatrixLine[] {
-  const patterns = patternsOf([...new Set(seen.map(({ path }) => path))]);
+  const patterns = patternsOf([...new Set(seen.filter(isTold).map(({ path }) => path))]);
   const lines = new Map<string, MatrixLine>();
   for (const { method, path, label, who } of seen) {
-    const shown = label === '*' ? (patterns.get(path) ?? path) : label;
+    const shown = label === '*' && path !== null ? (patterns.get(path) ?? path) : label;
     for (const [caller, count] of who) {
       const key = `${caller} ${method} ${shown}`;
       lines.set(key, { caller, service, method, path: shown, requests: count + (lines.get(key)?.requests ?? 0) });

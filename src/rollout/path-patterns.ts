@@ -49,6 +49,11 @@ function distinctNames(segments: readonly string[]): string[] {
   });
 }
 
+/** Whether it means one path only. */
+export function isLiteral(pattern: string): boolean {
+  return !pattern.split('/').some((segment) => segment.startsWith(':') || segment.includes('*'));
+}
+
 export function hasParameter(pattern: string): boolean {
   return pattern.includes('/:');
 }
