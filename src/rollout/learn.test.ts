@@ -102,6 +102,22 @@ test('a pattern that could take a path from a rule that is there is not made', a
   assert.deepEqual(await proposed([{ path: '/models/admin' }], rows), ['add POST /models/:id web', 'add * /* service']);
 });
 
+test('no path is taken from a rule for all below it that asks for more than a proven caller', async () => {
+  for (const more of [
+    { access: 'operator' },
+    { callers: ['aidb'] },
+    { scopes: ['x'] },
+    { rateLimit: { limit: 1, windowSeconds: 1, by: 'caller' } },
+    { mode: 'enforce' },
+    { staleSecondsMax: 0 },
+  ] as const) {
+    const rules = [{ path: '/internal/*', ...more }, { path: '/*' }];
+    assert.deepEqual(await proposed(rules, [at('/internal/x')]), [], JSON.stringify(more));
+  }
+  const open = [{ path: '/internal/*', access: 'service' as const }, { path: '/*' }];
+  assert.deepEqual(await proposed(open, [at('/internal/x')]), ['add POST /internal/x web']);
+});
+
 test('only rules that are open to any caller are narrowed, and only to services with keys of their own', async () => {
   const used = { path: '/embed', route: '/embed' };
   assert.deepEqual(await proposed([{ path: '/embed' }, { path: '/*' }], [used]), ['narrow * /embed web']);

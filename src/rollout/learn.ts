@@ -129,9 +129,9 @@ function added(service: string, rules: readonly RouteRule[], seen: readonly Endp
   // As requests have them, whatever of it is percent-encoded in the file.
   const there = rules.map((rule) => ({ rule, path: `/${rulePathKey(rule.path)}` }));
   const isRuled = (endpoint: ToldEndpoint): boolean =>
-    there.some(
-      ({ rule, path }) => covers(rule, endpoint.method) && !path.endsWith('*') && overlap(path, endpoint.path),
-    );
+    there
+      .filter(({ path }) => overlap(path, endpoint.path))
+      .some(({ rule, path }) => (path.endsWith('*') ? asksForMore(rule) : covers(rule, endpoint.method)));
   const unruled = seen
     .filter(isTold)
     .filter((endpoint) => endpoint.label === '*' && isLiteral(endpoint.path) && !isRuled(endpoint));
@@ -176,6 +176,12 @@ function rest(service: string, rules: readonly RouteRule[], seen: readonly Endpo
 
 function covers({ methods }: RouteRule, method: string): boolean {
   return methods === null || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'));
+}
+
+/** Than that a caller is proven, or is a service: a new rule for a path of it would ask for less. */
+function asksForMore({ access, callers, scopes, addresses, rateLimit, mode, staleSecondsMax }: RouteRule): boolean {
+  if (access === 'operator' || scopes.length > 0) return true;
+  return [callers, addresses, rateLimit, mode, staleSecondsMax].some((wanted) => wanted !== null);
 }
 
 /** HEAD counts as GET. */
