@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Mode } from '../core/mode.ts';
 import { StoreError, type Store } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -150,27 +150,67 @@ test('while the store is away the last known modes stay in force, and a refused 
   assert.equal(source.modeOf('aidb', '*', null), 'report');
 });
 
+/** A store whose modes cannot be read while it is away; the watch tells of changes if it is heard. */
+function flaky(store: Store) {
+  const state = { away: false, heard: true };
+  const part: Pick<Store, 'modes' | 'watch'> = {
+    modes: {
+      ...store.modes,
+      list: () => (state.away ? Promise.reject(new StoreError('store_unavailable', 'away')) : store.modes.list()),
+    },
+    watch: (listener) => store.watch((change) => state.heard && listener(change)),
+  };
+  const opened = () => modes({ store: part, file, environment: null, clock: () => 1, knows: () => true });
+  return { state, opened };
+}
+
 test('a reading that fails after a change is tried again', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const store = memoryStore();
-  let away = false;
-  const flaky: Pick<Store, 'modes' | 'watch'> = {
-    modes: {
-      ...store.modes,
-      list: () => (away ? Promise.reject(new StoreError('store_unavailable', 'away')) : store.modes.list()),
-    },
-    watch: (listener) => store.watch(listener),
-  };
-  const source = await modes({ store: flaky, file, environment: null, clock: () => 1, knows: () => true });
+  const { state, opened } = flaky(store);
+  const source = await opened();
   t.after(() => source.close());
-  away = true;
+  state.away = true;
   await store.modes.set({ scope: 'aidb', mode: 'report', setAt: 1, setBy: 'another process' });
   await setImmediate();
   assert.equal(source.modeOf('aidb', '*', null), 'off');
-  away = false;
+  state.away = false;
   t.mock.timers.tick(1000);
   await setImmediate();
   assert.equal(source.modeOf('aidb', '*', null), 'report');
+});
+
+test('what could not be read counts as behind from the change on that it was read for, not from one before', async (t) => {
+  const store = memoryStore();
+  const { state, opened } = flaky(store);
+  const source = await opened();
+  t.after(() => source.close());
+  await source.set('aidb', 'report', 'operator:admin');
+  await setImmediate();
+  assert.equal(source.behindSince(), null);
+  // Long after that, as far as the clock tells.
+  await setTimeout(20);
+  for (const heard of [true, false]) {
+    const before = performance.now();
+    Object.assign(state, { away: true, heard });
+    await source.set('aidb', 'enforce', 'operator:admin');
+    await setImmediate();
+    assert.ok((source.behindSince() ?? -1) >= before, `${source.behindSince()} is before ${before}, heard: ${heard}`);
+    state.away = false;
+    await source.set('aidb', 'report', 'operator:admin');
+    assert.equal(source.behindSince(), null);
+  }
+});
+
+test('a first reading behind the watch that fails does not count as behind from the beginning of time', async (t) => {
+  const { state, opened } = flaky(memoryStore());
+  const before = performance.now();
+  const opening = opened();
+  state.away = true;
+  const source = await opening;
+  t.after(() => source.close());
+  await setImmediate();
+  assert.ok((source.behindSince() ?? -1) >= before);
 });
 
 test('it does not start on a store that cannot be read', async () => {

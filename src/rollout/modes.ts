@@ -91,14 +91,21 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   let closed = false;
   let behindSince: number | null = null;
   let version = 0;
-  /** When the last change was heard. */
-  let heardAt = 0;
+  /** When the oldest change was heard that is not read yet, or a reading was begun that failed. */
+  let unreadSince: number | null = null;
 
   async function read(): Promise<void> {
-    const asked = performance.now();
-    held = hold(await store.modes.list());
+    const since = unreadSince ?? performance.now();
+    unreadSince = null;
+    try {
+      held = hold(await store.modes.list());
+    } catch (error) {
+      unreadSince = since;
+      throw error;
+    }
     version += 1;
-    if (heardAt <= asked) behindSince = null;
+    // What changed during the reading may not be in it.
+    if (unreadSince === null) behindSince = null;
   }
 
   /** Reads again after whatever is being read now: that one may have begun before the change. */
@@ -118,7 +125,7 @@ export async function modes(options: ModesOptions): Promise<Modes> {
   function follow(): void {
     if (closed) return;
     refresh().catch(() => {
-      behindSince ??= heardAt;
+      behindSince ??= unreadSince;
       if (closed || retry) return;
       retry = setTimeout(() => {
         retry = null;
@@ -130,8 +137,8 @@ export async function modes(options: ModesOptions): Promise<Modes> {
 
   const unwatch = store.watch((change) => {
     if (change.topic !== 'modes' && change.topic !== 'resync') return;
-    heardAt = performance.now();
-    if (change.topic === 'resync') behindSince ??= heardAt;
+    unreadSince ??= performance.now();
+    if (change.topic === 'resync') behindSince ??= unreadSince;
     follow();
   });
   // A change between the first reading and the watch would otherwise go unseen.
