@@ -5,7 +5,7 @@ import { createGuard, type GuardOptions } from './guard.ts';
 import type { MaybePromise } from './maybe-promise.ts';
 import type { Mode } from './mode.ts';
 import type { Policy } from './policy.ts';
-import { BodyError } from './request.ts';
+import { BodyError, type BodyErrorCode } from './request.ts';
 import { routeTable } from './route-table.ts';
 import type { RouteRule } from './route.ts';
 import type { Scheme } from './scheme.ts';
@@ -70,7 +70,7 @@ function broken(): never {
   throw new Error('broken');
 }
 
-function reading(code: 'body_too_large' | 'body_unavailable'): Scheme[] {
+function reading(code: BodyErrorCode): Scheme[] {
   return [scheme('first', () => Promise.reject(new BodyError(code, 'no')))];
 }
 
@@ -229,6 +229,7 @@ test('what cannot be decided is unavailable, never a bad credential, and decide 
 
 test('a body that cannot be read is told apart from an outage', async () => {
   assert.equal(await reasonOf({ schemes: reading('body_too_large') }), 'too_large');
+  assert.equal(await reasonOf({ schemes: reading('no_room_for_body') }), 'unavailable');
   assert.equal(await reasonOf({ schemes: reading('body_unavailable') }), 'bad_request');
 });
 

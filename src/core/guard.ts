@@ -159,6 +159,8 @@ function inOrder(challenges: readonly string[]): string[] {
 function undecidable(error: unknown): Denied {
   const code = (error as { code?: unknown } | null)?.code;
   if (code === 'body_too_large') return deny('too_large', 'the signed body is larger than maxSignedBody');
+  if (code === 'no_room_for_body')
+    return deny('unavailable', 'too many bodies are held until they are judged', { retryAfter: 1 });
   if (code === 'body_unavailable') return deny('bad_request', 'the request body ended before it was complete');
   const note = error instanceof Error ? error.message : String(error);
   return deny('unavailable', `could not decide: ${note}`, { retryAfter: 1 });

@@ -32,9 +32,12 @@ export interface AuthRequest {
 }
 
 /** Thrown by `body()`; compared by code, since two copies of a package may be installed. */
+/** no_room_for_body: it is within its limit, and the bodies of all requests together are over theirs. */
+export type BodyErrorCode = 'body_too_large' | 'body_unavailable' | 'no_room_for_body';
+
 export class BodyError extends Error {
-  readonly code: 'body_too_large' | 'body_unavailable';
-  constructor(code: 'body_too_large' | 'body_unavailable', message: string) {
+  readonly code: BodyErrorCode;
+  constructor(code: BodyErrorCode, message: string) {
     super(message);
     this.name = 'BodyError';
     this.code = code;

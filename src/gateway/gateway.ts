@@ -10,6 +10,7 @@ import { answer } from './answer.ts';
 import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
+import { heldBodies, heldBytesMax } from './held-bodies.ts';
 import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
 import { answerProbe, probeOf } from './probe.ts';
 import { hostName, topology } from './topology.ts';
@@ -40,6 +41,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     pipeTo: pipesTo(stack, processes),
     secure: (service) => stack.upstreamTls(service),
   });
+  const bodies = heldBodies(() => heldBytesMax(stack.config));
   let places = topology(stack.config);
 
   const sweep = setInterval(() => {
@@ -93,6 +95,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       bodyLimit: service.maxSignedBody,
       seesCertificates: true,
       requestId: probe?.id,
+      hold: (body, limit) => bodies.hold(body, res, limit),
       onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
     });
     if (probe !== null) return void answerProbe(stack, req, res, request);

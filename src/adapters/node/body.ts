@@ -1,8 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { BodyError } from '../../core/request.ts';
 
-/** The whole body of a request, held in memory up to `limit` bytes. Rejects with a BodyError. */
-export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+/**
+ * The whole body of a request, held in memory up to `limit` bytes. `room` is asked for each piece of it. Rejects with a BodyError.
+ */
+export function readBody(
+  req: IncomingMessage,
+  limit: number,
+  room: (bytes: number) => boolean = () => true,
+): Promise<Buffer> {
   const declared = Number(req.headers['content-length'] ?? 0);
   if (declared > limit) return Promise.reject(tooLarge(limit));
   return new Promise((resolve, reject) => {
@@ -16,9 +22,10 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       chunks.push(chunk);
-      if (size <= limit) return;
+      const fault = size > limit ? tooLarge(limit) : room(chunk.length) ? null : noRoom();
+      if (fault === null) return;
       // Reading on would let one client fill the memory. What was read is put back: whoever decides may yet pass it on.
-      settle(tooLarge(limit));
+      settle(fault);
       req.pause();
       req.unshift(Buffer.concat(chunks));
     };
@@ -32,6 +39,10 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
 
 export function tooLarge(limit: number): BodyError {
   return new BodyError('body_too_large', `the body is larger than ${limit} bytes`);
+}
+
+function noRoom(): BodyError {
+  return new BodyError('no_room_for_body', 'there is no room for another body');
 }
 
 export function gone(): BodyError {

@@ -36,6 +36,8 @@ export function leaveBody(req: IncomingMessage, limit: number): Promise<Buffer> 
       onReadable();
       return;
     }
+    // An abort is looked for a listener of in one turn and told in another, when ours may be gone.
+    req.on('error', () => undefined);
     // Begins to read, or else the listener would do so a turn later and could run into the end of an empty body.
     req.read(0);
     req.on('readable', onReadable).on('error', onGone).on('close', onGone);
