@@ -35,7 +35,7 @@ export function remoteIssuer({ issuer, jwksUri, fetchJson, clock }: RemoteIssuer
   let pending: Promise<void> | null = null;
 
   function mayAsk(now: number): boolean {
-    return failures === 0 || now - askedAt >= Math.min(backoffSecondsMax, 2 ** failures);
+    return failures === 0 || since(askedAt, now) >= Math.min(backoffSecondsMax, 2 ** failures);
   }
 
   /** One question at a time, whoever waits for it. */
@@ -63,9 +63,9 @@ export function remoteIssuer({ issuer, jwksUri, fetchJson, clock }: RemoteIssuer
 
   async function current(): Promise<KeyFinder> {
     const now = clock();
-    if (find !== null && now - fetchedAt <= staleSecondsMax) {
+    if (find !== null && since(fetchedAt, now) <= staleSecondsMax) {
       // Nobody waits for what is only to be looked at again.
-      if (now - fetchedAt > freshSeconds && mayAsk(now)) refresh().catch(() => undefined);
+      if (since(fetchedAt, now) > freshSeconds && mayAsk(now)) refresh().catch(() => undefined);
       return find;
     }
     if (!mayAsk(now)) throw new IssuerUnavailable(`the keys of ${issuer} could not be had a moment ago`);
@@ -82,13 +82,18 @@ export function remoteIssuer({ issuer, jwksUri, fetchJson, clock }: RemoteIssuer
     async key(header) {
       const found = await (await current())(header);
       const now = clock();
-      if (found !== null || now - askedAt < unknownKeySeconds || !mayAsk(now)) return found;
+      if (found !== null || since(askedAt, now) < unknownKeySeconds || !mayAsk(now)) return found;
       // A key that was added since.
       await refresh().catch(() => undefined);
       return (await current())(header);
     },
     isRevoked: () => false,
   };
+}
+
+/** A clock that was set back tells nothing of how long it is ago: then it counts as long. */
+function since(then: number, now: number): number {
+  return now < then ? Infinity : now - then;
 }
 
 /** RFC 8414 §3.1, then the form of OpenID Connect. What says that it is another issuer is not believed (§3.3). */

@@ -121,6 +121,22 @@ test('keys are kept while their issuer is away, for a day and no longer, and it 
   assert.ok(await remote.key(header));
 });
 
+test('a key that an issuer has changed is asked for after our clock was set back', async () => {
+  let time = 10_000;
+  let served: { keys: readonly object[] } = { keys: [] };
+  const remote = remoteIssuer({
+    issuer: iss,
+    jwksUri: `${iss}/jwks`,
+    clock: () => time,
+    fetchJson: async () => served,
+  });
+  const header = { alg: 'ES256', kid: 'a' };
+  assert.equal(await remote.key(header), null);
+  time -= 7200;
+  served = keys;
+  assert.ok(await remote.key(header));
+});
+
 test('metadata that names another issuer is not believed', async () => {
   const metadata = { issuer: 'https://evil.example.org', jwks_uri: 'https://evil.example.org/jwks' };
   const fetchJson = async (url: string) => (url.endsWith('/jwks') ? keys : metadata);
