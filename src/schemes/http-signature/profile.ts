@@ -15,10 +15,14 @@ export interface ProfiledInput {
   readonly nonce: string;
   readonly keyid: string;
   readonly coversDigest: boolean;
+  /** Field names among the components. */
+  readonly fields: readonly string[];
 }
 
 /** Shapes that were found good before: the same text is read into the same list (see dictionary.ts). */
-const shapes = new WeakMap<readonly Component[], { readonly coversDigest: boolean }>();
+const shapes = new WeakMap<readonly Component[], Shape>();
+
+type Shape = Pick<ProfiledInput, 'coversDigest' | 'fields'>;
 
 /** Throws a DictionaryFault that says which rule of the profile is broken. */
 export function profiled(input: SignatureInput): ProfiledInput {
@@ -30,10 +34,10 @@ export function profiled(input: SignatureInput): ProfiledInput {
   if (expires !== null && expires < created) throw new DictionaryFault('the signature expires before it was created');
   let shape = shapes.get(input.components);
   if (!shape) shapes.set(input.components, (shape = checkedShape(input.components)));
-  return { input, created, expires, nonce, keyid, coversDigest: shape.coversDigest };
+  return { input, created, expires, nonce, keyid, coversDigest: shape.coversDigest, fields: shape.fields };
 }
 
-function checkedShape(components: readonly Component[]): { coversDigest: boolean } {
+function checkedShape(components: readonly Component[]): Shape {
   for (const { name, parameters } of components) {
     if (parameters !== '')
       throw new DictionaryFault(`the component "${name}"${parameters} has a parameter, which the profile refuses`);
@@ -43,5 +47,5 @@ function checkedShape(components: readonly Component[]): { coversDigest: boolean
   const names = new Set(components.map(({ name }) => name));
   const missing = coveredAlways.filter((name) => !names.has(name));
   if (missing.length > 0) throw new DictionaryFault(`the signature does not cover ${missing.join(', ')}`);
-  return { coversDigest: names.has('content-digest') };
+  return { coversDigest: names.has('content-digest'), fields: [...names].filter((name) => !name.startsWith('@')) };
 }

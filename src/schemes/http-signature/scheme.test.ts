@@ -154,6 +154,15 @@ test('a body that the signature does not cover is refused, and so is a digest', 
   await refused({ ...bare, lines: [...bare.lines, digest] }, 'invalid_signature');
 });
 
+test('a field that is signed may not be taken out on the way', async () => {
+  const message = await sent();
+  const connection = (value: string): Sent => ({ ...message, lines: [...message.lines, ['connection', value]] });
+  for (const value of ['keep-alive', 'keep-alive, X-Other', 'close'])
+    assert.ok((await judged(connection(value)))?.allowed);
+  for (const value of ['content-digest', 'keep-alive,Content-Digest', 'x , CONTENT-DIGEST'])
+    await refused(connection(value), 'invalid_signature');
+});
+
 test('where the body cannot be seen, the digest counts as signed', async () => {
   const message = await sent();
   assert.ok((await judged({ ...message, presence: 'unseen', body: null }))?.allowed);

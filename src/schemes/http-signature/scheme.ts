@@ -59,6 +59,12 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
     const candidates = keys.signatureKeys(keyid);
     const base = signatureBase(signedMessage(request), input.components, input.text);
     if (base === null) return refuse('invalid_signature', 'a covered component is not in the request, or not ASCII');
+    const dropped = droppedField(request, signed.profile.fields);
+    if (dropped !== null)
+      return refuse(
+        'invalid_signature',
+        `Connection names ${dropped}, which the signature covers: it would not be passed on`,
+      );
     return andThen(verifiedBy(candidates, signed, base), (entry) => {
       if (entry) return judgeProven(request, signed, entry, now);
       if (canonicalBase64(signed.signature) === null) return refuse('malformed_credentials', notCanonical);
@@ -201,6 +207,13 @@ export function bodyFault(
     .then((body) =>
       digestMatches(digest, body) ? null : 'the body is not the one that was signed (content-digest differs)',
     );
+}
+
+/** A field that whoever passes the request on must take out (RFC 9110 §7.6.1), since an uncovered line says so. */
+function droppedField(request: AuthRequest, fields: readonly string[]): string | null {
+  if (fields.length === 0) return null;
+  const options = request.fields('connection').flatMap((line) => line.toLowerCase().split(/[\s,]+/));
+  return fields.find((field) => options.includes(field)) ?? null;
 }
 
 function signedMessage(request: AuthRequest): SignedMessage {
