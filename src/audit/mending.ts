@@ -13,6 +13,8 @@ export interface Subject {
   readonly name: string;
   readonly service: string;
   readonly route: string;
+  /** Of a request that was refused so; an id that is fit to be an argument is named. */
+  readonly requestId: string;
 }
 
 type Adviser = (subject: Subject) => Advice;
@@ -21,16 +23,16 @@ const newKey: Adviser = ({ name }) => ({
   what: 'the key that it shows is not known here: give it one of its own',
   commands: [`countersign keys list ${name}`, `countersign keys create ${name} --to FILE`],
 });
-const look: Adviser = () => ({ what: 'see the note of each refusal', commands: ['countersign audit tail -n 50'] });
+const look: Adviser = ({ requestId }) => ({ what: 'see the note of each refusal', commands: [tailOf(requestId)] });
 
 const advisers: Partial<Record<Reason, Adviser>> = {
   missing_credentials: ({ name, service, route }) => ({
     what: `it shows no credential: give it a key, or open ${routeWords(service, route)} to everybody with access: public`,
     commands: [`countersign keys create ${name} --to FILE`, 'countersign learn'],
   }),
-  malformed_credentials: () => ({
+  malformed_credentials: ({ requestId }) => ({
     what: 'its credential is not in a form that can be read: docs/credentials.md shows each; the note says what is wrong',
-    commands: ['countersign audit tail -n 50'],
+    commands: [tailOf(requestId)],
   }),
   invalid_credentials: newKey,
   unknown_service: ({ name }) => ({
@@ -59,9 +61,9 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     what: 'its clock is off: set it by the network on the machine it runs on',
     commands: ['timedatectl set-ntp true', 'chronyc makestep'],
   }),
-  replayed: () => ({
+  replayed: ({ requestId }) => ({
     what: 'it sends the same signature twice: sign each request anew, retries too; with service-signature, replay: off allows it',
-    commands: ['countersign audit tail -n 50'],
+    commands: [tailOf(requestId)],
   }),
   not_allowed: ({ name, service, route }) => ({
     what: `it is not among those for whom ${routeWords(service, route)} is: if it should be, add ${name} to the callers of that route`,
@@ -87,6 +89,12 @@ const advisers: Partial<Record<Reason, Adviser>> = {
 
 export function adviceFor(reason: string, subject: Subject): Advice {
   return (advisers[reason as Reason] ?? look)(subject);
+}
+
+/** The line of one refusal, with its note. */
+function tailOf(requestId: string): string {
+  const named = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(requestId);
+  return `countersign audit tail ${named ? `--request ${requestId}` : '-n 50'}`;
 }
 
 /** As the gateway is asked for it; the unruled paths of a service are '/embeddings/*'. */

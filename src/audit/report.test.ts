@@ -172,6 +172,16 @@ test('a name that a caller made up never becomes part of a command', async () =>
   for (const command of mend?.commands ?? []) assert.doesNotMatch(command, /reboot|--config/);
 });
 
+test('where the note says what is wrong, the command shows the request of the example, and none that could be another command', async () => {
+  const replayed = { ...wouldDeny, reason: 'replayed', principal: 'service:ocr' } as const;
+  const commandsOf = async (requestId: string) =>
+    (await reportOn({ ...replayed, requestId })).verdict.mend[0]?.commands;
+  assert.deepEqual(await commandsOf('3f2a9c01-1z'), ['countersign audit tail --request 3f2a9c01-1z']);
+  for (const evil of ['$(reboot)', '--config', '']) {
+    assert.deepEqual(await commandsOf(evil), ['countersign audit tail -n 50'], evil);
+  }
+});
+
 test('clocks and keys that will fail are told before they do', async () => {
   const store = memoryStore();
   const rows = Array.from({ length: 100 }, (_, index) =>

@@ -196,6 +196,8 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     decisions.map((row) => [row['service'], row['route'], row['reason']]),
     [['echo', '/embed', 'missing_credentials']],
   );
+  assert.equal(((await call('GET', '/decisions?request=r1')).data as { decisions: Data[] }).decisions.length, 2);
+  assert.deepEqual((await call('GET', '/decisions?request=r2')).data, { decisions: [] });
   const [row] = decisions;
   assert.match(String(row?.['time']), /^\d{4}-.*Z$/);
   assert.equal(row?.['client_address'], '127.0.0.1');
@@ -211,6 +213,7 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     '/decisions?limt=1',
     '/decisions?since=1y',
     '/decisions?outcome=maybe',
+    `/decisions?request=${'r'.repeat(129)}`,
   ])
     assert.equal((await call('GET', query)).status, 400, query);
 });

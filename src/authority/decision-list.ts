@@ -17,13 +17,14 @@ const filterSchema = z.strictObject({
     .optional(),
   service: z.string().max(128).optional(),
   caller: z.string().max(256).optional(),
+  request: z.string().max(128).optional(),
 });
 
 /** GET /admin/api/decisions: the rows of the audit, oldest first; with `after` those behind a sequence number. */
 export async function decisionList({ stack, query }: Exchange): Promise<object | Refused> {
   const parsed = filterSchema.safeParse(Object.fromEntries(query));
   if (!parsed.success) return refused('bad_request', faultsOf(parsed.error));
-  const { since, limit, after, outcome, service, caller } = parsed.data;
+  const { since, limit, after, outcome, service, caller, request } = parsed.data;
   const span = since === undefined ? null : sinceOf(stack, since);
   if (span && isRefused(span)) return span;
   await stack.audit.flush();
@@ -34,6 +35,7 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
     ...(outcome === undefined ? {} : { outcome }),
     ...(service === undefined ? {} : { service }),
     ...(caller === undefined ? {} : { caller }),
+    ...(request === undefined ? {} : { requestId: request }),
   });
   return { decisions: rows.map(decisionLine) };
 }

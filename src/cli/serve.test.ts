@@ -76,8 +76,14 @@ test('a mode set from outside holds at once, and across a restart', async (t) =>
   const { would_deny: would } = await report();
   assert.ok(would >= 1);
   const tail = await program.cli(['audit', 'tail', '--outcome', 'deny', '-n', '1', '--output', 'json']);
-  const decision = JSON.parse(tail.stdout) as { event: string; reason: string };
+  const decision = JSON.parse(tail.stdout) as { event: string; reason: string; request_id: string };
   assert.deepEqual([decision.event, decision.reason], ['auth.decision', 'missing_credentials']);
+  const lines = (await program.cli(['audit', 'tail', '--request', decision.request_id])).stdout.trimEnd().split('\n');
+  assert.equal(lines.length, 1);
+  assert.ok(lines[0]?.includes(`  ${decision.request_id}  `), lines[0]);
+  const other = await program.cli(['audit', 'tail', '--request', 'unheard-of']);
+  assert.deepEqual([other.code, other.stdout], [0, '']);
+  assert.match(other.stderr, /No decisions are kept that match/);
 
   const ended = once(program.process, 'exit');
   program.process.kill('SIGTERM');

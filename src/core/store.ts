@@ -203,6 +203,11 @@ export interface DecisionFilter {
   readonly route?: string;
   readonly reason?: string;
   readonly caller?: string;
+  /**
+   * No store has an index of these, which every decision would pay for: the rows are looked through, in steps that others need
+   * not wait for. Of a proxy's ids several rows may have the same one.
+   */
+  readonly requestId?: string;
   /** Only rows after this sequence number, oldest first: for following. */
   readonly after?: number;
   readonly limit: number;

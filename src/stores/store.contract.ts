@@ -5,7 +5,15 @@ import { lease, type Lease } from '../core/lease.ts';
 import { chainStart, type EventRow } from '../core/event.ts';
 import type { RecordEntry } from '../core/record.ts';
 import { OTHERS } from '../core/rollup.ts';
-import { hasCode, usesKeptMax, type Change, type DecisionRow, type ModeRow, type Store } from '../core/store.ts';
+import {
+  hasCode,
+  usesKeptMax,
+  type Change,
+  type DecisionFilter,
+  type DecisionRow,
+  type ModeRow,
+  type Store,
+} from '../core/store.ts';
 
 /** One store of its own for each test. */
 export interface StoreUnderTest {
@@ -443,6 +451,27 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
           requestsOf(await store.decisions.list({ service: 'embeddings', outcome: 'allow', after: 0, limit: 1 })),
           ['r3'],
         );
+      });
+
+      test('of one request are found however many others there are, and however many are of one moment', async () => {
+        const others = (count: number, at: number): DecisionRow[] =>
+          Array.from({ length: remote ? Math.ceil(count / 4) : count }, () => decisionRow(at, { requestId: 'other' }));
+        const wanted = (number: number, details: Partial<DecisionRow> = {}): DecisionRow =>
+          decisionRow(number, { requestId: 'wanted', ...details });
+        await store.decisions.append([wanted(1), ...others(6000, 2), wanted(2, { service: 'search' })]);
+        await store.decisions.append([...others(6000, 3), wanted(9), wanted(4), ...others(200, 10)]);
+        const timesOf = async (filter: Omit<DecisionFilter, 'limit'>, limit = 100): Promise<number[]> =>
+          (await store.decisions.list({ requestId: 'wanted', limit, ...filter })).map(({ time }) => time - t0);
+        assert.deepEqual(await timesOf({}), [1, 2, 9, 4]);
+        assert.deepEqual(await timesOf({}, 2), [9, 4]);
+        assert.deepEqual(await timesOf({}, 0), []);
+        assert.deepEqual(await timesOf({ since: t0 + 2, until: t0 + 4 }), [2, 4]);
+        assert.deepEqual(await timesOf({ service: 'search' }), [2]);
+        assert.deepEqual(await timesOf({ requestId: 'unknown' }), []);
+        assert.deepEqual(await timesOf({ after: 0 }), [1, 2, 9, 4]);
+        assert.deepEqual(await timesOf({ after: 0 }, 1), [1]);
+        const [first] = await store.decisions.list({ after: 0, limit: 1 });
+        assert.deepEqual(await timesOf({ after: first?.sequence ?? 0 }, 2), [2, 9]);
       });
 
       test('are grouped by who did what, the most frequent first', async () => {

@@ -19,6 +19,7 @@ export const auditCommands: readonly Command[] = [
       route: { type: 'text', value: 'ROUTE', summary: 'only this route, as the report names it: /embed' },
       reason: { type: 'text', value: 'REASON', summary: 'only refusals for this reason: expired' },
       caller: { type: 'text', value: 'WHO', summary: 'only this caller, as the report names it: service:aidb' },
+      request: { type: 'text', value: 'ID', summary: 'only the request of this id, as the report and the log name it' },
       type: { type: 'text', value: 'TYPE', summary: 'with --events: only these, mode.set for example' },
       actor: { type: 'text', value: 'WHO', summary: 'with --events: only what this one did: cli:root' },
     },
@@ -26,6 +27,7 @@ export const auditCommands: readonly Command[] = [
     examples: [
       'countersign audit tail --follow',
       'countersign audit tail --outcome deny -n 50 --output json',
+      'countersign audit tail --request 3f2a9c01-1z',
       'countersign audit tail --events --since 7d',
     ],
     load: async () => (await import('./audit.ts')).auditTail,

@@ -103,7 +103,7 @@ function pause(signal: AbortSignal): Promise<void> {
   });
 }
 
-const OF_DECISIONS = ['outcome', 'service', 'route', 'reason', 'caller'];
+const OF_DECISIONS = ['outcome', 'service', 'route', 'reason', 'caller', 'request'];
 const OF_EVENTS = ['type', 'actor'];
 
 function refuseMixed(invocation: Invocation, events: boolean): void {
@@ -136,7 +136,13 @@ function filterOf(invocation: Invocation): Omit<DecisionFilter, 'limit'> {
     const value = invocation.text(option);
     return value === null ? [] : [[option, value]];
   });
-  return { ...timesOf(invocation), ...(outcome !== null && { outcome }), ...Object.fromEntries(given) };
+  const requestId = invocation.text('request');
+  return {
+    ...timesOf(invocation),
+    ...(outcome !== null && { outcome }),
+    ...(requestId !== null && { requestId }),
+    ...Object.fromEntries(given),
+  };
 }
 
 function isOutcome(text: string): text is Outcome {
@@ -153,5 +159,6 @@ function show(row: DecisionRow, { out, json }: Invocation): void {
   const why = row.reason === '' ? '' : `${row.reason}: ${row.note}`;
   const words = [out.paint('dim', time), out.paint(OUTCOME_STYLE[row.outcome], row.outcome.padEnd(10))];
   const place = `/${row.service}${row.path}`;
-  out.line([...words, row.method.padEnd(4), printable(place), printable(who), printable(why)].join('  ').trimEnd());
+  const id = out.paint('dim', printable(row.requestId));
+  out.line([...words, row.method.padEnd(4), printable(place), printable(who), id, printable(why)].join('  ').trimEnd());
 }

@@ -67,7 +67,8 @@ function newest(rows: readonly Kept[], limit: number): Kept[] {
     .sort((a, b) => a.sequence - b.sequence);
 }
 
-function matches(row: Kept, { since, until, outcome, service, route, reason, caller, after }: DecisionFilter): boolean {
+function matches(row: Kept, filter: DecisionFilter): boolean {
+  const { since, until, outcome, service, route, reason, caller, requestId, after } = filter;
   return (
     (since === undefined || row.time >= since) &&
     (until === undefined || row.time <= until) &&
@@ -76,6 +77,7 @@ function matches(row: Kept, { since, until, outcome, service, route, reason, cal
     (route === undefined || row.route === route) &&
     (reason === undefined || row.reason === reason) &&
     (caller === undefined || callerOf(row) === caller) &&
+    (requestId === undefined || row.requestId === requestId) &&
     (after === undefined || row.sequence > after)
   );
 }

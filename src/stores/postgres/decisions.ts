@@ -165,6 +165,7 @@ export function listing({
   route,
   reason,
   caller: who,
+  requestId,
   after,
   limit,
 }: DecisionFilter): Asking {
@@ -176,6 +177,7 @@ export function listing({
     ['route = ', route],
     ['reason = ', reason],
     [`${caller} = `, who],
+    ['request_id = ', requestId],
     ['sequence > ', after],
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
@@ -205,8 +207,8 @@ const listByNumber: Statement = {
   text: `${everyCondition} sequence LIMIT $9`,
 };
 
-/** The same by one of two statements, for where each must have been made beforehand. */
-export function listingOfTwo(filter: DecisionFilter): Asking {
+/** The same by one of two statements, for where each must have been made beforehand; neither knows of request ids. */
+export function listingOfTwo(filter: Omit<DecisionFilter, 'requestId'>): Asking {
   const { since, until, outcome, service, route, reason, caller: who, after, limit } = filter;
   const given = [since, until, outcome, service, who, after, route, reason].map((value) => storable(value ?? null));
   return { statement: after === undefined ? listByTime : listByNumber, values: [...given, Math.max(0, limit)] };

@@ -109,7 +109,8 @@ function bound(time: number): string {
   return time > 0 ? '1e300' : '-1e300';
 }
 
-function matches(row: Kept, { since, until, outcome, service, route, reason, caller }: DecisionFilter): boolean {
+function matches(row: Kept, filter: DecisionFilter): boolean {
+  const { since, until, outcome, service, route, reason, caller, requestId } = filter;
   return (
     (since === undefined || row.time >= since) &&
     (until === undefined || row.time <= until) &&
@@ -117,6 +118,7 @@ function matches(row: Kept, { since, until, outcome, service, route, reason, cal
     (service === undefined || row.service === service) &&
     (route === undefined || row.route === route) &&
     (reason === undefined || row.reason === reason) &&
-    (caller === undefined || callerOf(row) === caller)
+    (caller === undefined || callerOf(row) === caller) &&
+    (requestId === undefined || row.requestId === requestId)
   );
 }

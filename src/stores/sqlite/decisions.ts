@@ -6,6 +6,7 @@ import { ofStrangers } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Database } from './database.ts';
 import { addRollups, pruneRollups, rollupsBetween } from './rollups.ts';
+import { searchParts } from './search-parts.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 
@@ -69,6 +70,22 @@ export function sqliteDecisions(database: Database): DecisionStore {
     return bound === null ? null : (quick.get<{ time: number }>(groupsNext, bound)?.time ?? null);
   }
 
+  function listed(filter: DecisionFilter, through?: number): Kept[] {
+    const { sql, values } = listing(filter, through);
+    return database.quick.arrays<Values>(sql, ...values).map(keptOf);
+  }
+
+  async function searched(filter: DecisionFilter): Promise<Kept[]> {
+    const parts = searchParts(database, filter);
+    const found: Kept[] = [];
+    for (; ; await nextTurn()) {
+      const limit = filter.limit - found.length;
+      const part = limit > 0 ? await step(() => parts.next().value) : undefined;
+      if (!part) return found;
+      found.push(...(await step(() => listed({ ...filter, ...part.within, limit }, part.through))));
+    }
+  }
+
   return {
     rowsMax: Infinity,
     append: (rows, measures = []) =>
@@ -80,12 +97,10 @@ export function sqliteDecisions(database: Database): DecisionStore {
           addRollups(quick, rolled(rows, measures));
         });
       }),
-    list: (filter) =>
-      step(() => {
-        const { sql, values } = listing(filter);
-        const rows = database.quick.arrays<Values>(sql, ...values).map(keptOf);
-        return rows.sort((a, b) => a.sequence - b.sequence);
-      }),
+    async list(filter) {
+      const rows = await (filter.requestId === undefined ? step(() => listed(filter)) : searched(filter));
+      return rows.sort((a, b) => a.sequence - b.sequence);
+    },
     async groups(since, until, credentialId) {
       const merger = groupMerger();
       let from: number | null = since;
@@ -173,11 +188,12 @@ function keptOf(values: Values): Kept {
   };
 }
 
-/** Only the conditions that are given, so that each combination gets the plan that suits it. */
-export function listing({ since, until, outcome, service, route, reason, caller: who, after, limit }: DecisionFilter): {
-  sql: string;
-  values: (string | number)[];
-} {
+/**
+ * Only the conditions that are given, so that each combination gets the plan that suits it. `through` is the last number, for
+ * who reads in parts.
+ */
+export function listing(filter: DecisionFilter, through?: number): { sql: string; values: (string | number)[] } {
+  const { since, until, outcome, service, route, reason, caller: who, requestId, after, limit } = filter;
   const conditions: [string, string | number | undefined][] = [
     ['time >= ?', since],
     ['time <= ?', until],
@@ -186,7 +202,9 @@ export function listing({ since, until, outcome, service, route, reason, caller:
     ['route = ?', route],
     ['reason = ?', reason],
     [`${caller} = ?`, who],
+    ['request_id = ?', requestId],
     ['sequence > ?', after],
+    ['sequence <= ?', through],
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
   const where = given.length > 0 ? `WHERE ${given.map(([sql]) => sql).join(' AND ')}` : '';

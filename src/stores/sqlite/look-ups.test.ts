@@ -22,6 +22,7 @@ import { limitByKey, limitsSweep, onceSweep, sqliteLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { expiredRecords, recordById, recordsBehind } from './records.ts';
 import { oldestMinute, rollupGroups, rollupMeasures, rollupsPrune } from './rollups.ts';
+import { newestTime, nextNumber, timeBefore } from './search-parts.ts';
 import { tokenByHash, tokenById, tokensActive, tokensDelete } from './tokens.ts';
 import { usesBeyond, usesOf } from './usage.ts';
 
@@ -69,6 +70,11 @@ describe('a look-up reads an index and never the whole table', () => {
     'decisions of one service': listing({ since: 1, service: 'a', limit: 1 }).sql,
     'decisions behind a number': listing({ after: 1, limit: 1 }).sql,
     'newest decisions': listing({ limit: 1 }).sql,
+    'decisions of a request within a time': listing({ since: 1, until: 2, requestId: 'a', limit: 1 }).sql,
+    'decisions of a request between numbers': listing({ after: 1, requestId: 'a', limit: 1 }, 2).sql,
+    'the bound of a time': newestTime,
+    'the time before': timeBefore,
+    'the bound of a number': nextNumber,
     'decisions in groups': decisionGroups,
     'a bound of groups': groupsBound,
     'the next time of groups': groupsNext,
@@ -137,6 +143,20 @@ test('groups of many rows are the same as of few, and let others have their turn
   );
   assert.ok(turns >= 3, `${turns} turns`);
   assert.equal(await decisions.prune(Infinity, 0), rows.length);
+});
+
+test('a request is looked for among many rows in turns', async () => {
+  const decisions = sqliteDecisions(database);
+  await decisions.append(Array.from({ length: 30_000 }, (_, index) => decisionRow(index)));
+  for (const where of [{}, { after: 0 }]) {
+    const { result, turns } = await withTurns(() => decisions.list({ requestId: 'r2', limit: 5, ...where }));
+    assert.deepEqual(
+      result.map(({ requestId }) => requestId),
+      ['r2'],
+    );
+    assert.ok(turns >= 5, `${turns} turns`);
+  }
+  assert.equal(await decisions.prune(Infinity, 0), 30_000);
 });
 
 test('pruning many rows lets others have their turn', async () => {

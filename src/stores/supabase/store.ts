@@ -10,6 +10,7 @@ import { postgresRecords } from '../postgres/records.ts';
 import { appliedVersions, pingNow } from '../postgres/state.ts';
 import { postgresTokens } from '../postgres/tokens.ts';
 import { postgresUsage } from '../postgres/usage.ts';
+import { withRequestIds } from './decision-search.ts';
 import { pollingFeed } from './feed.ts';
 import { httpQueries, remedy } from './http.ts';
 
@@ -49,7 +50,7 @@ export function supabaseStore({ url, key, pollMillis = 1000, patienceMillis = 25
     tokens: postgresTokens(database, changes),
     modes: postgresModes(database, changes),
     limits: postgresLimits(database),
-    decisions: postgresDecisions(database, listingOfTwo),
+    decisions: withRequestIds(postgresDecisions(database, listingOfTwo), database.place),
     usage: postgresUsage(database),
     records: postgresRecords(database, changes),
     events: postgresEvents(database),
