@@ -1,5 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../core/credential.ts';
+import { rampedRoutes, type RampedRoute } from '../compose/ramped-routes.ts';
 import type { Stack } from '../compose/stack.ts';
 import { lineageOf, type Lineage } from '../keys/lineage.ts';
 import { refused, type Refused } from './refused.ts';
@@ -68,25 +69,40 @@ export function modeList(stack: Stack) {
   }));
 }
 
+/** Where the ramp enforces what the modes only report. */
+export function rampedList(stack: Stack) {
+  return ramped(stack).map(({ service, label, ...share }) => ({ service, path: label, ...share }));
+}
+
+function ramped({ config, modes, ramp }: Stack): RampedRoute[] {
+  return rampedRoutes({ config, modes, state: ramp.state() });
+}
+
 export function serviceList(stack: Stack) {
-  return stack.config.services.map((service) => ({
-    name: service.name,
-    upstream: service.upstream,
-    listen: service.listen,
-    hosts: [...service.hosts],
-    mount: service.mount,
-    accept: [...service.accept],
-    mode: stack.modes.modeOf(service.name, '*', null),
-    routes: service.rules.map((rule) => ({
-      path: rule.path,
-      methods: rule.methods,
-      access: rule.access,
-      callers: rule.callers,
-      scopes: [...rule.scopes],
-      allowed_ips: rule.addresses?.cidrs ?? [],
-      mode: stack.modes.modeOf(service.name, rule.path, rule.mode),
-    })),
-  }));
+  const shares = Map.groupBy(ramped(stack), ({ service }) => service);
+  return stack.config.services.map((service) => {
+    const own = new Map(shares.get(service.name)?.map(({ label, percent, step }) => [label, { percent, step }]));
+    return {
+      name: service.name,
+      upstream: service.upstream,
+      listen: service.listen,
+      hosts: [...service.hosts],
+      mount: service.mount,
+      accept: [...service.accept],
+      mode: stack.modes.modeOf(service.name, '*', null),
+      ramp: own.get('*') ?? null,
+      routes: service.rules.map((rule) => ({
+        path: rule.path,
+        methods: rule.methods,
+        access: rule.access,
+        callers: rule.callers,
+        scopes: [...rule.scopes],
+        allowed_ips: rule.addresses?.cidrs ?? [],
+        mode: stack.modes.modeOf(service.name, rule.path, rule.mode),
+        ramp: rule.access === 'public' ? null : (own.get(rule.path) ?? null),
+      })),
+    };
+  });
 }
 
 /** A span that ends now: '90m', '24h', '7d'. */

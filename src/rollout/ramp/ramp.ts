@@ -6,8 +6,9 @@ import type { Store } from '../../core/store.ts';
 import type { Denied, Verdict } from '../../core/verdict.ts';
 import { cohort } from './cohort.ts';
 import { culpritWords } from './gates.ts';
-import { isExempt, meansRoute, routeName } from './plan.ts';
+import { isExempt, routeName } from './plan.ts';
 import { changeRamp, rampTopicId, storedRamp } from './record.ts';
+import { rampShare, type RampShare } from './share.ts';
 import { isMishap, rolledBack, wasKept, type Culprit, type RampState } from './state.ts';
 
 /** The ramp as every replica has it in memory: what it enforces, and whom that refuses. */
@@ -39,20 +40,12 @@ export interface RampOptions {
   readonly onWarning: (text: string) => void;
 }
 
-interface Enforced {
-  readonly percent: number;
-  /** The newest step that enforces it. */
-  readonly step: number;
-  /** Whether that is still being tried. What has passed is enforced for good: whoever is refused there undoes nothing. */
-  readonly isTried: boolean;
-}
-
 /** What follows from the state and the modes; made anew when one of them changes. */
 interface Held {
   readonly state: RampState;
   readonly modesVersion: number;
   readonly place: (caller: string) => number;
-  readonly routes: Map<string, Map<string, Enforced | null>>;
+  readonly routes: Map<string, Map<string, RampShare | null>>;
 }
 
 const retryMillis = 500;
@@ -84,7 +77,7 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
     return (held = { state: now, modesVersion: modes.version(), place, routes: new Map() });
   }
 
-  function enforced({ state: now, routes }: Held, service: string, label: string): Enforced | null {
+  function enforced({ state: now, routes }: Held, service: string, label: string): RampShare | null {
     let labels = routes.get(service);
     if (!labels) routes.set(service, (labels = new Map()));
     let found = labels.get(label);
@@ -92,17 +85,9 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
     return found;
   }
 
-  function enforcedBy(now: RampState, service: string, label: string): Enforced | null {
-    if ((modes.loweredAt(service, label) ?? -Infinity) >= now.orderedAt) return null;
-    let [newest, percent] = [-1, 0];
-    for (const [step, status] of now.steps.entries()) {
-      const { routes = [], callersPercent = 0 } = now.plan.steps[step] ?? {};
-      if (status !== 'enforced' && status !== 'passed') continue;
-      if (tripped.has(nameOf(now, step)) || !meansRoute(routes, service, label)) continue;
-      newest = step;
-      percent = Math.max(percent, callersPercent);
-    }
-    return newest === -1 ? null : { step: newest, percent, isTried: now.steps[newest] === 'enforced' };
+  function enforcedBy(now: RampState, service: string, label: string): RampShare | null {
+    const isTripped = (step: number): boolean => tripped.has(nameOf(now, step));
+    return rampShare(now, service, label, { loweredAt: modes.loweredAt(service, label), isTripped });
   }
 
   /** True when the refusal is one too many. */

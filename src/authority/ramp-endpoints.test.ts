@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';
+
+const yaml = `mode: report
+services:
+  echo:
+    upstream: http://127.0.0.1:1
+    routes:
+      - { path: /open, access: public }
+      - { path: /embed, methods: [POST] }
+      - { path: /list, mode: enforce }
+`;
+const plan = `name: in halves
+steps:
+  - { routes: [echo/embed], callers: 50% }
+  - { routes: ['echo/*'] }
+`;
+
+interface Service {
+  readonly mode: string;
+  readonly ramp: object | null;
+  readonly routes: readonly { readonly path: string; readonly mode: string; readonly ramp: object | null }[];
+}
+
+interface Data {
+  readonly services: readonly Service[];
+  readonly ramped: readonly object[];
+  readonly ramp: { readonly status: string; readonly steps: readonly { readonly status: string }[] };
+}
+
+async function place(t: TestContext) {
+  const { adminOrigin, stack } = await startAuthority(t, { yaml });
+  const ask = async (method: string, path: string, body?: object): Promise<Data> => {
+    const answer = await fetch(`${adminOrigin}/admin/api/${path}`, {
+      method,
+      headers: bearer(adminToken),
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const { data, error } = (await answer.json()) as { data: Data; error?: string };
+    assert.ok(answer.ok, error);
+    return data;
+  };
+  const shares = async (): Promise<Record<string, object | null>> => {
+    const [service] = (await ask('GET', 'services')).services;
+    const ofRules = service?.routes.map(({ path, ramp }) => [path, ramp] as const) ?? [];
+    return { '*': service?.ramp ?? null, ...Object.fromEntries(ofRules) };
+  };
+  return { ask, shares, stack };
+}
+
+test('beside a mode stands what the ramp enforces of it, until it is rolled back or a mode is set by hand', async (t) => {
+  const { ask, shares, stack } = await place(t);
+  assert.deepEqual(await shares(), { '*': null, '/open': null, '/embed': null, '/list': null });
+  await ask('POST', 'ramp', { plan });
+  const half = { percent: 50, step: 1 };
+  assert.deepEqual(await shares(), { '*': null, '/open': null, '/embed': half, '/list': null });
+  assert.deepEqual((await ask('GET', 'modes')).ramped, [{ service: 'echo', path: '/embed', ...half }]);
+  await ask('POST', 'ramp/promote', {});
+  const whole = { percent: 100, step: 2 };
+  assert.deepEqual(
+    await shares(),
+    { '*': whole, '/open': null, '/embed': whole, '/list': null },
+    'enforced is enforced',
+  );
+  await stack.modes.set('echo/embed', 'report', 'operator:ana');
+  assert.deepEqual(await shares(), { '*': whole, '/open': null, '/embed': null, '/list': null });
+});
+
+test('one step of a ramp is rolled back, or all of them', async (t) => {
+  const { ask, shares } = await place(t);
+  await ask('POST', 'ramp', { plan });
+  await ask('POST', 'ramp/promote', {});
+  const { ramp } = await ask('POST', 'ramp/rollback', { reason: 'INC-12' });
+  assert.deepEqual([ramp.status, ...ramp.steps.map(({ status }) => status)], ['stopped', 'passed', 'rolled_back']);
+  assert.deepEqual((await shares())['/embed'], { percent: 50, step: 1 });
+  assert.equal((await ask('POST', 'ramp/rollback', { step: 'all' })).ramp.status, 'withdrawn');
+  assert.equal((await shares())['/embed'], null);
+});
