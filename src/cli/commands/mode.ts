@@ -5,8 +5,10 @@ import { fileModes } from '../../compose/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
 import { modes, type ModeLine, type Modes } from '../../rollout/modes.ts';
+import { storedRamp } from '../../rollout/ramp/record.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { enforcedWords, rampInForce, rampWant } from '../in-force.ts';
 import { columns, type Style } from '../output.ts';
 import { atWork, type Workplace } from '../workplace.ts';
 
@@ -33,6 +35,15 @@ export async function withModes<T>(
   }
 }
 
+/** Every level that says something, and what a ramp makes of it. */
+export function modesInForce(place: Pick<Workplace, 'config' | 'store'>, invocation: Invocation) {
+  return withModes(place, invocation, async (levels) => {
+    const state = await storedRamp(place.store.records, systemClock());
+    const ground = { config: place.config, modes: levels, state };
+    return { lines: levels.describe(), state, ramp: rampInForce(ground), want: rampWant(ground) };
+  });
+}
+
 /** Every level that says something. */
 export function describeModes(place: Pick<Workplace, 'config' | 'store'>, invocation: Invocation): Promise<ModeLine[]> {
   return withModes(place, invocation, async (levels) => levels.describe());
@@ -41,24 +52,29 @@ export function describeModes(place: Pick<Workplace, 'config' | 'store'>, invoca
 export async function modeGet(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const scope = scopeOf(invocation.positionals[0]);
-  return atWork(invocation, (place) =>
-    withModes(place, invocation, async (levels) => {
-      knownOrRefused(place.config, scope);
-      const lines = levels.describe().filter((line) => scope === '' || line.scope === '' || covers(scope, line.scope));
-      if (invocation.json) {
-        out.json(lines.map(shown));
-        return EXIT.done;
-      }
-      const rows = lines.map((line) => [
-        line.scope === '' ? '(the stack)' : line.scope,
-        { text: line.mode, style: MODE_STYLE[line.mode] ?? 'bold' },
-        line.source,
-        line.setAt === null ? '' : `${rfc3339(line.setAt)} by ${line.setBy ?? ''}`,
-      ]);
-      for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out.paint)) out.line(line);
+  return atWork(invocation, async (place) => {
+    knownOrRefused(place.config, scope);
+    const { lines, state, ramp } = await modesInForce(place, invocation);
+    const said = lines.filter((line) => scope === '' || line.scope === '' || covers(scope, line.scope));
+    const ramped = ramp.enforces.filter((one) => covers(scope, one.scope) || covers(one.scope, scope));
+    const [setAt, setBy] = [state?.orderedAt ?? null, state?.startedBy ?? null];
+    const byRamp = ramped.map((one) => ({ ...one, mode: 'enforce', source: 'ramp', setAt, setBy }) as const);
+    if (invocation.json) {
+      out.json([...said, ...byRamp].map(shown));
       return EXIT.done;
-    }),
-  );
+    }
+    const rows = [...said, ...byRamp].map((line) => [
+      line.scope === '' ? '(the stack)' : line.scope,
+      {
+        text: 'callersPercent' in line ? enforcedWords(line.callersPercent) : line.mode,
+        style: MODE_STYLE[line.mode] ?? 'bold',
+      },
+      line.source,
+      line.setAt === null ? '' : `${rfc3339(line.setAt)} by ${line.setBy ?? ''}`,
+    ]);
+    for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out.paint)) out.line(line);
+    return EXIT.done;
+  });
 }
 
 export async function modeSet(invocation: Invocation): Promise<number> {
@@ -140,11 +156,12 @@ function whereWords(scope: string): string {
   return scope === '' ? 'the stack' : scope;
 }
 
-function shown(line: ModeLine): Record<string, unknown> {
+function shown(line: Omit<ModeLine, 'source'> & { source: string; callersPercent?: number }): Record<string, unknown> {
   return {
     scope: line.scope,
     mode: line.mode,
     source: line.source,
+    ...(line.callersPercent !== undefined && { callers_percent: line.callersPercent }),
     set_by: line.setBy,
     set_at: line.setAt === null ? null : rfc3339(line.setAt),
   };

@@ -87,7 +87,7 @@ export const stackCommands: readonly Command[] = [
     name: 'status',
     summary: 'is everything in order: configuration, store, keys, modes',
     about:
-      'Reads the configuration and the store and says what is wanting: key files that are not used, keys that end soon and have no successor, enforcing without any key. Exit 1 when something is.',
+      'Reads the configuration and the store and says what is wanting: key files that are not used, keys that end soon and have no successor, enforcing without any key, a ramp that stands still or was taken back. Exit 1 when something is.',
     positionals: [],
     options: {
       'expiring-within': { type: 'text', value: 'DURATION', summary: 'when an end counts as soon (default: 14d)' },
@@ -99,7 +99,8 @@ export const stackCommands: readonly Command[] = [
   {
     name: 'mode get',
     summary: 'which mode is in force where, and who set it',
-    about: 'Shows every level that says something: the stack, services, routes. The most specific level wins.',
+    about:
+      'Shows every level that says something: the stack, services, routes. The most specific level wins. What a ramp enforces although the mode says report stands behind them, with the part of the callers for whom it does.',
     positionals: [{ name: 'SERVICE[/PATH]', required: false, summary: 'only this service or route' }],
     options: {},
     changes: false,

@@ -7,16 +7,28 @@ import type { Store } from '../../core/store.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { rotationsWanting } from '../../keys/rotations-wanting.ts';
 import { useWords } from '../../keys/use-words.ts';
+import type { RampStatus } from '../../rollout/ramp/state.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT } from '../failure.ts';
+import { enforcedWords, type RampInForce } from '../in-force.ts';
 import { atWork } from '../workplace.ts';
-import { describeModes } from './mode.ts';
+import { modesInForce } from './mode.ts';
 
 interface Status {
   readonly config: string;
   readonly store: { readonly kind: string; readonly reachable: boolean };
   readonly modes: readonly { readonly scope: string; readonly mode: string; readonly source: string }[];
+  /** Null where there has been none. */
+  readonly ramp: {
+    readonly name: string;
+    readonly status: RampStatus;
+    /** From 1: the one under way, or to be taken up again. */
+    readonly step: number;
+    readonly steps: number;
+    /** What the modes only report. */
+    readonly enforces: readonly { readonly scope: string; readonly callers_percent: number }[];
+  } | null;
   readonly services: number;
   readonly keys: {
     readonly active: number;
@@ -55,9 +67,10 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const records = await store.keys.list();
   const alive = records.filter((record) => isActive(record, now));
   const expiring = alive.filter((record) => record.expiresAt !== null && record.expiresAt - now <= soon);
-  const modes = await describeModes({ config, store }, invocation);
+  const { lines: modes, state, ramp, want } = await modesInForce({ config, store }, invocation);
   const uses = await store.usage.list();
   const wanting = [
+    ...(want === null ? [] : [want]),
     ...endings({ records, expiring, uses, soon, now }),
     ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
   ];
@@ -73,6 +86,13 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     config: invocation.configFile,
     store: { kind: store.kind, reachable: true },
     modes: modes.map(({ scope, mode, source }) => ({ scope, mode, source })),
+    ramp: state && {
+      name: state.plan.name,
+      status: state.status,
+      step: state.step + 1,
+      steps: state.steps.length,
+      enforces: ramp.enforces.map(({ scope, callersPercent }) => ({ scope, callers_percent: callersPercent })),
+    },
     services: config.services.length,
     keys: {
       active: alive.length,
@@ -84,11 +104,14 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
     wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
-    notes:
-      stackMode === 'enforce'
-        ? []
-        : [`the stack is in mode ${stackMode}: what enforce would refuse still passes; see \`countersign report\``],
+    notes: stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`],
   };
+}
+
+function passing({ enforces, isAll }: RampInForce): string {
+  if (isAll) return ', and the ramp enforces all of it';
+  const where = enforces.length === 0 ? '' : 'where the ramp does not enforce, ';
+  return `: ${where}what enforce would refuse still passes; see \`countersign report\``;
 }
 
 interface Endings {
@@ -133,12 +156,14 @@ function isActive(record: KeyRecord, now: number): boolean {
 
 function statusLines(found: Status, { out }: Invocation): string[] {
   const row = (name: string, text: string): string => `${out.paint('dim', name.padEnd(8))}  ${text}`;
-  const { keys, tokens, store } = found;
+  const { keys, tokens, store, ramp } = found;
   const modes = found.modes.map(({ scope, mode }) => `${scope === '' ? 'the stack' : scope} ${mode}`);
+  const byRamp = (ramp?.enforces ?? []).map((one) => `${one.scope} ${enforcedWords(one.callers_percent)}`);
   const lines = [
     row('config', `${found.config}, ${found.services} service${found.services === 1 ? '' : 's'}`),
     row('store', `${store.kind}, reachable`),
-    row('modes', modes.join(', ')),
+    row('modes', `${modes.join(', ')}${byRamp.length === 0 ? '' : `; by the ramp: ${byRamp.join(', ')}`}`),
+    ...(ramp ? [row('ramp', `${ramp.status} "${ramp.name}", ${stepWords(ramp)}`)] : []),
     row(
       'keys',
       `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked; ${keys.in_files} in files${keys.in_redis === 0 ? '' : `, ${keys.in_redis} in Redis`}`,
@@ -149,4 +174,10 @@ function statusLines(found: Status, { out }: Invocation): string[] {
   for (const want of found.wanting) lines.push(row('wanting', out.paint('yellow', want)));
   if (found.wanting.length === 0) lines.push(out.paint('green', 'all in order'));
   return lines;
+}
+
+function stepWords(ramp: NonNullable<Status['ramp']>): string {
+  if (ramp.status === 'finished' || ramp.status === 'withdrawn')
+    return `${ramp.steps} step${ramp.steps === 1 ? '' : 's'}`;
+  return `step ${ramp.step} of ${ramp.steps}`;
 }

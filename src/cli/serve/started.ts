@@ -1,6 +1,7 @@
 import type { Stack } from '../../compose/stack.ts';
 import { accounts } from '../../operators/account.ts';
 import type { Invocation } from '../command.ts';
+import { rampInForce, rampWords, type RampInForce } from '../in-force.ts';
 import type { Doors } from './doors.ts';
 
 /** Says what runs, where, and whether it enforces. */
@@ -20,21 +21,30 @@ export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation
   );
   if (!(await hasOperators(stack)))
     row('operators', 'none yet; make one: countersign operators create NAME --role operator');
+  const ramp = rampInForce({ config, modes: stack.modes, state: stack.ramp.state() });
   for (const service of config.services) {
     const own = doors.open.find((door) => door.service === service.name);
-    const mode = stack.modes.modeOf(service.name, '*', null);
+    const mode = rampWords(ramp, service.name) || stack.modes.modeOf(service.name, '*', null);
     row(service.name, `${mode.padEnd(7)}  to ${service.upstream}${own ? `, own port ${own.url}` : ''}`);
   }
   if (stack.devMode) {
     out.talk(out.paintTalk('red', 'DEV MODE: nothing is authenticated. Everyone on this machine may call everything.'));
   } else if (stack.modes.modeOf('', '*', null) !== 'enforce') {
-    out.talk(
-      out.paintTalk(
-        'yellow',
-        'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report',
-      ),
-    );
+    out.talk(passing(ramp, out));
   }
+}
+
+function passing({ enforces, isAll }: RampInForce, { paintTalk }: Invocation['out']): string {
+  if (isAll) return 'The ramp enforces all of it. See: countersign ramp status';
+  if (enforces.length === 0)
+    return paintTalk(
+      'yellow',
+      'The stack does not enforce yet: what enforce would refuse still passes. See: countersign report',
+    );
+  return paintTalk(
+    'yellow',
+    'The ramp does not enforce all of it yet: elsewhere what enforce would refuse still passes. See: countersign ramp status',
+  );
 }
 
 /** A store that is away now says nothing about its operators. */

@@ -1,0 +1,76 @@
+import type { StackConfig } from '../compose/config.ts';
+import { rampGround } from '../compose/ramp-file.ts';
+import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramped-routes.ts';
+import type { Mode } from '../core/mode.ts';
+import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
+import type { RampState } from '../rollout/ramp/state.ts';
+
+/** What a ramp enforces although the mode says report. */
+export interface RampInForce {
+  /** A service where all of it is enforced alike, else its routes one by one: 'embeddings', 'embeddings/embed', 'embeddings/*'. */
+  readonly enforces: readonly { readonly scope: string; readonly callersPercent: number }[];
+  /** Whether nobody is let pass any more whom enforcing would refuse, at any service. */
+  readonly isAll: boolean;
+}
+
+type Ground = RampedRoutesOptions & { readonly config: StackConfig };
+
+export function rampInForce(ground: Ground): RampInForce {
+  const unenforced = Map.groupBy(notEnforced(ground), ({ service }) => service);
+  const ramped = Map.groupBy(rampedRoutes(ground), ({ service }) => service);
+  const enforces = [...ramped].flatMap(([service, routes]) => {
+    const [first] = routes;
+    const alike = routes.every(({ percent }) => percent === first?.percent);
+    if (first && alike && routes.length === unenforced.get(service)?.length)
+      return [{ scope: service, callersPercent: first.percent }];
+    return routes.map(({ label, percent }) => ({ scope: routeName(service, label), callersPercent: percent }));
+  });
+  const whole = new Set(enforces.filter(({ callersPercent }) => callersPercent === 100).map(({ scope }) => scope));
+  return { enforces, isAll: whole.size > 0 && [...unenforced.keys()].every((service) => whole.has(service)) };
+}
+
+/** What of one service; '' for nothing. */
+export function rampWords({ enforces }: RampInForce, service: string): string {
+  const own = enforces.filter(({ scope }) => scope === service || scope.startsWith(`${service}/`));
+  const [first] = own;
+  if (!first) return '';
+  return first.scope === service
+    ? `${enforcedWords(first.callersPercent)}, by the ramp`
+    : `report, and by the ramp ${own.map(({ scope, callersPercent }) => `${scope} ${enforcedWords(callersPercent)}`).join(', ')}`;
+}
+
+export function enforcedWords(callersPercent: number): string {
+  return `enforce ${callersPercent} %`;
+}
+
+/** Why somebody has to look at a ramp; null where it goes on by itself, is through, or was overruled by hand since. */
+export function rampWant(ground: Ground): string | null {
+  const { state } = ground;
+  if (state === null || state.status === 'running' || state.status === 'finished') return null;
+  const { plan, status, step, findings } = state;
+  if (status === 'withdrawn' && !leftInReport(ground, state)) return null;
+  const where = status === 'withdrawn' ? '' : ` at step ${step + 1}`;
+  const why = findings.length === 0 ? '' : `: ${findings.join('; ')}`;
+  return `the ramp "${plan.name}" is ${status}${where}${why}; see: countersign ramp status`;
+}
+
+/** Whether what it was to enforce is in report still, and nobody has said since that it is to stay so. */
+function leftInReport(ground: Ground, { plan, orderedAt }: RampState): boolean {
+  const globs = plan.steps.flatMap(({ routes }) => routes);
+  return notEnforced(ground).some(
+    ({ service, label, mode }) =>
+      mode === 'report' &&
+      meansRoute(globs, service, label) &&
+      (ground.modes.loweredAt(service, label) ?? -Infinity) < orderedAt,
+  );
+}
+
+function notEnforced({ config, modes }: Ground): { service: string; label: string; mode: Mode }[] {
+  const rules = new Map(config.services.map((service) => [service.name, service.rules]));
+  return rampGround(config, 0)
+    .routes.map(({ service, label }) => {
+      const rule = rules.get(service)?.find(({ path }) => path === label);
+      return { service, label, mode: modes.modeOf(service, label, rule?.mode ?? null) };
+    })
+    .filter(({ mode }) => mode !== 'enforce');
+}
