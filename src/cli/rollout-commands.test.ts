@@ -188,6 +188,14 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
 
   await done('ramp', 'plan', '--out', plan);
   assert.equal(statSync(plan).mode & 0o777, 0o600);
+  const edited = `${readFileSync(plan, 'utf8')}exempt: []\n`;
+  writeFileSync(plan, edited);
+  const over = await cli('ramp', 'plan', '--out', plan);
+  assert.equal(over.code, 1);
+  assert.match(over.stderr, /ramp\.yaml exists already and was left alone\n.*--force/);
+  assert.equal(readFileSync(plan, 'utf8'), edited);
+  await done('ramp', 'plan', '--out', plan, '--force');
+  assert.notEqual(readFileSync(plan, 'utf8'), edited);
   const shown = await cli('ramp', 'start', plan, '--dry-run');
   assert.match(shown.stderr, /step 4 would refuse today: service:aidb at search\/\* \(timestamp_outside_window\)/);
   assert.equal(await done('ramp', 'status', '--output', 'json'), 'null', 'nothing was changed');

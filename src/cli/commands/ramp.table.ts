@@ -12,7 +12,12 @@ export const rampCommands: readonly Command[] = [
     positionals: [],
     options: {
       since: { type: 'text', value: 'DURATION', summary: 'how far back to look: 24h, 7d (default: 24h)' },
-      out: { type: 'text', value: 'FILE', summary: 'write it there, readable by you only' },
+      out: {
+        type: 'text',
+        value: 'FILE',
+        summary: 'write it there, readable by you only; a file that exists is left alone',
+      },
+      force: { type: 'flag', summary: 'write over a file that exists' },
     },
     changes: false,
     examples: ['countersign ramp plan --since 7d --out ramp.yaml'],

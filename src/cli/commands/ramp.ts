@@ -17,11 +17,13 @@ import { withModes } from './mode.ts';
 import { orThrow } from './ramp-orders.ts';
 import { sayRamp, saySteps } from './ramp-words.ts';
 
-/** Proposes a plan from what was recorded. */
+/** Proposes a plan from what was recorded. One that is there may have been edited since. */
 export async function rampPropose(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const since = durationSeconds(invocation.text('since') ?? '24h', 'since');
   const file = invocation.text('out');
+  if (file !== null && existsSync(file) && !invocation.flag('force'))
+    throw refused(`${file} exists already and was left alone`, 'Write over it with --force, or name another file.');
   return atWork(invocation, async (place) => {
     const now = systemClock();
     const found = await report(place.store, { since: now - since, until: now + 1 });
