@@ -1,20 +1,32 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
-import { startProgram, startUpstream, type CliResult, type Program } from '../../test/e2e/program.ts';
+import { startProgram, startUpstream, type CliResult, type Program, type Upstream } from '../../test/e2e/program.ts';
 
 const text = '{"input":"hello"}';
 const endings: (() => unknown)[] = [];
 let program: Program;
 let url: string;
+let upstream: Upstream;
 
 before(async () => {
   const t = { after: (end: () => unknown) => void endings.push(end) };
-  const upstream = await startUpstream(t);
+  upstream = await startUpstream(t);
   program = await startProgram(t, {
-    yaml: `mode: enforce\ncallers: [aidb]\nservices:\n  embeddings: { upstream: ${upstream.url} }\n`,
+    yaml: `mode: enforce
+callers: [aidb, web]
+services:
+  embeddings: { upstream: ${upstream.url} }
+  free: { upstream: ${upstream.url}, mode: report, routes: [{ path: /open, access: public }, { path: /web, callers: [web] }] }
+  blind: { upstream: ${upstream.url}, mode: off }
+  once: { upstream: ${upstream.url}, signature: { replay: all } }
+`,
     files: { 'body.json': text, 'other.json': '{}', 'other.key': 'another key of at least some length\n' },
   });
   url = `${program.origin}/embeddings/embed?a=1`;
@@ -30,6 +42,10 @@ after(async () => {
 const cli = (args: readonly string[], stdin = ''): Promise<CliResult> =>
   cliHere([...args, '--config', join(program.folder, 'countersign.yaml')], { cwd: program.folder, stdin });
 const file = (name: string): string => join(program.folder, name);
+/** The server hears of a new key in a moment. */
+const until = async (isSo: () => Promise<boolean>): Promise<void> => {
+  while (!(await isSo())) await pause(10);
+};
 const http = (...args: string[]): Promise<CliResult> =>
   cli(['sign', '--scheme', 'http-signature', '--service', 'aidb', ...args]);
 const keyed = (kind: string): string[] => ['--key-file', file(`${kind}.key`)];
@@ -85,6 +101,86 @@ test('a refusal names the first difference: another key, a clock', async () => {
   assert.match(other.stdout, /401 {2}.*Invalid signature[^]*First difference: .*another key/);
   const stale = await http('--send', ...keyed('hs'), '--timestamp', '1759744800', 'POST', url);
   assert.match(stale.stdout, /Timestamp outside allowed window[^]*compare the clocks/);
+});
+
+for (const scheme of ['http-signature', 'service-signature']) {
+  const send = (name: string, path: string): Promise<CliResult> =>
+    cli([
+      'sign',
+      '--scheme',
+      scheme,
+      '--service',
+      'aidb',
+      '--key-file',
+      file(name),
+      '--send',
+      'POST',
+      program.origin + path,
+    ]);
+
+  test(`where the mode is report, a wrong ${scheme} is told of and not passed on`, async () => {
+    await until(async () => (await send('hs.key', '/free/embed')).code === 0);
+    const seen = upstream.requests.length;
+    const wrong = await send('other.key', '/free/embed');
+    assert.equal(wrong.code, 1, wrong.stdout);
+    assert.match(wrong.stdout, /^would_deny {2}.*mode report.*\nFirst difference: .*another key/);
+    const notAllowed = await send('hs.key', '/free/web');
+    assert.equal(notAllowed.code, 1);
+    assert.match(notAllowed.stdout, /^would_deny {2}[^]*The signature is right; a rule of the route/);
+    assert.equal(upstream.requests.length, seen);
+    const right = await send('hs.key', '/free/embed');
+    assert.deepEqual([right.code, right.stderr], [0, '']);
+    assert.match(right.stdout, /^200 {2}/);
+    assert.equal(upstream.requests.length, seen + 1);
+  });
+
+  test(`where nobody looks at a ${scheme}, that is said`, async () => {
+    for (const [path, says] of [
+      ['/free/open', /^The route is public: .*nothing about the signature\.$/m],
+      ['/blind/embed', /^The mode is off: .*nothing about the signature\.$/m],
+    ] as const) {
+      const { code, stdout, stderr } = await send('other.key', path);
+      assert.match(stdout, /^200 {2}/);
+      assert.match(stderr, says);
+      assert.equal(code, 0);
+    }
+    const plain = await cli([
+      'sign',
+      '--scheme',
+      scheme,
+      '--service',
+      'aidb',
+      '--key-file',
+      file('hs.key'),
+      '--send',
+      'POST',
+      `${upstream.url}/embed`,
+    ]);
+    assert.match(plain.stderr, /does not say whether .* nothing about the signature\.$/m);
+    assert.equal(plain.code, 0);
+  });
+
+  test(`being asked first costs a ${scheme} nothing where each is good once`, async () => {
+    const seen = upstream.requests.length;
+    const { code, stdout } = await send('hs.key', '/once/embed');
+    assert.equal(code, 0, stdout);
+    assert.equal(upstream.requests.length, seen + 1);
+  });
+}
+
+test('where forward auth judges, which answers no question, the request is sent as it is', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const front = createServer((request, response) => {
+    asked.push(request.headers['x-countersign-probe'] === undefined ? 'sent' : 'marked');
+    response.statusCode = asked.at(-1) === 'marked' ? 403 : 200;
+    response.end('{}');
+  });
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  t.after(() => front.close());
+  const { port } = front.address() as AddressInfo;
+  const { code } = await http('--send', ...keyed('hs'), 'POST', `http://127.0.0.1:${port}/embeddings/embed`);
+  assert.deepEqual([code, asked], [0, ['marked', 'sent']]);
 });
 
 test('--received says why a captured request was refused, its body included', async () => {

@@ -73,11 +73,15 @@ async function readOrder(invocation: Invocation): Promise<Order> {
       scheme: url.protocol === 'https:' ? 'https' : 'http',
       body,
       created: timestampOption(invocation),
-      nonce: randomBase62(22),
+      nonce: newNonce(),
     },
     origin,
     ...signingKey(held.secret, keyid),
   };
+}
+
+function newNonce(): string {
+  return randomBase62(22);
 }
 
 function bodyOption(invocation: Invocation): Buffer<ArrayBuffer> | null {
@@ -142,10 +146,11 @@ function explained(order: Order, signed: Signed, { out }: Invocation): Explained
 }
 
 async function send(invocation: Invocation, order: Order, signed: Signed): Promise<number> {
-  const { request, origin } = order;
-  const answer = await sendSigned({ ...request, origin }, signed.headers);
-  const difference = answer.refusedHere ? await whyRefused(invocation, order, signed, answer.reason ?? '') : null;
-  return saySent(invocation, answer, difference, explained(order, signed, invocation));
+  const { request, origin, key } = order;
+  const { headers: asking } = await signHttpRequest({ ...request, nonce: newNonce() }, key);
+  const answer = await sendSigned({ ...request, origin, asking, sending: signed.headers });
+  const why = (reason: string): Promise<string> => whyRefused(invocation, order, signed, reason);
+  return saySent(invocation, answer, why, explained(order, signed, invocation));
 }
 
 const WHY: Readonly<Record<string, string>> = {

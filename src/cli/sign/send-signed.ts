@@ -1,4 +1,17 @@
+import { PROBE_HEADER, probeRequestId } from '../../core/probe.ts';
+import { randomBase62 } from '../../crypto/random.ts';
 import { unreachable } from '../failure.ts';
+
+/** Signed twice, since each signature may be good for one request. */
+export interface RequestToSend {
+  readonly origin: string | null;
+  readonly target: string;
+  readonly method: string;
+  readonly body?: Uint8Array<ArrayBuffer> | null;
+  /** For asking what would become of the request. */
+  readonly asking: Readonly<Record<string, string>>;
+  readonly sending: Readonly<Record<string, string>>;
+}
 
 export interface SentAnswer {
   readonly status: number;
@@ -8,22 +21,36 @@ export interface SentAnswer {
   readonly reason: string | null;
   /** True when it was refused for its credential. */
   readonly refusedHere: boolean;
+  /**
+   * What the gateway said when it was asked: allow, would_deny, public or off; null where it refused, or whoever answers cannot
+   * be asked. After would_deny nothing was sent.
+   */
+  readonly outcome: string | null;
+  /** Under which the question is recorded. */
+  readonly requestId: string;
 }
 
-export async function sendSigned(
-  {
-    origin,
-    target,
-    method,
-    body = null,
-  }: {
-    readonly origin: string | null;
-    readonly target: string;
-    readonly method: string;
-    readonly body?: Uint8Array<ArrayBuffer> | null;
-  },
+type Answer = Omit<SentAnswer, 'requestId'>;
+
+/**
+ * Asks the gateway first, since in mode report a wrong signature is let pass and the service answers as if it were right.
+ * Whoever does not know the mark takes the question for the request, so its answer is the answer.
+ */
+export async function sendSigned(request: RequestToSend): Promise<SentAnswer> {
+  const mark = `sign-${randomBase62(10)}`;
+  const requestId = probeRequestId([mark]) ?? '';
+  const asked = await send(request, { ...request.asking, [PROBE_HEADER]: mark });
+  // Forward auth refuses the mark, whoever signed.
+  const isUntold = asked.outcome === null && asked.status === 403;
+  const isLetPass = asked.outcome !== null && asked.outcome !== 'would_deny';
+  if (!isUntold && !isLetPass) return { ...asked, requestId };
+  return { ...(await send(request, request.sending)), outcome: asked.outcome, requestId };
+}
+
+async function send(
+  { origin, target, method, body = null }: RequestToSend,
   headers: Readonly<Record<string, string>>,
-): Promise<SentAnswer> {
+): Promise<Answer> {
   const response = await fetch(`${origin}${target}`, {
     method,
     headers,
@@ -37,7 +64,8 @@ export async function sendSigned(
   const text = (await response.text()).slice(0, 2000);
   const reason = refusalReason(text);
   const { status } = response;
-  return { status, text, reason, refusedHere: reason !== null && (status === 401 || status === 403) };
+  const refusedHere = reason !== null && (status === 401 || status === 403);
+  return { status, text, reason, refusedHere, outcome: response.headers.get(PROBE_HEADER) };
 }
 
 function refusalReason(text: string): string | null {
