@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { revokedCertificateKind } from '../core/certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RecordStore } from '../core/record.ts';
-import { replaceWhole } from '../keys/targets/whole-file.ts';
+import { replaceWhole, written } from '../keys/targets/whole-file.ts';
 import { CertificateError } from './certificate-error.ts';
 import {
   bundleOf,
@@ -64,10 +64,12 @@ export async function dueReason(kept: KeptCertificate, { ca, records, clock }: K
   return record.authority === (await ca.current())?.serial ? null : 'its authority issues no more';
 }
 
-/** Issues a certificate and writes its files. Rejects with a CertificateError. */
-export async function renewInto(kept: KeptCertificate, { ca }: KeeperOptions): Promise<Issued> {
-  const issued = await ca.issue(kept);
+/** Issues a certificate and writes its files. Rejects with a CertificateError; where no file can be written, none is issued. */
+export async function renewInto(kept: KeptCertificate, { ca }: Pick<KeeperOptions, 'ca'>): Promise<Issued> {
   const files = keptFiles(kept);
+  // What is issued is on record until it ends, and every look at a folder that is missing would add one.
+  writing(files.key, (file) => rmSync(written(file, '')));
+  const issued = await ca.issue(kept);
   await writeBundle(kept, ca);
   // The key first: whoever is told of the certificate finds its key there.
   put(files.key, issued.privateKey, 0o600);
@@ -91,8 +93,12 @@ export async function writeBundle(kept: KeptCertificate, ca: InternalCa): Promis
 }
 
 function put(file: string, text: string, mode: number): void {
+  writing(file, () => replaceWhole(file, text, mode));
+}
+
+function writing(file: string, work: (file: string) => void): void {
   try {
-    replaceWhole(file, text, mode);
+    work(file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new CertificateError(

@@ -126,6 +126,35 @@ print(urllib.request.urlopen(sys.argv[4], context=context).read().decode())`;
   ]);
 });
 
+test('a folder that is missing is made for a certificate, and where none can be, none is issued', async (t) => {
+  const { folder, cli, fails } = await stack(t);
+  await cli('ca', 'init');
+  const issued = async (): Promise<number> => {
+    const [{ certificates }] = (await cli('ca', 'list')) as [{ certificates: object[] }];
+    return certificates.length;
+  };
+  const home = join(folder, 'etc', 'aidb', 'tls');
+  await cli('ca', 'issue', 'aidb', '--folder', home);
+  assert.equal(statSync(home).mode & 0o777, 0o700);
+  assert.equal(statSync(join(home, 'aidb.key')).mode & 0o777, 0o600);
+  assert.equal(await issued(), 1);
+  const inFile = join(folder, 'countersign.yaml', 'tls');
+  assert.match(
+    await fails('ca', 'issue', 'aidb', '--folder', inFile),
+    /countersign\.yaml\/tls cannot be made \(ENOTDIR\)/,
+  );
+  const config = readFileSync(join(folder, 'countersign.yaml'), 'utf8');
+  writeFileSync(
+    join(folder, 'countersign.yaml'),
+    config
+      .replace(/^tls: .*$/m, '')
+      .replace('folder: .', 'folder: nowhere')
+      .replace('accept: [client-certificate]', ''),
+  );
+  assert.match(await fails('ca', 'renew'), /nowhere\/gateway\.key cannot be written \(ENOENT\): its folder must exist/);
+  assert.equal(await issued(), 1);
+});
+
 test('certificates are renewed when they are due, and the authority is rotated without a gap', async (t) => {
   const { folder, cli, fails } = await stack(t);
   const [{ serial: first }] = (await cli('ca', 'init')) as [{ serial: string }];

@@ -49,7 +49,11 @@ export const certificateCommands: readonly Command[] = [
       'Writes SERVICE.crt, SERVICE.key (readable by you only) and ca.pem into a folder, each whole or not at all. The certificate has the SPIFFE id spiffe://<trust domain>/SERVICE and proves service:SERVICE. The key is kept nowhere else.',
     positionals: [{ name: 'SERVICE', required: true, summary: 'the service that it proves' }],
     options: {
-      folder: { type: 'text', value: 'FOLDER', summary: 'where the files go; it must exist (default: here)' },
+      folder: {
+        type: 'text',
+        value: 'FOLDER',
+        summary: 'where the files go; one that is missing is made (default: here)',
+      },
       host: { type: 'text', multiple: true, value: 'HOST', summary: 'a name or address under which it is reached' },
       life: { type: 'text', value: 'DURATION', summary: 'how long it is valid (default: 24h)' },
       usage: { type: 'text', value: 'USAGE', summary: 'client, server or both (default: both)' },

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { internalCa, type AuthoritySettings, type InternalCa } from '../../certificates/internal-ca.ts';
 import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../certificates/kept-files.ts';
@@ -6,7 +7,7 @@ import { servicePattern, trustDomainPattern } from '../../compose/schema-words.t
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { durationSeconds } from '../duration.ts';
 import type { Invocation } from '../command.ts';
-import { EXIT, refused, usage } from '../failure.ts';
+import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
 
 const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -87,11 +88,21 @@ export async function caIssue(invocation: Invocation): Promise<number> {
   return atWork(invocation, async (place) => {
     if (dryRun) out.line(`would write  ${keptFiles(kept).cert}`);
     else {
+      makeFolder(kept.folder);
       const written = await renewed(kept, place, invocation);
       if (invocation.json) out.json(written);
     }
     return EXIT.done;
   });
+}
+
+/** A key will be in it, so it is closed to others. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw refused(`${folder} cannot be made (${codeOf(error) ?? 'unknown error'})`, 'Name a folder with --folder.');
+  }
 }
 
 export async function caRenew(invocation: Invocation): Promise<number> {
