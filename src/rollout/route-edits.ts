@@ -124,7 +124,9 @@ function evidenceComment({ requests, times, firstSeen, lastSeen, requestId }: Ev
   const when = `${rfc3339(firstSeen)} to ${rfc3339(lastSeen)}`;
   // A request id comes from the wire: nothing of it may end the comment.
   const id = requestId.replace(/[^\x21-\x7e]/g, '?').slice(0, 64);
-  return `# learned: ${requests} requests in ${times} different minutes, ${when}, the last one ${id}`;
+  const often = requests === 1 ? '1 request' : `${requests} requests`;
+  const spread = times === 1 ? '1 minute' : `${times} different minutes`;
+  return `# learned: ${often} in ${spread}, ${when}, the last one ${id}`;
 }
 
 /** On one line, quoted where YAML needs it. */
