@@ -124,6 +124,41 @@ test('what was seen too seldom, or all at once, teaches nothing', async (t) => {
   assert.equal((await cli('learn', '--min-times', '0')).code, 2);
 });
 
+test('too little evidence is told from evidence that says nothing new', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  assert.equal(
+    (await cli('learn', '--min-requests', '11')).stderr,
+    '1 route was asked for fewer than 11 times or in fewer than 3 different minutes and teaches nothing yet (--min-requests, --min-times).\n',
+  );
+  assert.match(
+    (await cli('learn', '--min-times', '11', '--min-requests', '1')).stderr,
+    /^1 route was asked for in fewer than 11 different minutes/,
+  );
+  await cli('learn', '--apply');
+  const nothingNew = new RegExp(`^10 requests say nothing that ${folder}/countersign.yaml does not say already.\n$`);
+  assert.match((await cli('learn')).stderr, nothingNew);
+  assert.match(
+    (await cli('learn', '--min-requests', '11')).stderr,
+    nothingNew,
+    'nothing would be learned of more of them',
+  );
+});
+
+test('one request is one request', async (t) => {
+  const { folder, cli } = await place(t, []);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.decisions.append([
+    { ...decisionRow(0), time: systemClock() - 60 },
+    { ...decisionRow(0, { ...unruled, path: '/models' }), time: systemClock() - 50 },
+  ]);
+  await store.close();
+  assert.match((await cli('learn')).stderr, /^2 routes were asked for fewer than 10 times or .* and teach nothing yet/);
+  const { stdout } = await cli('learn', '--min-requests', '1', '--min-times', '1');
+  assert.match(stdout, /# learned: 1 request in 1 minute, /);
+  await cli('learn', '--min-requests', '1', '--min-times', '1', '--apply', '--since', '55s');
+  assert.match((await cli('learn', '--since', '55s')).stderr, /^1 request says nothing that /);
+});
+
 test('simulate ends with 1 when a known caller would newly be refused, and names it', async (t) => {
   const { folder, cli } = await place(t, [
     web,

@@ -1,4 +1,5 @@
 import { copyFileSync, constants } from 'node:fs';
+import { counted } from '../../audit/report-words.ts';
 import { routeProposal, type RouteProposal } from '../../compose/route-proposal.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { recordedRows } from '../../rollout/recorded.ts';
@@ -8,6 +9,16 @@ import { EXIT, usage } from '../failure.ts';
 import { replaceFile } from '../replace-file.ts';
 import { atWork, readConfigText } from '../workplace.ts';
 
+interface Limits {
+  readonly requestsMin: number;
+  readonly timesMin: number;
+}
+
+interface Draft extends RouteProposal, Limits {
+  /** How many routes would be proposed if they were asked for more often; counted only where no change is proposed. */
+  readonly untaught: number;
+}
+
 export async function learn(invocation: Invocation): Promise<number> {
   const { out, configFile } = invocation;
   const since = durationSeconds(invocation.text('since') ?? '7d', 'since');
@@ -15,9 +26,16 @@ export async function learn(invocation: Invocation): Promise<number> {
     requestsMin: countOf(invocation, 'min-requests', 10),
     timesMin: countOf(invocation, 'min-times', 3),
   };
-  const draft = await atWork(invocation, ({ store }) => {
-    const rows = recordedRows(store.decisions, systemClock() - since);
-    return routeProposal(readConfigText(invocation), { file: configFile, env: invocation.env, rows, ...limits });
+  const draft = await atWork(invocation, async ({ store }): Promise<Draft> => {
+    const text = readConfigText(invocation);
+    const proposed = (least: Limits): Promise<RouteProposal> => {
+      const rows = recordedRows(store.decisions, systemClock() - since);
+      return routeProposal(text, { file: configFile, env: invocation.env, rows, ...least });
+    };
+    const made = await proposed(limits);
+    // Read once more only where there is nothing to show for it.
+    const any = made.diff === '' && made.found.requests > 0 ? await proposed({ requestsMin: 1, timesMin: 1 }) : made;
+    return { ...made, ...limits, untaught: routesIn(any) - routesIn(made) };
   });
   const { diff, text, byHand, found } = draft;
   const writes = invocation.flag('apply') && !invocation.dryRun && diff !== '';
@@ -33,20 +51,29 @@ export async function learn(invocation: Invocation): Promise<number> {
   return EXIT.done;
 }
 
+/** Rules; what a service asks of all that has none follows from these. */
+function routesIn({ found }: RouteProposal): number {
+  return found.proposals.filter(({ kind, path }) => kind === 'narrow' || path !== '/*').length;
+}
+
 function keepBefore(configFile: string): string {
   const backup = `${configFile}.before-learn-${rfc3339(systemClock()).replaceAll(':', '')}`;
   copyFileSync(configFile, backup, constants.COPYFILE_EXCL);
   return backup;
 }
 
-function say({ found, diff, byHand }: RouteProposal, invocation: Invocation, backup: string | null): void {
+function say(draft: Draft, invocation: Invocation, backup: string | null): void {
+  const { found, diff, byHand, untaught } = draft;
   const { out, configFile } = invocation;
   if (found.requests === 0)
     out.talk(
       'No proven caller was allowed in this time, so there is nothing to learn from. Is the mode report or enforce?',
     );
+  else if (untaught > 0) out.talk(`${seldomWords(draft)} (--min-requests, --min-times).`);
   else if (diff === '' && byHand.length === 0)
-    out.talk(`${found.requests} requests say nothing that ${configFile} does not say already.`);
+    out.talk(
+      `${counted(found.requests, 'request')} say${found.requests === 1 ? 's' : ''} nothing that ${configFile} does not say already.`,
+    );
   for (const name of byHand)
     out.warn(
       `service ${name}, its routes or one of them cannot be changed line by line: write them so, or see --output json`,
@@ -56,6 +83,13 @@ function say({ found, diff, byHand }: RouteProposal, invocation: Invocation, bac
     out.talk(
       'Nothing is changed yet. Try it: countersign learn > routes.diff, patch a copy, countersign simulate --against it',
     );
+}
+
+function seldomWords({ untaught, requestsMin, timesMin }: Draft): string {
+  const often = requestsMin > 1 ? [`fewer than ${requestsMin} times`] : [];
+  const spread = timesMin > 1 ? [`in fewer than ${timesMin} different minutes`] : [];
+  const [were, teach] = untaught === 1 ? ['was', 'teaches'] : ['were', 'teach'];
+  return `${counted(untaught, 'route')} ${were} asked for ${[...often, ...spread].join(' or ')} and ${teach} nothing yet`;
 }
 
 function styled(line: string, { out }: Invocation): string {
