@@ -8,6 +8,7 @@ import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, usage } from '../failure.ts';
 import type { Style } from '../output.ts';
+import { tailed, type Tailed } from '../tailed.ts';
 import { atWork } from '../workplace.ts';
 import { showEvent } from './audit-events.ts';
 import { countOption } from './tokens.ts';
@@ -18,8 +19,6 @@ const OUTCOME_STYLE: Readonly<Record<Outcome, Style>> = {
   would_deny: 'yellow',
   public: 'dim',
 };
-const pollMillis = 250;
-const batch = 500;
 
 export async function auditTail(invocation: Invocation): Promise<number> {
   const limit = countOption(invocation, 'lines', 20);
@@ -27,20 +26,13 @@ export async function auditTail(invocation: Invocation): Promise<number> {
   refuseMixed(invocation, events);
   const [ofEvents, ofDecisions] = [eventFilterOf(invocation), filterOf(invocation)];
   return atWork(invocation, async ({ store }) => {
-    const following = invocation.flag('follow');
     const shown = events
-      ? await tailed(eventsOf(store, ofEvents, invocation), limit, following, invocation)
-      : await tailed(decisionsOf(store, ofDecisions, invocation), limit, following, invocation);
-    if (shown === 0 && !following) invocation.out.talk(`No ${events ? 'events' : 'decisions'} are kept that match.`);
+      ? await show(eventsOf(store, ofEvents, invocation), limit, invocation)
+      : await show(decisionsOf(store, ofDecisions, invocation), limit, invocation);
+    if (shown === 0 && !invocation.flag('follow'))
+      invocation.out.talk(`No ${events ? 'events' : 'decisions'} are kept that match.`);
     return EXIT.done;
   });
-}
-
-/** What is shown line by line, by number. */
-interface Tailed<Row extends { readonly sequence: number }> {
-  list(page: { readonly limit: number; readonly after?: number }): Promise<Row[]>;
-  newest(): Promise<number>;
-  show(row: Row): void;
 }
 
 function decisionsOf(
@@ -51,7 +43,7 @@ function decisionsOf(
   return {
     list: (page) => decisions.list({ ...filter, ...page }),
     newest: async () => (await decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0,
-    show: (row) => show(row, invocation),
+    show: (row) => showDecision(row, invocation),
   };
 }
 
@@ -63,44 +55,20 @@ function eventsOf({ events }: Store, filter: Omit<EventFilter, 'limit'>, invocat
   };
 }
 
-/** Resolves to how many were shown; following ends with Ctrl-C. Rows come in batches, so a poll loses nothing and costs little. */
-async function tailed<Row extends { readonly sequence: number }>(
-  { list, newest, show: showRow }: Tailed<Row>,
+/** Resolves to how many were shown; following ends with Ctrl-C. */
+async function show<Row extends { readonly sequence: number }>(
+  what: Tailed<Row>,
   limit: number,
-  following: boolean,
-  { out }: Invocation,
+  { flag, out }: Invocation,
 ): Promise<number> {
+  const following = flag('follow');
   const stop = new AbortController();
   const end = (): void => stop.abort();
   // Before the first row is shown: whoever has seen one may press Ctrl-C.
   if (following) process.once('SIGINT', end).once('SIGTERM', end);
-  let rows = await list({ limit });
-  let shown = rows.length;
-  let after = rows.at(-1)?.sequence ?? (following ? await newest() : 0);
-  for (;;) {
-    for (const row of rows) showRow(row);
-    if (!following) return shown;
-    after = rows.at(-1)?.sequence ?? after;
-    if (rows.length < batch) await pause(stop.signal);
-    if (stop.signal.aborted || out.gone) break;
-    rows = await list({ after, limit: batch });
-    shown += rows.length;
-  }
+  const shown = await tailed(what, { limit, following, signal: stop.signal, isGone: () => out.gone });
   process.removeListener('SIGINT', end).removeListener('SIGTERM', end);
   return shown;
-}
-
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, pollMillis);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });
 }
 
 const OF_DECISIONS = ['outcome', 'service', 'route', 'reason', 'caller', 'request'];
@@ -149,7 +117,7 @@ function isOutcome(text: string): text is Outcome {
   return Object.hasOwn(OUTCOME_STYLE, text);
 }
 
-function show(row: DecisionRow, { out, json }: Invocation): void {
+function showDecision(row: DecisionRow, { out, json }: Invocation): void {
   if (json) {
     out.line(logLine(row));
     return;
