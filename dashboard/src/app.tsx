@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { logOut, resume, session } from './api.ts';
 import { linkTo, place, since, setQuery } from './address.ts';
+import { callerName, serviceName } from './format.ts';
 import { listen, staleSince } from './live.ts';
 import { Account } from './pages/account.tsx';
 import { Audit } from './pages/audit.tsx';
@@ -44,9 +45,11 @@ const pages: Readonly<Record<string, Page>> = {
 };
 
 /** Pages of one thing, which stand behind their list. */
-const single: Readonly<Record<string, { (props: { name: string }): preact.JSX.Element }>> = {
-  services: ServicePage,
-  callers: Caller,
+const single: Readonly<
+  Record<string, { title(name: string): string; view(props: { name: string }): preact.JSX.Element }>
+> = {
+  services: { title: serviceName, view: ServicePage },
+  callers: { title: callerName, view: Caller },
 };
 
 export function App() {
@@ -59,8 +62,8 @@ function Shell() {
   const { page, subject } = place.value;
   const main = useRef<HTMLElement>(null);
   const known = pages[page];
-  const One = subject === null ? undefined : single[page];
-  const title = One ? `${subject}` : (known?.title ?? 'Not found');
+  const one = subject === null ? undefined : single[page];
+  const title = one ? one.title(subject ?? '') : (known?.title ?? 'Not found');
   useEffect(() => listen(), []);
   useEffect(() => {
     document.title = `${title} – Countersign`;
@@ -98,7 +101,7 @@ function Shell() {
           {known?.spans && <Span />}
         </div>
         <Stale />
-        {One ? <One name={subject as string} /> : known ? <known.view /> : <p>There is no such page.</p>}
+        {one ? <one.view name={subject ?? ''} /> : known ? <known.view /> : <p>There is no such page.</p>}
       </main>
     </div>
   );

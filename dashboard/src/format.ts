@@ -32,6 +32,15 @@ export function duration(seconds: number): string {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
-/** As operators read callers: nobody has a name of ''. */
-export const callerName = (caller: string): string => (caller === '' ? '(no name)' : caller);
+export const unnamed = '(unnamed)';
+
+/** As operators read callers, here and on the command line: '' has no name, and `others` are many. */
+export const callerName = (caller: string): string =>
+  caller === '' ? unnamed : caller === 'others' ? '(others)' : caller;
+
+/** As lists and filters name the caller of a decision: who was proven, or who they said they were. */
+export function callerOf({ principal, claimed = '' }: { principal: string; claimed?: string }): string {
+  return principal || claimed === '' ? principal : `${claimed}?`;
+}
+
 export const serviceName = (service: string): string => (service === '' ? '(no such service)' : service);

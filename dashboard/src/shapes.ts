@@ -49,7 +49,8 @@ export interface Status {
 export interface Service {
   readonly name: string;
   readonly upstream: string;
-  readonly listen: string | null;
+  /** Its own port. */
+  readonly listen: { readonly host: string; readonly port: number } | null;
   readonly hosts: readonly string[];
   readonly accept: readonly string[];
   readonly mode: Mode;
@@ -139,19 +140,21 @@ export interface Report extends Totals {
   readonly overhead: { readonly samples: number; readonly p50_us: number | null; readonly p99_us: number | null };
 }
 
+/** The fields of the log line. */
 export interface Decision {
   readonly sequence: number;
   readonly time: string;
   readonly service: string;
-  readonly method?: string;
-  readonly path?: string;
-  readonly route?: string;
+  readonly method: string;
+  readonly path: string;
   readonly outcome: Outcome;
-  readonly mode?: string;
-  readonly reason?: string;
-  readonly caller?: string;
-  readonly client_address?: string;
-  readonly request_id?: string;
+  readonly reason: string;
+  /** '' where nobody was proven. */
+  readonly principal: string;
+  /** Who they only said they were. */
+  readonly claimed?: string;
+  readonly client_address: string;
+  readonly request_id: string;
 }
 
 export interface AuditEvent {

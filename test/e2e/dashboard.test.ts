@@ -378,11 +378,24 @@ test(
         page.on('request', (request) => void asked.push(request.url().replace(/^.*\/api\//, '')));
         await page.goto(`${adminOrigin}/dashboard/#/audit?service=speech&caller=service:late`);
         await page.getByText('No decision fits.').waitFor();
-        const late = { service: 'speech', principal: 'service:late', path: '/as-it-happens' };
+        const late = {
+          service: 'speech',
+          principal: 'service:late',
+          path: '/as-it-happens',
+          requestId: '5f0e77aa-1b2c',
+        };
         await stack.store.decisions.append([{ ...decisionRow(0, late), time: stack.clock() }]);
-        await page.getByRole('cell', { name: 'POST speech /as-it-happens' }).waitFor();
+        const row = page.getByRole('row').filter({ hasText: 'POST speech /as-it-happens' });
+        const caller = row.getByRole('link', { name: 'service:late', exact: true });
+        assert.equal(await caller.getAttribute('href'), '#/callers/service%3Alate');
+        await row.getByText('5f0e77aa-1b2c', { exact: true }).waitFor();
         const lists = asked.filter((url) => url.startsWith('decisions?'));
         assert.ok(lists.length <= 4 && lists.length >= 2, lists.join('\n'));
+        await page.goto(`${adminOrigin}/dashboard/#/audit?caller=(unnamed)&service=ocr`);
+        await page.getByRole('row').filter({ hasText: 'missing_credentials' }).first().waitFor();
+        await page.getByRole('link', { name: '(unnamed)', exact: true }).first().click();
+        await page.getByRole('heading', { name: '(unnamed)', exact: true }).waitFor();
+        await page.getByRole('link', { name: 'Its decisions' }).waitFor();
         await page.goto(`${adminOrigin}/dashboard/#/events`);
         await page.getByRole('cell', { name: 'ramp.started' }).waitFor();
         await stack.trail.record({ type: 'mode.set', subject: 'told at once' });

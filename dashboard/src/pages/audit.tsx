@@ -1,5 +1,5 @@
 import { linkTo, place, setQuery } from '../address.ts';
-import { callerName, serviceName } from '../format.ts';
+import { callerName, callerOf, serviceName, unnamed } from '../format.ts';
 import { news } from '../live.ts';
 import { Loaded, OutcomeBadge, Panel, Table, Time } from '../parts/parts.tsx';
 import { useTail } from '../resource.ts';
@@ -13,7 +13,8 @@ export function Audit() {
   const asked = new URLSearchParams();
   for (const name of filters) {
     const value = query.get(name);
-    if (value) asked.set(name, value);
+    // A filter that is not set is '' in the address, and so is the name of whoever has none.
+    if (value) asked.set(name, name === 'caller' && value === unnamed ? '' : value);
   }
   const live = query.get('live') !== '0';
   const decisions = useTail<Decision>(`decisions?${asked}`, 'decisions', live ? news.decisions : null);
@@ -61,17 +62,15 @@ export function Audit() {
               { head: 'Outcome', cell: ({ outcome }) => <OutcomeBadge outcome={outcome} /> },
               {
                 head: 'Caller',
-                cell: ({ caller = '' }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a>,
+                cell: (row) => <a href={linkTo('callers', callerOf(row))}>{callerName(callerOf(row))}</a>,
               },
               {
                 head: 'Request',
-                cell: (row) => (
-                  <code>{`${row.method ?? ''} ${serviceName(row.service)} ${row.path ?? row.route ?? ''}`}</code>
-                ),
+                cell: (row) => <code>{`${row.method} ${serviceName(row.service)} ${row.path}`}</code>,
               },
               { head: 'Reason', cell: ({ reason }) => (reason ? <code>{reason}</code> : <span class="dim">–</span>) },
-              { head: 'From', cell: ({ client_address }) => client_address ?? '' },
-              { head: 'Id', cell: ({ request_id }) => <code title={request_id}>{request_id?.slice(0, 8)}</code> },
+              { head: 'From', cell: ({ client_address }) => client_address },
+              { head: 'Id', cell: ({ request_id }) => <code class="id">{request_id}</code> },
             ]}
           />
         )}

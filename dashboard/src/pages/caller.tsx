@@ -1,5 +1,5 @@
 import { linkTo, since } from '../address.ts';
-import { serviceName } from '../format.ts';
+import { callerName, serviceName } from '../format.ts';
 import { Loaded, Panel, ratedColumns, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { KeyLine, Report } from '../shapes.ts';
@@ -20,11 +20,11 @@ export function Caller({ name }: { name: string }) {
           Its clock is off by {skew.p50_s} s as a rule, by {skew.max_s} s at the most.
         </p>
       )}
-      <Panel title="Calls" actions={<a href={linkTo('audit', null, { caller: name })}>Its decisions</a>}>
+      <Panel title="Calls" actions={<a href={linkTo('audit', null, { caller: callerName(name) })}>Its decisions</a>}>
         <Loaded from={calls}>
           {(data) => (
             <Table
-              caption={`What ${name} called`}
+              caption={`What ${callerName(name)} called`}
               hideCaption
               rows={data.filter(({ caller }) => caller === name)}
               keyOf={({ service }) => service}
@@ -41,17 +41,19 @@ export function Caller({ name }: { name: string }) {
         </Loaded>
       </Panel>
       <RefusalsOf matches={({ caller }) => caller === name} />
-      <Panel title="Keys">
-        <Loaded from={keys}>
-          {(data) => (
-            <KeyTable
-              all={data.keys}
-              shown={data.keys.filter(({ service }) => service === own)}
-              onChange={() => keys.reload()}
-            />
-          )}
-        </Loaded>
-      </Panel>
+      {own !== '' && (
+        <Panel title="Keys">
+          <Loaded from={keys}>
+            {(data) => (
+              <KeyTable
+                all={data.keys}
+                shown={data.keys.filter(({ service }) => service === own)}
+                onChange={() => keys.reload()}
+              />
+            )}
+          </Loaded>
+        </Panel>
+      )}
     </>
   );
 }
