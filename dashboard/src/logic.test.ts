@@ -6,7 +6,7 @@ import { readEvents, type StreamEvent } from './event-stream.ts';
 import { ago, count, percent } from './format.ts';
 import { attention } from './pages/attention.ts';
 import { graphLayout } from './pages/graph-layout.ts';
-import type { Report } from './shapes.ts';
+import type { Ramp, Report } from './shapes.ts';
 import { ratedOf, type Call } from './traffic.ts';
 
 test('an address leads back to the page, subject and filters that it was made of', () => {
@@ -103,10 +103,16 @@ test('what is broken needs attention before what would break', () => {
     verdict: { mend: [{ caller: 'service:old', requests: 3, reason: 'expired' }] },
     clock_skew: [{ caller: 'service:late', max_s: -400 }],
   } as unknown as Report;
-  const things = attention(report, null, now);
+  const ramp = { name: 'all', status: 'stopped', step: 2, findings: ['a known caller was refused'] } as unknown as Ramp;
+  const things = attention(report, { status: null, ramp }, now);
   assert.deepEqual(
     things.map(({ kind }) => kind),
-    ['key', 'key', 'caller', 'clock'],
+    ['ramp', 'key', 'key', 'caller', 'clock'],
   );
-  assert.match(things[0]?.words ?? '', /^Key over of aidb ended 24 h ago$/);
+  assert.match(things[1]?.words ?? '', /^Key over of aidb ended 24 h ago$/);
+  const words = (more: Partial<Ramp>) => attention(report, { status: null, ramp: { ...ramp, ...more } }, now)[0]?.words;
+  assert.equal(words({ status: 'withdrawn' }), 'Ramp all was rolled back: it enforces nothing');
+  const byHand = { status: 'withdrawn', findings: ['rolled back by hand: not yet'] } as const;
+  for (const calm of [byHand, { status: 'running' }, { status: 'finished' }] as const)
+    assert.match(words(calm) ?? '', /^Key over/, 'whoever did it knows');
 });

@@ -1,6 +1,6 @@
 import { linkTo } from '../address.ts';
 import { ago, callerName } from '../format.ts';
-import type { Report, Status } from '../shapes.ts';
+import type { Ramp, Report, Status } from '../shapes.ts';
 
 /** Something that an operator should look at, and where. */
 export interface Thing {
@@ -13,8 +13,14 @@ export interface Thing {
 const shownMax = 8;
 const skewSeconds = 30;
 
+/** What else is known; null where it is not known yet, or where there is no ramp. */
+export interface Around {
+  readonly status: Status | null;
+  readonly ramp: Ramp | null;
+}
+
 /** The worst first: what is broken, then what would break. */
-export function attention(report: Report, status: Status | null, now: number = Date.now()): Thing[] {
+export function attention(report: Report, { status, ramp }: Around, now: number = Date.now()): Thing[] {
   const things: Thing[] = [];
   if (status?.dev_mode)
     things.push({
@@ -25,6 +31,8 @@ export function attention(report: Report, status: Status | null, now: number = D
     });
   if (status && !status.store_up)
     things.push({ tone: 'bad', kind: 'store', words: 'The store does not answer', link: linkTo('overview') });
+  const stands = ramp && rampThing(ramp);
+  if (stands) things.push(stands);
   for (const key of report.key_expiry) {
     const over = Date.parse(key.expires_at) <= now;
     things.push({
@@ -51,4 +59,21 @@ export function attention(report: Report, status: Status | null, now: number = D
       });
   for (const words of status?.warnings ?? []) things.push({ tone: 'warn', kind: 'keys', words, link: linkTo('keys') });
   return things.sort((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad')).slice(0, shownMax);
+}
+
+/** A ramp that does not go on. Whoever took all of it back by hand knows. */
+function rampThing({ name, status, step, findings }: Ramp): Thing | null {
+  // Behind why it was rolled back stands what the gates say now.
+  const isMeant = findings[0]?.startsWith('rolled back by hand') ?? false;
+  const thing = { kind: 'ramp', link: linkTo('ramp') };
+  switch (status) {
+    case 'stopped':
+      return { ...thing, tone: isMeant ? 'warn' : 'bad', words: `Ramp ${name} stopped: step ${step} was rolled back` };
+    case 'withdrawn':
+      return isMeant ? null : { ...thing, tone: 'bad', words: `Ramp ${name} was rolled back: it enforces nothing` };
+    case 'paused':
+      return { ...thing, tone: 'warn', words: `Ramp ${name} is paused at step ${step}` };
+    default:
+      return null;
+  }
 }

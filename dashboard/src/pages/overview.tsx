@@ -1,14 +1,16 @@
 import { linkTo, since } from '../address.ts';
 import { callerName, count, duration, percent, serviceName } from '../format.ts';
+import { news } from '../live.ts';
 import { LiveChart } from '../parts/live-chart.tsx';
 import { Badge, Figure, Loaded, ModeBadge, Panel, Rate, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
-import type { Report, Service, Status } from '../shapes.ts';
-import { attention } from './attention.ts';
+import type { Ramp, Report, Service, Status } from '../shapes.ts';
+import { attention, type Around } from './attention.ts';
 
 export function Overview() {
   const report = useResource<Report>(`report?since=${since.value}`);
   const status = useResource<Status>('status');
+  const ramp = useResource<{ ramp: Ramp | null }>('ramp', 10_000, news.ramp);
   const services = useResource<{ services: readonly Service[] }>('services');
   return (
     <>
@@ -28,7 +30,9 @@ export function Overview() {
       </Panel>
       <div class="columns">
         <Panel title="Needs attention">
-          <Loaded from={report}>{(data) => <Attention report={data} status={status.data} />}</Loaded>
+          <Loaded from={report}>
+            {(data) => <Attention report={data} status={status.data} ramp={ramp.data?.ramp ?? null} />}
+          </Loaded>
         </Panel>
         <Panel title="Health">
           <Loaded from={status}>
@@ -106,8 +110,8 @@ export function Overview() {
   );
 }
 
-function Attention({ report, status }: { report: Report; status: Status | null }) {
-  const things = attention(report, status);
+function Attention({ report, ...around }: { report: Report } & Around) {
+  const things = attention(report, around);
   if (things.length === 0) return <p class="empty">Nothing. All that was asked in this period is in order.</p>;
   return (
     <ul class="attention">
