@@ -28,7 +28,8 @@ export function ago(iso: string | null, now: number = Date.now()): string {
 }
 
 export function duration(seconds: number): string {
-  if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min`;
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 

@@ -352,6 +352,13 @@ test(
       await page.getByRole('cell', { name: 'all callers are ready' }).waitFor();
     });
 
+    const order = async (action: string, reason: string): Promise<void> => {
+      await button(action).click();
+      await page.getByRole('textbox', { name: 'Reason' }).fill(reason);
+      await page.getByRole('dialog').getByRole('button', { name: action, exact: true }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+    };
+
     await t.test('a ramp is proposed, started, and rolled back with one click and a reason', async () => {
       await page.goto(`${adminOrigin}/dashboard/#/ramp`);
       await button('Propose a plan').click();
@@ -363,13 +370,44 @@ test(
       assert.equal(stack.ramp.state()?.status, 'running');
       assert.deepEqual(await accessFaults(page), []);
       await shot('ramp-running');
-      await button('Roll back').click();
-      await page.getByRole('textbox', { name: 'Reason' }).fill('changed our mind');
-      await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+      await order('Roll back', 'changed our mind');
       await page.getByRole('heading', { name: 'enforce: withdrawn' }).waitFor();
       await page.getByText('rolled back by hand: changed our mind').waitFor();
       assert.equal(stack.ramp.state()?.status, 'withdrawn');
     });
+
+    await t.test(
+      'of a ramp that stopped or is finished what still enforces can be taken back, and all at once',
+      async () => {
+        await button('Propose a plan').click();
+        const steps = '[{ routes: [search/*] }, { routes: [ocr/*], callers: 50% }, { routes: [ocr/*] }]';
+        await page.getByLabel('Plan').fill(`name: by service\nsoak: 2s\nsteps: ${steps}\n`);
+        await page.getByRole('textbox', { name: 'Reason' }).fill('agreed');
+        await button('Start').click();
+        await page.getByRole('heading', { name: 'by service: running' }).waitFor();
+        await page.getByRole('cell', { name: '2 s', exact: true }).first().waitFor();
+        assert.equal(await button('Roll back all steps').count(), 0, 'where there is but one');
+        for (const _ of [2, 3]) await order('Promote', 'they are ready');
+        await page.getByText('Step 3 was begun').waitFor();
+        await order('Roll back', 'not yet');
+        await page.getByRole('heading', { name: 'by service: stopped' }).waitFor();
+        await page.getByText('Step 3 was rolled back').waitFor();
+        await page.getByText('as soon as all steps of this one are rolled back').waitFor();
+        assert.deepEqual(await accessFaults(page), []);
+        await shot('ramp-stopped');
+        await page.goto(`${adminOrigin}/dashboard/#/overview`);
+        await page.getByRole('link', { name: 'Ramp by service stopped: step 3 was rolled back' }).click();
+        await order('Resume', 'now they are');
+        await order('Promote', 'all went well');
+        await page.getByRole('heading', { name: 'by service: finished' }).waitFor();
+        for (const words of ['speaks against', 'watched', 'No known caller'])
+          assert.equal(await page.getByText(words).count(), 0, words);
+        await button('Propose a plan').waitFor();
+        await order('Roll back all steps', 'the next one is another');
+        await page.getByRole('heading', { name: 'by service: withdrawn' }).waitFor();
+        assert.equal(stack.ramp.state()?.status, 'withdrawn');
+      },
+    );
 
     await t.test(
       'decisions and changes are shown as they happen, by the stream and not by asking again and again',
@@ -397,7 +435,7 @@ test(
         await page.getByRole('heading', { name: '(unnamed)', exact: true }).waitFor();
         await page.getByRole('link', { name: 'Its decisions' }).waitFor();
         await page.goto(`${adminOrigin}/dashboard/#/events`);
-        await page.getByRole('cell', { name: 'ramp.started' }).waitFor();
+        await page.getByRole('cell', { name: 'ramp.started' }).first().waitFor();
         await stack.trail.record({ type: 'mode.set', subject: 'told at once' });
         await page.getByRole('cell', { name: 'told at once' }).waitFor();
       },

@@ -1,0 +1,121 @@
+import { linkTo } from '../address.ts';
+import { mayAct } from '../api.ts';
+import { callerName, duration } from '../format.ts';
+import { Badge, Panel, Table, Time } from '../parts/parts.tsx';
+import type { Ramp } from '../shapes.ts';
+import { orders, ordersOf, type RampOrder } from './ramp-orders.ts';
+
+const stepBadges: Readonly<Record<Ramp['steps'][number]['status'], readonly [tone: string, sign: string]>> = {
+  waiting: ['plain', '○'],
+  enforced: ['warn', '◐'],
+  passed: ['good', '✓'],
+  rolled_back: ['bad', '✕'],
+};
+
+/** Where the ramp is, and what speaks for and against going on. */
+export function RampProgress({ ramp, onOrder }: { ramp: Ramp; onOrder: (order: RampOrder) => void }) {
+  const buttons = mayAct() && (
+    <div class="orders">
+      {ordersOf(ramp).map((order) => (
+        <button key={order} type="button" class={order === 'rollback' ? 'primary' : ''} onClick={() => onOrder(order)}>
+          {orders[order].action}
+        </button>
+      ))}
+    </div>
+  );
+  return (
+    <>
+      <Panel title={`${ramp.name}: ${ramp.status}`} actions={buttons}>
+        <p class="dim">
+          Started <Time at={ramp.started_at} /> by {ramp.started_by}. <Standing ramp={ramp} />
+        </p>
+        <Table
+          caption="Steps"
+          hideCaption
+          rows={ramp.steps.map((step, index) => ({ ...step, number: index + 1 }))}
+          keyOf={({ number }) => String(number)}
+          empty="The plan has no steps."
+          columns={[
+            { head: 'Step', cell: ({ number }) => number },
+            {
+              head: 'Status',
+              cell: ({ status }) => {
+                const [tone, sign] = stepBadges[status];
+                return <Badge tone={tone} sign={sign} words={status.replace('_', ' ')} />;
+              },
+            },
+            { head: 'Callers', cell: ({ callers_percent }) => `${callers_percent} %` },
+            { head: 'Soak', cell: ({ soak_seconds }) => duration(soak_seconds) },
+            { head: 'Next step', cell: ({ promote }) => (promote === 'auto' ? 'by itself' : 'by hand') },
+            { head: 'Routes', cell: ({ routes }) => <code>{routes.join(' ')}</code> },
+          ]}
+        />
+      </Panel>
+      <Gates ramp={ramp} />
+    </>
+  );
+}
+
+function Standing({ ramp: { status, step, steps, since } }: { ramp: Ramp }) {
+  const soak = steps[step - 1]?.soak_seconds ?? 0;
+  switch (status) {
+    case 'running':
+      return (
+        <>
+          Step {step} was begun <Time at={since} />, and is watched for {duration(soak)} at least.
+        </>
+      );
+    case 'paused':
+      return <>It stands still at step {step}, which stays enforced.</>;
+    case 'stopped':
+      return <>Step {step} was rolled back; what other steps enforce stays enforced.</>;
+    case 'finished':
+      return <>All its steps have passed and stay enforced.</>;
+    case 'withdrawn':
+      return <>Nothing of it is enforced any more.</>;
+  }
+}
+
+const titles: Readonly<Record<Ramp['status'], string>> = {
+  running: 'Gates',
+  paused: 'Gates',
+  stopped: 'Findings',
+  finished: 'Gates',
+  withdrawn: 'Why it was rolled back',
+};
+
+/** Of a ramp that has ended nothing is asked any more: then there is only what was found. */
+function Gates({ ramp: { status, findings, culprits } }: { ramp: Ramp }) {
+  const isAsked = status === 'running' || status === 'paused';
+  if (!isAsked && findings.length === 0 && culprits.length === 0) return null;
+  return (
+    <Panel title={titles[status]}>
+      <div aria-live="polite">
+        {isAsked && findings.length === 0 && <p>Nothing speaks against going on.</p>}
+        {findings.length > 0 && (
+          <ul>
+            {findings.map((words) => (
+              <li key={words}>{words}</li>
+            ))}
+          </ul>
+        )}
+      </div>
+      {isAsked && culprits.length === 0 && <p class="dim">No known caller is, or would be, refused.</p>}
+      {culprits.length > 0 && (
+        <Table
+          caption="Who is, or would be, refused"
+          rows={culprits}
+          keyOf={({ caller, route, reason }) => `${caller} ${route} ${reason}`}
+          empty=""
+          columns={[
+            { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
+            { head: 'Route', cell: ({ route }) => <code>{route}</code> },
+            { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+            { head: 'Example', cell: ({ request_id }) => <code class="id">{request_id}</code> },
+          ]}
+        />
+      )}
+      {!isAsked && culprits.length > 0 && <p>Mend what is named, then resume.</p>}
+    </Panel>
+  );
+}
