@@ -426,7 +426,11 @@ test(
         const row = page.getByRole('row').filter({ hasText: 'POST speech /as-it-happens' });
         const caller = row.getByRole('link', { name: 'service:late', exact: true });
         assert.equal(await caller.getAttribute('href'), '#/callers/service%3Alate');
-        await row.getByText('5f0e77aa-1b2c', { exact: true }).waitFor();
+        await row.getByRole('link', { name: '5f0e77aa-1b2c', exact: true }).click();
+        await page.waitForURL(/#\/audit\?request=5f0e77aa-1b2c$/);
+        await page.getByText('Loading…').first().waitFor({ state: 'detached' });
+        await row.waitFor();
+        assert.equal(await page.getByRole('row').count(), 2, 'the head, and the one that was asked for');
         const lists = asked.filter((url) => url.startsWith('decisions?'));
         assert.ok(lists.length <= 4 && lists.length >= 2, lists.join('\n'));
         await page.goto(`${adminOrigin}/dashboard/#/audit?caller=(unnamed)&service=ocr`);

@@ -1,11 +1,11 @@
 import { linkTo, place, setQuery } from '../address.ts';
 import { callerName, callerOf, serviceName, unnamed } from '../format.ts';
 import { news } from '../live.ts';
-import { Loaded, OutcomeBadge, Panel, Table, Time } from '../parts/parts.tsx';
+import { Loaded, OutcomeBadge, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useTail } from '../resource.ts';
 import type { Decision } from '../shapes.ts';
 
-const filters = ['service', 'caller', 'outcome', 'since'] as const;
+const filters = ['service', 'caller', 'request', 'outcome', 'since'] as const;
 
 /** The newest two hundred that fit, and what comes behind them as it is decided: the tail, and the search. */
 export function Audit() {
@@ -23,6 +23,7 @@ export function Audit() {
       <div class="filters" role="search">
         <Filter name="service" label="Service" />
         <Filter name="caller" label="Caller" />
+        <Filter name="request" label="Request id" />
         <label>
           Outcome
           <select
@@ -70,7 +71,7 @@ export function Audit() {
               },
               { head: 'Reason', cell: ({ reason }) => (reason ? <code>{reason}</code> : <span class="dim">–</span>) },
               { head: 'From', cell: ({ client_address }) => client_address },
-              { head: 'Id', cell: ({ request_id }) => <code class="id">{request_id}</code> },
+              { head: 'Id', cell: ({ request_id }) => <RequestId id={request_id} /> },
             ]}
           />
         )}
@@ -79,7 +80,7 @@ export function Audit() {
   );
 }
 
-function Filter({ name, label }: { name: 'service' | 'caller'; label: string }) {
+function Filter({ name, label }: { name: 'service' | 'caller' | 'request'; label: string }) {
   return (
     <label>
       {label}

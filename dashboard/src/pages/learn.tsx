@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { since } from '../address.ts';
 import { count } from '../format.ts';
-import { Loaded, Panel, Table, Time } from '../parts/parts.tsx';
+import { Loaded, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Learned, Seen } from '../shapes.ts';
 
@@ -95,7 +95,7 @@ const seenColumns = [
   { head: 'Requests', number: true, cell: ({ requests }: Seen) => count(requests) },
   { head: 'In minutes', number: true, cell: ({ minutes }: Seen) => count(minutes) },
   { head: 'Last', cell: ({ last_seen }: Seen) => <Time at={last_seen} /> },
-  { head: 'Example', cell: ({ example_request_id: id }: Seen) => <code title={id}>{id.slice(0, 8)}</code> },
+  { head: 'Example', cell: ({ example_request_id: id }: Seen) => <RequestId id={id} /> },
 ] as const;
 
 function Diff({ text }: { text: string }) {

@@ -1,7 +1,7 @@
 import { linkTo } from '../address.ts';
 import { mayAct } from '../api.ts';
 import { callerName, duration } from '../format.ts';
-import { Badge, Panel, Table, Time } from '../parts/parts.tsx';
+import { Badge, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import type { Ramp } from '../shapes.ts';
 import { orders, ordersOf, type RampOrder } from './ramp-orders.ts';
 
@@ -111,7 +111,7 @@ function Gates({ ramp: { status, findings, culprits } }: { ramp: Ramp }) {
             { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
             { head: 'Route', cell: ({ route }) => <code>{route}</code> },
             { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
-            { head: 'Example', cell: ({ request_id }) => <code class="id">{request_id}</code> },
+            { head: 'Example', cell: ({ request_id }) => <RequestId id={request_id} /> },
           ]}
         />
       )}

@@ -1,4 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
+import { linkTo } from '../address.ts';
 import { ago, count, percent } from '../format.ts';
 import type { Mode, Outcome, Rated } from '../shapes.ts';
 import type { Resource } from '../resource.ts';
@@ -43,6 +44,15 @@ export function Time({ at }: { at: string | null }) {
     <time dateTime={at} title={exact}>
       {ago(at)}
     </time>
+  );
+}
+
+/** Leads to what was decided of that request. */
+export function RequestId({ id }: { id: string }) {
+  return (
+    <a class="id" href={linkTo('audit', null, { request: id })}>
+      <code>{id}</code>
+    </a>
   );
 }
 
