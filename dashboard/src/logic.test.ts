@@ -5,8 +5,9 @@ import { linkTo, placeOf } from './address.ts';
 import { readEvents, type StreamEvent } from './event-stream.ts';
 import { ago, count, percent } from './format.ts';
 import { attention } from './pages/attention.ts';
+import { inForce, levelInForce, serviceInForce } from './in-force.ts';
 import { graphLayout } from './pages/graph-layout.ts';
-import type { Ramp, Report } from './shapes.ts';
+import type { Ramp, RampShare, Report, Service } from './shapes.ts';
 import { ratedOf, type Call } from './traffic.ts';
 
 test('an address leads back to the page, subject and filters that it was made of', () => {
@@ -115,4 +116,30 @@ test('what is broken needs attention before what would break', () => {
   const byHand = { status: 'withdrawn', findings: ['rolled back by hand: not yet'] } as const;
   for (const calm of [byHand, { status: 'running' }, { status: 'finished' }] as const)
     assert.match(words(calm) ?? '', /^Key over/, 'whoever did it knows');
+});
+
+test('where a ramp enforces what the mode reports, that is what is in force', () => {
+  const half = { percent: 50 };
+  const whole = { percent: 100 };
+  assert.deepEqual(inForce('report', whole), { mode: 'enforce', byRamp: 'by the ramp' });
+  assert.deepEqual(inForce('off', null), { mode: 'off', byRamp: null });
+  const rule = (access: string, mode: string, ramp: RampShare | null) => ({ access, mode, ramp });
+  const words = (ramp: RampShare | null, ...routes: object[]) => {
+    const found = serviceInForce({ mode: 'report', ramp, routes } as unknown as Service);
+    return `${found.mode} ${found.byRamp ?? ''}`;
+  };
+  assert.equal(words(whole, rule('any', 'report', whole), rule('public', 'report', null)), 'enforce by the ramp');
+  assert.equal(words(half), 'report enforced by the ramp for 50 % of the callers');
+  assert.equal(words(null, rule('any', 'report', half)), 'report 1 of 2 routes enforced by the ramp');
+  assert.equal(words(whole, rule('any', 'enforce', null)), 'enforce by the ramp');
+  assert.equal(words(half, rule('any', 'enforce', null)), 'report 1 of 2 routes enforced by the ramp');
+  assert.equal(words(null, rule('any', 'enforce', null)), 'report ');
+  const ramped = [
+    { service: 'ocr', path: '/read', ...half },
+    { service: 'ocr', path: '*', ...whole },
+  ];
+  const level = (scope: string) => levelInForce(scope, 'report', ramped).byRamp;
+  assert.equal(level(''), '2 of its routes enforced by the ramp');
+  assert.equal(level('ocr/read'), 'enforced by the ramp for 50 % of the callers');
+  assert.equal(level('aidb'), null);
 });

@@ -46,6 +46,18 @@ export interface Status {
   readonly warnings: readonly string[];
 }
 
+/** What a ramp enforces of a route in mode report. */
+export interface RampShare {
+  /** Of the callers. */
+  readonly percent: number;
+}
+
+/** What of the modes' routes the ramp enforces; `*`: what has no rule. */
+export interface RampedRoute extends RampShare {
+  readonly service: string;
+  readonly path: string;
+}
+
 export interface Service {
   readonly name: string;
   readonly upstream: string;
@@ -53,7 +65,10 @@ export interface Service {
   readonly listen: { readonly host: string; readonly port: number } | null;
   readonly hosts: readonly string[];
   readonly accept: readonly string[];
+  readonly mount: string | null;
+  /** Of what has no rule. */
   readonly mode: Mode;
+  readonly ramp: RampShare | null;
   readonly routes: readonly {
     readonly path: string;
     readonly methods: readonly string[] | null;
@@ -61,6 +76,7 @@ export interface Service {
     readonly callers: readonly string[] | null;
     readonly scopes: readonly string[];
     readonly mode: Mode;
+    readonly ramp: RampShare | null;
   }[];
 }
 

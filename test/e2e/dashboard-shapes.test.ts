@@ -34,7 +34,7 @@ const answers: Readonly<Record<string, readonly [path: string, shape: string]>> 
   session: ['session', 'Session'],
   status: ['status', 'Status'],
   services: ['services', '{ services: readonly Service[] }'],
-  modes: ['modes', '{ modes: readonly ModeLine[] }'],
+  modes: ['modes', '{ modes: readonly ModeLine[]; ramped: readonly RampedRoute[] }'],
   keys: ['keys', '{ keys: readonly KeyLine[] }'],
   tokens: ['tokens', '{ tokens: readonly TokenLine[]; truncated: boolean }'],
   traffic: ['traffic?since=1h', '{ edges: readonly Edge[] }'],

@@ -403,6 +403,10 @@ test(
         for (const words of ['speaks against', 'watched', 'No known caller'])
           assert.equal(await page.getByText(words).count(), 0, words);
         await button('Propose a plan').waitFor();
+        await page.goto(`${adminOrigin}/dashboard/#/services/ocr`);
+        const facts = page.getByRole('region', { name: 'Service', exact: true });
+        await facts.locator('.badge', { hasText: 'enforce' }).waitFor();
+        await facts.getByRole('link', { name: 'by the ramp' }).click();
         await order('Roll back all steps', 'the next one is another');
         await page.getByRole('heading', { name: 'by service: withdrawn' }).waitFor();
         assert.equal(stack.ramp.state()?.status, 'withdrawn');

@@ -1,5 +1,6 @@
 import { linkTo, since } from '../address.ts';
 import { callerName, count, duration, percent, serviceName } from '../format.ts';
+import { serviceInForce } from '../in-force.ts';
 import { news } from '../live.ts';
 import { LiveChart } from '../parts/live-chart.tsx';
 import { Badge, Figure, Loaded, ModeBadge, Panel, Rate, Table } from '../parts/parts.tsx';
@@ -71,7 +72,7 @@ export function Overview() {
               empty="The configuration names no service yet."
               columns={[
                 { head: 'Service', cell: ({ name }) => <a href={linkTo('services', name)}>{name}</a> },
-                { head: 'Mode', cell: ({ mode }) => <ModeBadge mode={mode} /> },
+                { head: 'Mode', cell: (service) => <ModeBadge of={serviceInForce(service)} /> },
                 {
                   head: 'Requests',
                   number: true,

@@ -2,6 +2,7 @@ import { linkTo, since } from '../address.ts';
 import { callerName } from '../format.ts';
 import { Loaded, ModeBadge, Panel, ratedColumns, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
+import { inForce, serviceInForce } from '../in-force.ts';
 import type { Service } from '../shapes.ts';
 import { useTraffic } from '../traffic.ts';
 import { ModeButton } from './mode-button.tsx';
@@ -53,7 +54,7 @@ function Described({ service, onChange }: { service: Service; onChange: () => vo
         <dl class="facts">
           <dt>Mode</dt>
           <dd>
-            <ModeBadge mode={service.mode} />
+            <ModeBadge of={serviceInForce(service)} />
           </dd>
           <dt>Upstream</dt>
           <dd>
@@ -61,27 +62,41 @@ function Described({ service, onChange }: { service: Service; onChange: () => vo
           </dd>
           <dt>Accepts</dt>
           <dd>{service.accept.join(', ')}</dd>
-          <dt>Hosts</dt>
-          <dd>{service.hosts.join(', ') || <span class="dim">by its path</span>}</dd>
+          <dt>Reached at</dt>
+          <dd>
+            <code>{placesOf(service).join(', ')}</code>
+          </dd>
         </dl>
       </Panel>
       <Panel title="Routes">
         <Table
           caption={`Routes of ${service.name}`}
           hideCaption
-          rows={service.routes}
+          rows={[...service.routes, ...restOf(service)]}
           keyOf={({ path, methods }) => `${path} ${methods?.join() ?? ''}`}
-          empty="It has no rules of its own: every path asks for a credential."
+          empty=""
           columns={[
-            { head: 'Path', cell: ({ path }) => <code>{path}</code> },
+            { head: 'Path', cell: ({ path }) => (path === '*' ? 'whatever has no rule' : <code>{path}</code>) },
             { head: 'Methods', cell: ({ methods }) => methods?.join(' ') ?? 'all' },
             { head: 'Access', cell: ({ access }) => access },
             { head: 'Callers', cell: ({ callers }) => callers?.join(', ') ?? 'any' },
             { head: 'Scopes', cell: ({ scopes }) => scopes.join(', ') || '–' },
-            { head: 'Mode', cell: ({ mode }) => <ModeBadge mode={mode} /> },
+            { head: 'Mode', cell: ({ mode, ramp }) => <ModeBadge of={inForce(mode, ramp)} /> },
           ]}
         />
       </Panel>
     </>
   );
+}
+
+/** What has no rule asks for a credential, whosever it is. */
+function restOf({ mode, ramp, routes }: Service): Service['routes'] {
+  if (routes.some(({ path, methods }) => path === '/*' && methods === null)) return [];
+  return [{ path: '*', methods: null, access: 'any', callers: null, scopes: [], mode, ramp }];
+}
+
+/** Where its callers find it: by a port or a host of its own, or in the place of the gateway that its name is. */
+function placesOf({ name, listen, hosts, mount }: Service): readonly string[] {
+  const own = [...(listen ? [`${listen.host}:${listen.port}`] : []), ...hosts];
+  return own.length > 0 ? own : [mount ?? `/${name}`];
 }

@@ -2,12 +2,13 @@ import { linkTo, since } from '../address.ts';
 import { count } from '../format.ts';
 import { Loaded, ModeBadge, Panel, Rate, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
-import type { ModeLine, Report, Service } from '../shapes.ts';
+import { levelInForce, serviceInForce } from '../in-force.ts';
+import type { ModeLine, RampedRoute, Report, Service } from '../shapes.ts';
 import { ModeButton } from './mode-button.tsx';
 
 export function Services() {
   const services = useResource<{ services: readonly Service[] }>('services');
-  const modes = useResource<{ modes: readonly ModeLine[] }>('modes');
+  const modes = useResource<{ modes: readonly ModeLine[]; ramped: readonly RampedRoute[] }>('modes');
   const report = useResource<Report>(`report?since=${since.value}`);
   const rated = (name: string) => report.data?.by_service[name];
   return (
@@ -23,7 +24,7 @@ export function Services() {
               empty="The configuration names no service yet: add one below services: in countersign.yaml."
               columns={[
                 { head: 'Service', cell: ({ name }) => <a href={linkTo('services', name)}>{name}</a> },
-                { head: 'Mode', cell: ({ mode }) => <ModeBadge mode={mode} /> },
+                { head: 'Mode', cell: (service) => <ModeBadge of={serviceInForce(service)} /> },
                 { head: 'Accepts', cell: ({ accept }) => accept.join(', ') },
                 { head: 'Routes', number: true, cell: ({ routes }) => count(routes.length) },
                 { head: 'Requests', number: true, cell: ({ name }) => count(rated(name)?.requests ?? 0) },
@@ -51,7 +52,10 @@ export function Services() {
               empty="No mode was set."
               columns={[
                 { head: 'Scope', cell: ({ scope }) => (scope === '' ? 'the whole stack' : scope) },
-                { head: 'Mode', cell: ({ mode }) => <ModeBadge mode={mode} /> },
+                {
+                  head: 'Mode',
+                  cell: ({ scope, mode }) => <ModeBadge of={levelInForce(scope, mode, data.ramped)} />,
+                },
                 { head: 'Set in', cell: ({ source }) => source },
                 { head: 'By', cell: ({ set_by }) => set_by ?? <span class="dim">–</span> },
               ]}

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { linkTo } from '../address.ts';
 import { ago, count, percent } from '../format.ts';
+import type { InForce } from '../in-force.ts';
 import type { Mode, Outcome, Rated } from '../shapes.ts';
 import type { Resource } from '../resource.ts';
 
@@ -23,9 +24,19 @@ const modes: Readonly<Record<Mode, readonly [sign: string, tone: string]>> = {
   off: ['□', 'bad'],
 };
 
-export function ModeBadge({ mode }: { mode: Mode }) {
+export function ModeBadge({ of: { mode, byRamp } }: { of: InForce }) {
   const [sign, tone] = modes[mode];
-  return <Badge tone={tone} sign={sign} words={mode} />;
+  return (
+    <>
+      <Badge tone={tone} sign={sign} words={mode} />
+      {byRamp !== null && (
+        <>
+          {' '}
+          <a href={linkTo('ramp')}>{byRamp}</a>
+        </>
+      )}
+    </>
+  );
 }
 
 export function Badge({ tone, sign, words }: { tone: string; sign: string; words: string }) {
