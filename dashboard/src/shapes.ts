@@ -236,6 +236,8 @@ export interface Seen {
 export interface Learned {
   readonly since: string;
   readonly requests: number;
+  /** Where nothing is proposed: routes that were asked for too rarely to teach anything. */
+  readonly untaught: number;
   readonly diff: string;
   readonly by_hand: readonly string[];
   readonly proposals: readonly ({

@@ -19,6 +19,7 @@ name: ours # nor this: hunter2
 
 interface Data {
   readonly requests: number;
+  readonly untaught: number;
   readonly diff: string;
   readonly proposals: readonly {
     readonly kind: string;
@@ -104,4 +105,15 @@ test('a file that cannot be read as it is, or none at all, is said in words', as
   assert.doesNotMatch(broken.error, /hunter2/);
   assert.equal((await ask('?since=ever')).status, 400);
   assert.equal((await (await place(t, false)).ask()).status, 404);
+});
+
+test('where what was asked for is too little to teach anything, that is said, and of how many routes', async (t) => {
+  const { stack, ask } = await place(t);
+  const start = stack.clock() - 1800;
+  const asked = [{}, { route: '*', path: '/models', method: 'GET' }];
+  const rows = asked.flatMap((row) => [decisionRow(0, row), decisionRow(1, row)]);
+  await stack.store.decisions.append(rows.map((row) => ({ ...row, time: start })));
+  const { data } = await ask('?since=1h');
+  assert.deepEqual([data.requests, data.diff, data.proposals, data.untaught], [4, '', [], 2]);
+  assert.equal((await ask('?since=1s')).data.untaught, 0, 'where nothing was asked for');
 });

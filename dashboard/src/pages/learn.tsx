@@ -16,18 +16,11 @@ export function LearnPage() {
         <>
           <Panel title="Routes as they were used" actions={data.diff !== '' && <Download text={data.diff} />}>
             <p>
-              Learned from {count(data.requests)} requests of proven callers since <Time at={data.since} />. It only
-              ever narrows who may call.
+              Learned from {count(data.requests)} {data.requests === 1 ? 'request' : 'requests'} of proven callers,
+              looking back to <Time at={data.since} />. It only ever narrows who may call.
             </p>
-            {data.diff === '' ? (
-              <p class="empty">
-                {data.requests === 0
-                  ? 'No proven caller was allowed in this time, so there is nothing to learn from.'
-                  : 'These requests say nothing that the configuration does not say already.'}
-              </p>
-            ) : (
-              <Diff text={data.diff} />
-            )}
+            {data.diff !== '' && <Diff text={data.diff} />}
+            {data.proposals.length === 0 && <p class="empty">{silence(data)}</p>}
             {data.by_hand.length > 0 && (
               <p class="notice warn">
                 Not written line by line, and so left to you: {data.by_hand.join(', ')}. The tables below have what is
@@ -89,6 +82,14 @@ export function LearnPage() {
       )}
     </Loaded>
   );
+}
+
+/** Why nothing is proposed. */
+function silence({ requests, untaught }: Learned): string {
+  if (requests === 0) return 'No proven caller was allowed in this time, so there is nothing to learn from.';
+  if (untaught === 0) return 'These requests say nothing that the configuration does not say already.';
+  const [routes, teach] = untaught === 1 ? ['1 route was', 'teaches'] : [`${count(untaught)} routes were`, 'teach'];
+  return `${routes} asked for fewer than 10 times, or in fewer than 3 different minutes, and ${teach} nothing yet.`;
 }
 
 const seenColumns = [
