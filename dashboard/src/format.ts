@@ -18,7 +18,7 @@ export function ago(iso: string | null, now: number = Date.now()): string {
   const size = Math.abs(seconds);
   const [amount, unit] =
     size < 60
-      ? [size, 's']
+      ? [size, ' s']
       : size < 3600
         ? [Math.round(size / 60), ' min']
         : size < 172_800
@@ -38,6 +38,9 @@ export const unnamed = '(unnamed)';
 /** As operators read callers, here and on the command line: '' has no name, and `others` are many. */
 export const callerName = (caller: string): string =>
   caller === '' ? unnamed : caller === 'others' ? '(others)' : caller;
+
+/** What the server says as a part of a sentence, as one of its own. */
+export const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
 /** As lists and filters name the caller of a decision: who was proven, or who they said they were. */
 export function callerOf({ principal, claimed = '' }: { principal: string; claimed?: string }): string {

@@ -119,6 +119,8 @@ export interface Refusals {
   readonly service: string;
   readonly route: string;
   readonly reason: string;
+  readonly client_addresses: readonly string[];
+  readonly address_count: number;
   readonly first_seen: string;
   readonly last_seen: string;
   readonly example_request_id: string;
@@ -135,6 +137,9 @@ export interface Report extends Totals {
       readonly requests: number;
       readonly routes: readonly string[];
       readonly reason: string;
+      readonly client_addresses: readonly string[];
+      readonly last_seen: string;
+      readonly example_request_id: string;
       readonly what: string;
       readonly commands: readonly string[];
     }[];

@@ -340,6 +340,20 @@ test(
       assert.equal(readFileSync(await download.path(), 'utf8').trimEnd(), (await diff.textContent())?.trimEnd());
     });
 
+    await t.test(
+      'the report says where to find callers without a name, and what to do in whole sentences',
+      async () => {
+        await page.goto(`${adminOrigin}/dashboard/#/report`);
+        const strangers = page.getByRole('listitem').filter({ hasText: '(unnamed) from 127.0.0.1' });
+        await strangers.first().waitFor();
+        assert.equal(await strangers.count(), 2, 'those with a wrong key, and those without');
+        await strangers.getByText('It shows no credential').waitFor();
+        await strangers.first().getByRole('link', { name: /-/ }).click();
+        await page.waitForURL(/#\/audit\?request=/);
+        await page.getByRole('link', { name: '(unnamed)', exact: true }).waitFor();
+      },
+    );
+
     await t.test('a mode is set with its reason, which the changes then show', async () => {
       await page.goto(`${adminOrigin}/dashboard/#/services/reranker`);
       await button('Set mode').click();

@@ -1,6 +1,6 @@
 import { linkTo, since } from '../address.ts';
 import { callerName, count, serviceName } from '../format.ts';
-import { Loaded, OutcomeBadge, Panel, Table, Time } from '../parts/parts.tsx';
+import { Loaded, OutcomeBadge, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Outcome, Refusals, Report } from '../shapes.ts';
 
@@ -30,9 +30,18 @@ export function RefusalTable({ report, matches }: { report: Report; matches: (gr
         { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
         { head: 'Route', cell: ({ service, route }) => `${serviceName(service)} ${route}` },
         { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+        { head: 'From', cell: addressWords },
         { head: 'Last seen', cell: ({ last_seen }) => <Time at={last_seen} /> },
+        { head: 'Example', cell: ({ example_request_id }) => <RequestId id={example_request_id} /> },
         { head: 'Count', number: true, cell: (row) => count(row.count) },
       ]}
     />
   );
+}
+
+const addressesShown = 2;
+
+function addressWords({ client_addresses: addresses, address_count: all }: Refusals): string {
+  const shown = addresses.slice(0, addressesShown);
+  return [...shown, ...(all > shown.length ? [`and ${all - shown.length} more`] : [])].join(', ');
 }

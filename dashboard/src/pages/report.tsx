@@ -1,6 +1,6 @@
 import { linkTo, since } from '../address.ts';
-import { callerName, count, serviceName } from '../format.ts';
-import { Badge, Loaded, Panel, ratedColumns, Table } from '../parts/parts.tsx';
+import { callerName, count, sentence, serviceName } from '../format.ts';
+import { Badge, Loaded, Panel, ratedColumns, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Report } from '../shapes.ts';
 import { RefusalTable } from './refusals.tsx';
@@ -62,21 +62,42 @@ function Verdict({ report: { verdict } }: { report: Report }) {
       <p class="verdict">
         <Badge tone={tone} sign={sign} words={words} /> {verdict.summary}
       </p>
-      {verdict.concerns.map((concern) => (
-        <p key={concern}>{concern}</p>
-      ))}
       {verdict.mend.length > 0 && (
         <ol class="steps">
           {verdict.mend.map((step) => (
             <li key={`${step.caller} ${step.reason} ${step.routes.join()}`}>
-              <strong>{callerName(step.caller)}</strong>: {count(step.requests)}{' '}
-              {step.requests === 1 ? 'request' : 'requests'} to {step.routes.join(', ')} (<code>{step.reason}</code>).{' '}
-              {step.what}
-              {step.commands.length > 0 && <pre tabIndex={0}>{step.commands.join('\n')}</pre>}
+              <Mending step={step} />
             </li>
           ))}
         </ol>
       )}
+      {verdict.concerns.length > 0 && (
+        <>
+          <h3>Worth knowing</h3>
+          <ul>
+            {verdict.concerns.map((concern) => (
+              <li key={concern}>{sentence(concern)}</li>
+            ))}
+          </ul>
+        </>
+      )}
     </Panel>
+  );
+}
+
+/** Callers without a name are told apart by their address. */
+function Mending({ step }: { step: Report['verdict']['mend'][number] }) {
+  const { caller, requests, routes, reason, client_addresses: addresses } = step;
+  return (
+    <>
+      <p>
+        <strong>{callerName(caller)}</strong>
+        {caller === '' && addresses.length > 0 && ` from ${addresses.join(', ')}`}: {count(requests)}{' '}
+        {requests === 1 ? 'request' : 'requests'} to {routes.join(', ')} would be refused (<code>{reason}</code>), last{' '}
+        <Time at={step.last_seen} />, request <RequestId id={step.example_request_id} />.
+      </p>
+      <p>{sentence(step.what)}</p>
+      {step.commands.length > 0 && <pre tabIndex={0}>{step.commands.join('\n')}</pre>}
+    </>
   );
 }
