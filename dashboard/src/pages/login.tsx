@@ -76,7 +76,8 @@ export function Login() {
         </button>
         {elsewhere !== null && <a href="/admin/openid">Log in at {elsewhere}</a>}
         <p class="dim">
-          No account yet? On the server: <code>countersign operators create NAME</code>
+          No account yet? On the server: <code>countersign operators create NAME --role operator</code>; without a role
+          it is a viewer’s.
         </p>
       </form>
     </main>
