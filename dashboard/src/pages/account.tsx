@@ -32,7 +32,7 @@ export function Account() {
             )}
           </dd>
         </dl>
-        <div class="filters">
+        <div class="orders apart">
           {!operator.openid && (
             <>
               <button type="button" onClick={() => setAsked('password')}>
