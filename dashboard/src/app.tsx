@@ -61,12 +61,15 @@ export function App() {
 function Shell() {
   const { page, subject } = place.value;
   const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
   const known = pages[page];
   const one = subject === null ? undefined : single[page];
   const title = one ? one.title(subject ?? '') : (known?.title ?? 'Not found');
   useEffect(() => listen(), []);
   useEffect(() => {
     document.title = `${title} – Countersign`;
+    // On a phone the pages stand in a row that is wider than the screen.
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
     scrollTo(0, 0);
   }, [title]);
   return (
@@ -86,7 +89,7 @@ function Shell() {
           <img src="/dashboard/favicon.svg" alt="" width="24" height="24" />
           Countersign
         </a>
-        <nav aria-label="Pages">
+        <nav aria-label="Pages" ref={nav}>
           {Object.entries(pages).map(([name, { title: label }]) => (
             <a key={name} href={linkTo(name)} aria-current={name === page ? 'page' : undefined}>
               {label}

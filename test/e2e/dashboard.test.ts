@@ -512,6 +512,8 @@ test(
         await page.getByText('Loading…').first().waitFor({ state: 'detached' });
         const width = await page.evaluate<number>('document.documentElement.scrollWidth');
         assert.ok(width <= 360, `${name} is ${width} px wide`);
+        const tab = await page.locator('nav a[aria-current]').boundingBox();
+        assert.ok(tab && tab.x >= 0 && tab.x + tab.width <= 360, `the tab of ${name} is out of sight`);
       }
       await page.goto(`${adminOrigin}/dashboard/#/overview`);
       await shot('phone');
