@@ -39,8 +39,8 @@ export const unnamed = '(unnamed)';
 export const callerName = (caller: string): string =>
   caller === '' ? unnamed : caller === 'others' ? '(others)' : caller;
 
-/** What the server says as a part of a sentence, as one of its own. */
-export const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+/** What the server says as a part of a sentence, as the beginning of one. */
+export const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
 
 /** As lists and filters name the caller of a decision: who was proven, or who they said they were. */
 export function callerOf({ principal, claimed = '' }: { principal: string; claimed?: string }): string {
@@ -48,3 +48,7 @@ export function callerOf({ principal, claimed = '' }: { principal: string; claim
 }
 
 export const serviceName = (service: string): string => (service === '' ? '(no such service)' : service);
+
+/** As the gateway is asked for it; what has no rule is '/embeddings/*'. */
+export const routeName = (service: string, route: string): string =>
+  service === '' ? serviceName('') : `/${service}${route === '*' ? '/*' : route}`;

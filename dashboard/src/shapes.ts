@@ -157,7 +157,12 @@ export interface Report extends Totals {
     readonly p99_s: number;
     readonly max_s: number;
   }[];
-  readonly key_expiry: readonly { readonly id: string; readonly service: string; readonly expires_at: string }[];
+  readonly key_expiry: readonly {
+    readonly id: string;
+    readonly service: string;
+    readonly expires_at: string;
+    readonly has_successor: boolean;
+  }[];
   readonly overhead: { readonly samples: number; readonly p50_us: number | null; readonly p99_us: number | null };
 }
 

@@ -10,7 +10,6 @@ export interface Thing {
   readonly link: string;
 }
 
-const shownMax = 8;
 const skewSeconds = 30;
 
 /** What else is known; null where it is not known yet, or where there is no ramp. */
@@ -33,7 +32,7 @@ export function attention(report: Report, { status, ramp }: Around, now: number 
     things.push({ tone: 'bad', kind: 'store', words: 'The store does not answer', link: linkTo('overview') });
   const stands = ramp && rampThing(ramp);
   if (stands) things.push(stands);
-  for (const key of report.key_expiry) {
+  for (const key of report.key_expiry.filter(({ has_successor }) => !has_successor)) {
     const over = Date.parse(key.expires_at) <= now;
     things.push({
       tone: over ? 'bad' : 'warn',
@@ -42,11 +41,11 @@ export function attention(report: Report, { status, ramp }: Around, now: number 
       link: linkTo('keys', null, { find: key.id }),
     });
   }
-  for (const { caller, requests, reason } of report.verdict.mend)
+  for (const { caller, requests, reason, client_addresses: addresses } of report.verdict.mend)
     things.push({
       tone: 'warn',
       kind: 'caller',
-      words: `${callerName(caller)} would be refused: ${reason} (${requests} ${requests === 1 ? 'request' : 'requests'})`,
+      words: `${callerName(caller)}${caller === '' && addresses[0] ? ` from ${addresses[0]}` : ''} would be refused: ${reason} (${requests} ${requests === 1 ? 'request' : 'requests'})`,
       link: linkTo('callers', caller),
     });
   for (const { caller, max_s } of report.clock_skew)
@@ -58,7 +57,7 @@ export function attention(report: Report, { status, ramp }: Around, now: number 
         link: linkTo('callers', caller),
       });
   for (const words of status?.warnings ?? []) things.push({ tone: 'warn', kind: 'keys', words, link: linkTo('keys') });
-  return things.sort((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad')).slice(0, shownMax);
+  return things.sort((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad'));
 }
 
 /** A ramp that does not go on. Whoever took all of it back by hand knows. */

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { since } from '../address.ts';
+import { linkTo, since } from '../address.ts';
 import { count } from '../format.ts';
 import { Loaded, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
@@ -71,7 +71,7 @@ export function LearnPage() {
               keyOf={({ caller, service, method, path }) => `${caller} ${service} ${method} ${path}`}
               empty="Nobody called."
               columns={[
-                { head: 'Caller', cell: ({ caller }) => caller },
+                { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{caller}</a> },
                 { head: 'Service', cell: ({ service }) => service },
                 { head: 'Route', cell: ({ method, path }) => <code>{`${method} ${path}`}</code> },
                 { head: 'Requests', number: true, cell: ({ requests }) => count(requests) },

@@ -1,5 +1,5 @@
 import { linkTo, since } from '../address.ts';
-import { callerName, count, duration, percent, serviceName } from '../format.ts';
+import { callerName, count, duration, percent, routeName } from '../format.ts';
 import { serviceInForce } from '../in-force.ts';
 import { news } from '../live.ts';
 import { LiveChart } from '../parts/live-chart.tsx';
@@ -99,7 +99,7 @@ export function Overview() {
               empty="None in this period."
               columns={[
                 { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
-                { head: 'Route', cell: ({ service, route }) => `${serviceName(service)} ${route}` },
+                { head: 'Route', cell: ({ service, route }) => <code>{routeName(service, route)}</code> },
                 { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
                 { head: 'Count', number: true, cell: ({ count: times }) => count(times) },
               ]}
@@ -111,17 +111,24 @@ export function Overview() {
   );
 }
 
+const thingsMax = 8;
+
 function Attention({ report, ...around }: { report: Report } & Around) {
   const things = attention(report, around);
-  if (things.length === 0) return <p class="empty">Nothing. All that was asked in this period is in order.</p>;
+  if (things.length === 0) return <p class="empty">Nothing in this period.</p>;
   return (
     <ul class="attention">
-      {things.map((thing) => (
+      {things.slice(0, thingsMax).map((thing) => (
         <li key={thing.words}>
           <Badge tone={thing.tone} sign={thing.tone === 'bad' ? '✕' : '!'} words={thing.kind} />{' '}
           <a href={thing.link}>{thing.words}</a>
         </li>
       ))}
+      {things.length > thingsMax && (
+        <li>
+          <a href={linkTo('report')}>{things.length - thingsMax} more: see the report</a>
+        </li>
+      )}
     </ul>
   );
 }

@@ -44,9 +44,19 @@ export function RampProgress({ ramp, onOrder }: { ramp: Ramp; onOrder: (order: R
                 return <Badge tone={tone} sign={sign} words={status.replace('_', ' ')} />;
               },
             },
-            { head: 'Callers', cell: ({ callers_percent }) => `${callers_percent} %` },
-            { head: 'Soak', cell: ({ soak_seconds }) => duration(soak_seconds) },
-            { head: 'Next step', cell: ({ promote }) => (promote === 'auto' ? 'by itself' : 'by hand') },
+            { head: 'Callers', number: true, cell: ({ callers_percent }) => `${callers_percent} %` },
+            { head: 'Soak', number: true, cell: ({ soak_seconds }) => duration(soak_seconds) },
+            {
+              head: 'Next step',
+              cell: ({ promote, number }) =>
+                number === ramp.steps.length ? (
+                  <span class="dim">–</span>
+                ) : promote === 'auto' ? (
+                  'by itself'
+                ) : (
+                  'by hand'
+                ),
+            },
             { head: 'Routes', cell: ({ routes }) => <code>{routes.join(' ')}</code> },
           ]}
         />

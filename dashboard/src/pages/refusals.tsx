@@ -1,5 +1,5 @@
 import { linkTo, since } from '../address.ts';
-import { callerName, count, serviceName } from '../format.ts';
+import { callerName, count, routeName } from '../format.ts';
 import { Loaded, OutcomeBadge, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Outcome, Refusals, Report } from '../shapes.ts';
@@ -28,7 +28,7 @@ export function RefusalTable({ report, matches }: { report: Report; matches: (gr
       columns={[
         { head: 'Outcome', cell: ({ outcome }) => <OutcomeBadge outcome={outcome} /> },
         { head: 'Caller', cell: ({ caller }) => <a href={linkTo('callers', caller)}>{callerName(caller)}</a> },
-        { head: 'Route', cell: ({ service, route }) => `${serviceName(service)} ${route}` },
+        { head: 'Route', cell: ({ service, route }) => <code>{routeName(service, route)}</code> },
         { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
         { head: 'From', cell: addressWords },
         { head: 'Last seen', cell: ({ last_seen }) => <Time at={last_seen} /> },

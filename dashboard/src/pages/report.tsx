@@ -1,14 +1,14 @@
 import { linkTo, since } from '../address.ts';
-import { callerName, count, sentence, serviceName } from '../format.ts';
+import { callerName, capital, count, routeName } from '../format.ts';
 import { Badge, Loaded, Panel, ratedColumns, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Report } from '../shapes.ts';
 import { RefusalTable } from './refusals.tsx';
 
 const answers = {
-  ready: ['good', '✓', 'ready to enforce'],
-  not_ready: ['warn', '!', 'not ready to enforce'],
-  unknown: ['plain', '?', 'cannot tell yet'],
+  ready: ['good', '✓', 'ready'],
+  not_ready: ['warn', '!', 'not ready'],
+  unknown: ['plain', '?', 'cannot tell'],
 } as const;
 
 export function ReportPage() {
@@ -29,7 +29,7 @@ export function ReportPage() {
               keyOf={({ service, route }) => `${service}${route}`}
               empty="Nothing was called in this period."
               columns={[
-                { head: 'Route', cell: ({ service, route }) => `${serviceName(service)} ${route}` },
+                { head: 'Route', cell: ({ service, route }) => <code>{routeName(service, route)}</code> },
                 ...ratedColumns,
               ]}
             />
@@ -76,7 +76,7 @@ function Verdict({ report: { verdict } }: { report: Report }) {
           <h3>Worth knowing</h3>
           <ul>
             {verdict.concerns.map((concern) => (
-              <li key={concern}>{sentence(concern)}</li>
+              <li key={concern}>{capital(concern)}</li>
             ))}
           </ul>
         </>
@@ -93,10 +93,10 @@ function Mending({ step }: { step: Report['verdict']['mend'][number] }) {
       <p>
         <strong>{callerName(caller)}</strong>
         {caller === '' && addresses.length > 0 && ` from ${addresses.join(', ')}`}: {count(requests)}{' '}
-        {requests === 1 ? 'request' : 'requests'} to {routes.join(', ')} would be refused (<code>{reason}</code>), last{' '}
-        <Time at={step.last_seen} />, request <RequestId id={step.example_request_id} />.
+        {requests === 1 ? 'request' : 'requests'} to <code>{routes.join(', ')}</code> would be refused (
+        <code>{reason}</code>), last <Time at={step.last_seen} />, request <RequestId id={step.example_request_id} />.
       </p>
-      <p>{sentence(step.what)}</p>
+      <p>{capital(step.what)}.</p>
       {step.commands.length > 0 && <pre tabIndex={0}>{step.commands.join('\n')}</pre>}
     </>
   );

@@ -81,7 +81,11 @@ function Described({ service, onChange }: { service: Service; onChange: () => vo
             { head: 'Access', cell: ({ access }) => access },
             { head: 'Callers', cell: ({ callers }) => callers?.join(', ') ?? 'any' },
             { head: 'Scopes', cell: ({ scopes }) => scopes.join(', ') || '–' },
-            { head: 'Mode', cell: ({ mode, ramp }) => <ModeBadge of={inForce(mode, ramp)} /> },
+            {
+              head: 'Mode',
+              cell: ({ access, mode, ramp }) =>
+                access === 'public' ? <span class="dim">–</span> : <ModeBadge of={inForce(mode, ramp)} />,
+            },
           ]}
         />
       </Panel>
