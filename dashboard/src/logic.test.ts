@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { linkTo, placeOf } from './address.ts';
 import { readEvents, type StreamEvent } from './event-stream.ts';
-import { ago, count, percent } from './format.ts';
+import { ago, callerName, callerOf, count, duration, percent } from './format.ts';
 import { attention } from './pages/attention.ts';
 import { inForce, levelInForce, serviceInForce } from './in-force.ts';
 import { graphLayout } from './pages/graph-layout.ts';
@@ -26,7 +26,14 @@ test('a success rate below one never reads as 100 %', () => {
   assert.equal(percent(null), '–');
 });
 
+test('a decision names who was proven, else who was claimed with a question mark, else nobody', () => {
+  assert.equal(callerOf({ principal: 'service:aidb', claimed: 'service:other' }), 'service:aidb');
+  assert.equal(callerOf({ principal: '', claimed: 'service:other' }), 'service:other?');
+  assert.equal(callerName(callerOf({ principal: '' })), '(unnamed)');
+});
+
 test('times and numbers are said as people say them', () => {
+  assert.deepEqual([2, 90, 120, 7200].map(duration), ['2 s', '90 s', '2 min', '2 h']);
   const now = Date.parse('2026-11-25T12:00:00Z');
   assert.equal(ago('2026-11-25T11:57:00Z', now), '3 min ago');
   assert.equal(ago('2026-11-29T12:00:00Z', now), 'in 4 days');

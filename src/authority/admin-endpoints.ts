@@ -13,7 +13,7 @@ import { eventList } from './event-list.ts';
 import type { Exchange } from './exchange.ts';
 import { learnedRoutes } from './learned-routes.ts';
 import { keyOrders } from './key-orders.ts';
-import { modeList, rampedList, serviceList, sinceOf } from './overview.ts';
+import { modesShown, serviceList, sinceOf } from './overview.ts';
 import { mint, mintInput } from './mint.ts';
 import { guards } from './guards.ts';
 import { needFault, type OperatorCaller } from './operator-caller.ts';
@@ -41,7 +41,7 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
       POST: confirmed((exchange, _, caller) => newToken(exchange, caller, operators.sessions), 201),
     },
     '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },
-    '/admin/api/modes': { GET: shown(async () => modesOf(stack)), PUT: act(setMode) },
+    '/admin/api/modes': { GET: shown(async () => modesShown(stack)), PUT: act(setMode) },
     // What is found says how one gets in: it is not for everybody who may look.
     '/admin/api/checks': { GET: act(checkList) },
     '/admin/api/learn': { GET: shown(learnedRoutes()) },
@@ -108,11 +108,7 @@ async function setMode(exchange: Exchange, _: string, caller: OperatorCaller): P
       ? { type: 'mode.reset', subject, reason }
       : { type: 'mode.set', subject, reason, detail: { mode } };
   await stack.trail.record(act, actorOf(exchange, caller));
-  return modesOf(stack);
-}
-
-function modesOf(stack: Stack): object {
-  return { modes: modeList(stack), ramped: rampedList(stack) };
+  return modesShown(stack);
 }
 
 async function newToken(

@@ -5,7 +5,7 @@ import type { Actor } from '../core/event.ts';
 import { publicWords } from '../core/refusal.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Caller } from './caller.ts';
-import { keyList, modeList, sinceOf } from './overview.ts';
+import { keyList, modesShown, sinceOf } from './overview.ts';
 import { mint, mintSchema } from './mint.ts';
 import { activeTokens, revokeToken } from './token-endpoints.ts';
 import { isRefused, type Refused } from './refused.ts';
@@ -88,11 +88,12 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
     'get_modes',
     {
       title: 'Show modes',
-      description: 'The mode (off, report, enforce) of the stack, its services and routes, and where each was set.',
+      description:
+        'The mode (off, report, enforce) of the stack, its services and routes, where each was set, and which routes in report a ramp enforces.',
       inputSchema: z.strictObject({}),
       annotations: { readOnlyHint: true },
     },
-    () => answered(async () => ({ modes: modeList(stack) })),
+    () => answered(async () => modesShown(stack)),
   );
   server.registerTool(
     'list_keys',

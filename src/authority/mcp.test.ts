@@ -78,8 +78,9 @@ for (const [name, mode, era] of eras) {
     for (const total of ['requests', 'allowed', 'denied', 'would_deny', 'public'])
       assert.equal(report.data[total], 0, total);
     assert.equal((await callTool(client, 'auth_report', { since: 'yesterday' })).isError, true);
-    const { modes } = (await callTool(client, 'get_modes')).data as { modes: { scope: string }[] };
-    assert.ok(modes.some((line) => line.scope === ''));
+    const shown = (await callTool(client, 'get_modes')).data as { modes: { scope: string }[]; ramped: object[] };
+    assert.ok(shown.modes.some((line) => line.scope === ''));
+    assert.deepEqual(shown.ramped, []);
     const { keys } = (await callTool(client, 'list_keys')).data as { keys: { service: string }[] };
     assert.deepEqual(
       keys.map((key) => key.service),

@@ -59,7 +59,7 @@ function useLine({ lastUsed, caller, clientAddress }: KeyUse) {
   return { at: rfc3339(lastUsed), by: caller, from: clientAddress };
 }
 
-export function modeList(stack: Stack) {
+function modeList(stack: Stack) {
   return stack.modes.describe().map((line) => ({
     scope: line.scope,
     mode: line.mode,
@@ -69,9 +69,10 @@ export function modeList(stack: Stack) {
   }));
 }
 
-/** Where the ramp enforces what the modes only report. */
-export function rampedList(stack: Stack) {
-  return ramped(stack).map(({ service, label, ...share }) => ({ service, path: label, ...share }));
+/** What the modes say, and where the ramp enforces what they only report. */
+export function modesShown(stack: Stack) {
+  const shares = ramped(stack).map(({ service, label, ...share }) => ({ service, path: label, ...share }));
+  return { modes: modeList(stack), ramped: shares };
 }
 
 function ramped({ config, modes, ramp }: Stack): RampedRoute[] {
