@@ -8,9 +8,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { protection, type OwnService, type Protection, type RouteOption } from '../compose/protection.ts';
+import {
+  protection,
+  type OwnService,
+  type Protection,
+  type ProtectionSettings,
+  type RouteOption,
+} from '../compose/protection.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Mode } from '../core/mode.ts';
+import { addressList } from '../core/address.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import { signHttpRequest } from '../schemes/http-signature/index.ts';
@@ -82,7 +89,7 @@ export function adapterContract(name: string, serve: Serve): void {
       rmSync(folder, { recursive: true });
     });
 
-    function protectionOf(more: Partial<OwnService>): Promise<Protection> {
+    function protectionOf(more: Partial<OwnService & ProtectionSettings>): Promise<Protection> {
       return protection({
         service: 'embeddings',
         keys: [{ files: join(folder, '*_api_key') }, { envFiles: join(folder, '*.env') }],
@@ -252,6 +259,17 @@ export function adapterContract(name: string, serve: Serve): void {
       assert.equal(refused.status, 401);
       const next = await wire.send({ method: 'GET', target: '/x', lines: apiKey });
       assert.equal(next.status, 200);
+    });
+
+    test('records what it cannot read as that of the client behind a trusted proxy', async (t) => {
+      const told: string[] = [];
+      const given = await protectionOf({ log: (line) => void told.push(line) });
+      const behind = { ...given, trustedProxies: addressList(['127.0.0.1/32']) };
+      const { port } = await serving(t, behind);
+      const lines = ['x-forwarded-for: 198.51.100.7', 'x-request-id: trace-1'];
+      assert.equal((await exchange(port, { target: '/a//b', lines })).status, 400);
+      const { client_address, request_id } = JSON.parse(told[0] ?? '{}') as Record<string, unknown>;
+      assert.deepEqual([client_address, request_id], ['198.51.100.7', 'trace-1']);
     });
 
     streamsContract(async (t, mode) => {

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Protection } from '../compose/protection.ts';
 import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
-import { plainAddress } from '../core/address.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
 import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
@@ -12,7 +11,7 @@ import { parseTarget } from '../core/target.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { leaveBody } from './node/leave-body.ts';
 import type { OtherCase } from './other-case.ts';
-import { nextRequestId, nodeRequest, type NodeRequest } from './node/request.ts';
+import { nodeRequest, refusedRequest, type NodeRequest } from './node/request.ts';
 import { hasBody, requestFault } from './node/request-shape.ts';
 
 /** What becomes of a request: `refusal` is to be sent, or, where it is null, the handler's turn has come. */
@@ -93,15 +92,9 @@ function unreadable(protection: Protection, req: IncomingMessage, note: string):
 }
 
 /** A refusal of a request on which the guard was not asked. */
-export function recordedRefusal({ stack, guard, service }: Protection, req: IncomingMessage, denied: Denied): Refusal {
-  const [path = ''] = (req.url ?? '').split('?', 1);
-  stack.audit.refused(denied, {
-    method: req.method ?? '',
-    path: path.slice(0, 256),
-    service,
-    remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
-    requestId: nextRequestId(),
-  });
+export function recordedRefusal(protection: Protection, req: IncomingMessage, denied: Denied): Refusal {
+  const { stack, guard, service, trustedProxies } = protection;
+  stack.audit.refused(denied, refusedRequest(req, service, trustedProxies));
   return guard.refusal(denied, service);
 }
 

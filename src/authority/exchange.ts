@@ -33,9 +33,6 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
   if (!parsed.ok) return refused('bad_request', parsed.note);
   const hosts = fieldsOf(req, 'host');
   if (hosts.length > 1) return refused('bad_request', 'there is more than one Host line');
-  const peerAddress = plainAddress(req.socket.remoteAddress ?? '');
-  const { trustedProxies } = stack.config;
-  const remoteAddress = clientAddress(peerAddress, fieldsOf(req, 'x-forwarded-for'), trustedProxies);
   const path = parsed.path.length > 1 && parsed.path.endsWith('/') ? parsed.path.slice(0, -1) : parsed.path;
   const method = req.method ?? 'GET';
   const request: AuthRequest = {
@@ -45,14 +42,34 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
     service: '',
     authority: (hosts[0] ?? '').toLowerCase(),
     protocol: 'encrypted' in req.socket ? 'https' : 'http',
-    remoteAddress,
-    requestId: requestIdOf(req, isTrusted(trustedProxies, peerAddress)),
+    ...senderOf(stack, req),
     fields: (name) => fieldsOf(req, name),
     bodyPresence: 'unseen',
     body: () => Promise.reject(new BodyError('body_unavailable', 'credentials of the authority do not sign bodies')),
   };
   const query = new URLSearchParams(parsed.query);
-  return { stack, req, res, method: method === 'HEAD' ? 'GET' : method, path, query, peerAddress, request };
+  return {
+    stack,
+    req,
+    res,
+    method: method === 'HEAD' ? 'GET' : method,
+    path,
+    query,
+    peerAddress: peerOf(req),
+    request,
+  };
+}
+
+/** Where a request comes from, and its id, as far as a trusted proxy says. */
+export function senderOf({ config }: Stack, req: IncomingMessage): Pick<AuthRequest, 'remoteAddress' | 'requestId'> {
+  const { trustedProxies } = config;
+  const peer = peerOf(req);
+  const remoteAddress = clientAddress(peer, fieldsOf(req, 'x-forwarded-for'), trustedProxies);
+  return { remoteAddress, requestId: requestIdOf(req, isTrusted(trustedProxies, peer)) };
+}
+
+function peerOf(req: IncomingMessage): string {
+  return plainAddress(req.socket.remoteAddress ?? '');
 }
 
 function fieldsOf(req: IncomingMessage, name: string): readonly string[] {

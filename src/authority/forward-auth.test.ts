@@ -516,6 +516,20 @@ test('every decision is recorded under the service that was asked for, and stran
   );
 });
 
+test('a question that cannot be read is recorded as that of the client behind the proxy', async (t) => {
+  const { port, stack } = await start(t);
+  const head = [
+    'GET /auth/verify/envoy/echo//x HTTP/1.1',
+    'Host: a',
+    'X-Forwarded-For: 198.51.100.7',
+    'X-Request-Id: t-1',
+  ];
+  refused(await rawRequest(port, head), 400, 'bad_request');
+  await stack.audit.flush();
+  const [row] = await stack.store.decisions.list({ limit: 1 });
+  assert.deepEqual([row?.clientAddress, row?.requestId], ['198.51.100.7', 't-1']);
+});
+
 test('a host with the final dot of DNS is the same host, since proxies take it for the same', async (t) => {
   const { port, key } = await start(t);
   // Read as nobody's host, these paths would be judged as those of another service, whose /open is public.

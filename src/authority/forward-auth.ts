@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { plainAddress } from '../core/address.ts';
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
 import { PROBE_HEADER } from '../core/probe.ts';
 import { refusalOf } from '../core/refusal.ts';
@@ -8,10 +7,9 @@ import { parseTarget, routeKey } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
-import { uuid } from '../crypto/random.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect, type NamedService } from './dialects.ts';
-import type { Exchange } from './exchange.ts';
+import { senderOf, type Exchange } from './exchange.ts';
 import { hostName } from './host-check.ts';
 import { misspelt } from './misspelt.ts';
 import type { Reply } from './reply.ts';
@@ -63,8 +61,7 @@ export function refuseUnreadable(stack: Stack, req: IncomingMessage, denied: Den
     method: req.method ?? '',
     path: path.slice(0, 256),
     service: '',
-    remoteAddress: plainAddress(req.socket.remoteAddress ?? ''),
-    requestId: uuid(),
+    ...senderOf(stack, req),
   });
   return stack.guard.refusal(denied, '');
 }

@@ -1,9 +1,8 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { authorityOf, nextRequestId, nodeRequest } from '../adapters/node/request.ts';
+import { authorityOf, nodeRequest, refusedRequest } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
 import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
-import { plainAddress } from '../core/address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { answer } from './answer.ts';
@@ -52,15 +51,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   sweep.unref();
 
   function refuse(req: IncomingMessage, res: ServerResponse, denied: Denied, service: string): void {
-    const [path = ''] = (req.url ?? '').split('?', 1);
-    const remoteAddress = plainAddress(req.socket.remoteAddress ?? '');
-    stack.audit.refused(denied, {
-      method: req.method ?? '',
-      path: path.slice(0, 256),
-      service,
-      remoteAddress,
-      requestId: nextRequestId(),
-    });
+    stack.audit.refused(denied, refusedRequest(req, service, stack.config.trustedProxies));
     answer(req, res, stack.guard.refusal(denied, service), stack.devMode);
   }
 

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
-import { door, testUpstream, type Door, type Seen, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
+import {
+  door,
+  rawExchange,
+  testUpstream,
+  type Door,
+  type Seen,
+  type TestUpstream,
+} from '../../test/fixtures/gateway-door.ts';
 import { rule, type FixtureOptions } from '../../test/fixtures/gateway-stack.ts';
 
 describe('headers on their way upstream', () => {
@@ -246,6 +253,25 @@ describe('headers on their way upstream', () => {
     await upstream?.close();
     await opened({ trustedProxies: ['127.0.0.1/32'] });
     assert.equal((await sent([...good, 'X-Request-Id', 'of-the-proxy'])).seen?.headers['x-request-id'], 'of-the-proxy');
+  });
+
+  it('records what it cannot read as that of the client behind a trusted proxy', async () => {
+    const raw = () =>
+      rawExchange(
+        (gate as Door).port,
+        'GET /echo//x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 198.51.100.7\r\nX-Request-Id: trace-1\r\n\r\n',
+      );
+    for (const [trustedProxies, address, isGiven] of [
+      [[], '127.0.0.1', false],
+      [['127.0.0.1/32'], '198.51.100.7', true],
+    ] as const) {
+      await opened({ trustedProxies });
+      assert.match(await raw(), /^HTTP\/1\.1 400 /);
+      const [kept] = (gate as Door).refused;
+      assert.deepEqual([kept?.remoteAddress, kept?.requestId === 'trace-1'], [address, isGiven]);
+      await gate?.close();
+      await upstream?.close();
+    }
   });
 
   it('goes on knowing the usual headers after thousands of made-up ones', async () => {

@@ -130,6 +130,21 @@ class IncomingRequest implements NodeRequest {
   }
 }
 
+/** As much as is kept of a request that is refused unread, from where and under the id that a trusted proxy says. */
+export function refusedRequest(req: IncomingMessage, service: string, trustedProxies: AddressList) {
+  const [path = ''] = (req.url ?? '').split('?', 1);
+  const peer = plainAddress(req.socket.remoteAddress ?? '');
+  const lines = (name: string): readonly string[] => fieldLines(req.rawHeaders, name);
+  const givenId = isTrusted(trustedProxies, peer) ? givenRequestId(lines('x-request-id')) : null;
+  return {
+    method: req.method ?? '',
+    path: path.slice(0, 256),
+    service,
+    remoteAddress: clientAddress(peer, lines('x-forwarded-for'), trustedProxies),
+    requestId: givenId ?? nextRequestId(),
+  };
+}
+
 export function nextRequestId(): string {
   idCount += 1;
   return idPrefix + idCount.toString(36);
