@@ -42,6 +42,7 @@ interface Back {
   readonly id: string;
   readonly interaction: string;
   readonly operator: string;
+  readonly epoch: number;
 }
 
 export const OPENID = '/admin/openid';
@@ -110,10 +111,10 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     return redirect('/dashboard/');
   }
 
-  function toInteraction(exchange: Exchange, { name, role }: Account, interaction: string): Reply {
+  function toInteraction(exchange: Exchange, { name, role, epoch }: Account, interaction: string): Reply {
     if (role !== 'operator') return said(403, 'A viewer cannot let anybody in.');
     const id = randomSecret(16).toString('base64url');
-    travel.pack(exchange, { stage: 'back', id, interaction, operator: name }, backSeconds);
+    travel.pack(exchange, { stage: 'back', id, interaction, operator: name, epoch }, backSeconds);
     return redirect(`/oauth/interaction/${interaction}/proven`);
   }
 
@@ -176,7 +177,7 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
       const kept = travel.unpack(exchange);
       travel.drop(exchange);
       const isTheirs = kept?.stage === 'back' && kept.interaction === interaction;
-      if (isTheirs && (await isFirst(kept.id, backSeconds))) return { operator: kept.operator };
+      if (isTheirs && (await isFirst(kept.id, backSeconds))) return kept;
       return { words: 'That login is over. Begin again.', status: 400 };
     },
   };

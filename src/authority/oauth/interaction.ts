@@ -3,6 +3,7 @@ import type Provider from 'oidc-provider';
 import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
+import { epochOf, methodsOf } from './account.ts';
 import type { LoginResult, OperatorLogin } from './login.ts';
 import { html, page, type Html, type Page } from './pages.ts';
 import { INTERACTION } from './provider.ts';
@@ -64,7 +65,9 @@ async function loggedIn(
   result: LoginResult,
 ): Promise<Reply | null> {
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
-  return finish(provider, exchange, { login: { accountId: result.operator, remember: false } });
+  return finish(provider, exchange, {
+    login: { accountId: result.operator, amr: methodsOf(result), remember: false },
+  });
 }
 
 /** Consent is of somebody who logged in, who may still act, and for exactly what was shown. */
@@ -76,7 +79,7 @@ async function grant(
 ): Promise<Reply | null> {
   const { session, prompt, params } = details;
   const accountId = session?.accountId;
-  if (accountId === undefined || !(await login.isActive(accountId)))
+  if (accountId === undefined || !(await login.isCurrent({ operator: accountId, epoch: epochOf(session?.amr) })))
     return finish(provider, exchange, { error: 'access_denied', error_description: 'nobody is logged in' });
   const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
   const given = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) });

@@ -1,5 +1,5 @@
 import type { Stack } from '../../compose/stack.ts';
-import { isOpen } from '../../operators/account.ts';
+import { isOpen, type Account } from '../../operators/account.ts';
 import type { ExternalLogin } from '../external-login.ts';
 import type { Operators } from '../operators.ts';
 
@@ -11,8 +11,16 @@ export interface OperatorLogin {
   authenticate(form: URLSearchParams, address: string): Promise<LoginResult>;
   /** Where operators may log in instead; null for nowhere. */
   readonly external: ExternalLogin | null;
-  /** Whether whoever logged in may still act. */
+  /** Whether this operator may act at all. */
   isActive(operator: string): Promise<boolean>;
+  /** The same, and this login still counts: no new password, logout everywhere or reset has come since. */
+  isCurrent(login: LoggedIn): Promise<boolean>;
+}
+
+/** Somebody who proved who they are, and in which epoch of the account: with the next one the login is over. */
+export interface LoggedIn {
+  readonly operator: string;
+  readonly epoch: number;
 }
 
 export interface LoginField {
@@ -23,22 +31,24 @@ export interface LoginField {
   readonly required: boolean;
 }
 
-export type LoginResult = { readonly operator: string } | { readonly words: string; readonly status: number };
+export type LoginResult = LoggedIn | { readonly words: string; readonly status: number };
 
 /** The holder of the admin token, who is the operator `admin`. */
 export function adminTokenLogin({ admin }: Stack): OperatorLogin {
+  const isActive = async (operator: string) => operator === 'admin' && admin.configured;
   return {
     fields: [{ name: 'token', label: 'Admin token', secret: true, autocomplete: 'off', required: true }],
     async authenticate(form, address) {
       const tokens = form.getAll('token');
       const [token = ''] = tokens;
       const attempt = await admin.attempts.attempt(address, () => tokens.length === 1 && admin.isAdminToken(token));
-      if (attempt.result === 'right') return { operator: 'admin' };
+      if (attempt.result === 'right') return { operator: 'admin', epoch: 0 };
       if (attempt.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
       return { words: 'That is not the admin token.', status: 401 };
     },
     external: null,
-    isActive: async (operator) => operator === 'admin' && admin.configured,
+    isActive,
+    isCurrent: ({ operator }) => isActive(operator),
   };
 }
 
@@ -49,6 +59,14 @@ export function operatorLogin(
   external: ExternalLogin | null,
 ): OperatorLogin {
   const byToken = adminTokenLogin(stack);
+
+  /** Null for one who may not act. */
+  async function acting(operator: string): Promise<Account | null> {
+    const account = (await accounts.get(operator))?.account;
+    if (!account || account.role !== 'operator' || !isOpen(account, stack.config.openid?.issuer ?? null)) return null;
+    return account.password !== null || account.openid !== undefined ? account : null;
+  }
+
   return {
     fields: [
       { name: 'name', label: 'Name', secret: false, autocomplete: 'username', required: false },
@@ -69,16 +87,14 @@ export function operatorLogin(
       const proved = await login.prove(proof, address);
       if (proved.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
       if (proved.result === 'wrong') return { words: 'Name, password or code is wrong.', status: 401 };
-      if (proved.account.role === 'operator') return { operator: proved.account.name };
+      const { name: operator, role, epoch } = proved.account;
+      if (role === 'operator') return { operator, epoch };
       return { words: 'A viewer cannot let anybody in.', status: 403 };
     },
     external,
-    async isActive(operator) {
-      if (operator === 'admin') return byToken.isActive(operator);
-      const account = (await accounts.get(operator))?.account;
-      if (!account || account.role !== 'operator' || !isOpen(account, stack.config.openid?.issuer ?? null))
-        return false;
-      return account.password !== null || account.openid !== undefined;
-    },
+    isActive: async (operator) =>
+      operator === 'admin' ? byToken.isActive(operator) : (await acting(operator)) !== null,
+    isCurrent: async (who) =>
+      who.operator === 'admin' ? byToken.isCurrent(who) : (await acting(who.operator))?.epoch === who.epoch,
   };
 }

@@ -5,6 +5,7 @@ import { equalText } from '../../crypto/compare.ts';
 import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { ALGORITHMS } from '../../schemes/oauth/index.ts';
+import { accountFinder } from './account.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
@@ -110,8 +111,7 @@ function people({ login }: ProviderOptions): object {
       policy,
       url: (_ctx: unknown, { uid }: { readonly uid: string }) => `${INTERACTION}/${uid}`,
     },
-    findAccount: async (_ctx: unknown, sub: string) =>
-      (await login.isActive(sub)) ? { accountId: sub, claims: () => ({ sub }) } : undefined,
+    findAccount: accountFinder(login),
     renderError(
       ctx: KoaContextWithOIDC,
       { error, error_description: words }: { error: string; error_description?: string },

@@ -1,0 +1,225 @@
+/** What becomes of logins at the authorization server, and of what operators let in there, when an account changes. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { createClient } from '../../src/authority/oauth/clients.ts';
+import { sqliteStore } from '../../src/stores/sqlite/store.ts';
+import { adminToken } from '../fixtures/authority-stack.ts';
+import { cliHere } from '../fixtures/cli-here.ts';
+import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
+import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
+import { browser, loggedIn, password } from '../fixtures/operator.ts';
+
+const ends: (() => unknown)[] = [];
+const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
+const folder = mkdtempSync(join(tmpdir(), 'countersign-oauth-operators-'));
+const redirect = 'http://127.0.0.1:5555/callback';
+const verifier = 'v'.repeat(43);
+let here: OauthStack;
+let files: string;
+
+before(async () => {
+  ends.push(() => rmSync(folder, { recursive: true, force: true }));
+  const upstream = createServer((_req, res) => res.end('served')).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  ends.push(() => upstream.close());
+  const { port } = upstream.address() as AddressInfo;
+  const yaml = `
+oauth: { server: {} }
+services:
+  files: { upstream: 'http://127.0.0.1:${port}', accept: [oauth], oauth: { scopes: [files:read] } }
+`;
+  writeFileSync(join(folder, 'countersign.yaml'), `store: sqlite:state.db\n${yaml}`);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.migrate();
+  ends.push(() => store.close());
+  here = await oauthStack(lifetime, { store, yaml: () => yaml });
+  files = `${here.gateway}/files`;
+});
+after(async () => {
+  for (const end of ends.toReversed()) await end();
+});
+
+type Tokens = Record<string, string>;
+
+const cli = async (...args: string[]): Promise<string> => {
+  const { code, stdout, stderr } = await cliHere(args, { cwd: folder });
+  assert.equal(code, 0, stderr);
+  return stdout.trim();
+};
+
+async function client(device = false): Promise<string> {
+  const order = { name: 'agent', redirectUris: [redirect], device, scopes: [], jwks: null };
+  const options = { records: here.stack.store.records, clock: here.stack.clock, accessTokenSeconds: 300 };
+  return (await createClient(order, options)).clientId;
+}
+
+const question = (clientId: string, more: Tokens = {}): string =>
+  `${here.admin}/oauth/authorize?${new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirect,
+    scope: 'files:read',
+    resource: files,
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...more,
+  })}`;
+
+const asksToLogIn = ({ status, body, landed }: Visit): boolean =>
+  landed === null && status === 200 && body.includes('/login"');
+
+async function token(form: Tokens) {
+  const answer = await fetch(`${here.admin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) });
+  return { status: answer.status, body: (await answer.json()) as Tokens };
+}
+
+const redeem = (clientId: string, landed: URL | null) =>
+  token({
+    grant_type: 'authorization_code',
+    client_id: clientId,
+    code: landed?.searchParams.get('code') ?? '',
+    redirect_uri: redirect,
+    code_verifier: verifier,
+  });
+const refresh = (clientId: string, refreshToken = '') =>
+  token({ grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken });
+const call = (accessToken = ''): Promise<number> =>
+  fetch(`${files}/x`, { headers: { authorization: `Bearer ${accessToken}` } }).then(({ status }) => status);
+
+/** The page on which the operator is asked whether the client may. */
+async function asked(at: PlainBrowser, name: string, clientId: string): Promise<Visit> {
+  const login = await at.open(question(clientId));
+  const consent = await at.submit(login, '/login', { name, password });
+  assert.match(consent.body, /Let this client in/);
+  return consent;
+}
+
+async function letIn(at: PlainBrowser, name: string, clientId: string): Promise<Tokens> {
+  const { landed } = await at.submit(await asked(at, name, clientId), '/confirm');
+  const { status, body } = await redeem(clientId, landed);
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(await call(body['access_token']), 200);
+  return body;
+}
+
+const changes: readonly (readonly [what: string, name: string, change: (name: string) => Promise<unknown>])[] = [
+  [
+    'a password that is changed',
+    'petra',
+    async (name) => {
+      const page = await loginAt(name);
+      const { status } = await page.ask('PUT', '/session/password', {
+        password,
+        new_password: 'another long sentence',
+      });
+      assert.equal(status, 200);
+    },
+  ],
+  [
+    'a logout everywhere',
+    'lotte',
+    async (name) => assert.equal((await (await loginAt(name)).ask('DELETE', '/sessions')).status, 200),
+  ],
+  ['an account that is shut', 'dora', (name) => cli('operators', 'disable', name)],
+  ['a reset', 'rosa', (name) => cli('operators', 'reset', name)],
+];
+
+async function loginAt(name: string) {
+  const page = browser(here.admin);
+  assert.equal((await page.ask('POST', '/session', { name, password })).status, 200);
+  return page;
+}
+
+for (const [what, name, change] of changes)
+  test(`${what} ends the login at the authorization server, and what was begun in it`, async () => {
+    await loggedIn(here.stack, here.admin, name);
+    const [known, other, begun] = [await client(), await client(), await client()];
+    const at = plainBrowser(here.admin);
+    await letIn(at, name, known);
+    const { landed } = await at.submit(await at.open(question(other)), '/confirm');
+    const consent = await at.open(question(begun));
+    await change(name);
+    const late = await redeem(other, landed);
+    assert.equal(late.body['error'], 'invalid_grant', 'a code that lay about is worth nothing');
+    const given = await at.submit(consent, '/confirm');
+    assert.equal(given.landed?.searchParams.get('error'), 'access_denied', given.body);
+    for (const clientId of [known, other]) assert.ok(asksToLogIn(await at.open(question(clientId))), 'asked to log in');
+    const silent = await at.open(question(known, { prompt: 'none' }));
+    assert.equal(silent.landed?.searchParams.get('error'), 'login_required');
+    // Whoever has the account logs in there again, in the same browser.
+    const again = await at.submit(await at.open(question(known)), '/login', { token: adminToken });
+    assert.match(again.body, /Let this client in/);
+    assert.match(again.body, /<dd>admin<\/dd>/);
+  });
+
+test('a login that was proven and not gone on with does not outlive a new password', async () => {
+  await loggedIn(here.stack, here.admin, 'paula');
+  const clientId = await client();
+  const at = plainBrowser(here.admin);
+  const login = await at.open(question(clientId));
+  const action = /action="([^"]*\/login)"/.exec(login.body)?.[1] ?? '';
+  const cookie = [...at.cookies].map(([key, value]) => `${key}=${value}`).join('; ');
+  const proven = await fetch(new URL(action, login.url), {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { cookie, origin: here.admin },
+    body: new URLSearchParams({ name: 'paula', password }),
+  });
+  await changes[0]?.[2]('paula');
+  assert.ok(asksToLogIn(await at.open(new URL(proven.headers.get('location') ?? '', login.url).href)));
+});
+
+test('a device that was let in and did not ask yet gets nothing after a new password', async () => {
+  await loggedIn(here.stack, here.admin, 'delia');
+  const clientId = await client(true);
+  const started = await fetch(`${here.admin}/oauth/device_authorization`, {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: clientId, scope: 'files:read', resource: files }),
+  });
+  const device = (await started.json()) as Tokens;
+  const at = plainBrowser(here.admin);
+  const entry = await at.submit(await at.open(`${here.admin}/oauth/device`), '/device', {
+    user_code: device['user_code'] ?? '',
+  });
+  const consent = await at.submit(await at.submit(entry, '/device'), '/login', { name: 'delia', password });
+  assert.match((await at.submit(consent, '/confirm')).body, /go on at the device/);
+  await changes[0]?.[2]('delia');
+  const { body } = await token({
+    grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+    client_id: clientId,
+    device_code: device['device_code'] ?? '',
+  });
+  assert.equal(body['error'], 'invalid_grant', JSON.stringify(body));
+});
+
+test('what a program was granted outlives a new password and a logout everywhere', async () => {
+  for (const [index, name] of ['greta', 'gerda'].entries()) {
+    await loggedIn(here.stack, here.admin, name);
+    const clientId = await client();
+    const tokens = await letIn(plainBrowser(here.admin), name, clientId);
+    await changes[index]?.[2](name);
+    const { status, body } = await refresh(clientId, tokens['refresh_token']);
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.equal(await call(body['access_token']), 200);
+  }
+});
+
+test('no client is told in which epoch of an account somebody logged in', async () => {
+  await loggedIn(here.stack, here.admin, 'ida');
+  const clientId = await client();
+  const at = plainBrowser(here.admin);
+  const login = await at.open(question(clientId, { scope: 'openid files:read' }));
+  const { landed } = await at.submit(await at.submit(login, '/login', { name: 'ida', password }), '/confirm');
+  const { body } = await redeem(clientId, landed);
+  const told = [body['id_token'], body['access_token']].map((jwt = '') => decodeJwt(jwt));
+  assert.equal(told[0]?.sub, 'ida');
+  assert.doesNotMatch(JSON.stringify(told), /epoch|amr/);
+});
