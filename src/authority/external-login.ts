@@ -1,6 +1,6 @@
 import type { Stack } from '../compose/stack.ts';
 import { boundedFetch } from '../compose/bounded-fetch.ts';
-import type { Actor } from '../core/event.ts';
+import type { Act, Actor } from '../core/event.ts';
 import { printable } from '../core/printable.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { endMinted } from '../keys/end-minted.ts';
@@ -11,6 +11,7 @@ import { admit, personOf, type Admission } from '../operators/openid-person.ts';
 import { addressGroup } from '../policies/address-group.ts';
 import type { Exchange } from './exchange.ts';
 import { cameOverTls, exposure } from './host-check.ts';
+import { endGrantsOf } from './oauth/kept-grants.ts';
 import type { LoginResult } from './oauth/login.ts';
 import { html, page } from './oauth/pages.ts';
 import type { Operators } from './operators.ts';
@@ -123,9 +124,7 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     if (person === null) return { words: `The provider gives no ${rules.nameClaim} that can be a name here.` };
     const found = await admit(accounts, rules, person, stack.clock());
     const { name } = person;
-    // A viewer could not have made them.
-    if (found.lostOperator)
-      await endMinted(stack.tokens, `operator:${name}`, (act) => stack.trail.record(act, actor(exchange, name)));
+    if (found.lostOperator) await endLetIn(exchange, name);
     if ('fault' in found) {
       // Told once a minute of each person, who may try as often as they like; and whoever fails has only claimed to be the one.
       if (await isFirst(`refused ${person.subject}`, 60))
@@ -134,6 +133,15 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     }
     if (found.isNew) await record(exchange, name, 'operator.created', { role: found.account.role });
     return found;
+  }
+
+  /** A viewer could neither have made the tokens nor have let the programs in. */
+  async function endLetIn(exchange: Exchange, name: string): Promise<void> {
+    const kept = (act: Act): Promise<void> => stack.trail.record(act, actor(exchange, name));
+    await endMinted(stack.tokens, `operator:${name}`, kept);
+    const { config, clock } = stack;
+    const grants = await endGrantsOf(name, { config, clock, records: stack.store.records });
+    if (grants > 0) await kept({ type: 'oauth.grants_ended', subject: name, detail: { grants } });
   }
 
   async function record(

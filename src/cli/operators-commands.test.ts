@@ -64,7 +64,7 @@ test('an operator is made without a password, logs in by the code, is reset and 
   };
   assert.equal((await prove({ name: 'ana', password: chosen, code: '' }, '::1')).result, 'wrong');
   const disabled = await cli('operators', 'disable', 'ana', '--output', 'json');
-  assert.deepEqual(JSON.parse(disabled.stdout), { name: 'ana', disabled: true, tokens_revoked: 1 });
+  assert.deepEqual(JSON.parse(disabled.stdout), { name: 'ana', disabled: true, tokens_revoked: 1, grants_ended: 0 });
   assert.deepEqual(await alive(), [kept.record.tokenId]);
   assert.equal((await first('ana', again.login_code, chosen, '::1')).result, 'wrong');
   const listed = JSON.parse((await cli('operators', 'list', '--output', 'json')).stdout) as object[];

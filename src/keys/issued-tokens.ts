@@ -25,8 +25,12 @@ export interface OwnIssuerOptions {
   readonly onWarning: (text: string) => void;
 }
 
-/** What is taken back: one token by its id, all of one grant by the grant's, all of one client by its name. */
-export type Issued = { readonly tokenId: string } | { readonly grantId: string } | { readonly clientId: string };
+/** What is taken back: one token by its id, all of one grant by the grant's or its digest, all of one client by its name. */
+export type Issued =
+  | { readonly tokenId: string }
+  | { readonly grantId: string }
+  | { readonly grantDigest: string }
+  | { readonly clientId: string };
 
 export interface TakingBack {
   readonly records: RecordStore;
@@ -62,6 +66,7 @@ export async function isTakenBack(
 
 export function takenBackId(of: Issued): string {
   if ('tokenId' in of) return `token/${sha256Hex(of.tokenId)}`;
+  if ('grantDigest' in of) return `grant/${of.grantDigest}`;
   return 'grantId' in of ? `grant/${sha256Hex(of.grantId)}` : `client/${sha256Hex(of.clientId)}`;
 }
 

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { contentOf } from '../../src/audit/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';
@@ -93,6 +94,15 @@ const refresh = (clientId: string, refreshToken = '') =>
   token({ grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken });
 const call = (accessToken = ''): Promise<number> =>
   fetch(`${files}/x`, { headers: { authorization: `Bearer ${accessToken}` } }).then(({ status }) => status);
+
+/** What was taken back reaches the gateway with the store's feed. */
+async function dead(accessToken = ''): Promise<void> {
+  for (let look = 0; look < 300; look += 1) {
+    if ((await call(accessToken)) === 401) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail('the access token is still taken');
+}
 
 /** The page on which the operator is asked whether the client may. */
 async function asked(at: PlainBrowser, name: string, clientId: string): Promise<Visit> {
@@ -223,3 +233,36 @@ test('no client is told in which epoch of an account somebody logged in', async 
   assert.equal(told[0]?.sub, 'ida');
   assert.doesNotMatch(JSON.stringify(told), /epoch|amr/);
 });
+
+for (const [what, name, args] of [
+  ['shut', 'sina', ['disable']],
+  ['reset', 'rita', ['reset']],
+  ['made a viewer', 'vicky', ['reset', '--role', 'viewer']],
+] as const)
+  test(`an account that is ${what} leaves nothing granted: neither at the token endpoint nor at a service`, async () => {
+    await loggedIn(here.stack, here.admin, name);
+    await loggedIn(here.stack, here.admin, `${name}2`);
+    const clientId = await client();
+    const [tokens, others] = [
+      await letIn(plainBrowser(here.admin), name, clientId),
+      await letIn(plainBrowser(here.admin), `${name}2`, clientId),
+    ];
+    const [verb, ...rest] = args;
+    await cli('operators', verb, name, ...rest);
+    await dead(tokens['access_token']);
+    const events = await here.stack.store.events.list('events', { limit: 1, type: 'oauth.grants_ended' });
+    assert.partialDeepStrictEqual(contentOf(events[0]?.text ?? ''), { subject: name, detail: { grants: 1 } });
+    assert.equal((await refresh(clientId, tokens['refresh_token'])).body['error'], 'invalid_grant');
+    // Nor does it come again with the account.
+    const code = await cli('operators', 'reset', name, '--role', 'operator', '--output', 'json');
+    const { login_code: loginCode } = JSON.parse(code) as { login_code: string };
+    const owner = browser(here.admin);
+    const first = { name, login_code: loginCode, password };
+    assert.equal((await owner.ask('POST', '/session/first', first)).status, 200);
+    assert.equal((await refresh(clientId, tokens['refresh_token'])).body['error'], 'invalid_grant');
+    assert.equal(await call(tokens['access_token']), 401);
+    // The owner is not kept waiting, and what others let in stays.
+    await letIn(plainBrowser(here.admin), name, clientId);
+    assert.equal(await call(others['access_token']), 200);
+    assert.equal((await refresh(clientId, others['refresh_token'])).status, 200);
+  });

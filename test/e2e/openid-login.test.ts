@@ -12,6 +12,8 @@ import { chromium as driver } from 'playwright-core';
 import { accounts } from '../../src/operators/account.ts';
 import { contentOf } from '../../src/audit/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
+import { stateAdapter } from '../../src/authority/oauth/state.ts';
+import { isTakenBack } from '../../src/keys/issued-tokens.ts';
 import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { clientSecret, logInThere, openidProviderProcess } from '../fixtures/openid-provider.ts';
@@ -238,6 +240,21 @@ test('a client is let in by an operator from the provider, and a viewer from the
   });
   const tokens = (await answer.json()) as { access_token: string };
   assert.equal(decodeJwt(tokens.access_token).sub, 'openid:anna');
+});
+
+test('who comes without the role of an operator any more leaves nothing that they let in', async () => {
+  const { records } = here.stack.store;
+  const { clock } = here.stack;
+  await comeIn('u-vera');
+  await accounts({ records, clock }).change('openid:vera', (now) => ({ ...now, role: 'operator' }));
+  const refusal = (words: string) => new Error(words);
+  const grants = stateAdapter('Grant', { records, clock, accessTokenSeconds: 300, refusal });
+  for (const accountId of ['openid:vera', 'openid:anna'])
+    await grants.upsert(`of ${accountId}`, { accountId, clientId: 'c', kind: 'Grant' }, 3600);
+  await comeIn('u-vera');
+  assert.equal(await grants.find('of openid:vera'), undefined);
+  assert.ok(await isTakenBack({ grantId: 'of openid:vera' }, { records, clock }));
+  assert.ok(await grants.find('of openid:anna'));
 });
 
 test('an answer counts once, in the browser that asked, with the state, the issuer and the code that are meant', async () => {

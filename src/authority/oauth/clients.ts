@@ -5,6 +5,7 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
 import { DEVICE_GRANT } from './grants.ts';
+import { grantsOf } from './kept-grants.ts';
 import { CLIENT, MADE, REGISTERED, stateAdapter } from './state.ts';
 
 export type ClientsOptions = TakingBack;
@@ -80,22 +81,16 @@ export async function listClients({ records, clock }: ClientsOptions): Promise<L
 export async function revokeClient(clientId: string, options: ClientsOptions): Promise<number | null> {
   const { records, clock } = options;
   const isKnown = (await records.get(CLIENT, sha256Hex(clientId), clock())) !== null;
-  if (!isKnown && (await grantsOf(clientId, options)).length === 0) return null;
+  if (!isKnown && (await grantsOf({ clientId }, options)).length === 0) return null;
   // First, so that a client that is gone never leaves live tokens behind, however far the rest comes; and so that whoever grants
   // it something from now on takes that back.
   await takeBack({ clientId }, options);
   // Its use may be written down, or it may register the same again, in this very moment.
   if (!(await eraseRecord(records, CLIENT, sha256Hex(clientId), clock())))
     throw new StoreError('store_unavailable', 'the client is being written by others; try again');
-  const grants = await grantsOf(clientId, options);
+  const grants = await grantsOf({ clientId }, options);
   for (const grant of grants) await records.remove(grant.kind, grant.id, grant.revision, clock());
   return grants.length;
-}
-
-async function grantsOf(clientId: string, { records, clock }: ClientsOptions) {
-  return (await everyRecord(records, 'oauth-grant', clock())).filter(
-    ({ value }) => (value as Readonly<Record<string, unknown>>)['clientId'] === clientId,
-  );
 }
 
 /**

@@ -27,9 +27,9 @@ export const operatorCommands: readonly Command[] = [
   },
   {
     name: 'operators disable',
-    summary: 'shut an account, and end its sessions and tokens',
+    summary: 'shut an account, and end its sessions, tokens and grants',
     about:
-      'It is shut at the next request, on every replica, and the session tokens that it made are revoked. `operators reset` opens it again.',
+      'It is shut at the next request, on every replica, the session tokens that it made are revoked, and OAuth clients that it let in have to ask again. `operators reset` opens it again.',
     positionals: [NAME],
     options: {},
     changes: true,
@@ -40,7 +40,7 @@ export const operatorCommands: readonly Command[] = [
     name: 'operators reset',
     summary: 'back to the first login: no password, no second factor, no session',
     about:
-      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well; with viewer the session tokens that an operator made are revoked. An account from an OpenID provider is opened again, for whoever has its name there now.',
+      'For whoever lost the one or the other. Prints a new code for the first login; --role changes the role as well; with viewer the session tokens that an operator made are revoked. OAuth clients that the account let in have to ask again. An account from an OpenID provider is opened again, for whoever has its name there now.',
     positionals: [NAME],
     options: { role: { type: 'text', value: 'ROLE', summary: 'viewer or operator (default: as it was)' } },
     changes: true,

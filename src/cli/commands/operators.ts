@@ -1,4 +1,5 @@
 import { ADMIN_TOKENS } from '../../authority/caller.ts';
+import { endGrantsOf } from '../../authority/oauth/kept-grants.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import {
@@ -50,6 +51,7 @@ export async function operatorsReset(invocation: Invocation): Promise<number> {
     await place.record({ type: 'operator.reset', subject: name, detail: { role: account.role } });
     // A viewer could not have made them.
     if (wasOperator && account.role === 'viewer') await endTokens(place, name, invocation);
+    await endGrants(place, name, invocation);
     return sayCode(invocation, account, loginCode);
   });
 }
@@ -63,6 +65,7 @@ async function resetOpenid(invocation: Invocation, place: Workplace, name: strin
   );
   if (!account) throw unknown(name);
   await place.record({ type: 'operator.reset', subject: name, detail: { role: account.role } });
+  await endGrants(place, name, invocation);
   if (invocation.json) invocation.out.json({ name, role: account.role });
   else invocation.out.line(`reset  ${name}`);
   return EXIT.done;
@@ -82,7 +85,8 @@ export async function operatorsDisable(invocation: Invocation): Promise<number> 
     if (!account) throw unknown(name);
     await place.record({ type: 'operator.disabled', subject: name });
     const ended = await endTokens(place, name, invocation);
-    if (invocation.json) out.json({ name, disabled: true, tokens_revoked: ended });
+    const grants = await endGrants(place, name, invocation);
+    if (invocation.json) out.json({ name, disabled: true, tokens_revoked: ended, grants_ended: grants });
     else out.line(`disabled  ${name}`);
     return EXIT.done;
   });
@@ -102,6 +106,15 @@ async function endTokens({ store, record }: Workplace, name: string, { out, json
   } finally {
     life.close();
   }
+}
+
+/** Programs that the operator let in have to ask again. Resolves to how many grants they lost. */
+async function endGrants({ config, store, record }: Workplace, name: string, { out, json }: Invocation) {
+  const grants = await endGrantsOf(name, { config, records: store.records, clock: systemClock });
+  if (grants === 0) return 0;
+  await record({ type: 'oauth.grants_ended', subject: name, detail: { grants } });
+  if (!json) out.talk(`ended  ${grants === 1 ? '1 grant' : `${grants} grants`} that ${name} gave to programs`);
+  return grants;
 }
 
 export async function operatorsList(invocation: Invocation): Promise<number> {
