@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KeyUse } from '../core/credential.ts';
-import type { State } from './state.ts';
+import type { RecordEntry } from '../core/record.ts';
+import { isPassing, type State } from './state.ts';
 
 /** What one store lacks of a backup, what it has otherwise, and what it has beyond it. Each is named: 'key 4fTq0ZkP1a'. */
 export interface Difference {
@@ -16,7 +17,7 @@ type Kind = keyof State;
 /** Stores keep times to the millisecond at least. */
 const toleranceSeconds = 0.002;
 
-/** Compares by what counts at `now`: tokens and records that ended since the backup are missed by nobody. */
+/** Compares by what counts at `now`: tokens and records that ended since the backup, or end soon, are missed by nobody. */
 export function compareStates(wanted: State, found: State, now: number): Difference {
   const names = { missing: [] as string[], different: [] as string[], beyond: [] as string[] };
 
@@ -59,6 +60,8 @@ export function compareStates(wanted: State, found: State, now: number): Differe
 
 function counts(item: unknown, kind: Kind, now: number): boolean {
   if (kind !== 'tokens' && kind !== 'records') return true;
+  // Files of earlier versions hold some.
+  if (kind === 'records' && isPassing((item as RecordEntry).kind)) return false;
   const { expiresAt } = item as { readonly expiresAt: number | null };
   return expiresAt === null || expiresAt > now;
 }

@@ -3,13 +3,10 @@ import { everyRecord, type RecordEntry } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal, SealedRecords } from '../crypto/seal.ts';
 import { openedRecord } from './sealed-records.ts';
-import { BackupError, type AuditHead, type HeldKey, type State } from './state.ts';
+import { BackupError, isPassing, type AuditHead, type HeldKey, type State } from './state.ts';
 
 /** Held in memory at once, on both sides. */
 const tokensMax = 1_000_000;
-
-/** Ended within minutes or hours, and of nobody who is there when a backup is taken back. */
-const passing = new Set(['lease', 'session']);
 
 /** What opens the secrets of a stack, and which of its records hold some. */
 export interface Sealing {
@@ -40,7 +37,7 @@ function held(record: KeyRecord, seal: () => Seal): HeldKey {
 
 async function readRecords(store: Store, now: number): Promise<RecordEntry[]> {
   const found: RecordEntry[] = [];
-  for (const kind of (await store.records.kinds()).filter((each) => !passing.has(each))) {
+  for (const kind of (await store.records.kinds()).filter((each) => !isPassing(each))) {
     for (const { id, value, expiresAt } of await everyRecord(store.records, kind, now))
       found.push({ kind, id, value, expiresAt });
   }

@@ -23,6 +23,21 @@ export interface State {
   readonly uses: readonly KeyUse[];
 }
 
+const passing: ReadonlySet<string> = new Set([
+  'lease',
+  'session',
+  'oauth-session',
+  'oauth-session-uid',
+  'oauth-interaction',
+  'oauth-device-code',
+  'oauth-user-code',
+]);
+
+/** Whether records of this kind end within minutes or hours, and are of nobody who is there when a backup is taken back. */
+export function isPassing(kind: string): boolean {
+  return passing.has(kind);
+}
+
 /** Where the decisions stood. They themselves are evidence, not state: `audit export` keeps those. */
 export interface AuditHead {
   readonly sequence: number;

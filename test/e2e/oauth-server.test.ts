@@ -405,14 +405,47 @@ test('a device without a browser is connected by its code (RFC 8628)', async () 
 
 test('what is stored can be presented by nobody', async () => {
   const clientId = await registered();
-  const tokens = await loggedIn(clientId);
-  const { records } = here.stack.store;
-  const kept: unknown[] = [];
-  for (const kind of await records.kinds()) kept.push(...(await records.list(kind, here.stack.clock())));
-  const text = JSON.stringify(kept);
+  const stored = async (): Promise<string> => {
+    const { records } = here.stack.store;
+    const kept: unknown[] = [];
+    for (const kind of await records.kinds()) kept.push(...(await records.list(kind, here.stack.clock())));
+    return JSON.stringify(kept);
+  };
+  const browser = plainBrowser(here.admin);
+  const tokens = await loggedIn(clientId, 'files:read', browser);
+  const started = await fetch(`${here.admin}/oauth/device_authorization`, {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: clientId, scope: 'files:read files:write', resource: files }),
+  });
+  const device = (await started.json()) as Tokens;
+  const pushed = await fetch(`${here.admin}/oauth/par`, {
+    method: 'POST',
+    body: new URLSearchParams([
+      ...new URL(question({ clientId: await registered({ client_name: 'Other' }) }).url).searchParams,
+    ]),
+  });
+  const { request_uri: requestUri = '' } = (await pushed.json()) as Tokens;
+  const secrets = (): string[] => [
+    tokens['refresh_token'] ?? '',
+    tokens['access_token'] ?? '',
+    device['device_code'] ?? '',
+    device['user_code'] ?? '',
+    (device['user_code'] ?? '').replaceAll('-', ''),
+    requestUri.slice(requestUri.lastIndexOf(':') + 1),
+    ...browser.cookies.values(),
+  ];
+  const entry = await browser.open(`${here.admin}/oauth/device`);
+  const confirm = await browser.submit(entry, '/device', { user_code: device['user_code'] ?? '' });
+  const consent = await browser.submit(confirm, '/device');
+  assert.match(consent.body, /Let this client in/);
+  // And one that was pushed, asked about by somebody who is logged in.
+  const other = await registered({ client_name: 'Other' });
+  const asking = new URLSearchParams({ client_id: other, request_uri: requestUri });
+  assert.match((await browser.open(`${here.admin}/oauth/authorize?${asking}`)).body, /Let this client in/);
+  const text = await stored();
   assert.ok(text.includes('A client'));
-  for (const secret of [tokens['refresh_token'], tokens['access_token']])
-    assert.equal(text.includes(secret ?? ''), false);
+  assert.ok(secrets().every((secret) => secret.length > 7));
+  for (const secret of secrets()) assert.equal(text.includes(secret), false, secret);
   assert.doesNotMatch(text, /"d":/);
 });
 

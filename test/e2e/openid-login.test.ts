@@ -243,12 +243,12 @@ test('a client is let in by an operator from the provider, and a viewer from the
 });
 
 test('who comes without the role of an operator any more leaves nothing that they let in', async () => {
-  const { records } = here.stack.store;
-  const { clock } = here.stack;
+  const { store, clock, seal } = here.stack;
+  const { records } = store;
   await comeIn('u-vera');
   await accounts({ records, clock }).change('openid:vera', (now) => ({ ...now, role: 'operator' }));
   const refusal = (words: string) => new Error(words);
-  const grants = stateAdapter('Grant', { records, clock, accessTokenSeconds: 300, refusal });
+  const grants = stateAdapter('Grant', { records, clock, accessTokenSeconds: 300, seal, refusal });
   for (const accountId of ['openid:vera', 'openid:anna'])
     await grants.upsert(`of ${accountId}`, { accountId, clientId: 'c', kind: 'Grant' }, 3600);
   await comeIn('u-vera');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RecordStore } from '../../core/record.ts';
+import { sealWith } from '../../crypto/seal.ts';
 import { isTakenBack, takeBack } from '../../keys/issued-tokens.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { keepClient, listClients, revokeClient } from './clients.ts';
@@ -18,6 +19,7 @@ function place(records: RecordStore = memoryStore().records) {
     records,
     clock: () => now,
     accessTokenSeconds: 300,
+    seal: sealWith('ab'.repeat(32)),
     refusal: (words: string) => new Refused(words),
   };
   return { options, advance: (seconds: number) => void (now += seconds) };

@@ -6,7 +6,7 @@ import { randomSecret } from '../../crypto/random.ts';
 import { takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
 import { DEVICE_GRANT } from './grants.ts';
 import { grantsOf } from './kept-grants.ts';
-import { CLIENT, MADE, REGISTERED, stateAdapter } from './state.ts';
+import { CLIENT, MADE, REGISTERED, writeClient } from './state.ts';
 
 export type ClientsOptions = TakingBack;
 
@@ -51,7 +51,7 @@ export async function createClient(order: ClientOrder, options: ClientsOptions):
     ? ['client_credentials']
     : [...(redirectUris.length > 0 ? ['authorization_code'] : []), 'refresh_token', ...(device ? [DEVICE_GRANT] : [])];
   const isNative = redirectUris.some((uri) => /^(?!https:)/.test(uri));
-  await stateAdapter('Client', { ...options, refusal: (words) => new Error(words) }).upsert(clientId, {
+  const client = {
     client_id: clientId,
     client_name: name,
     redirect_uris: [...redirectUris],
@@ -62,7 +62,8 @@ export async function createClient(order: ClientOrder, options: ClientsOptions):
     ...(secret !== null && { client_secret: secret }),
     ...(jwks !== null && { jwks: { keys: jwks } }),
     ...((scopes.length > 0 || isMachine) && { scope: scopes.join(' ') }),
-  });
+  };
+  await writeClient(clientId, client, options);
   return { clientId, secret };
 }
 

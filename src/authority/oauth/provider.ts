@@ -42,6 +42,7 @@ export function oauthProvider(options: ProviderOptions): Provider {
     adapter: (model: string) =>
       stateAdapter(model, {
         records: stack.store.records,
+        seal: stack.seal,
         clock: stack.clock,
         accessTokenSeconds: server.accessTokenSeconds,
         refusal: (words) => new errors.InvalidGrant(words),

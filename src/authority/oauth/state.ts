@@ -1,7 +1,9 @@
 import { changeRecord, eraseRecord, type JsonValue, type StoredRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
+import type { Seal } from '../../crypto/seal.ts';
 import { isTakenBack, takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
+import { sealedModels, sealedState } from './sealed-state.ts';
 
 /** What the library keeps under one id, and hands back as it was. */
 export type Payload = Readonly<Record<string, unknown>>;
@@ -18,6 +20,7 @@ export interface StateAdapter {
 }
 
 export interface StateOptions extends TakingBack {
+  readonly seal: Seal;
   /** Thrown for what somebody else used, or ended, at the same moment. */
   readonly refusal: (words: string) => Error;
 }
@@ -37,29 +40,22 @@ const leewaySeconds = 60;
 
 /**
  * All that the authorization server remembers, in the store, so that any replica can go on with what another began. Codes,
- * tokens and cookies are kept by the digest of what is presented: who reads the store can present none of them.
+ * tokens and cookies are kept by the digest of what is presented, and sealed where another record has to name them: who reads the
+ * store can present none of them.
  */
 export function stateAdapter(model: string, options: StateOptions): StateAdapter {
   const { records, clock } = options;
+  const sealed = sealedState(options.seal);
+  const isSealed = sealedModels.has(model);
   const kind = model === 'Client' ? CLIENT : `oauth-${model.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase()}`;
 
-  async function write(
-    id: string,
-    value: JsonValue,
-    expiresAt: number | null | ((before: StoredRecord | null) => number | null),
-    of = kind,
-  ): Promise<void> {
-    const isWritten = await changeRecord(records, { kind: of, id, clock }, (before) => ({
-      value,
-      expiresAt: typeof expiresAt === 'function' ? expiresAt(before) : expiresAt,
-    }));
-    if (!isWritten) throw new StoreError('store_unavailable', `the ${of} ${id} is written by too many at once`);
+  async function write(id: string, value: JsonValue, expiresAt: number | null, of = kind): Promise<void> {
+    await written(of, id, options, () => ({ value, expiresAt }));
   }
 
   async function read(id: string): Promise<Payload | undefined> {
     const now = clock();
-    const stored = await records.get(kind, sha256Hex(id), now);
-    const value = stored?.value as Payload | undefined;
+    const value = opened(await records.get(kind, sha256Hex(id), now));
     if (!value) return undefined;
     const { grantId, consumedAt, ...payload } = value;
     if (typeof grantId === 'string' && model !== 'Grant' && !(await hasGrant(grantId, now))) return undefined;
@@ -72,28 +68,43 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
     };
   }
 
+  function opened(stored: StoredRecord | null): Payload | null {
+    if (!stored || !isSealed) return stored && (stored.value as Payload);
+    const { sealed: closed, ...beside } = stored.value as { readonly [name: string]: JsonValue };
+    const text = sealed.open(kind, stored.id, closed);
+    return text === null ? null : { ...(JSON.parse(text) as Payload), ...beside };
+  }
+
   async function hasGrant(grantId: string, now: number): Promise<boolean> {
     return (await records.get('oauth-grant', sha256Hex(grantId), now)) !== null;
   }
 
   async function pointedTo(of: string, key: string): Promise<Payload | undefined> {
     const pointer = await records.get(of, sha256Hex(key), clock());
-    return typeof pointer?.value === 'string' ? read(pointer.value) : undefined;
+    const id = pointer && sealed.open(of, pointer.id, pointer.value);
+    return id === null ? undefined : read(id);
+  }
+
+  function writePointer(of: string, key: string, id: string, expiresAt: number | null): Promise<void> {
+    const digest = sha256Hex(key);
+    return write(digest, sealed.close(of, digest, id), expiresAt, of);
   }
 
   return {
     async upsert(id, payload, expiresIn) {
-      if (model === 'Client') return writeClient(id, payload);
+      if (model === 'Client') return writeClient(id, payload, options);
       const expiresAt = expiresIn === undefined ? null : clock() + expiresIn + leewaySeconds;
       const { jti: _presented, ...kept } = payload;
-      const value = JSON.parse(JSON.stringify(kept)) as JsonValue;
-      if (model === 'ReplayDetection') return writeOnce(id, value, expiresAt);
-      await write(sha256Hex(id), value, expiresAt);
+      const text = JSON.stringify(kept);
+      const digest = sha256Hex(id);
+      const value = isSealed ? { sealed: sealed.close(kind, digest, text) } : (JSON.parse(text) as JsonValue);
+      if (model === 'ReplayDetection') return writeOnce(digest, value, expiresAt);
+      await write(digest, value, expiresAt);
       if (model === 'Grant') await standsBy(id, payload);
       if (typeof payload['uid'] === 'string' && model === 'Session')
-        await write(sha256Hex(payload['uid']), id, expiresAt, 'oauth-session-uid');
+        await writePointer('oauth-session-uid', payload['uid'], id, expiresAt);
       if (typeof payload['userCode'] === 'string')
-        await write(sha256Hex(payload['userCode']), id, expiresAt, 'oauth-user-code');
+        await writePointer('oauth-user-code', payload['userCode'], id, expiresAt);
     },
     find: read,
     findByUid: (uid) => pointedTo('oauth-session-uid', uid),
@@ -125,14 +136,7 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
 
   /** An id that proofs may use once: of two that bring it at the same moment, one is too late. */
   async function writeOnce(id: string, value: JsonValue, expiresAt: number | null): Promise<void> {
-    if (!(await records.put({ kind, id: sha256Hex(id), value, expiresAt }, null, clock()))) throw usedAlready();
-  }
-
-  /** Who comes by itself is not kept for ever. One that registers the same again loses nothing. */
-  async function writeClient(id: string, payload: Payload): Promise<void> {
-    const value = JSON.parse(JSON.stringify(storedClient(id, payload))) as JsonValue;
-    const first = id.startsWith(REGISTERED) ? clock() + unusedSeconds : null;
-    await write(sha256Hex(id), value, (before) => first && Math.max(first, before?.expiresAt ?? 0));
+    if (!(await records.put({ kind, id, value, expiresAt }, null, clock()))) throw usedAlready();
   }
 
   /**
@@ -157,6 +161,30 @@ export function stateAdapter(model: string, options: StateOptions): StateAdapter
   function usedAlready(): Error {
     return options.refusal('it was used already');
   }
+}
+
+/** Who comes by itself is not kept for ever. One that registers the same again loses nothing. */
+export async function writeClient(
+  id: string,
+  payload: Payload,
+  options: Pick<TakingBack, 'records' | 'clock'>,
+): Promise<void> {
+  const value = JSON.parse(JSON.stringify(storedClient(id, payload))) as JsonValue;
+  const first = id.startsWith(REGISTERED) ? options.clock() + unusedSeconds : null;
+  await written(CLIENT, sha256Hex(id), options, (before) => ({
+    value,
+    expiresAt: first && Math.max(first, before?.expiresAt ?? 0),
+  }));
+}
+
+async function written(
+  kind: string,
+  id: string,
+  { records, clock }: Pick<TakingBack, 'records' | 'clock'>,
+  change: (before: StoredRecord | null) => Pick<StoredRecord, 'value' | 'expiresAt'>,
+): Promise<void> {
+  if (!(await changeRecord(records, { kind, id, clock }, change)))
+    throw new StoreError('store_unavailable', `the ${kind} ${id} is written by too many at once`);
 }
 
 /**
