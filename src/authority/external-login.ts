@@ -185,7 +185,8 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
       const kept = travel.unpack(exchange);
       travel.drop(exchange);
       const isTheirs = kept?.stage === 'back' && kept.interaction === interaction;
-      if (isTheirs && (await isFirst(kept.id, backSeconds))) return kept;
+      if (isTheirs && (await isFirst(kept.id, backSeconds)))
+        return { operator: kept.operator, epoch: kept.epoch, issuer };
       return { words: 'That login is over. Begin again.', status: 400 };
     },
   };

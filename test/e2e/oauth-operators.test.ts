@@ -33,9 +33,10 @@ before(async () => {
   ends.push(() => upstream.close());
   const { port } = upstream.address() as AddressInfo;
   const yaml = `
-oauth: { server: {} }
+oauth: { server: { registration: true } }
 services:
   files: { upstream: 'http://127.0.0.1:${port}', accept: [oauth], oauth: { scopes: [files:read] } }
+  bare: { upstream: 'http://127.0.0.1:${port}', accept: [oauth] }
 `;
   writeFileSync(join(folder, 'countersign.yaml'), `store: sqlite:state.db\n${yaml}`);
   const store = sqliteStore({ file: join(folder, 'state.db') });
@@ -266,3 +267,61 @@ for (const [what, name, args] of [
     assert.equal(await call(others['access_token']), 200);
     assert.equal((await refresh(clientId, others['refresh_token'])).status, 200);
   });
+
+test('who logs in, who lets a program in and who refuses it is in the audit, and so is a wrong password', async () => {
+  await loggedIn(here.stack, here.admin, 'edda');
+  const clientId = await client();
+  const { store } = here.stack;
+  const [last] = await store.events.list('events', { limit: 1 });
+  const at = plainBrowser(here.admin);
+  const login = await at.open(question(clientId));
+  assert.equal((await at.submit(login, '/login', { name: 'edda', password: 'a guess' })).status, 401);
+  await letIn(at, 'edda', clientId);
+  const more = await at.open(question(clientId, { resource: `${here.gateway}/bare` }));
+  const refused = await at.submit(more, '/abort');
+  assert.equal(refused.landed?.searchParams.get('error'), 'access_denied');
+  // Somebody who is not logged in refuses nothing.
+  const stranger = plainBrowser(here.admin);
+  const page = await stranger.open(question(clientId));
+  await stranger.submit({ ...page, body: page.body.replace('/login"', '/abort"') }, '/abort');
+
+  const rows = await store.events.list('events', { limit: 100, after: last?.sequence ?? 0 });
+  const events = rows.map(({ text }) => contentOf(text));
+  const edda = { actor: 'operator:edda', via: 'http', from: '127.0.0.1' };
+  assert.deepEqual(
+    events.map((event) => event && [event.type, event.subject, event.detail]),
+    [
+      ['operator.login_failed', 'edda', { attempts: 1 }],
+      ['operator.logged_in', 'edda', { at: 'oauth', client: clientId }],
+      ['oauth.granted', clientId, { name: 'agent', resources: [files], scopes: ['files:read'] }],
+      ['oauth.refused', clientId, { name: 'agent', resources: [`${here.gateway}/bare`], scopes: [] }],
+    ],
+  );
+  for (const event of events.slice(1)) assert.partialDeepStrictEqual(event, edda);
+});
+
+test('a program that registers itself is in the audit, with where its answers go', async () => {
+  const answer = await fetch(`${here.admin}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: `A client ${'x'.repeat(500)}`,
+      redirect_uris: Array.from({ length: 30 }, (_, index) => `${redirect}/${index}`),
+      token_endpoint_auth_method: 'client_secret_basic',
+    }),
+  });
+  const { client_id: clientId = '', client_secret: secret = '-' } = (await answer.json()) as Tokens;
+  assert.equal(answer.status, 201);
+  const [row] = await here.stack.store.events.list('events', { limit: 1, type: 'oauth.client.registered' });
+  const event = contentOf(row?.text ?? '');
+  assert.partialDeepStrictEqual(event, {
+    subject: clientId,
+    actor: `client:${clientId}`,
+    via: 'http',
+    from: '127.0.0.1',
+    detail: { name: `A client ${'x'.repeat(119)}` },
+  });
+  const { redirect_uris: uris } = (event?.detail ?? {}) as { readonly redirect_uris?: readonly string[] };
+  assert.deepEqual([uris?.length, uris?.[0]], [10, `${redirect}/0`]);
+  assert.ok(!row?.text.includes(secret));
+});

@@ -226,6 +226,11 @@ test('a client is let in by an operator from the provider, and a viewer from the
   };
   assert.equal((await asked('u-vera')).page.status, 403);
   const { browser, page } = await asked('u-anna');
+  const [event] = await here.stack.store.events.list('events', { limit: 1, type: 'operator.logged_in' });
+  assert.partialDeepStrictEqual(contentOf(event?.text ?? ''), {
+    subject: 'openid:anna',
+    detail: { at: 'oauth', client: clientId, issuer },
+  });
   assert.match(page.body, /openid:anna/, page.body);
   const { landed } = await browser.submit(page, '/confirm');
   const answer = await fetch(`${here.admin}/oauth/token`, {

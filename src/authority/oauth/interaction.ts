@@ -4,6 +4,7 @@ import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
 import { epochOf, methodsOf } from './account.ts';
+import { grantedAct, loggedInAct, recordBy, refusedAct } from './events.ts';
 import type { LoginResult, OperatorLogin } from './login.ts';
 import { html, page, type Html, type Page } from './pages.ts';
 import { INTERACTION } from './provider.ts';
@@ -40,8 +41,7 @@ export async function interaction(provider: Provider, login: OperatorLogin, exch
   const body = await bodyText(exchange.req, exchange.res);
   if (!body.ok) return reply(400, page('That did not work', html`<p>${body.words}</p>`));
   const form = new URLSearchParams(body.text);
-  if (step === 'abort')
-    return finish(provider, exchange, { error: 'access_denied', error_description: 'the operator refused' });
+  if (step === 'abort') return refuse(provider, login, exchange, details);
   if (step === 'login' && details.prompt.name === 'login') return logIn(provider, login, exchange, details, form);
   if (step === 'confirm' && details.prompt.name === 'consent') return grant(provider, login, exchange, details);
   return shown(details, login, provider);
@@ -65,6 +65,7 @@ async function loggedIn(
   result: LoginResult,
 ): Promise<Reply | null> {
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
+  await recordBy(result.operator, loggedInAct(result, String(details.params['client_id'])), exchange);
   return finish(provider, exchange, {
     login: { accountId: result.operator, amr: methodsOf(result), remember: false },
   });
@@ -77,9 +78,9 @@ async function grant(
   exchange: Exchange,
   details: Details,
 ): Promise<Reply | null> {
-  const { session, prompt, params } = details;
-  const accountId = session?.accountId;
-  if (accountId === undefined || !(await login.isCurrent({ operator: accountId, epoch: epochOf(session?.amr) })))
+  const { prompt, params } = details;
+  const accountId = await askedOf(login, details);
+  if (accountId === null)
     return finish(provider, exchange, { error: 'access_denied', error_description: 'nobody is logged in' });
   const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
   const given = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) });
@@ -91,8 +92,9 @@ async function grant(
     // The placeholder says that the resource was granted, even where it has no scopes.
     given.addResourceScope(resource, ['openid', ...missing.filter((scope) => scopes.includes(scope))].join(' '));
   }
+  let grantId: string;
   try {
-    return await finish(provider, exchange, { consent: { grantId: await given.save() } });
+    grantId = await given.save();
   } catch (error) {
     if (!(error instanceof errors.InvalidGrant)) throw error;
     const { error_description: words } = error;
@@ -101,6 +103,33 @@ async function grant(
       ...(words !== undefined && { error_description: words }),
     });
   }
+  await recordBy(accountId, grantedAct(await clientOf(provider, details), told(details)), exchange);
+  return finish(provider, exchange, { consent: { grantId } });
+}
+
+async function refuse(
+  provider: Provider,
+  login: OperatorLogin,
+  exchange: Exchange,
+  details: Details,
+): Promise<Reply | null> {
+  const operator = await askedOf(login, details);
+  // Whoever is not logged in turns away, and decides nothing.
+  if (operator !== null)
+    await recordBy(operator, refusedAct(await clientOf(provider, details), told(details)), exchange);
+  return finish(provider, exchange, { error: 'access_denied', error_description: 'the operator refused' });
+}
+
+/** The operator whom this question is put to; null where nobody is logged in any more. */
+async function askedOf(login: OperatorLogin, { session }: Details): Promise<string | null> {
+  const operator = session?.accountId;
+  if (operator === undefined || !(await login.isCurrent({ operator, epoch: epochOf(session?.amr) }))) return null;
+  return operator;
+}
+
+async function clientOf(provider: Provider, { params }: Details) {
+  const clientId = String(params['client_id']);
+  return { clientId, clientName: (await provider.Client.find(clientId))?.clientName };
 }
 
 async function finish(provider: Provider, { req, res }: Exchange, result: InteractionResults): Promise<null> {
@@ -144,16 +173,15 @@ async function consentPage(details: Details, provider: Provider): Promise<Page> 
   const { uid, params, session } = details;
   const clientId = String(params['client_id']);
   const client = await provider.Client.find(clientId);
-  const { scopes, resources } = asked(details);
+  const { scopes, resources } = told(details);
   const redirect = typeof params['redirect_uri'] === 'string' ? params['redirect_uri'] : null;
-  const named = scopes.filter((scope) => scope !== 'openid' && scope !== 'offline_access');
   const rows: (readonly [string, readonly string[]])[] = [
     ['Client', [client?.clientName ?? clientId]],
     ['Its id', [clientId]],
     ...(client?.clientUri === undefined ? [] : [['Its page, as it says', [client.clientUri]] as const]),
     ['The answer goes to', [redirect === null ? 'the device that shows the code' : hostOf(redirect)]],
     ['It wants to use', resources.length > 0 ? resources : ['nothing']],
-    ['With the scopes', named.length > 0 ? named : ['none']],
+    ['With the scopes', scopes.length > 0 ? scopes : ['none']],
     ['As', [session?.accountId ?? '']],
   ];
   // Each value by itself: what is shown is cut where it is long, and nothing may hide behind the end of a list.
@@ -189,6 +217,12 @@ function asked({ prompt, params }: Details): Asked {
     scopes: [...new Set([...scopesOf(prompt.details['missingOIDCScope']).split(' '), ...inResources])],
     resources: [...new Set([...named, ...Object.keys(missing ?? {})])],
   };
+}
+
+/** The same as people are told it: without what stands for no scope of a service. */
+function told(details: Details): Asked {
+  const { scopes, resources } = asked(details);
+  return { resources, scopes: scopes.filter((scope) => !['', 'openid', 'offline_access'].includes(scope)) };
 }
 
 function scopesOf(value: unknown): string {

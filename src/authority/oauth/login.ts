@@ -21,6 +21,8 @@ export interface OperatorLogin {
 export interface LoggedIn {
   readonly operator: string;
   readonly epoch: number;
+  /** The provider that vouches for them, for the audit. */
+  readonly issuer?: string;
 }
 
 export interface LoginField {

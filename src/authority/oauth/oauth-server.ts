@@ -12,6 +12,7 @@ import { deny } from '../../core/verdict.ts';
 import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
 import { keepClient } from './clients.ts';
 import { documentFetch, type DocumentFetchOptions } from './document-fetch.ts';
+import { registeredAct } from './events.ts';
 import { interaction } from './interaction.ts';
 import { adminTokenLogin, type OperatorLogin } from './login.ts';
 import { INTERACTION, oauthProvider, ROUTES } from './provider.ts';
@@ -79,6 +80,10 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     const provider = oauthProvider({ stack, server, keys, login, fetch });
     provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
     provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
+    provider.on('registration_create.success', (ctx: KoaContextWithOIDC, client) => {
+      const act = registeredAct(client);
+      void stack.trail.record(act, { id: `client:${client.clientId}`, via: 'http', from: ctx.ip });
+    });
     provider.use(async (ctx: KoaContextWithOIDC, next) => {
       await next();
       const { route, client } = ctx.oidc ?? {};
