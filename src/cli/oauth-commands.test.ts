@@ -40,3 +40,26 @@ test('the signing key is replaced by command, with overlap or at once, and both 
   writeFileSync(join(folder, 'countersign.yaml'), `store: sqlite:state.db\n${services}`);
   assert.equal((await cli('oauth', 'rotate')).code, 1);
 });
+
+test('a client is made for addresses that keep its answers to itself, and for no other', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-clients-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(
+    join(folder, 'countersign.yaml'),
+    'store: sqlite:state.db\noauth: { server: {} }\nservices:\n  echo: { upstream: http://127.0.0.1:1 }\n',
+  );
+  const make = (uri: string) => cliHere(['clients', 'create', 'agent', '--redirect-uri', uri], { cwd: folder });
+  await cliHere(['store', 'migrate'], { cwd: folder });
+  for (const uri of [
+    'http://evil.example/cb',
+    'http://10.0.0.7/cb',
+    'javascript:alert(1)',
+    'https://app.example/cb#f',
+  ]) {
+    const { code, stderr } = await make(uri);
+    assert.equal(code, 2, uri);
+    assert.match(stderr, /is no address for answers/);
+  }
+  for (const uri of ['https://app.example/cb', 'http://127.0.0.1/cb', 'http://[::1]:5555/cb', 'com.example.app:/cb'])
+    assert.equal((await make(uri)).code, 0, uri);
+});

@@ -270,6 +270,56 @@ test('PKCE: none, plain, and a wrong verifier are refused', async () => {
   assert.equal((await token({ ...exchange(clientId, landed, ''), code_verifier: '' })).status, 400);
 });
 
+test('answers go over TLS, or to a program on the same machine: other addresses are not registered', async (t) => {
+  const { admin } = await oauthStack(t as never, {
+    yaml: () => `
+oauth: { server: { registration: true } }
+services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
+`,
+  });
+  const ask = async (application: string, ...uris: readonly unknown[]) => {
+    const answer = await fetch(`${admin}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        client_name: 'A client',
+        application_type: application,
+        redirect_uris: uris,
+        token_endpoint_auth_method: 'none',
+      }),
+    });
+    return { status: answer.status, body: (await answer.json()) as Tokens };
+  };
+  for (const application of ['web', 'native'])
+    for (const uri of ['http://evil.example/cb', 'http://10.0.0.7/cb', 'HTTP://127.0.0.1.evil.example/cb']) {
+      const refused = await ask(application, redirect, uri);
+      assert.deepEqual([refused.status, refused.body['error']], [400, 'invalid_redirect_uri'], uri);
+      assert.match(refused.body['error_description'] ?? '', /https.*127\.0\.0\.1/, uri);
+    }
+  for (const [application, uri] of [
+    ['web', 'https://app.example/cb'],
+    ['web', 'http://localhost:5555/cb'],
+    ['native', 'http://[::1]/cb'],
+    ['native', 'com.example.app:/cb'],
+  ] as const)
+    assert.equal((await ask(application, uri)).status, 201, uri);
+  for (const odd of [7, null, 'not an address', { uri: redirect }])
+    assert.equal((await ask('web', odd)).status, 400, String(odd));
+
+  // Nor is a document taken that names one.
+  const clientId = `https://localhost:${outside.port}/clear.json`;
+  documents.set('/clear.json', {
+    client_id: clientId,
+    redirect_uris: ['http://evil.example/cb'],
+    token_endpoint_auth_method: 'none',
+  });
+  const page = await plainBrowser(here.admin).open(
+    question({ clientId, more: { redirect_uri: 'http://evil.example/cb' } }).url,
+  );
+  assert.deepEqual([page.status, page.landed], [400, null]);
+  assert.match(page.body, /127\.0\.0\.1/);
+});
+
 test('no open redirect: only an address that the client registered, to the letter', async () => {
   const clientId = await registered();
   for (const uri of [

@@ -8,6 +8,7 @@ import { ALGORITHMS } from '../../schemes/oauth/index.ts';
 import { accountFinder } from './account.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
+import { inTheClearWords, isInTheClear } from './redirects.ts';
 import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { MADE, REGISTERED, stateAdapter } from './state.ts';
@@ -59,6 +60,7 @@ export function oauthProvider(options: ProviderOptions): Provider {
       id_token_signed_response_alg: 'ES256',
       token_endpoint_auth_method: 'client_secret_basic',
     },
+    extraClientMetadata: { properties: ['redirect_uris'], validator: refuseInTheClear },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     enabledJWA: {
       clientAuthSigningAlgValues: [...ALGORITHMS],
@@ -82,6 +84,12 @@ export function oauthProvider(options: ProviderOptions): Provider {
     return equalText(sha256Hex(secret), this.clientSecret ?? '');
   };
   return provider;
+}
+
+/** The library lets what says that it is a web page have its codes sent anywhere. What it says is not looked at yet. */
+function refuseInTheClear(_ctx: unknown, _name: string, uris: unknown): void {
+  if (Array.isArray(uris) && uris.some((uri) => typeof uri === 'string' && isInTheClear(uri)))
+    throw new errors.InvalidClientMetadata(inTheClearWords);
 }
 
 function cookies({ cookieSecret }: SigningKeys): object {

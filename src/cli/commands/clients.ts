@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { JWK } from 'jose';
 import { createClient, listClients, revokeClient, type ClientsOptions } from '../../authority/oauth/clients.ts';
+import { isInTheClear } from '../../authority/oauth/redirects.ts';
 import type { StackConfig } from '../../compose/config.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
@@ -112,13 +113,7 @@ function redirects(invocation: Invocation): readonly string[] {
   const uris = invocation.texts('redirect-uri');
   for (const uri of uris) {
     const url = URL.canParse(uri) ? new URL(uri) : null;
-    const isLocal = /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? '');
-    if (
-      !url ||
-      uri.includes('#') ||
-      (url.protocol === 'http:' && !isLocal) ||
-      /^(?:javascript|data|file):$/.test(url.protocol)
-    )
+    if (!url || uri.includes('#') || isInTheClear(uri) || /^(?:javascript|data|file):$/.test(url.protocol))
       throw usage(
         `--redirect-uri ${printable(uri)} is no address for answers`,
         'Write https://…, or http://127.0.0.1/… for a program on the same machine.',
