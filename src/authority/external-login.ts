@@ -12,7 +12,7 @@ import { addressGroup } from '../policies/address-group.ts';
 import type { Exchange } from './exchange.ts';
 import { cameOverTls, exposure } from './host-check.ts';
 import { endGrantsOf } from './oauth/kept-grants.ts';
-import type { LoginResult } from './oauth/login.ts';
+import { standingOf, type LoginResult } from './oauth/login.ts';
 import { html, page } from './oauth/pages.ts';
 import type { Operators } from './operators.ts';
 import type { Refused } from './refused.ts';
@@ -43,7 +43,7 @@ interface Back {
   readonly id: string;
   readonly interaction: string;
   readonly operator: string;
-  readonly epoch: number;
+  readonly standing: string;
 }
 
 export const OPENID = '/admin/openid';
@@ -112,10 +112,12 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     return redirect('/dashboard/');
   }
 
-  function toInteraction(exchange: Exchange, { name, role, epoch }: Account, interaction: string): Reply {
+  function toInteraction(exchange: Exchange, account: Account, interaction: string): Reply {
+    const { name, role } = account;
     if (role !== 'operator') return said(403, 'A viewer cannot let anybody in.');
     const id = randomSecret(16).toString('base64url');
-    travel.pack(exchange, { stage: 'back', id, interaction, operator: name, epoch }, backSeconds);
+    const back = { stage: 'back', id, interaction, operator: name, standing: standingOf(account) } as const;
+    travel.pack(exchange, back, backSeconds);
     return redirect(`/oauth/interaction/${interaction}/proven`);
   }
 
@@ -186,7 +188,7 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
       travel.drop(exchange);
       const isTheirs = kept?.stage === 'back' && kept.interaction === interaction;
       if (isTheirs && (await isFirst(kept.id, backSeconds)))
-        return { operator: kept.operator, epoch: kept.epoch, issuer };
+        return { operator: kept.operator, standing: kept.standing, issuer };
       return { words: 'That login is over. Begin again.', status: 400 };
     },
   };

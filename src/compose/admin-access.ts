@@ -10,6 +10,8 @@ export interface AdminAccess {
   readonly configured: boolean;
   /** Compares in constant time. Counting failures is the attempt gate's business. */
   isAdminToken(presented: string): boolean;
+  /** The same by the SHA-256 of a token, for what was begun with one: whether it is still the token. */
+  isAdminDigest(digest: string): boolean;
   readonly attempts: AttemptGate;
 }
 
@@ -24,21 +26,24 @@ const guessing = { limit: 10, windowSeconds: 300 };
 /** Only the token's digest is kept. */
 export function adminAccess(token: string | null, counting: Counting): AdminAccess {
   const attempts = attemptGate({ ...counting, ...guessing, secret: 'admin' });
-  return { configured: token !== null, isAdminToken: secretCheck(token), attempts };
+  const isAdminDigest = digestCheck(token);
+  return {
+    configured: token !== null,
+    isAdminToken: (presented) => isAdminDigest(sha256Hex(presented)),
+    isAdminDigest,
+    attempts,
+  };
 }
 
 /** Guesses at the override token count apart from those at the admin token. */
 export function overrideAccess(token: string, counting: Counting): OverrideOptions {
   const gate = attemptGate({ ...counting, ...guessing, secret: 'override' });
-  const isRight = secretCheck(token);
-  return { attempt: (address, presented) => gate.attempt(address, () => isRight(presented)) };
+  const isRight = digestCheck(token);
+  return { attempt: (address, presented) => gate.attempt(address, () => isRight(sha256Hex(presented))) };
 }
 
-/** Says whether a presented secret is the configured one; null is nobody's secret. */
-function secretCheck(secret: string | null): (presented: string) => boolean {
-  const digest = secret === null ? null : sha256Hex(secret);
-  return (presented) => {
-    const shown = sha256Hex(presented);
-    return digest !== null && equalText(shown, digest);
-  };
+/** Says whether a digest is that of the configured secret; null is nobody's secret. */
+function digestCheck(secret: string | null): (digest: string) => boolean {
+  const right = secret === null ? null : sha256Hex(secret);
+  return (digest) => right !== null && equalText(digest, right);
 }

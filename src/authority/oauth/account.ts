@@ -3,20 +3,19 @@ import type { LoggedIn, OperatorLogin } from './login.ts';
 
 type Session = NonNullable<KoaContextWithOIDC['oidc']['session']>;
 
-const EPOCH = 'epoch:';
+const STANDING = 'standing:';
 
 /**
- * As of when somebody logged in, in the form of authentication methods: those the library carries from a login to the session and
+ * What a login stands on, in the form of authentication methods: those the library carries from a login to the session and
  * to all that comes of it. No client is told them, since it can ask for no such claim.
  */
-export function methodsOf({ epoch }: LoggedIn): string[] {
-  return [`${EPOCH}${epoch}`];
+export function methodsOf({ standing }: LoggedIn): string[] {
+  return [`${STANDING}${standing}`];
 }
 
-/** NaN, which is no epoch, where nothing says so. */
-export function epochOf(methods: readonly string[] | undefined): number {
-  const said = methods?.find((method) => method.startsWith(EPOCH));
-  return said === undefined ? NaN : Number(said.slice(EPOCH.length));
+/** Empty, on which nothing stands, where nothing says so. */
+export function standingIn(methods: readonly string[] | undefined): string {
+  return methods?.find((method) => method.startsWith(STANDING))?.slice(STANDING.length) ?? '';
 }
 
 /**
@@ -29,7 +28,7 @@ export function accountFinder(login: OperatorLogin): FindAccount {
     const counts =
       source?.kind === 'RefreshToken'
         ? await login.isActive(operator)
-        : await login.isCurrent({ operator, epoch: epochOf(((source as Methods | undefined) ?? session)?.amr) });
+        : await login.isCurrent({ operator, standing: standingIn(((source as Methods | undefined) ?? session)?.amr) });
     if (counts) return { accountId: operator, claims: () => ({ sub: operator }) };
     // The library takes an account that is gone for a fault of ours, and nobody logged in for somebody to be asked.
     if (source === undefined && session) logOut(session);

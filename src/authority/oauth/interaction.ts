@@ -3,7 +3,7 @@ import type Provider from 'oidc-provider';
 import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
-import { epochOf, methodsOf } from './account.ts';
+import { methodsOf, standingIn } from './account.ts';
 import { grantedAct, loggedInAct, recordBy, refusedAct } from './events.ts';
 import type { LoginResult, OperatorLogin } from './login.ts';
 import { html, page, type Html, type Page } from './pages.ts';
@@ -123,7 +123,7 @@ async function refuse(
 /** The operator whom this question is put to; null where nobody is logged in any more. */
 async function askedOf(login: OperatorLogin, { session }: Details): Promise<string | null> {
   const operator = session?.accountId;
-  if (operator === undefined || !(await login.isCurrent({ operator, epoch: epochOf(session?.amr) }))) return null;
+  if (operator === undefined || !(await login.isCurrent({ operator, standing: standingIn(session?.amr) }))) return null;
   return operator;
 }
 

@@ -1,5 +1,7 @@
 import type { Stack } from '../../compose/stack.ts';
 import { isOpen, type Account } from '../../operators/account.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { SealError } from '../../crypto/seal.ts';
 import type { ExternalLogin } from '../external-login.ts';
 import type { Operators } from '../operators.ts';
 
@@ -17,10 +19,11 @@ export interface OperatorLogin {
   isCurrent(login: LoggedIn): Promise<boolean>;
 }
 
-/** Somebody who proved who they are, and in which epoch of the account: with the next one the login is over. */
+/** Somebody who proved who they are. */
 export interface LoggedIn {
   readonly operator: string;
-  readonly epoch: number;
+  /** What the login stands on and falls with: the epoch of the account; for the admin token its digest, sealed. */
+  readonly standing: string;
   /** The provider that vouches for them, for the audit. */
   readonly issuer?: string;
 }
@@ -35,8 +38,10 @@ export interface LoginField {
 
 export type LoginResult = LoggedIn | { readonly words: string; readonly status: number };
 
+const standingContext = { id: 'admin', service: 'oauth', kind: 'login' };
+
 /** The holder of the admin token, who is the operator `admin`. */
-export function adminTokenLogin({ admin }: Stack): OperatorLogin {
+export function adminTokenLogin({ admin, seal }: Stack): OperatorLogin {
   const isActive = async (operator: string) => operator === 'admin' && admin.configured;
   return {
     fields: [{ name: 'token', label: 'Admin token', secret: true, autocomplete: 'off', required: true }],
@@ -44,13 +49,22 @@ export function adminTokenLogin({ admin }: Stack): OperatorLogin {
       const tokens = form.getAll('token');
       const [token = ''] = tokens;
       const attempt = await admin.attempts.attempt(address, () => tokens.length === 1 && admin.isAdminToken(token));
-      if (attempt.result === 'right') return { operator: 'admin', epoch: 0 };
+      if (attempt.result === 'right')
+        return { operator: 'admin', standing: seal.seal(sha256Hex(token), standingContext) };
       if (attempt.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
       return { words: 'That is not the admin token.', status: 401 };
     },
     external: null,
     isActive,
-    isCurrent: ({ operator }) => isActive(operator),
+    isCurrent: async ({ operator, standing }) => {
+      if (!(await isActive(operator))) return false;
+      try {
+        return admin.isAdminDigest(seal.open(standing, standingContext));
+      } catch (error) {
+        if (error instanceof SealError) return false;
+        throw error;
+      }
+    },
   };
 }
 
@@ -89,14 +103,21 @@ export function operatorLogin(
       const proved = await login.prove(proof, address);
       if (proved.result === 'limited') return { words: 'Too many wrong attempts. Wait a while.', status: 429 };
       if (proved.result === 'wrong') return { words: 'Name, password or code is wrong.', status: 401 };
-      const { name: operator, role, epoch } = proved.account;
-      if (role === 'operator') return { operator, epoch };
+      const { name: operator, role } = proved.account;
+      if (role === 'operator') return { operator, standing: standingOf(proved.account) };
       return { words: 'A viewer cannot let anybody in.', status: 403 };
     },
     external,
     isActive: async (operator) =>
       operator === 'admin' ? byToken.isActive(operator) : (await acting(operator)) !== null,
-    isCurrent: async (who) =>
-      who.operator === 'admin' ? byToken.isCurrent(who) : (await acting(who.operator))?.epoch === who.epoch,
+    async isCurrent(who) {
+      if (who.operator === 'admin') return byToken.isCurrent(who);
+      const account = await acting(who.operator);
+      return account !== null && standingOf(account) === who.standing;
+    },
   };
+}
+
+export function standingOf({ epoch }: Pick<Account, 'epoch'>): string {
+  return String(epoch);
 }
