@@ -30,7 +30,10 @@ export interface EventFilter {
   readonly until?: number;
   readonly type?: string;
   readonly actor?: string;
-  /** Only links behind this one, oldest first: for following. */
+  /**
+   * Only links behind this one, oldest first: for following. -Infinity: all of them, those too whose number no link is
+   * given, since whoever can write to the store may have chosen one.
+   */
   readonly after?: number;
   readonly limit: number;
 }

@@ -208,7 +208,7 @@ export interface DecisionFilter {
    * not wait for. Of a proxy's ids several rows may have the same one.
    */
   readonly requestId?: string;
-  /** Only rows after this sequence number, oldest first: for following. */
+  /** Only rows after this sequence number, oldest first: for following. -Infinity: all, whatever number they have. */
   readonly after?: number;
   readonly limit: number;
 }

@@ -421,6 +421,14 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
           'r4',
           'r5',
         ]);
+        assert.deepEqual(requestsOf(await store.decisions.list({ after: -Infinity, limit: 2 })), ['r1', 'r2']);
+        const filtered = await store.decisions.list({
+          after: -Infinity,
+          since: t0 + 3,
+          service: 'embeddings',
+          limit: 1,
+        });
+        assert.deepEqual(requestsOf(filtered), ['r3']);
       });
 
       test('that arrive late are among the newest only if their time is', async () => {
@@ -952,6 +960,7 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
         assert.deepEqual(await store.events.list('events', { limit: 9 }), rows);
         assert.deepEqual(await store.events.list('events', { limit: 2 }), rows.slice(1));
         assert.deepEqual(await store.events.list('events', { after: 0, limit: 2 }), rows.slice(0, 2));
+        assert.deepEqual(await store.events.list('events', { after: -Infinity, limit: 2 }), rows.slice(0, 2));
         assert.deepEqual(await store.events.list('events', { since: t0 + 2, until: t0 + 2, limit: 9 }), [rows[1]]);
         assert.deepEqual(await store.events.list('events', { type: 'mode.set', limit: 9 }), [rows[1]]);
         assert.deepEqual(await store.events.list('events', { actor: 'cli:root', after: 1, limit: 9 }), [rows[2]]);

@@ -178,7 +178,7 @@ export function listing({
     ['reason = ', reason],
     [`${caller} = `, who],
     ['request_id = ', requestId],
-    ['sequence > ', after],
+    ['sequence > ', after === -Infinity ? undefined : after],
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
   const where = given.map(([sql], index) => `${sql}$${index + 1}`).join(' AND ');
@@ -187,7 +187,7 @@ export function listing({
   const mask = conditions.map(([, value]) => (value === undefined ? '0' : '1')).join('');
   return {
     statement: {
-      name: `countersign-decisions-${mask}`,
+      name: `countersign-decisions-${mask}${after === -Infinity ? '-from-the-first' : ''}`,
       text: `${select} ${where === '' ? '' : `WHERE ${where}`} ORDER BY ${order} LIMIT $${given.length + 1}`,
     },
     values: [...given.map(([, value]) => storable(value)), Math.max(0, limit)],
@@ -210,7 +210,8 @@ const listByNumber: Statement = {
 /** The same by one of two statements, for where each must have been made beforehand; neither knows of request ids. */
 export function listingOfTwo(filter: Omit<DecisionFilter, 'requestId'>): Asking {
   const { since, until, outcome, service, route, reason, caller: who, after, limit } = filter;
-  const given = [since, until, outcome, service, who, after, route, reason].map((value) => storable(value ?? null));
+  const least = after === undefined ? after : Math.max(-(2 ** 63), after);
+  const given = [since, until, outcome, service, who, least, route, reason].map((value) => storable(value ?? null));
   return { statement: after === undefined ? listByTime : listByNumber, values: [...given, Math.max(0, limit)] };
 }
 

@@ -35,6 +35,9 @@ const prune: Statement = {
     SELECT COUNT(*)::int AS count FROM gone`,
 };
 
+/** The least that a BIGINT holds: nothing is behind what is less, so the one link that may have it is never found by number. */
+const numberLeast = -(2 ** 63);
+
 export const eventStatements: readonly Statement[] = [eventHead, append, eventsByTime, eventsByNumber, prune];
 
 export function postgresEvents(database: Queries): EventStore {
@@ -52,10 +55,12 @@ export function postgresEvents(database: Queries): EventStore {
       const words = [type, actor].map((text) => (text === undefined ? null : storableText(text)));
       const given = [chain, since ?? null, until ?? null, ...words];
       const asked = Math.max(0, limit);
-      const rows = await (after === undefined
-        ? database.query<EventRow>(eventsByTime, [...given, asked], longMillisMax)
-        : database.query<EventRow>(eventsByNumber, [...given, after, asked], longMillisMax));
-      return rows.sort((a, b) => a.sequence - b.sequence);
+      const found = await (after === undefined
+        ? database.query<EventRow>(eventsByTime, [...given, asked + 1], longMillisMax)
+        : database.query<EventRow>(eventsByNumber, [...given, Math.max(numberLeast, after), asked], longMillisMax));
+      // What cannot be verified is not shown.
+      const rows = found.filter(({ sequence }) => sequence > numberLeast || after !== undefined);
+      return rows.slice(0, asked).sort((a, b) => a.sequence - b.sequence);
     },
     async prune(chain, through) {
       const [row] = await database.query<{ count: number }>(prune, [chain, through], longMillisMax);

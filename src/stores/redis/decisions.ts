@@ -18,7 +18,7 @@ export function redisDecisions(server: Server): DecisionStore {
     const reply = listOf(await server.run(script, ...values));
     const rows: Kept[] = [];
     for (let at = 0; at < reply.length; at += 2)
-      rows.push({ ...(JSON.parse(reply[at + 1] ?? '') as DecisionRow), sequence: Number(reply[at]) });
+      rows.push({ ...(JSON.parse(reply[at + 1] ?? '') as DecisionRow), sequence: numberOf(reply[at]) });
     return rows;
   }
 
@@ -97,6 +97,11 @@ export function redisDecisions(server: Server): DecisionStore {
     rollups: (since, until) => rollupsBetween(server, since, until),
     pruneRollups: (now) => pruneRollups(server, now),
   };
+}
+
+/** Of an entry's id, which we give as `5-0`; another's, which may be `5-1`, is no whole number. */
+function numberOf(id: string | null | undefined): number {
+  return Number((id ?? '').replace('-', '.'));
 }
 
 function isStranger({ principal, outcome }: DecisionRow): boolean {

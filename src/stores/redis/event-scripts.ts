@@ -12,8 +12,8 @@ export const eventScripts = {
     return 1`,
   // chain, number from which to go back, or '+inf', how many
   eventsBefore: `return redis.call('ZREVRANGEBYSCORE', 'countersign:events:' .. ARGV[1], ARGV[2], '-inf', 'LIMIT', 0, ARGV[3])`,
-  // chain, number behind which to go on, how many
-  eventsBehind: `return redis.call('ZRANGEBYSCORE', 'countersign:events:' .. ARGV[1], '(' .. ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])`,
+  // chain, number from which to go on, how many to leave out, how many: each with its number
+  eventsFrom: `return redis.call('ZRANGEBYSCORE', 'countersign:events:' .. ARGV[1], ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', ARGV[3], ARGV[4])`,
   // chain, last number to go
   eventsPrune: `return redis.call('ZREMRANGEBYSCORE', 'countersign:events:' .. ARGV[1], '-inf', ARGV[2])`,
 };

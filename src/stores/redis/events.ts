@@ -20,12 +20,19 @@ export function redisEvents(server: Server): EventStore {
 
   async function behind(chain: Chain, filter: EventFilter, after: number, limit: number): Promise<EventRow[]> {
     const found: EventRow[] = [];
-    for (let from = after; found.length < limit;) {
-      const rows = rowsIn(chain, await server.run('eventsBehind', chain, from, step));
+    let [from, had] = [after === -Infinity ? '-inf' : `(${after}`, 0];
+    while (found.length < limit) {
+      const reply = listOf(await server.run('eventsFrom', chain, from, had, step));
+      const rows = rowsIn(
+        chain,
+        reply.filter((_, at) => at % 2 === 0),
+      );
       for (const row of rows) if (found.length < limit && matches(row, filter)) found.push(row);
-      const last = rows.at(-1);
+      const last = reply.at(-1);
       if (!last || rows.length < step) break;
-      from = last.sequence;
+      // A set takes a number twice: who has the first of them has not had the other.
+      const same = reply.filter((score, at) => at % 2 === 1 && score === last).length;
+      [from, had] = [last, from === last ? had + same : same];
     }
     return found;
   }

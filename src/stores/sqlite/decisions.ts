@@ -5,6 +5,7 @@ import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
 import { ofStrangers } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Database } from './database.ts';
+import { behindNumber, numberOf } from './number.ts';
 import { addRollups, pruneRollups, rollupsBetween } from './rollups.ts';
 import { searchParts } from './search-parts.ts';
 
@@ -14,7 +15,8 @@ const insert = `INSERT INTO countersign_decisions (time, outcome, reason, note, 
   claimed, scheme, credential_id, client_address, skew_seconds, duration_micros, request_id)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const select = `SELECT sequence, time, outcome, reason, note, mode, service, route, method, path, principal, claimed, scheme,
+const number = numberOf('countersign_decisions.sequence');
+const select = `SELECT ${number} AS sequence, time, outcome, reason, note, mode, service, route, method, path, principal, claimed, scheme,
   credential_id AS credentialId, client_address AS clientAddress, skew_seconds AS skewSeconds,
   duration_micros AS durationMicros, request_id AS requestId FROM countersign_decisions`;
 
@@ -203,13 +205,14 @@ export function listing(filter: DecisionFilter, through?: number): { sql: string
     ['reason = ?', reason],
     [`${caller} = ?`, who],
     ['request_id = ?', requestId],
-    ['sequence > ?', after],
+    ['sequence > ?', behindNumber(after)],
     ['sequence <= ?', through],
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
   const where = given.length > 0 ? `WHERE ${given.map(([sql]) => sql).join(' AND ')}` : '';
   // By time, so that a search since a time ends there, however few rows match.
-  const order = after === undefined ? 'time DESC, sequence DESC' : 'sequence';
+  const order =
+    after === undefined ? 'time DESC, countersign_decisions.sequence DESC' : 'countersign_decisions.sequence';
   return {
     sql: `${select} ${where} ORDER BY ${order} LIMIT ?`,
     values: [...given.map(([, value]) => value), Math.max(0, limit)],

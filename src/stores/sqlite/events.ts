@@ -9,9 +9,11 @@ import {
 } from '../../core/event.ts';
 import type { Connection } from './connection.ts';
 import type { Database } from './database.ts';
+import { behindNumber, numberOf } from './number.ts';
 
-export const eventHead =
-  'SELECT sequence, time, hash FROM countersign_events WHERE chain = ? ORDER BY sequence DESC LIMIT 1';
+const number = numberOf('countersign_events.sequence');
+export const eventHead = `SELECT ${number} AS sequence, time, hash FROM countersign_events WHERE chain = ?
+  ORDER BY countersign_events.sequence DESC LIMIT 1`;
 const append = `INSERT INTO countersign_events (chain, sequence, time, type, actor, text, hash) SELECT ?, ?, ?, ?, ?, ?, ?
   WHERE COALESCE((SELECT sequence || ' ' || hash FROM countersign_events WHERE chain = ? ORDER BY sequence DESC LIMIT 1),
     '0 ${chainStart}') = ?`;
@@ -61,12 +63,12 @@ export function eventListing(chain: Chain, { since, until, type, actor, after, l
     ['time <= ?', until],
     ['type = ?', type],
     ['actor = ?', actor],
-    ['sequence > ?', after],
+    ['sequence > ?', behindNumber(after)],
   ];
   const given = conditions.filter((condition): condition is [string, string | number] => condition[1] !== undefined);
-  const order = after === undefined ? 'time DESC, sequence DESC' : 'sequence';
+  const order = after === undefined ? 'time DESC, countersign_events.sequence DESC' : 'countersign_events.sequence';
   return {
-    sql: `SELECT chain, sequence, time, type, actor, text, hash FROM countersign_events
+    sql: `SELECT chain, ${number} AS sequence, time, type, actor, text, hash FROM countersign_events
       WHERE ${given.map(([sql]) => sql).join(' AND ')} ORDER BY ${order} LIMIT ?`,
     values: [...given.map(([, value]) => value), Math.max(0, limit)],
   };
