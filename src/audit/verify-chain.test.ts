@@ -149,3 +149,18 @@ test('a beginning that was removed needs the checkpoint that tells of it', async
   const gone = { sequence: 5, hash: removed.hash };
   assert.equal((await faultIn([...rest, told(removed.hash)], gone))?.kind, 'out_of_reach');
 });
+
+test('a link with a number that no server gives is found, whatever its text and its time say', async () => {
+  const links = made(5);
+  for (const number of [-(2 ** 53), -1, 0, 0.5, 2.5, 2 ** 53, 1e300, Infinity, Number.NaN]) {
+    const act = { type: 'mode.set', subject: 'mine' } as const;
+    const head = { sequence: number - 1, time: 9_999_999_999, hash: chainStart };
+    const mine = linkBehind('events', head, act, { id: 'cli:root', via: 'cli', from: 'here' }, 1);
+    const rest = links.filter(({ sequence }) => sequence > number);
+    const fault = await faultIn(
+      [...links.slice(0, links.length - rest.length), { ...mine, sequence: number }, ...rest],
+      null,
+    );
+    assert.deepEqual(at(fault), one('inserted', number));
+  }
+});

@@ -147,6 +147,7 @@ function faultOf(looking: Looking): Found | null {
     to: sequence,
     words,
   });
+  if (!isGivenNumber(at)) return one('inserted', at, `link ${at} was inserted: no server gives such a number`);
   if (content === null || sha256Hex(row.text) !== row.hash)
     return one('changed', at, `link ${at} was changed: its hash is not that of its text`);
   if (content.sequence !== at) {
@@ -193,6 +194,11 @@ function orderFault({ read, next, before, options }: Looking, content: LinkConte
 function columnsDiffer(row: EventRow, content: LinkContent): boolean {
   const { time, type, actor } = content;
   return type !== row.type || actor !== row.actor || Math.abs(Date.parse(time) / 1000 - row.time) > 0.0005;
+}
+
+/** Links and decisions count from 1. Whoever writes to the store itself may choose another number, which they are seen by. */
+export function isGivenNumber(sequence: number): boolean {
+  return Number.isSafeInteger(sequence) && sequence > 0;
 }
 
 export function contentOf(text: string): LinkContent | null {

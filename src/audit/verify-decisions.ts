@@ -1,7 +1,7 @@
 import type { EventRow } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
 import { digestOfAll, markOf, marksIn, sealedIn, sealType, type KeptDecision, type Mark, type Sealed } from './seal.ts';
-import { contentOf, type ChainFault, type FaultKind } from './verify-chain.ts';
+import { contentOf, isGivenNumber, type ChainFault, type FaultKind } from './verify-chain.ts';
 
 export interface SealedStand {
   readonly fault: ChainFault | null;
@@ -42,6 +42,8 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
       const words = `link ${at} of the seals is none that a server wrote`;
       return stand({ chain: 'decisions', kind: 'inserted', from: at, to: at, words });
     }
+    const stray = last === 0 ? await strayIn(source) : null;
+    if (stray) return stand(stray);
     // Decisions from before the first seal that is kept are no longer sealed.
     const from = last === 0 ? sealed.first - 1 : last;
     const found = (await source.decisionsBehind(from, sealed.count + page)).filter(
@@ -54,16 +56,36 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
     last = sealed.last;
     before += sealed.count;
   }
-  return stand(null, await unsealedBehind(source, last));
+  if (last === 0) {
+    const stray = await strayIn(source);
+    if (stray) return stand(stray);
+  }
+  const { unsealed, fault } = await unsealedBehind(source, last);
+  return stand(fault, unsealed);
 }
 
-async function unsealedBehind(source: SealedSource, last: number): Promise<number> {
+/** The first decision of all, when its number is none that is given: neither seals nor what comes behind them would tell of it. */
+async function strayIn(source: SealedSource): Promise<ChainFault | null> {
+  const [first] = await source.decisionsBehind(-Infinity, 1);
+  return first && !isGivenNumber(first.sequence) ? strayFault(first.sequence) : null;
+}
+
+function strayFault(at: number): ChainFault {
+  const words = `decision ${at} was inserted: no server gives such a number`;
+  return { chain: 'decisions', kind: 'inserted', from: at, to: at, words };
+}
+
+/** How many there are, and the first of them with a number that is never given. */
+async function unsealedBehind(source: SealedSource, last: number): Promise<Pick<SealedStand, 'unsealed' | 'fault'>> {
   let unsealed = 0;
+  let fault: ChainFault | null = null;
   for (let after = last; ;) {
     const rows = await source.decisionsBehind(after, page);
+    const stray = rows.find(({ sequence }) => !isGivenNumber(sequence));
+    if (stray) fault ??= strayFault(stray.sequence);
     unsealed += rows.length;
     after = rows.at(-1)?.sequence ?? after;
-    if (rows.length < page) return unsealed;
+    if (rows.length < page) return { unsealed, fault };
   }
 }
 
@@ -94,7 +116,7 @@ async function allowanceOf(source: SealedSource, now: number): Promise<Allowance
     take(sealed, row.time, 0);
     last = sealed;
   }
-  if (last) take(last, now, await unsealedBehind(source, last.last));
+  if (last) take(last, now, (await unsealedBehind(source, last.last)).unsealed);
   return (sealed, mark, rank) => {
     if (rank <= floor || sealed.earliest < oldest) return true;
     if (!mark.ofStranger || strangersFloor <= 0) return false;

@@ -142,3 +142,15 @@ test('an end that was cut off in the store shows against the head alone', async 
   assert.match(against.stdout, /^truncated +events: the end is missing: link 4 is the last one, and 7 was noted$/m);
   assert.equal(against.code, 1);
 });
+
+test('what was put in under a number below the first is found by the command that verifies', async () => {
+  const database = new DatabaseSync(join(folder, 'state.db'));
+  database.exec(`INSERT INTO countersign_events SELECT chain, -1, time + 1e6, type, actor, text, hash
+    FROM countersign_events WHERE chain = 'events' AND sequence = 2`);
+  const verified = await say('audit', 'verify');
+  assert.match(verified.stdout, /^inserted +events: link -1 was inserted: no server gives such a number$/m);
+  assert.equal(verified.code, 1);
+  database.exec('DELETE FROM countersign_events WHERE sequence = -1');
+  database.close();
+  assert.equal((await say('audit', 'verify')).code, 0);
+});

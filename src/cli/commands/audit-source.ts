@@ -22,7 +22,7 @@ const page = 500;
 export function storeSource({ events, decisions }: Store): AuditSource {
   return {
     async *links(chain) {
-      for (let after = 0; ;) {
+      for (let after = -Infinity; ;) {
         const rows = await events.list(chain, { after, limit: page });
         yield* rows;
         const last = rows.at(-1);

@@ -69,7 +69,7 @@ function rowsIn(chain: Chain, reply: unknown): EventRow[] {
       string,
       string,
     ];
-    return { chain, sequence, time, type, actor, text, hash };
+    return { chain, sequence: Number(sequence), time, type, actor, text, hash };
   });
 }
 
