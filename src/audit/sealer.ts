@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
-import type { Act, Actor, Chain, EventStore } from '../core/event.ts';
+import type { Act, Actor, Chain, EventRow, EventStore } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
+import { lastOfType, lastWhere } from './find-link.ts';
 import { addLink, linkBehind, recordAct } from './link.ts';
 import { sealedIn, sealedRowsMax, sealOver, sealType } from './seal.ts';
-import { contentOf } from './verify-chain.ts';
+import { contentOf, isGivenNumber } from './verify-chain.ts';
 
 export interface SealerOptions {
   readonly events: EventStore;
@@ -37,11 +38,13 @@ export function sealer(options: SealerOptions): Sealer {
   const { events, decisions, clock, self } = options;
   const rows = Math.min(options.retain.rows, decisions.rowsMax);
   const retain = { seconds: options.retain.seconds, rows };
+  /** Hash of the seal that is known to be noted. */
+  let noted = '';
   let prunedAt: Readonly<Record<Chain, number>> = { events: 0, decisions: 0 };
 
   /** The last decision that is sealed. */
   async function sealedThrough(): Promise<number> {
-    const [row] = await events.list('decisions', { type: sealType, limit: 1 });
+    const row = await lastOfType(events, 'decisions', sealType);
     if (!row) return 0;
     const content = contentOf(row.text);
     const sealed = content && sealedIn(content);
@@ -57,8 +60,11 @@ export function sealer(options: SealerOptions): Sealer {
       for (;;) {
         const seen = await events.head('decisions');
         const after = await sealedThrough();
-        const found = await decisions.list({ after, limit: sealedRowsMax });
-        if (found.length === 0) return count;
+        const read = await decisions.list({ after, limit: sealedRowsMax });
+        if (read.length === 0) return count;
+        const found = read.filter(({ sequence }) => isGivenNumber(sequence));
+        if (found.length === 0)
+          throw new Error('there are decisions with a number that no server gives; see: countersign audit verify');
         await nextTurn();
         const act = sealOver(found, retain);
         const link = await addLink({ events, clock }, 'decisions', (head, now) =>
@@ -73,17 +79,18 @@ export function sealer(options: SealerOptions): Sealer {
 
     async waiting() {
       const after = await sealedThrough();
-      const [newest] = await decisions.list({ limit: 1 });
-      return (newest?.sequence ?? 0) - after >= sealedRowsMax;
+      return (await decisions.list({ after: after + sealedRowsMax - 1, limit: 1 })).length > 0;
     },
 
     async note() {
       const head = await events.head('decisions');
-      if (!head) return;
-      const [noted] = await events.list('events', { type: 'decisions.sealed', limit: 1 });
-      if (noted && contentOf(noted.text)?.detail?.['hash'] === head.hash) return;
-      const detail = { sequence: head.sequence, hash: head.hash, last: await sealedThrough() };
-      await recordAct({ events, clock }, { type: 'decisions.sealed', subject: '', detail }, self);
+      if (!head || head.hash === noted) return;
+      const last = await lastOfType(events, 'events', 'decisions.sealed');
+      if (!last || contentOf(last.text)?.detail?.['hash'] !== head.hash) {
+        const detail = { sequence: head.sequence, hash: head.hash, last: await sealedThrough() };
+        await recordAct({ events, clock }, { type: 'decisions.sealed', subject: '', detail }, self);
+      }
+      noted = head.hash;
     },
 
     async prune() {
@@ -97,23 +104,16 @@ export function sealer(options: SealerOptions): Sealer {
   };
 
   /** Number of the last link that is older than this. */
-  async function oldUntil(chain: Chain, seconds: number): Promise<number> {
-    const [old] = await events.list(chain, { until: clock() - seconds, limit: 1 });
-    return old?.sequence ?? 0;
+  function oldUntil(chain: Chain, seconds: number): Promise<number> {
+    const until = clock() - seconds;
+    return lastWhere(events, chain, ({ time }) => time <= until);
   }
 
-  /** Number of the last seal over decisions before this one; found by halves, since decisions grow with the seals. */
+  /** Number of the last seal over decisions before this one, since decisions grow with the seals. */
   async function sealsBefore(decision: number): Promise<number> {
-    const [first] = await events.list('decisions', { after: 0, limit: 1 });
-    let [low, high] = [(first?.sequence ?? 1) - 1, (await events.head('decisions'))?.sequence ?? 0];
     if (decision <= 0) return 0;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      const [row] = await events.list('decisions', { type: sealType, after: middle - 1, limit: 1 });
-      if (row && Number(contentOf(row.text)?.detail?.['last']) < decision) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    const isBefore = ({ text }: EventRow): boolean => Number(contentOf(text)?.detail?.['last']) < decision;
+    return lastWhere(events, 'decisions', isBefore, sealType);
   }
 
   async function pruneChain(chain: Chain, asked: number): Promise<void> {
