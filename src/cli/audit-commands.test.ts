@@ -150,7 +150,15 @@ test('what was put in under a number below the first is found by the command tha
   const verified = await say('audit', 'verify');
   assert.match(verified.stdout, /^inserted +events: link -1 was inserted: no server gives such a number$/m);
   assert.equal(verified.code, 1);
+  const file = join(folder, 'with-a-stray.jsonl');
+  assert.equal((await say('audit', 'export', '--out', file)).code, 0);
+  assert.match((await say('audit', 'verify', '--from', file)).stdout, /^(inserted|reordered) +events: /m);
   database.exec('DELETE FROM countersign_events WHERE sequence = -1');
+  database.exec('UPDATE countersign_decisions SET sequence = -3 WHERE sequence = 3');
+  const part = join(folder, 'with-a-stray-decision.jsonl');
+  assert.equal((await say('audit', 'export', '--out', part)).code, 0);
+  assert.match((await say('audit', 'verify', '--from', part)).stdout, /^inserted +decisions: decision -3 /m);
+  database.exec('UPDATE countersign_decisions SET sequence = 3 WHERE sequence = -3');
   database.close();
   assert.equal((await say('audit', 'verify')).code, 0);
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { lastWhere } from '../../audit/find-link.ts';
 import { linkLine } from '../../audit/link.ts';
 import { sealedIn } from '../../audit/seal.ts';
 import { contentOf } from '../../audit/verify-chain.ts';
@@ -66,8 +67,8 @@ async function exported(store: Store, since: number | null, withDecisions: boole
   await links(store, 'events', since, write);
   if (!withDecisions) return;
   const first = await links(store, 'decisions', since, write);
-  // Decisions begin where their seals do, so that each can be held against its own.
-  let after = first === null ? 0 : first - 1;
+  // Of a part, decisions begin where their seals do, so that each can be held against its own; the whole leaves out none.
+  let after = since === null ? -Infinity : (first ?? 1) - 1;
   for (;;) {
     const rows = await store.decisions.list({ after, limit: page });
     for (const row of rows) await write(JSON.stringify({ decision: row }));
@@ -79,8 +80,8 @@ async function exported(store: Store, since: number | null, withDecisions: boole
 /** Returns the first decision that the written seals are about; null when none was written. */
 async function links({ events }: Store, chain: Chain, since: number | null, write: Write): Promise<number | null> {
   let first: number | null = null;
-  const [old] = since === null ? [] : await events.list(chain, { until: since, limit: 1 });
-  for (let after = old?.sequence ?? 0; ;) {
+  let after = since === null ? -Infinity : await lastWhere(events, chain, ({ time }) => time <= since);
+  for (;;) {
     const rows = await events.list(chain, { after, limit: page });
     for (const row of rows) {
       await write(linkLine(row));
