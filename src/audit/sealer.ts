@@ -96,27 +96,30 @@ export function sealer(options: SealerOptions): Sealer {
     async prune() {
       const { seconds, rows: count } = options.retainEvents;
       const last = (await events.head('events'))?.sequence ?? 0;
-      await pruneChain('events', Math.max(await oldUntil('events', seconds), last - count));
-      // As long as any of its decisions may be there a seal is needed.
-      const old = await oldUntil('decisions', retain.seconds + daySeconds);
-      await pruneChain('decisions', Math.max(old, await sealsBefore((await sealedThrough()) - 2 * rows)));
+      await pruneChain('events', Math.max(await oldUntil(seconds), last - count));
+      // As long as any of its decisions is there a seal is needed; but a few that outlive a flood of others do not keep them all.
+      const sealed = await sealedThrough();
+      const [oldest] = await decisions.list({ after: 0, limit: 1 });
+      const decisionsFrom = oldest?.sequence ?? sealed + 1;
+      await pruneChain('decisions', await sealsBefore(Math.max(decisionsFrom, sealed - 2 * rows)), {
+        decisions_from: decisionsFrom,
+      });
     },
   };
 
-  /** Number of the last link that is older than this. */
-  function oldUntil(chain: Chain, seconds: number): Promise<number> {
+  /** Number of the last event that is older than this. */
+  function oldUntil(seconds: number): Promise<number> {
     const until = clock() - seconds;
-    return lastWhere(events, chain, ({ time }) => time <= until);
+    return lastWhere(events, 'events', ({ time }) => time <= until);
   }
 
   /** Number of the last seal over decisions before this one, since decisions grow with the seals. */
   async function sealsBefore(decision: number): Promise<number> {
-    if (decision <= 0) return 0;
     const isBefore = ({ text }: EventRow): boolean => Number(contentOf(text)?.detail?.['last']) < decision;
     return lastWhere(events, 'decisions', isBefore, sealType);
   }
 
-  async function pruneChain(chain: Chain, asked: number): Promise<void> {
+  async function pruneChain(chain: Chain, asked: number, told: Record<string, number> = {}): Promise<void> {
     const [first] = await events.list(chain, { after: 0, limit: 1 });
     const last = Math.min(asked, ((await events.head(chain))?.sequence ?? 0) - 1);
     const removable = first ? last - first.sequence + 1 : 0;
@@ -126,7 +129,7 @@ export function sealer(options: SealerOptions): Sealer {
     const [end] = await events.list(chain, { after: last - 1, limit: 1 });
     if (end?.sequence !== last) return;
     const type = chain === 'events' ? 'audit.checkpoint' : 'seal.checkpoint';
-    const removed = { removed_through: last, removed_hash: end.hash, removed_count: removable };
+    const removed = { removed_through: last, removed_hash: end.hash, removed_count: removable, ...told };
     await addLink({ events, clock }, chain, (head, now) =>
       linkBehind(chain, head, checkpoint(type, removed), self, now),
     );

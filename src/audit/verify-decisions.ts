@@ -1,5 +1,6 @@
 import type { EventRow } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
+import type { LinkContent } from './link.ts';
 import { digestOfAll, markOf, marksIn, sealedIn, sealType, type KeptDecision, type Mark, type Sealed } from './seal.ts';
 import { contentOf, isGivenNumber, type ChainFault, type FaultKind } from './verify-chain.ts';
 
@@ -29,7 +30,7 @@ export function storedDecisions(decisions: DecisionStore): SealedSource['decisio
 
 /** Holds every decision against its seal, to the first one that is not as it was sealed. `now`: epoch seconds. */
 export async function verifyDecisions(source: SealedSource, now: number): Promise<SealedStand> {
-  const allowance = await allowanceOf(source, now);
+  const { allowance, begin } = await foundIn(source, now);
   let [count, removed, last, before] = [0, 0, 0, 0];
   const stand = (fault: ChainFault | null, unsealed = 0): SealedStand => ({ fault, count, removed, unsealed });
 
@@ -42,7 +43,7 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
       const words = `link ${at} of the seals is none that a server wrote`;
       return stand({ chain: 'decisions', kind: 'inserted', from: at, to: at, words });
     }
-    const stray = last === 0 ? await strayIn(source) : null;
+    const stray = last === 0 ? await strayIn(source, begin) : null;
     if (stray) return stand(stray);
     // Decisions from before the first seal that is kept are no longer sealed.
     const from = last === 0 ? sealed.first - 1 : last;
@@ -57,21 +58,25 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
     before += sealed.count;
   }
   if (last === 0) {
-    const stray = await strayIn(source);
+    const stray = await strayIn(source, begin);
     if (stray) return stand(stray);
   }
   const { unsealed, fault } = await unsealedBehind(source, last);
   return stand(fault, unsealed);
 }
 
-/** The first decision of all, when its number is none that is given: neither seals nor what comes behind them would tell of it. */
-async function strayIn(source: SealedSource): Promise<ChainFault | null> {
+/** The first decision of all, when it is one that cannot be there: neither seals nor what comes behind them would tell of it. */
+async function strayIn(source: SealedSource, begin: number): Promise<ChainFault | null> {
   const [first] = await source.decisionsBehind(-Infinity, 1);
-  return first && !isGivenNumber(first.sequence) ? strayFault(first.sequence) : null;
+  if (!first || first.sequence >= begin) return null;
+  return strayFault(
+    first.sequence,
+    isGivenNumber(first.sequence) ? `it was not there when ${begin} was the first` : null,
+  );
 }
 
-function strayFault(at: number): ChainFault {
-  const words = `decision ${at} was inserted: no server gives such a number`;
+function strayFault(at: number, why: string | null = null): ChainFault {
+  const words = `decision ${at} was inserted: ${why ?? 'no server gives such a number'}`;
   return { chain: 'decisions', kind: 'inserted', from: at, to: at, words };
 }
 
@@ -92,14 +97,22 @@ async function unsealedBehind(source: SealedSource, last: number): Promise<Pick<
 /** Whether a decision that is gone may be gone; `rank` counts the sealed ones, and the strangers' among them, from 1. */
 type Allowance = (sealed: Sealed, mark: Mark, rank: number) => boolean;
 
+interface Found {
+  readonly allowance: Allowance;
+  /** The first decision that may be there. */
+  readonly begin: number;
+}
+
 /**
  * What may be missing follows from the seals alone: each says what was kept at its time, so nobody can excuse a removal by
  * changing the configuration afterwards.
  */
-async function allowanceOf(source: SealedSource, now: number): Promise<Allowance> {
+async function foundIn(source: SealedSource, now: number): Promise<Found> {
   let [all, strangers] = [0, 0];
   let [floor, strangersFloor, oldest] = [0, 0, -Infinity];
   let last: Sealed | null = null;
+  let first: { readonly row: EventRow; readonly previous: string } | null = null;
+  let begin = 1;
   const strangersBefore = new Map<number, number>();
   const take = ({ retain }: Sealed, time: number, beyond: number): void => {
     floor = Math.max(floor, all + beyond - retain.rows);
@@ -108,8 +121,13 @@ async function allowanceOf(source: SealedSource, now: number): Promise<Allowance
   };
   for await (const row of source.seals()) {
     const content = contentOf(row.text);
-    const sealed = content && sealedIn(content);
+    if (!content) continue;
+    first ??= { row, previous: content.previous };
+    begin = beginningAt(first, content) ?? begin;
+    const sealed = sealedIn(content);
     if (!sealed) continue;
+    // The first seal of all is over whatever was there.
+    if (last === null && first.row.sequence === 1) begin = sealed.first;
     strangersBefore.set(sealed.first, strangers);
     all += sealed.count;
     strangers += marksIn(sealed).filter(({ ofStranger }) => ofStranger).length;
@@ -117,12 +135,23 @@ async function allowanceOf(source: SealedSource, now: number): Promise<Allowance
     last = sealed;
   }
   if (last) take(last, now, (await unsealedBehind(source, last.last)).unsealed);
-  return (sealed, mark, rank) => {
+  const allowance: Allowance = (sealed, mark, rank) => {
     if (rank <= floor || sealed.earliest < oldest) return true;
     if (!mark.ofStranger || strangersFloor <= 0) return false;
     const earlier = marksIn(sealed).filter(({ ofStranger, sequence }) => ofStranger && sequence <= mark.sequence);
     return (strangersBefore.get(sealed.first) ?? 0) + earlier.length <= strangersFloor;
   };
+  return { allowance, begin };
+}
+
+/** The first decision that was there when what came before this first link was removed, in the checkpoint that tells of that. */
+function beginningAt(
+  first: { readonly row: EventRow; readonly previous: string },
+  { detail }: LinkContent,
+): number | null {
+  const told = `${Number(detail?.['removed_through'])} ${String(detail?.['removed_hash'])}`;
+  const from = Number(detail?.['decisions_from']);
+  return told === `${first.row.sequence - 1} ${first.previous}` && isGivenNumber(from) ? from : null;
 }
 
 interface Compared {

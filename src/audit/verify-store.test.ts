@@ -299,6 +299,7 @@ test('old events and seals go behind a checkpoint, and both chains stay whole', 
   await work.note();
   await work.note();
   stack.pass(3 * 86_400);
+  await store.decisions.prune(t0 + 2 * 86_400, 1000);
   await stack.decide(10, 10);
   await work.seal();
   await work.prune();
