@@ -29,12 +29,12 @@ export function forgedLink(sequence: number, details: Partial<EventRow> = {}): E
 }
 
 /** The first fault, as `audit verify` looks for it. */
-export async function faultIn(store: Store): Promise<ChainFault | null> {
+export async function faultIn(store: Store, now = t0): Promise<ChainFault | null> {
   const source = storeSource(store);
   for (const chain of ['events', 'decisions'] as const) {
     const { fault } = await verifyChain({ rows: source.links(chain), chain, expected: [] });
     if (fault) return fault;
   }
   const { decisionsBehind } = source;
-  return (await verifyDecisions({ seals: () => source.links('decisions'), decisionsBehind }, t0)).fault;
+  return (await verifyDecisions({ seals: () => source.links('decisions'), decisionsBehind }, now)).fault;
 }

@@ -150,6 +150,8 @@ function faultOf(looking: Looking): Found | null {
   if (!isGivenNumber(at)) return one('inserted', at, `link ${at} was inserted: no server gives such a number`);
   if (content === null || sha256Hex(row.text) !== row.hash)
     return one('changed', at, `link ${at} was changed: its hash is not that of its text`);
+  if (content.type.startsWith('seal.') !== (options.chain === 'decisions'))
+    return one('inserted', at, `link ${at} was inserted: what it says belongs into the other chain`);
   if (content.sequence !== at) {
     // Its number was moved on to make room for the one before it.
     if (before && content.sequence === at - 1 && content.previous === looking.grandparent)
@@ -191,9 +193,10 @@ function orderFault({ read, next, before, options }: Looking, content: LinkConte
   };
 }
 
+/** A time that is no number, which some databases keep, differs from every one. */
 function columnsDiffer(row: EventRow, content: LinkContent): boolean {
   const { time, type, actor } = content;
-  return type !== row.type || actor !== row.actor || Math.abs(Date.parse(time) / 1000 - row.time) > 0.0005;
+  return type !== row.type || actor !== row.actor || !(Math.abs(Date.parse(time) / 1000 - row.time) <= 0.0005);
 }
 
 /** Links and decisions count from 1. Whoever writes to the store itself may choose another number, which they are seen by. */

@@ -169,6 +169,7 @@ function compared(
   const expected = new Map(marks.map((mark) => [mark.sequence, mark]));
   let kept = 0;
   let gone = 0;
+  let before = 0;
   let next = 0;
   const stop = (kind: FaultKind, sequence: number, words: string): Compared => ({
     fault: { chain: 'decisions', kind, from: sequence, to: sequence, words },
@@ -183,7 +184,9 @@ function compared(
     return null;
   };
   for (const row of rows) {
-    const stopped = missing(row.sequence);
+    if (row.sequence === before) return stop('inserted', before, `decision ${before} is there twice`);
+    before = row.sequence;
+    const stopped = missing(before);
     if (stopped) return stopped;
     const mark = expected.get(row.sequence);
     if (!mark) return stop('inserted', row.sequence, `decision ${row.sequence} was inserted: nobody sealed it`);

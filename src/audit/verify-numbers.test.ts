@@ -101,6 +101,19 @@ if (postgres) {
       await client.query(`DELETE FROM countersign_decisions WHERE sequence = ${number}`);
     }
     for (const store of stores) assert.equal(await faultIn(store), null);
+
+    await client.query('CREATE TABLE made AS SELECT * FROM countersign_events');
+    await client.query('ALTER TABLE countersign_events DROP CONSTRAINT countersign_events_pkey');
+    await client.query('ALTER TABLE countersign_events ALTER sequence DROP NOT NULL');
+    await client.query(`INSERT INTO countersign_events SELECT chain, NULL, time, type, actor, text, hash FROM made`);
+    for (const store of stores)
+      for (const { sequence } of await store.events.list('events', { limit: 9 }))
+        assert.equal(typeof sequence, 'number');
+    await client.query('DELETE FROM countersign_events WHERE sequence IS NULL');
+    for (const time of ['NaN', 'infinity', '-infinity']) {
+      await client.query(`UPDATE countersign_events SET time = '${time}' WHERE chain = 'events' AND sequence = 2`);
+      for (const store of stores) assert.match((await faultIn(store))?.kind ?? '', /^(changed|missing)$/, time);
+    }
   });
 }
 

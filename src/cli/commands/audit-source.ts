@@ -22,12 +22,14 @@ const page = 500;
 export function storeSource({ events, decisions }: Store): AuditSource {
   return {
     async *links(chain) {
-      for (let after = -Infinity; ;) {
-        const rows = await events.list(chain, { after, limit: page });
-        yield* rows;
-        const last = rows.at(-1);
-        if (!last || rows.length < page) return;
-        after = last.sequence;
+      let last: EventRow | null = null;
+      for (;;) {
+        // From the last one on again: a second one of its number must not fall between two pages.
+        const rows: EventRow[] = await events.list(chain, { after: last ? last.sequence - 1 : -Infinity, limit: page });
+        const had = rows.findIndex(({ sequence, hash }) => sequence === last?.sequence && hash === last.hash);
+        yield* rows.toSpliced(had, had < 0 ? 0 : 1);
+        if (rows.length < page) return;
+        last = rows.at(-1) ?? null;
       }
     },
     decisionsBehind: storedDecisions(decisions),

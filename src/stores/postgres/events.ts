@@ -35,7 +35,10 @@ const prune: Statement = {
     SELECT COUNT(*)::int AS count FROM gone`,
 };
 
-/** The least that a BIGINT holds: nothing is behind what is less, so the one link that may have it is never found by number. */
+/**
+ * The least that a BIGINT holds. The one link that may have it is never found by number, as nothing that a BIGINT holds is before it;
+ * nor is one without a number, in a table that was made anew.
+ */
 const numberLeast = -(2 ** 63);
 
 export const eventStatements: readonly Statement[] = [eventHead, append, eventsByTime, eventsByNumber, prune];
@@ -59,7 +62,7 @@ export function postgresEvents(database: Queries): EventStore {
         ? database.query<EventRow>(eventsByTime, [...given, asked + 1], longMillisMax)
         : database.query<EventRow>(eventsByNumber, [...given, Math.max(numberLeast, after), asked], longMillisMax));
       // What cannot be verified is not shown.
-      const rows = found.filter(({ sequence }) => sequence > numberLeast || after !== undefined);
+      const rows = found.filter(({ sequence }) => after !== undefined || (sequence !== null && sequence > numberLeast));
       return rows.slice(0, asked).sort((a, b) => a.sequence - b.sequence);
     },
     async prune(chain, through) {

@@ -9,7 +9,11 @@ export function numberOf(column: string): string {
   return `CAST(max(min(${column}, ${unsafe}), -${unsafe}) AS REAL)`;
 }
 
-/** What rows behind this one are looked for by: behind those that are too great to be told apart there is nothing. */
+/**
+ * What rows behind this one are looked for by: behind those that are too great to be told apart there is nothing. Undefined for
+ * all, so that a table that was made anew without its constraints hides no row that has no number.
+ */
 export function behindNumber(after: number | undefined): number | undefined {
-  return after !== undefined && after >= unsafe ? Infinity : after;
+  if (after === undefined || after === -Infinity) return undefined;
+  return after >= unsafe ? Infinity : after;
 }
