@@ -21,6 +21,16 @@ export interface ExpectedEnd {
   readonly hash: string;
 }
 
+/**
+ * Where the seals ended when an event told of it; null when no server would have told so. Of several the furthest counts: whoever cuts
+ * off the end can add an event of a nearer one.
+ */
+export function notedEnd({ detail }: LinkContent): ExpectedEnd | null {
+  const [sequence, hash] = [detail?.['sequence'], detail?.['hash']];
+  const whole = typeof sequence === 'number' && isGivenNumber(sequence) && typeof hash === 'string';
+  return whole ? { sequence, hash } : null;
+}
+
 export interface ChainStand {
   readonly fault: ChainFault | null;
   readonly count: number;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
+import { recordAct } from '../audit/link.ts';
 import { sealer } from '../audit/sealer.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
@@ -161,4 +162,36 @@ test('what was put in under a number below the first is found by the command tha
   database.exec('UPDATE countersign_decisions SET sequence = 3 WHERE sequence = -3');
   database.close();
   assert.equal((await say('audit', 'verify')).code, 0);
+});
+
+test('a forged note of where the seals end excuses no end that was cut off', async () => {
+  const head = join(folder, 'another-head.json');
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  const self = { id: 'server:here', via: 'server', from: 'here' } as const;
+  const clock = () => Date.now() / 1000;
+  const retain = { seconds: 86_400, rows: 1000 };
+  const work = sealer({ ...store, clock, self, retain, retainEvents: retain });
+  await work.note();
+  await store.decisions.append([decisionRow(4, { time: clock() })]);
+  await work.seal();
+  await work.note();
+  assert.equal((await say('audit', 'head', '--out', head)).code, 0);
+  const database = new DatabaseSync(join(folder, 'state.db'));
+  const [first] = await store.events.list('decisions', { after: 0, limit: 1 });
+  database.exec(`DELETE FROM countersign_events WHERE chain = 'decisions' AND sequence > 1;
+    DELETE FROM countersign_decisions WHERE sequence > 3`);
+  assert.match((await say('audit', 'verify')).stdout, /^truncated +decisions: /m);
+  const forge = (detail: Record<string, string | number>) =>
+    recordAct({ events: store.events, clock }, { type: 'decisions.sealed', subject: '', detail }, self);
+  await forge({ sequence: 1, hash: first?.hash ?? '', last: 3 });
+  assert.match((await say('audit', 'verify')).stdout, /^truncated +decisions: /m);
+  const { sequence } = await forge({});
+  const finding = new RegExp(`^inserted +events: link ${sequence} was inserted: it notes no end`, 'm');
+  for (const options of [[], ['--head', head]]) {
+    const verified = await say('audit', 'verify', ...options);
+    assert.match(verified.stdout, finding);
+    assert.equal(verified.code, 1);
+  }
+  database.close();
+  await store.close();
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HeadError, readHead, type AuditHead } from '../../audit/head.ts';
-import { verifyChain, type ChainFault, type ChainStand, type ExpectedEnd } from '../../audit/verify-chain.ts';
+import { notedEnd, verifyChain, type ChainFault, type ChainStand, type ExpectedEnd } from '../../audit/verify-chain.ts';
 import { verifyDecisions, type SealedStand } from '../../audit/verify-decisions.ts';
 import { auditKey } from '../../compose/audit-key.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -41,23 +41,28 @@ async function verified(
   invocation: Invocation,
 ): Promise<Verified> {
   const partial = invocation.flag('partial');
-  const noted: ExpectedEnd[] = [];
+  let noted: ExpectedEnd | null = null;
+  let forged: ChainFault | null = null;
   const events = await verifyChain({
     rows: source.links('events'),
     chain: 'events',
     expected: [head?.events ?? [], end ?? []].flat(),
     partial,
     ...laterIn(source, 'events'),
-    onLink(_row, { type, detail }) {
-      if (type !== 'decisions.sealed') return;
-      noted.splice(0, 1, { sequence: Number(detail?.['sequence']), hash: String(detail?.['hash']) });
+    onLink({ sequence: at }, content) {
+      if (content.type !== 'decisions.sealed') return;
+      const told = notedEnd(content);
+      const words = `link ${at} was inserted: it notes no end that a server would`;
+      if (!told) forged ??= { chain: 'events', kind: 'inserted', from: at, to: at, words };
+      else if (told.sequence > (noted?.sequence ?? 0)) noted = told;
     },
   });
-  if (events.fault || !source.hasDecisions) return { events, seals: null, decisions: null, fault: events.fault };
+  const fault = events.fault ?? forged;
+  if (fault || !source.hasDecisions) return { events, seals: null, decisions: null, fault };
   const seals = await verifyChain({
     rows: source.links('decisions'),
     chain: 'decisions',
-    expected: [head?.decisions ?? [], noted].flat(),
+    expected: [head?.decisions ?? [], noted ?? []].flat(),
     partial,
     ...laterIn(source, 'decisions'),
   });
