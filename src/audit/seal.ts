@@ -40,7 +40,12 @@ export interface Mark {
 
 /** All that a row says, in one unambiguous text. */
 function digestOf(row: KeptDecision, sequence = row.sequence): string {
-  return sha256Base64(JSON.stringify([sequence, ...decisionValues(row)]));
+  return sha256Base64(JSON.stringify([sequence, ...decisionValues(row)]) + endless(row));
+}
+
+/** JSON writes a number without end as it writes none. No server ever records one. */
+function endless({ skewSeconds }: KeptDecision): string {
+  return typeof skewSeconds !== 'number' || Number.isFinite(skewSeconds) ? '' : String(skewSeconds);
 }
 
 /** The mark of a row, as if it had this number. */
@@ -58,12 +63,13 @@ export function sealOver(rows: readonly KeptDecision[], retain: Sealed['retain']
   const gaps: [number, number][] = [];
   const digests: string[] = [];
   let marks = '';
-  let earliest = Infinity;
+  let earliest = Number.MAX_VALUE;
   let before = first - 1;
   for (const row of rows) {
     if (row.sequence > before + 1) gaps.push([before + 1, row.sequence - 1]);
     before = row.sequence;
-    earliest = Math.min(earliest, row.time);
+    // Somebody may have put in one with a time that is no number.
+    if (Number.isFinite(row.time)) earliest = Math.min(earliest, row.time);
     const digest = digestOf(row);
     digests.push(digest);
     marks += (isStranger(row) ? 's' : '-') + digest.slice(0, markLength);
@@ -97,8 +103,32 @@ export function sealedIn({ type, detail }: LinkContent): Sealed | null {
     marks.length === count * (markLength + 1) &&
     Array.isArray(gaps) &&
     gaps.length < count &&
-    gaps.every((gap) => Array.isArray(gap) && gap.length === 2 && gap.every((value) => Number.isSafeInteger(value)));
+    gaps.every((gap) => Array.isArray(gap) && gap.length === 2 && gap.every((value) => Number.isSafeInteger(value))) &&
+    addsUp(sealed as Sealed);
   return whole ? (sealed as Sealed) : null;
+}
+
+/** Whether every number from the first to the last is either that of a decision or in a gap. */
+function addsUp({ first, last, count, gaps }: Sealed): boolean {
+  let [before, left] = [first, last - first + 1 - count];
+  for (const [from, to] of gaps) {
+    if (from <= before || to < from || to >= last) return false;
+    [before, left] = [to, left - (to - from + 1)];
+  }
+  return left === 0;
+}
+
+/**
+ * The first rows, as far as their times lie together. A seal excuses the removal of its rows once the earliest is too old to be kept: one
+ * that claims a great age must not take others along.
+ */
+export function sealedTogether(rows: readonly KeptDecision[], secondsApart: number): readonly KeptDecision[] {
+  let [earliest, latest] = [Infinity, -Infinity];
+  const end = rows.findIndex(({ time }) => {
+    if (Number.isFinite(time)) [earliest, latest] = [Math.min(earliest, time), Math.max(latest, time)];
+    return latest - earliest > secondsApart;
+  });
+  return end < 0 ? rows : rows.slice(0, end);
 }
 
 export function marksIn({ first, last, marks, gaps }: Sealed): Mark[] {

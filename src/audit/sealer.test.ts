@@ -137,3 +137,62 @@ test('a whole batch that waits is seen by number, whatever the newest time is', 
   await work.seal();
   assert.equal(await work.waiting(), false);
 });
+
+test('a decision that claims a great age does not let its neighbours go before their time', async (t) => {
+  const { store, work, decide, sql } = await stack(t);
+  await decide(3);
+  await store.decisions.append([decisionRow(9, { time: 0 })]);
+  await decide(3, 3);
+  assert.equal(await work.seal(), 7);
+  sql('DELETE FROM countersign_decisions WHERE sequence = 4');
+  assert.equal(await faultIn(store), null, 'it was too old from the start');
+  for (const number of [6, 2]) {
+    sql('DELETE FROM countersign_decisions WHERE sequence = ?', number);
+    assert.equal((await faultIn(store))?.from, number);
+  }
+});
+
+test('a seal over what is sealed already, or with numbers that do not add up, is none that a server wrote', async (t) => {
+  const { store, work, decide, sql } = await stack(t);
+  await decide(6);
+  await work.seal();
+  const [seal] = await store.events.list('decisions', { after: 0, limit: 1 });
+  const made = contentOf(seal?.text ?? '');
+  const whole = { ...made?.detail, first: 7, last: 12, earliest: 0 };
+  const forgeries = [
+    { first: 2, last: 7, earliest: 0 },
+    { ...whole, last: 1e15 },
+    { ...whole, gaps: [[9, 10]] },
+  ];
+  for (const detail of forgeries) {
+    const head = await store.events.head('decisions');
+    const act = { type: 'seal.decisions', subject: '', detail: { ...whole, ...detail } as never } as const;
+    const link = linkBehind('decisions', head, act, self, t0);
+    assert.ok(await store.events.append(link, head?.hash ?? ''));
+    const fault = await faultIn(store);
+    assert.deepEqual([fault?.kind, fault?.from], ['inserted', link.sequence], JSON.stringify(detail));
+    if (detail !== forgeries[0]) await assert.rejects(work.seal(), /none that a server wrote/);
+    sql('DELETE FROM countersign_events WHERE hash = ?', link.hash);
+  }
+});
+
+test('a skew where there was none is found, also one without end', async (t) => {
+  const { store, work, decide, sql } = await stack(t);
+  await decide(3);
+  await work.seal();
+  sql('UPDATE countersign_decisions SET skew_seconds = 9e999 WHERE sequence = 2');
+  assert.equal((await faultIn(store))?.from, 2);
+});
+
+test('a decision with a time that is none does not make a seal that nobody believes', async (t) => {
+  const { store, work, decide, sql } = await stack(t);
+  for (const [round, time] of [`'later'`, `''`, `x'00'`, '9e999', '-9e999'].entries()) {
+    await decide(4, 4 * round);
+    sql(`UPDATE countersign_decisions SET time = ${time} WHERE sequence = ${4 * round + 1}`);
+    sql(`UPDATE countersign_decisions SET time = 0 WHERE sequence = ${4 * round + 2}`);
+    assert.equal(await work.seal(), 4);
+    assert.equal(await faultIn(store), null);
+  }
+  sql('DELETE FROM countersign_decisions WHERE sequence = 20');
+  assert.equal((await faultIn(store))?.from, 20);
+});

@@ -4,7 +4,7 @@ import type { Act, Actor, Chain, EventRow, EventStore } from '../core/event.ts';
 import type { DecisionStore } from '../core/store.ts';
 import { lastOfType, lastWhere } from './find-link.ts';
 import { addLink, linkBehind, recordAct } from './link.ts';
-import { sealedIn, sealedRowsMax, sealOver, sealType } from './seal.ts';
+import { sealedIn, sealedRowsMax, sealedTogether, sealOver, sealType } from './seal.ts';
 import { contentOf, isGivenNumber } from './verify-chain.ts';
 
 export interface SealerOptions {
@@ -33,11 +33,14 @@ export interface Sealer {
 /** Removed at least so many at a time, unless a day has passed: a checkpoint is a link, too. */
 const prunedMin = 1000;
 const daySeconds = 86_400;
+/** Clocks of several servers may differ by so much without costing a seal for each decision. */
+const apartSecondsMin = 600;
 
 export function sealer(options: SealerOptions): Sealer {
   const { events, decisions, clock, self } = options;
   const rows = Math.min(options.retain.rows, decisions.rowsMax);
   const retain = { seconds: options.retain.seconds, rows };
+  const secondsApart = Math.max(apartSecondsMin, retain.seconds / 24);
   /** Hash of the seal that is known to be noted. */
   let noted = '';
   let prunedAt: Readonly<Record<Chain, number>> = { events: 0, decisions: 0 };
@@ -66,14 +69,16 @@ export function sealer(options: SealerOptions): Sealer {
         if (found.length === 0)
           throw new Error('there are decisions with a number that no server gives; see: countersign audit verify');
         await nextTurn();
-        const act = sealOver(found, retain);
+        const together = sealedTogether(found, secondsApart);
+        const act = sealOver(together, retain);
         const link = await addLink({ events, clock }, 'decisions', (head, now) =>
           // Whoever was faster has sealed these.
           head?.hash === seen?.hash ? linkBehind('decisions', head, act, self, now) : null,
         );
-        if (link) count += found.length;
+        if (link) count += together.length;
         await nextTurn();
-        if (found.length < sealedRowsMax || !(await mayGoOn())) return count;
+        const isLast = together.length === found.length && read.length < sealedRowsMax;
+        if (isLast || !(await mayGoOn())) return count;
       }
     },
 

@@ -38,7 +38,7 @@ export async function verifyDecisions(source: SealedSource, now: number): Promis
     const content = contentOf(link.text);
     if (content?.type !== sealType) continue;
     const sealed = sealedIn(content);
-    if (sealed === null) {
+    if (sealed === null || sealed.first <= last) {
       const at = link.sequence;
       const words = `link ${at} of the seals is none that a server wrote`;
       return stand({ chain: 'decisions', kind: 'inserted', from: at, to: at, words });
