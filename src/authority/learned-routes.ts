@@ -2,6 +2,7 @@ import { ConfigError, configText } from '../compose/load.ts';
 import { routeProposal, type RouteProposal } from '../compose/route-proposal.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rfc3339 } from '../core/clock.ts';
+import { lastDecision } from '../core/last-decision.ts';
 import { deny } from '../core/verdict.ts';
 import type { Evidence, Proposal } from '../rollout/learn.ts';
 import { recordedRows } from '../rollout/recorded.ts';
@@ -33,7 +34,7 @@ export function learnedRoutes(): Work {
 async function learned({ config: { file }, store, audit }: Stack, since: number): Promise<object | Refused> {
   if (file === null) return refused('not_found', 'the configuration is in no file');
   await audit.flush();
-  const newest = (await store.decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0;
+  const newest = await lastDecision(store.decisions);
   const behind = Math.max(0, newest - rowsMax);
   const [first] = behind === 0 ? [] : await store.decisions.list({ after: behind, limit: 1 });
   try {

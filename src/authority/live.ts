@@ -7,6 +7,7 @@ import type { Operators } from './operators.ts';
 import { COMMON_HEADERS, DEV_HEADER, refusalReply } from './reply.ts';
 import { noCounts } from './traffic.ts';
 import { isRefused, refusedBy } from './refused.ts';
+import { lastDecision } from '../core/last-decision.ts';
 import { deny } from '../core/verdict.ts';
 
 export interface Live {
@@ -68,7 +69,7 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     await stack.audit.flush();
     const { decisions } = stack.store;
     if (after === null) {
-      after = (await decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0;
+      after = await lastDecision(decisions);
       return ': idle\n\n';
     }
     const rows = await decisions.list({ after, limit: readMax });

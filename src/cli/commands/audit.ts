@@ -1,6 +1,7 @@
 import { logLine } from '../../audit/log-line.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { EventFilter, EventRow } from '../../core/event.ts';
+import { lastDecision } from '../../core/last-decision.ts';
 import { printable } from '../../core/printable.ts';
 import type { Outcome } from '../../core/decision.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../../core/store.ts';
@@ -42,7 +43,7 @@ function decisionsOf(
 ): Tailed<DecisionRow & { readonly sequence: number }> {
   return {
     list: (page) => decisions.list({ ...filter, ...page }),
-    newest: async () => (await decisions.list({ limit: 1 })).at(-1)?.sequence ?? 0,
+    newest: () => lastDecision(decisions),
     show: (row) => showDecision(row, invocation),
   };
 }

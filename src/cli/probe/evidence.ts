@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../core/clock.ts';
+import { lastDecision } from '../../core/last-decision.ts';
 import type { DecisionRow, DecisionStore } from '../../core/store.ts';
 
 /** Finds, among all that is decided meanwhile, what was decided of marked requests. */
@@ -13,8 +14,7 @@ const waitSeconds = 10;
 
 /** To be made before the first request: what was there by then is not looked through. */
 export async function evidence(decisions: DecisionStore): Promise<Evidence> {
-  const newest = await decisions.list({ limit: 1 });
-  const start = newest.at(-1)?.sequence ?? 0;
+  const start = await lastDecision(decisions);
   return {
     async find(requestIds) {
       const found = new Map<string, DecisionRow>();
