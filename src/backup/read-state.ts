@@ -1,4 +1,5 @@
 import type { KeyRecord } from '../core/credential.ts';
+import { lastDecision } from '../core/last-decision.ts';
 import { everyRecord, type RecordEntry } from '../core/record.ts';
 import type { Store } from '../core/store.ts';
 import type { Seal, SealedRecords } from '../crypto/seal.ts';
@@ -45,6 +46,7 @@ async function readRecords(store: Store, now: number): Promise<RecordEntry[]> {
 }
 
 export async function readAuditHead(store: Store): Promise<AuditHead | null> {
-  const [last] = await store.decisions.list({ limit: 1 });
+  const number = await lastDecision(store.decisions);
+  const [last] = number === 0 ? [] : await store.decisions.list({ after: number - 1, limit: 1 });
   return last ? { sequence: last.sequence, time: last.time, requestId: last.requestId } : null;
 }
