@@ -1,10 +1,10 @@
 import { ConfigError, configText } from '../compose/load.ts';
-import { routeProposal, type RouteProposal } from '../compose/route-proposal.ts';
+import { routeProposal, untaughtRoutes, type LeastTraffic, type RouteProposal } from '../compose/route-proposal.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { lastDecision } from '../core/last-decision.ts';
 import { deny } from '../core/verdict.ts';
-import type { Evidence, Proposal } from '../rollout/learn.ts';
+import type { Evidence } from '../rollout/learn.ts';
 import { recordedRows } from '../rollout/recorded.ts';
 import type { Work } from './guards.ts';
 import { sinceOf } from './overview.ts';
@@ -15,7 +15,6 @@ const rowsMax = 100_000;
 const listedMax = 500;
 /** As `countersign learn` has them when nothing else is said. */
 const limits = { requestsMin: 10, timesMin: 3 };
-const once = { requestsMin: 1, timesMin: 1 };
 
 /** GET /admin/api/learn: what recorded traffic would change in the configuration's routes. One is made at a time. */
 export function learnedRoutes(): Work {
@@ -38,7 +37,7 @@ async function learned({ config: { file }, store, audit }: Stack, since: number)
   const behind = Math.max(0, newest - rowsMax);
   const [first] = behind === 0 ? [] : await store.decisions.list({ after: behind, limit: 1 });
   try {
-    const proposal = (least: typeof limits): Promise<RouteProposal> =>
+    const proposal = (least: LeastTraffic): Promise<RouteProposal> =>
       routeProposal(configText(file), {
         file,
         // Only routes are read here, and nothing of them comes from the environment.
@@ -48,14 +47,12 @@ async function learned({ config: { file }, store, audit }: Stack, since: number)
         // What else stands in the file is not for everybody who may look.
         contextLines: 0,
       });
-    const { found, diff, byHand } = await proposal(limits);
-    // Asked for a second time only where the first leaves somebody wondering.
-    const isSilent = found.proposals.length === 0 && found.requests > 0;
-    const untaught = isSilent ? routesOf((await proposal(once)).found.proposals) : 0;
+    const made = await proposal(limits);
+    const { found, diff, byHand } = made;
     return {
       since: rfc3339(Math.max(since, first?.time ?? 0)),
       requests: found.requests,
-      untaught,
+      untaught: await untaughtRoutes(made, proposal),
       diff,
       by_hand: byHand,
       proposals: found.proposals
@@ -78,11 +75,6 @@ async function learned({ config: { file }, store, audit }: Stack, since: number)
     if (!(error instanceof ConfigError)) throw error;
     return refused('bad_request', 'the configuration cannot be read as it is now; countersign validate says why');
   }
-}
-
-/** As the command line counts them: what a service asks of all that has no rule follows from the others. */
-function routesOf(proposals: readonly Proposal[]): number {
-  return proposals.filter(({ kind, path }) => kind === 'narrow' || path !== '/*').length;
 }
 
 function seen({ requests, times, firstSeen, lastSeen, requestId }: Evidence) {

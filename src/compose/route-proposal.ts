@@ -17,13 +17,11 @@ export interface RouteProposal {
   readonly byHand: readonly string[];
 }
 
-export interface RouteProposalOptions {
+export interface RouteProposalOptions extends LeastTraffic {
   /** Where the text comes from. */
   readonly file: string;
   readonly env: Env;
   readonly rows: AsyncIterable<DecisionRow>;
-  readonly requestsMin: number;
-  readonly timesMin: number;
   /** Lines of the file around each change. */
   readonly contextLines?: number;
 }
@@ -40,4 +38,27 @@ export async function routeProposal(
   // Whatever was learned, the file must still say what its reader and its checks expect.
   if (edits.length > 0) read(changed);
   return { found, text: changed, byHand, diff: unifiedDiff(basename(file), lines, edits, contextLines) };
+}
+
+/** How seldom something may be asked for and still be learned from. */
+export interface LeastTraffic {
+  readonly requestsMin: number;
+  readonly timesMin: number;
+}
+
+/**
+ * How many routes were asked for too seldom to teach anything. Told only of a proposal with nothing to show, since all is read once
+ * more for it.
+ */
+export async function untaughtRoutes(
+  made: RouteProposal,
+  propose: (least: LeastTraffic) => Promise<RouteProposal>,
+): Promise<number> {
+  if (made.diff !== '' || made.found.requests === 0) return 0;
+  return routesIn(await propose({ requestsMin: 1, timesMin: 1 })) - routesIn(made);
+}
+
+/** Rules; what a service asks of all that has none follows from these. */
+function routesIn({ found }: RouteProposal): number {
+  return found.proposals.filter(({ kind, path }) => kind === 'narrow' || path !== '/*').length;
 }

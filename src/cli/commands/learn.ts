@@ -1,6 +1,6 @@
 import { copyFileSync, constants } from 'node:fs';
 import { counted } from '../../audit/report-words.ts';
-import { routeProposal, type RouteProposal } from '../../compose/route-proposal.ts';
+import { routeProposal, untaughtRoutes, type LeastTraffic, type RouteProposal } from '../../compose/route-proposal.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { recordedRows } from '../../rollout/recorded.ts';
 import type { Invocation } from '../command.ts';
@@ -9,12 +9,7 @@ import { EXIT, usage } from '../failure.ts';
 import { replaceFile } from '../replace-file.ts';
 import { atWork, readConfigText } from '../workplace.ts';
 
-interface Limits {
-  readonly requestsMin: number;
-  readonly timesMin: number;
-}
-
-interface Draft extends RouteProposal, Limits {
+interface Draft extends RouteProposal, LeastTraffic {
   /** How many routes would be proposed if they were asked for more often; counted only where no change is proposed. */
   readonly untaught: number;
 }
@@ -28,14 +23,12 @@ export async function learn(invocation: Invocation): Promise<number> {
   };
   const draft = await atWork(invocation, async ({ store }): Promise<Draft> => {
     const text = readConfigText(invocation);
-    const proposed = (least: Limits): Promise<RouteProposal> => {
+    const proposed = (least: LeastTraffic): Promise<RouteProposal> => {
       const rows = recordedRows(store.decisions, systemClock() - since);
       return routeProposal(text, { file: configFile, env: invocation.env, rows, ...least });
     };
     const made = await proposed(limits);
-    // Read once more only where there is nothing to show for it.
-    const any = made.diff === '' && made.found.requests > 0 ? await proposed({ requestsMin: 1, timesMin: 1 }) : made;
-    return { ...made, ...limits, untaught: routesIn(any) - routesIn(made) };
+    return { ...made, ...limits, untaught: await untaughtRoutes(made, proposed) };
   });
   const { diff, text, byHand, found } = draft;
   const writes = invocation.flag('apply') && !invocation.dryRun && diff !== '';
@@ -49,11 +42,6 @@ export async function learn(invocation: Invocation): Promise<number> {
   for (const line of diff.trimEnd().split('\n')) if (diff !== '') out.line(styled(line, invocation));
   say(draft, invocation, backup);
   return EXIT.done;
-}
-
-/** Rules; what a service asks of all that has none follows from these. */
-function routesIn({ found }: RouteProposal): number {
-  return found.proposals.filter(({ kind, path }) => kind === 'narrow' || path !== '/*').length;
 }
 
 function keepBefore(configFile: string): string {
