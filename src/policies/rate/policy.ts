@@ -7,8 +7,8 @@ import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.t
 import { addressGroup } from '../address-group.ts';
 
 /**
- * How often: a route's rate limit, counted in the store by caller or by client address. It is asked last, so only requests
- * that would pass use up the limit, and nobody can use up another's.
+ * How often: a route's rate limit, counted in the store by caller or by client address. It is asked behind all that
+ * judge by the head alone, so that nobody uses up another's limit; what a rule for tools then refuses has used it up.
  */
 export function ratePolicy(options: { readonly limits: LimitStore; readonly clock: Clock }): Policy {
   const { limits, clock } = options;
