@@ -2,6 +2,7 @@ import { lintSource } from '@secretlint/core';
 import { creator } from '@secretlint/secretlint-rule-preset-recommend';
 import { extname } from 'node:path';
 import { repair, type Finding } from './finding.ts';
+import { isGuessable, passwordInUrl } from './secret-words.ts';
 import { isTemplate, type StackFile } from './stack-files.ts';
 
 const config = { rules: [{ id: '@secretlint/secretlint-rule-preset-recommend', rule: creator }] };
@@ -42,12 +43,19 @@ function keepsSecrets({ text, mode }: StackFile): boolean {
 async function providerSecrets({ path, text }: StackFile): Promise<Place[]> {
   const source = { filePath: path, content: text ?? '', ext: extname(path), contentType: 'text' as const };
   const { messages } = await lintSource({ source, options: { config, maskSecrets: true, noPhysicFilePath: true } });
-  return messages.map(({ messageId, loc }) => ({
+  const real = messages.filter(({ range }) => !isExample((text ?? '').slice(...range)));
+  return real.map(({ messageId, loc }) => ({
     line: loc.start.line,
     form: messageId,
     remedy:
       'Revoke it where it was issued, put the new one into the bundle (countersign secrets set NAME), and take it out of this file.',
   }));
+}
+
+/** As documents and tests write it: ghp_xxxxxxxx, postgres://user:password@localhost. Settings with such a password are found by their names. */
+function isExample(text: string): boolean {
+  const url = passwordInUrl(text);
+  return /(\w)\1{7}/.test(text) || (url !== null && isGuessable(url.password));
 }
 
 function ownKeys({ text }: StackFile): Place[] {

@@ -158,6 +158,8 @@ test('keys of Countersign and tokens of providers are found in any text, and not
     file('open.key', `${key}\n`, 0o644),
   ];
   const findings = await checkKnownForms(files, new Set());
+  const examples = `ghp_${'x'.repeat(36)} postgres://user:password@localhost/db`;
+  assert.deepEqual(await checkKnownForms([file('README.md', examples)], new Set()), []);
   assert.deepEqual(
     findings.map(({ place }) => place),
     ['run.sh:2', 'notes.md:2', 'open.key:1'],
