@@ -4,25 +4,44 @@ import { quoted } from './check-settings.ts';
 import { repair, type Finding } from './finding.ts';
 import { isEnvFile, isTemplate, type StackFile } from './stack-files.ts';
 
-/** Files with secrets in them that others on this machine can read. `withSecrets`: paths in which some were found. */
+/**
+ * Files with secrets in them that everybody on this machine can read. `withSecrets`: paths in which real ones were found, which
+ * nobody guesses anyway. A group alone may have been given a file; only keys of Countersign are for their owner and nobody else.
+ */
 export function checkModes(
   files: readonly StackFile[],
   withSecrets: ReadonlySet<string>,
   folder: string,
   others: readonly string[],
 ): Finding[] {
-  const found = files.filter((file) => file.mode !== 0 && (file.mode & 0o077) !== 0 && isSecretFile(file, withSecrets));
   return [
-    ...found.map(({ path, mode }) => findingOf(path, mode, 0o600)),
+    ...files.flatMap((file) => stackFile(file, withSecrets.has(file.path))),
     ...others.flatMap((path) => ownFile(folder, path)),
   ];
 }
 
-function isSecretFile({ path, text }: StackFile, withSecrets: ReadonlySet<string>): boolean {
-  if (isTemplate(path)) return false;
-  if (withSecrets.has(path) || isEnvFile(path)) return true;
-  if (/\.(?:agekey|key)$|(?:^|\/)[\w-]+_api_key$/.test(path)) return true;
-  return text !== null && /-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1/.test(text.slice(0, 4096));
+function stackFile(file: StackFile, withSecret: boolean): Finding[] {
+  const { path, mode } = file;
+  if (mode === 0 || isTemplate(path)) return [];
+  if (isApiKeyFile(file)) return (mode & 0o077) === 0 ? [] : [findingOf(path, mode, 0o600)];
+  if ((mode & 0o007) === 0) return [];
+  if (isKey(file) || (withSecret && isEnvFile(path))) return [findingOf(path, mode, 0o600)];
+  return withSecret ? [sharedFile(path, mode)] : [];
+}
+
+/** Countersign and its clients read no such file that others can read, so narrowing it takes it from nobody. */
+function isApiKeyFile({ path }: StackFile): boolean {
+  return /(?:^|\/)[\w-]+_api_key$/.test(path);
+}
+
+/** Nothing but a key: a private one with its certificates, or a single word in a file that is called one. */
+function isKey({ path, text }: StackFile): boolean {
+  if (text === null) return false;
+  return (
+    /^\s*(?:#.*\s+)*AGE-SECRET-KEY-1/.test(text) ||
+    (/^\s*-----BEGIN /.test(text) && /^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(text)) ||
+    (/\.(?:agekey|key)$/.test(path) && /^\s*\S{16,}\s*$/.test(text))
+  );
 }
 
 /** Of Countersign's own: the folder for its state, and key files that the configuration names. */
@@ -46,4 +65,11 @@ function findingOf(path: string, mode: number, wanted: number): Finding {
       fix: { kind: 'mode', file: path, mode: wanted },
     }),
   };
+}
+
+/** Settings are often read by a program that runs as another user, in a container for one, so nobody but its owner may narrow them. */
+function sharedFile(path: string, mode: number): Finding {
+  const finding = findingOf(path, mode, 0o640);
+  const words = `Take the secret out of it. Until then, give the file to the group of the program that reads it (chgrp GROUP ${quoted(path)}), or that program reads it no longer after: chmod 640 ${quoted(path)}`;
+  return { ...finding, repair: repair({ words }) };
 }

@@ -29,7 +29,7 @@ export async function examineFolder(folder: string, config: StackConfig | null):
   const known = await checkKnownForms(files, seen);
   const compose = checkCompose(files, config?.listen.port ?? null);
   const clear = [...settings.findings, ...known, ...compose.filter(({ repair: { commands } }) => commands.length > 0)];
-  const withSecrets = new Set(settings.secrets.map(({ file }) => file));
+  const withSecrets = new Set(settings.secrets.filter(({ guessable }) => !guessable).map(({ file }) => file));
   const modes = checkModes(files, withSecrets, folder, config === null ? [] : ownFiles(folder, config));
   const inGit = isRepository(folder);
   const history = inGit ? await checkHistory(folder) : null;

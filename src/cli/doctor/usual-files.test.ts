@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { cliHere } from '../../../test/fixtures/cli-here.ts';
+
+function folderFor(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-usual-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function modesOf(folder: string): Record<string, string> {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    entries.map(({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      return [path.slice(folder.length + 1), (statSync(path).mode & 0o777).toString(8)];
+    }),
+  );
+}
+
+async function doctorOf(folder: string, ...args: string[]) {
+  const { code, stdout } = await cliHere(['doctor', ...args, '--output', 'json'], { cwd: folder });
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; place: string }[] };
+  return { code, found: findings.map(({ check, place }) => `${check} ${place.replace(folder, '.')}`) };
+}
+
+test('of a stack with secrets --fix narrows files that hold nothing else, and no settings that a program may read as another user', async (t) => {
+  const folder = folderFor(t);
+  const secret = 'Zk3qPw81mN';
+  const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+  const files: Record<string, string> = {
+    '.env': `DB_PASSWORD=${secret}\n`,
+    'shared.env': `DB_PASSWORD=${secret}\n`,
+    'default.env': 'DB_PASSWORD=postgres\n',
+    'plain.env': 'PORT=8080\n',
+    'grafana/grafana.ini': `[security]\nadmin_password = ${secret}\n`,
+    'prometheus.yml': `basic_auth: { password: ${secret} }\n`,
+    'secrets/aidb_api_key': `${secret}${secret}\n`,
+    'tls/site.pem': `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${key}`,
+    'tls/group.key': key,
+    'tls/public.key': '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n',
+    'README.md': `# Keys\n\n${key}`,
+  };
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(join(folder, dirname(file)), { recursive: true });
+    writeFileSync(join(folder, file), text);
+    chmodSync(join(folder, file), /^shared|group/.test(file) ? 0o640 : 0o644);
+  }
+  const { found } = await doctorOf(folder, '--fix');
+  const narrow = Object.entries(modesOf(folder)).filter(([, mode]) => mode === '600');
+  assert.deepEqual(narrow.map(([file]) => file).toSorted(), ['.env', 'secrets/aidb_api_key', 'tls/site.pem']);
+  assert.deepEqual(
+    found.filter((text) => text.startsWith('open-file')),
+    ['open-file prometheus.yml', 'open-file grafana/grafana.ini'],
+  );
+});
