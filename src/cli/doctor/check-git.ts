@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { quoted, type SecretSeen } from './check-settings.ts';
 import { findingId, repair, type Finding } from './finding.ts';
-import { isGuessable, isSecretName, passwordInUrl, secretIn } from './secret-words.ts';
+import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
 import { isEnvFile, isSettingsFile, isTemplate } from './stack-files.ts';
 
 /** A repository may say which programs git is to run; none of them is run for us. */
@@ -181,7 +181,7 @@ function secretsOnLine(file: string, text: string): { name: string; value: strin
   if (!match) return [];
   const [, name = '', written = ''] = match;
   const value = /^(["'])(.*)\1/.exec(written)?.[2] ?? written.replace(/\s+#.*$/, '').replace(/["']$/, '');
-  const secret = passwordInUrl(value)?.password ?? (isSecretName(name) ? secretIn(value) : null);
+  const secret = passwordInUrl(value)?.password ?? settingSecret(name, value);
   // An example's password is nobody's secret once it is replaced.
   return secret === null || isGuessable(secret) ? [] : [{ name, value: secret }];
 }

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
-import { isGuessable, isSecretName, passwordInUrl, secretIn } from './secret-words.ts';
+import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
-import { isEnvFile, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
+import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
 
 /** A secret in the clear, and where. The value stays within the doctor: it is looked for in git's history. */
 export interface SecretSeen {
@@ -31,6 +31,7 @@ export function checkSettings(files: readonly StackFile[]): SettingsChecked {
       const secret = secretOf(setting, form);
       if (secret === null) continue;
       const guessable = isGuessable(secret.value);
+      if (guessable && isPipeline(file.path)) continue;
       secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable });
       findings.push(findingOf(file, setting, secret, guessable, form));
     }
@@ -55,12 +56,23 @@ function secretOf(setting: Setting, form: Form): Secret | null {
       : `${bundleName(setting, form)}_password`;
     return { value: url.password, name, partial: true };
   }
-  const argument = /--requirepass[ =]+(?:"([^"]+)"|(\S+))/.exec(setting.value);
-  const given = argument?.[1] ?? argument?.[2] ?? '';
-  if (secretIn(given) !== null) return { value: given, name: 'redis_password', partial: true };
-  if (!isSecretName(setting.name)) return null;
-  const value = secretIn(setting.value);
+  if (setting.within.some((name) => /^examples?$/i.test(name))) return null;
+  const given = argumentOf(setting);
+  if (given !== null)
+    return { value: given.value, name: bundleName({ ...setting, name: given.name }, form), partial: true };
+  const value = settingSecret(setting.name, setting.value);
   return value === null ? null : { value, name: bundleName(setting, form), partial: false };
+}
+
+/** A secret among the arguments of a command that stands there in one piece: `redis-server --requirepass …`. */
+function argumentOf({ name, value }: Setting): { name: string; value: string } | null {
+  if (!/^(?:command|entrypoint|args)$/i.test(name)) return null;
+  for (const match of value.matchAll(/(?:^|\s)--([a-z][\w-]*)[ =]+(?:"([^"]+)"|'([^']+)'|(\S+))/g)) {
+    const [, option = '', ...forms] = match;
+    const secret = settingSecret(option, forms.find((form) => form !== undefined) ?? '');
+    if (secret !== null) return { name: option === 'requirepass' ? 'redis_password' : option, value: secret };
+  }
+  return null;
 }
 
 /** A bare API_KEY says nothing about whose it is, so the service's name goes before it. */

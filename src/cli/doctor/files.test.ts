@@ -62,6 +62,22 @@ const secrets: readonly [path: string, text: string, expected: readonly string[]
     `services:\n  a:\n    environment:\n      X_TOKEN: \${X_TOKEN:-changeme}\n`,
     ['guessable-password 4'],
   ],
+  ['compose.yml', `services:\n  a:\n    command: vllm serve --api-key "Zk3qPw81"\n`, ['plaintext-secret 3']],
+  ['compose.yml', `services:\n  a:\n    command: [llama-server, --api-key=Zk3qPw81]\n`, ['plaintext-secret 3']],
+  ['litellm.yaml', 'general_settings: { master_key: sk-1234 }\n', ['guessable-password 1']],
+  [
+    'webui.env',
+    'OPENAI_API_KEYS=Zk3qPw81;Qq7Rk2mX\nWEBUI_TOKEN=MY_TOKEN1\n',
+    ['plaintext-secret 1', 'plaintext-secret 2'],
+  ],
+  ['realm.json', `{ "secret": "${hex}", "hf_token": "hf_Zk3qPw81" }`, ['plaintext-secret 1', 'plaintext-secret 1']],
+  ['proxy.ini', 'proxy_pass = Zk3qPw81\ndb_pass: 12345678\n', ['plaintext-secret 1', 'guessable-password 2']],
+  [
+    'mcp.json',
+    `{ "env": { "YOUR_API_KEY": "YOUR_API_KEY", "API_TOKEN": "<your token>" } }`,
+    ['guessable-password 1', 'guessable-password 1'],
+  ],
+  ['.github/workflows/ci.yml', 'env: { PGPASSWORD: postgres, API_TOKEN: Zk3qPw81 }\n', ['plaintext-secret 1']],
   ['secret.yaml', `apiVersion: v1\nkind: Secret\ndata:\n  a: Zm9v\n`, ['clear-kubernetes-secret 1']],
 ];
 for (const [path, text, expected] of secrets) {

@@ -1,18 +1,28 @@
 const secretName =
-  /(?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?key|private_?key|access_?key|secret_?key(?:_base)?|service_?key|signing_?key|master_?key|encryption_?key|requirepass)$/i;
+  /(?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?keys?|private_?key|access_?key|secret_?key(?:_base)?|service_?key|signing_?key|master_?key|encryption_?key|salt_?key|requirepass)$/;
 
 /** Names that end like a secret's and hold the name of one, or something about it. */
-const aboutSecrets = /(?:^|[_.-])(?:existing|pull|secret_?name|public|bypass|compass)/i;
+const aboutSecrets = /(?:^|_)(?:existing|pull|secret_?name|tls_secret$|public|bypass|compass|challenge_)/;
+/** What is done with passwords, and rules about them: reset-password, no-hardcoded-password. */
+const deed = /(?:^|_)(?:reset|update|change|forgot|confirm|no)_(?:.*_)?password$/;
+/** What language models call a token, a mark in a text, and what programs do that answer page by page. */
+const mark = /(?:^|_)(?:bos|eos|pad|unk|sep|cls|mask|image|audio|video|input|output|next|page)_token$/;
 /** In lower case usually the name of one, as Kubernetes has it. */
 const bareWord = /^(?:secret|token)$/;
 
 /** Whether a setting of this name holds a secret: POSTGRES_PASSWORD, admin_password, aidbApiKey. */
 export function isSecretName(name: string): boolean {
-  return secretName.test(name) && !aboutSecrets.test(name) && !bareWord.test(name);
+  // Names of annotations, packages and paths have a slash, names of settings do not.
+  if (name.includes('/')) return false;
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[.-]/g, '_')
+    .toLowerCase();
+  return secretName.test(words) && ![aboutSecrets, deed, mark].some((other) => other.test(words));
 }
 
 const guessed = new Set(
-  'admin administrator password passwd pass secret root toor test testing guest default user demo dev postgres redis grafana minio minioadmin rabbitmq mysql mongo letmein qwerty welcome master changeit token key apikey 123 1234 12345 123456 12345678 123456789 password1 password123 admin123 secret123 postgrespassword abc123 foobared'.split(
+  'admin administrator password passwd pass secret root toor test testing guest default user demo dev postgres redis grafana minio minioadmin rabbitmq mysql mongo letmein qwerty welcome master changeit token key apikey 123 1234 12345 123456 12345678 123456789 password1 password123 admin123 secret123 postgrespassword abc123 foobared sk-1234 prom-operator'.split(
     ' ',
   ),
 );
@@ -30,16 +40,43 @@ export function isGuessable(value: string): boolean {
   );
 }
 
+/** How files say where a secret is to be had: a variable, a template, a store of secrets, a file, another place in the document. */
+const reference =
+  /^(?:\$+[\w({]|=?\{\{|\{.*\}$|%\(|<%|os\.environ\/|env[:.]|ENC\[|[.~]?\/|#\/|file:|vault:|op:\/\/|ref\+|arn:)/;
+const keyFile = /^[\w.-]+(?:\/[\w.-]+)*\.(?:pem|key|crt|p12|pfx|jks|age|txt)$/;
+/** Digests are kept so that the secret is not. */
+const digest = /^(?:\$\$?(?:2[aby]?|5|6|apr1|argon2\w*|scrypt)\$|SCRAM-SHA-256\$|sha256:|\{SHA)/;
+/** A type, a switch, a right, an account that is locked, and a secret that was blotted out before it was written down. */
+const noSecret = /^(?:true|false|null|none|~|yes|no|off|on|read|write|string|number|boolean|object|[*!]+)$/i;
+
 /** The secret that a setting's text holds; null where it holds none but says where it is to be had. */
 export function secretIn(value: string): string | null {
   const text = value.trim();
   // A shell's and Compose's ${NAME:-default} is the default wherever nobody says otherwise.
   const fallback = /^\$\{\w+:?-(.*)\}$/.exec(text);
   if (fallback) return secretIn(fallback[1] ?? '');
-  if (text === '' || /^(?:true|false|null|none|~|yes|no|off|on)$/i.test(text)) return null;
-  if (/^(?:\$(?:\{|\w|__)|\$\(|\{\{|ENC\[|[.~]?\/|file:|vault:|op:\/\/|ref\+|arn:)/.test(text)) return null;
-  // Digests are kept so that the secret is not.
-  return /^(?:\$(?:2[aby]?|5|6|argon2\w*|scrypt)\$|SCRAM-SHA-256\$|sha256:|\{SHA)/.test(text) ? null : text;
+  if (text === '' || noSecret.test(text) || reference.test(text) || digest.test(text) || keyFile.test(text))
+    return null;
+  // An address, whose password is looked for by itself.
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? null : text;
+}
+
+/** What a client sends to a server that asks for no key, since it must send one. */
+const noKey = /^(?:sk-)?(?:empty|dummy|fake|unused|ollama|lm-?studio|no[-_]?key.*|not[-_]?(?:needed|required|used))$/i;
+/** As programs make them, so that nobody would name a thing like that. */
+const madeByMachine = /^(?=(?:.*\d){4})[\w+/=.]{24,}$/;
+
+/** The secret that a setting of this name and text holds; null where it holds none. */
+export function settingSecret(name: string, value: string): string | null {
+  if (!isSecretName(name)) return null;
+  const secret = secretIn(value);
+  if (secret === null || (bareWord.test(name) && !madeByMachine.test(secret))) return null;
+  // nginx ends its directives so, and proxy_pass names a place.
+  if (name.endsWith('_pass') && secret.endsWith(';')) return null;
+  if (/token$/i.test(name) && /^(?:[\d.]+(?:e-?\d+)?|<\|.*\|>)$/.test(secret)) return null;
+  if (/key|token/i.test(name) && noKey.test(secret)) return null;
+  // The name of the variable that holds it: OPENAI_API_KEY.
+  return /^(?!YOUR)[A-Z][A-Z0-9_]*_(?:API_KEY|TOKEN)$/.test(secret) ? null : secret;
 }
 
 /** The password within a URL; null where there is none in the clear. */

@@ -27,38 +27,46 @@ export function isEncrypted(document: Document): boolean {
   return document.hasIn(['sops', 'mac']);
 }
 
+/** ExternalSecret, SealedSecret and their like hold where a secret is, or the secret sealed. */
+function isNoSecretItself(document: Document): boolean {
+  return isEncrypted(document) || /\wSecret$/.test(String(document.get('kind')));
+}
+
 export function settingsOf(file: StackFile): Setting[] {
   const { path, text } = file;
   if (text === null) return [];
-  const lines = lineNumbers(text);
+  const source: Source = { text, lineAt: lineNumbers(text), isJson: /\.json$/i.test(path) };
   if (/\.(?:ya?ml|json)$/i.test(path))
     return documentsOf(file)
-      .filter((document) => !isEncrypted(document))
-      .flatMap(({ contents }) => walk(contents, [], lines, text));
+      .filter((document) => !isNoSecretItself(document))
+      .flatMap(({ contents }) => walk(contents, [], source));
   return lineSettings(text, isEnvFile(path));
 }
 
-function walk(node: unknown, within: readonly string[], lineAt: (offset: number) => number, text: string): Setting[] {
+interface Source {
+  readonly text: string;
+  readonly lineAt: (offset: number) => number;
+  readonly isJson: boolean;
+}
+
+function walk(node: unknown, within: readonly string[], source: Source): Setting[] {
   const found: Setting[] = [];
   // By hand instead of by recursion: a file may be nested as deep as it likes.
   const pending: { node: unknown; within: readonly string[] }[] = [{ node, within }];
   for (let at = pending.pop(); at; at = pending.pop()) {
     const inside = at.within;
     if (isMap(at.node)) {
-      found.push(...namedValue(at.node.items, inside, lineAt, text));
+      found.push(...namedValue(at.node.items, inside, source));
       for (const pair of at.node.items.toReversed()) {
         if (!isPair(pair) || !isScalar(pair.key)) continue;
         const name = String(pair.key.value);
-        if (isScalar(pair.value)) found.push(...setting(name, pair.value, inside, lineAt, text));
+        if (isScalar(pair.value)) found.push(...setting(name, pair.value, inside, source));
         else pending.push({ node: pair.value, within: [...inside, name] });
       }
     } else if (isSeq(at.node)) {
       for (const [index, item] of at.node.items.entries()) {
         if (isScalar(item))
-          found.push(
-            ...assignment(item, inside, lineAt, text),
-            ...argument(item, at.node.items[index + 1], inside, lineAt, text),
-          );
+          found.push(...assignment(item, inside, source), ...argument(item, at.node.items[index + 1], inside, source));
         else pending.push({ node: item, within: inside });
       }
     }
@@ -66,14 +74,12 @@ function walk(node: unknown, within: readonly string[], lineAt: (offset: number)
   return found.toSorted((a, b) => a.line - b.line);
 }
 
-function setting(
-  name: string,
-  scalar: Scalar,
-  within: readonly string[],
-  lineAt: (offset: number) => number,
-  text: string,
-): Setting[] {
+function setting(name: string, scalar: Scalar, within: readonly string[], { text, lineAt, isJson }: Source): Setting[] {
   if (typeof scalar.value === 'boolean' || scalar.value === null || !scalar.range) return [];
+  // A tag says where the value is to be had: `!secret db_password`, `!Ref DbPassword`.
+  if (scalar.tag !== undefined && /^![^!]/.test(scalar.tag)) return [];
+  // JSON writes texts in quotes, so what has none is a number: how often a word comes, or which of a vocabulary it is.
+  if (isJson && typeof scalar.value === 'number') return [];
   const [start, end] = scalar.range;
   const range = text.slice(start, end).includes('\n') ? null : ([start, end] as const);
   // YAML reads 0123 and 1e5 as numbers, which are other texts than what a program is given.
@@ -81,32 +87,21 @@ function setting(
   return [{ name, value, within, line: lineAt(start), range }];
 }
 
-/** `- NAME=value`, as Compose takes its environment. */
-function assignment(
-  item: Scalar,
-  within: readonly string[],
-  lineAt: (offset: number) => number,
-  text: string,
-): Setting[] {
-  const match = /^([A-Za-z_]\w*)=(.*)$/s.exec(String(item.value));
+/** `- NAME=value`, as Compose takes its environment, and `--name=value` of a list of arguments. */
+function assignment(item: Scalar, within: readonly string[], source: Source): Setting[] {
+  const match = /^(?:--(?=[a-z]))?([A-Za-z_][\w-]*)=(.*)$/s.exec(String(item.value));
   if (!match) return [];
-  return setting(match[1] ?? '', item, within, lineAt, text).map((found) => ({
+  return setting(match[1] ?? '', item, within, source).map((found) => ({
     ...found,
     value: match[2] ?? '',
-    range: found.range && rangeBehindName(found.range, text),
+    range: found.range && rangeBehindName(found.range, source.text),
   }));
 }
 
 /** `--requirepass`, and what stands after it in a list of arguments. */
-function argument(
-  item: Scalar,
-  next: unknown,
-  within: readonly string[],
-  lineAt: (offset: number) => number,
-  text: string,
-): Setting[] {
+function argument(item: Scalar, next: unknown, within: readonly string[], source: Source): Setting[] {
   const name = /^--([a-z][\w-]*)$/.exec(String(item.value))?.[1];
-  return name === undefined || !isScalar(next) ? [] : setting(name, next, within, lineAt, text);
+  return name === undefined || !isScalar(next) ? [] : setting(name, next, within, source);
 }
 
 /** Of `"NAME=value"` only the value, without the quotes. */
@@ -119,13 +114,12 @@ function rangeBehindName([start, end]: readonly [number, number], text: string):
 function namedValue(
   items: readonly { key: unknown; value: unknown }[],
   within: readonly string[],
-  lineAt: (offset: number) => number,
-  text: string,
+  source: Source,
 ): Setting[] {
   const of = (wanted: string): unknown => items.find(({ key }) => isScalar(key) && key.value === wanted)?.value;
   const [name, value] = [of('name'), of('value')];
   if (!isScalar(name) || typeof name.value !== 'string' || !isScalar(value)) return [];
-  return setting(name.value, value, within, lineAt, text);
+  return setting(name.value, value, within, source);
 }
 
 /** `NAME=value`, `name = value` and `name value`, one a line; `[section]` stands around what follows. */

@@ -81,7 +81,21 @@ function readFile(folder: string, absolute: string, skipped: string[]): StackFil
 
 /** Settings in which names mean something; secrets of known forms are looked for in every text. */
 export function isSettingsFile(path: string): boolean {
+  if (packages.test(path) || wordsForPeople.test(path)) return false;
   return isEnvFile(path) || /\.(?:ya?ml|json|ini|conf|cnf|cfg|properties|toml)$/i.test(path);
+}
+
+/** Names in these are those of packages: "pgpass": "1.x". */
+const packages =
+  /(?:^|\/)(?:\.?package(?:-lock)?\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|composer\.json|deno\.json|pyproject\.toml|Cargo\.toml|pubspec\.yaml)$/;
+/** Names in these are those of texts: "password": "Passwort". */
+const wordsForPeople = /(?:^|\/)(?:locales?|i18n|l10n|lang|languages|translations|messages)(?:\/|[._-][^/]*$)/i;
+
+/** What a pipeline starts lives for one run, so that nobody minds its passwords being guessed. */
+export function isPipeline(path: string): boolean {
+  return /(?:^|\/)(?:\.(?:github|gitea|forgejo|circleci|woodpecker)\/|\.gitlab-ci|(?:azure|bitbucket)-pipelines)/.test(
+    path,
+  );
 }
 
 export function isEnvFile(path: string): boolean {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { cliHere } from '../../../test/fixtures/cli-here.ts';
+
+const usual = join(import.meta.dirname, '../../../test/fixtures/usual-stack');
 
 function folderFor(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-usual-'));
@@ -26,6 +28,16 @@ async function doctorOf(folder: string, ...args: string[]) {
   const { findings } = JSON.parse(stdout) as { findings: { check: string; place: string }[] };
   return { code, found: findings.map(({ check, place }) => `${check} ${place.replace(folder, '.')}`) };
 }
+
+test('nothing is found in the usual files of a stack that hold no secret, and --fix leaves them as they are', async (t) => {
+  const folder = folderFor(t);
+  cpSync(usual, folder, { recursive: true });
+  const before = modesOf(folder);
+  assert.ok(Object.keys(before).length > 50);
+  for (const file of Object.keys(before)) chmodSync(join(folder, file), 0o644);
+  assert.deepEqual(await doctorOf(folder, '--fix'), { code: 0, found: [] });
+  assert.deepEqual(new Set(Object.values(modesOf(folder))), new Set(['644']));
+});
 
 test('of a stack with secrets --fix narrows files that hold nothing else, and no settings that a program may read as another user', async (t) => {
   const folder = folderFor(t);
