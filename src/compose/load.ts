@@ -8,6 +8,7 @@ import { fileBytesMax, sourceDocument } from './document.ts';
 import { readEnvironment, type Env } from './env.ts';
 import { ConfigError, formatFault } from './faults.ts';
 import { fileChecks } from './file-checks.ts';
+import { missingPrograms } from './missing-programs.ts';
 import { placeIn } from './place.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { configSchema } from './schema.ts';
@@ -55,10 +56,11 @@ export interface LoadOptions extends Pick<ParseOptions, 'keyHolders'> {
 /** parseConfig for a file, which must be readable, at most 1 MiB and UTF-8. */
 export function loadConfig(file: string, env: Env, { text, ...options }: LoadOptions = {}): StackConfig {
   const config = parseConfig(text ?? configText(file), { file, env, ...options });
+  const warnings = [...config.warnings, ...missingPrograms(config.services, env)];
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & 0o002) === 0) return config;
+  if ((mode & 0o002) === 0) return { ...config, warnings };
   const warning = `${file}: everyone on this machine can change it (mode 0${(mode & 0o777).toString(8)}), and so open every service; run: chmod o-w ${file}`;
-  return { ...config, warnings: [...config.warnings, warning] };
+  return { ...config, warnings: [...warnings, warning] };
 }
 
 /** What the file holds now. Throws a ConfigError. */
