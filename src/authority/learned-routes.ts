@@ -1,4 +1,5 @@
-import { ConfigError, configText } from '../compose/load.ts';
+import { configText } from '../compose/config-text.ts';
+import { ConfigError } from '../compose/load.ts';
 import { routeProposal, untaughtRoutes, type LeastTraffic, type RouteProposal } from '../compose/route-proposal.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rfc3339 } from '../core/clock.ts';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
 import { loadCheckedConfig } from '../compose/checked-config.ts';
-import { configText, loadConfig } from '../compose/load.ts';
+import { configText } from '../compose/config-text.ts';
+import { loadConfig, type LoadOptions } from '../compose/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/stack-seal.ts';
 import { recordAct } from '../audit/link.ts';
@@ -30,10 +31,10 @@ export async function readConfig(invocation: Pick<Invocation, 'configFile' | 'en
 /** As readConfig, and every caller must be known: for `validate` and `serve`. A text counts in place of the file's own. */
 export async function readCheckedConfig(
   invocation: Pick<Invocation, 'configFile' | 'env'>,
-  text?: string,
+  options: Pick<LoadOptions, 'text' | 'mcpConfig'> = {},
 ): Promise<StackConfig> {
-  if (text === undefined) requireConfig(invocation);
-  return loadCheckedConfig(invocation.configFile, invocation.env, text);
+  if (options.text === undefined) requireConfig(invocation);
+  return loadCheckedConfig(invocation.configFile, invocation.env, options);
 }
 
 /** The text of the configuration as it is now. */

@@ -40,6 +40,7 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
   const publicUrl = publicUrlOf(raw.publicUrl, { listen: address(raw.listen ?? '127.0.0.1:8700'), secure });
   return {
     file,
+    mcpFiles: [],
     digest,
     name: raw.name ?? 'countersign',
     listen: address(raw.listen ?? '127.0.0.1:8700'),
@@ -80,7 +81,7 @@ export function builtConfig(raw: RawConfig, options: BuildOptions): StackConfig 
     }),
     openid: openidOf(raw.operators, folder),
     certificates: certificatesOf(raw.certificates, folder),
-    services: Object.entries(raw.services).map(([name, service]) =>
+    services: Object.entries(raw.services ?? {}).map(([name, service]) =>
       serviceOf(name, service, { publicUrl, secure }, options),
     ),
     tokenTtlSeconds: environment.tokenTtlSeconds,

@@ -3,29 +3,35 @@ import { hasCode } from '../core/store.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { lookAtKeySources } from './key-sources.ts';
-import { configText, loadConfig } from './load.ts';
+import { configText } from './config-text.ts';
+import { loadConfig, type LoadOptions } from './load.ts';
 import { openStore } from './open-store.ts';
 
 /**
  * loadConfig for those who are about to rely on every rule: a caller is known when it is a service, is named under `callers`,
  * or has a key. Other commands read the file unchecked in this one respect, since it is they who give a caller its key.
  */
-export async function loadCheckedConfig(file: string, env: Env, text = configText(file)): Promise<StackConfig> {
+export async function loadCheckedConfig(
+  file: string,
+  env: Env,
+  { text = configText(file), mcpConfig = null }: Pick<LoadOptions, 'text' | 'mcpConfig'> = {},
+): Promise<StackConfig> {
+  const options = { text, mcpConfig };
   try {
     // Where the file alone knows every caller, no key need be looked at.
-    return loadConfig(file, env, { text });
+    return loadConfig(file, env, options);
   } catch (error) {
     if (!hasCode(error, 'config_invalid')) throw error;
   }
   let config: StackConfig;
   try {
-    config = loadConfig(file, env, { keyHolders: 'unchecked', text });
+    config = loadConfig(file, env, { ...options, keyHolders: 'unchecked' });
   } catch (error) {
     if (!hasCode(error, 'config_invalid')) throw error;
     // Other faults stand in the way of asking the store: say them all, unknown callers among them.
-    return loadConfig(file, env, { text });
+    return loadConfig(file, env, options);
   }
-  return loadConfig(file, env, { keyHolders: await keyHolders(config, env), text });
+  return loadConfig(file, env, { ...options, keyHolders: await keyHolders(config, env) });
 }
 
 /** The services that some key proves. A store or a Redis that cannot be asked says so where it is needed, not here. */

@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly files: FileChecks;
   /** Callers that have a key; 'unchecked' when every caller is to be taken for known. */
   readonly keyHolders: ReadonlySet<string> | 'unchecked';
+  /** There are services besides those of the file itself. */
+  readonly servesMore: boolean;
 }
 
 /** What depends on more than one key, or on the machine: everything that the schema cannot say. */
@@ -33,7 +35,19 @@ export function findings(root: Place, options: CheckOptions): Findings {
   checkStore(root.get('store'), found);
   checkKeySources(root, options, found);
   const names = root.get('services').entries();
-  if (root.get('services').value !== undefined && names.length === 0 && isMap(root.get('services').value))
+  if (root.get('services').value === undefined && isMap(root.value) && !options.servesMore)
+    found.faults.push(
+      root.keyFault(
+        '"services" is missing',
+        'write the services below it: services: { NAME: { upstream: http://127.0.0.1:8081 } }',
+      ),
+    );
+  if (
+    root.get('services').value !== undefined &&
+    names.length === 0 &&
+    isMap(root.get('services').value) &&
+    !options.servesMore
+  )
     found.faults.push(
       root
         .get('services')

@@ -7,7 +7,9 @@ import type { RateLimit, RouteRule } from '../core/route.ts';
 export interface StackConfig {
   /** Absolute path of countersign.yaml; null when the configuration was given as text. */
   readonly file: string | null;
-  /** Lower-case hex SHA-256 of the text that was read. */
+  /** Absolute paths of the files of MCP servers whose servers are among the services. */
+  readonly mcpFiles: readonly string[];
+  /** Lower-case hex SHA-256 of what was read. */
   readonly digest: string;
   readonly name: string;
   readonly listen: ListenAddress;

@@ -50,7 +50,7 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     'a key like nothing known',
     'zzz: 1\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     [
-      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, operators, certificates, failedAttempts, audit, services',
+      '1:1: unknown key "zzz" — known here: listen, adminListen, tls, adminTls, adminHosts, name, store, mode, trustedProxies, callers, keys, rotateEvery, rotateGrace, deliver, publicUrl, oauth, operators, certificates, failedAttempts, audit, services, mcpConfig',
     ],
   ],
   [
@@ -607,6 +607,7 @@ test('fills in every default', () => {
   assert.deepEqual(trustedProxies.cidrs, []);
   assert.deepEqual(rest, {
     file: '/nowhere/c.yaml',
+    mcpFiles: [],
     digest: sha256Hex(minimal),
     name: 'countersign',
     listen: { host: '127.0.0.1', port: 8700 },

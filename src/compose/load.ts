@@ -1,13 +1,15 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { sha256Hex } from '../crypto/digest.ts';
 import { builtConfig } from './build.ts';
 import { findings } from './checks.ts';
 import type { StackConfig } from './config.ts';
-import { fileBytesMax, sourceDocument } from './document.ts';
+import { configText } from './config-text.ts';
+import { sourceDocument } from './document.ts';
 import { readEnvironment, type Env } from './env.ts';
 import { ConfigError, formatFault } from './faults.ts';
 import { fileChecks } from './file-checks.ts';
+import { mcpServers, type McpServers } from './mcp-config.ts';
 import { missingPrograms } from './missing-programs.ts';
 import { placeIn } from './place.ts';
 import { schemaFaults } from './schema-faults.ts';
@@ -22,10 +24,13 @@ export interface ParseOptions {
   readonly env: Env;
   /** Callers known by a key, besides services and `callers`; 'unchecked' takes every caller for known. Nobody unless given. */
   readonly keyHolders?: ReadonlySet<string> | 'unchecked';
+  /** A file of MCP servers, whose servers are services too, besides that of the key mcpConfig. */
+  readonly mcpConfig?: string | null;
 }
 
 /** Reads a configuration. Throws a ConfigError with every fault at once; never anything else. */
-export function parseConfig(text: string, { file, env, keyHolders = new Set() }: ParseOptions): StackConfig {
+export function parseConfig(text: string, options: ParseOptions): StackConfig {
+  const { file, env, keyHolders = new Set(), mcpConfig = null } = options;
   const absolute = file === null ? null : resolve(file);
   const folder = absolute === null ? process.cwd() : dirname(absolute);
   const { environment, faults: fromEnvironment, storeFaults } = readEnvironment(env);
@@ -36,19 +41,65 @@ export function parseConfig(text: string, { file, env, keyHolders = new Set() }:
   const environmentFaults = [...fromEnvironment];
   if (root.get('store').value === undefined) environmentFaults.push(...storeFaults);
   const wrongForm = schemaFaults(source);
-  const found = findings(root, { files: fileChecks(folder), keyHolders });
-  const faults = [...environmentFaults, ...wrongForm, ...found.faults];
+  const named = root.get('mcpConfig').text;
+  const mcpFiles = [named === null ? null : resolve(folder, named), mcpConfig].filter((one) => one !== null);
+  const written = [...environmentFaults, ...wrongForm];
+  const mcp = written.length > 0 ? [] : [...new Set(mcpFiles)].map((one) => serversOf(one, env));
+  const found = findings(root, {
+    files: fileChecks(folder),
+    keyHolders: keyHolders === 'unchecked' ? keyHolders : new Set([...keyHolders, ...mcp.flatMap(namesOf)]),
+    servesMore: mcpFiles.length > 0,
+  });
+  const faults = [...written, ...found.faults];
   if (faults.length > 0) throw new ConfigError(file, faults);
-  return builtConfig(configSchema.parse(source.value), {
+  const config = builtConfig(configSchema.parse(source.value), {
     file: absolute,
-    digest: sha256Hex(text),
+    digest: sha256Hex([text, ...mcp.map(({ servers }) => servers.text)].join('\n')),
     folder,
     environment,
     warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
   });
+  return mcp.reduce((whole, one) => withServers(whole, one), config);
 }
 
-export interface LoadOptions extends Pick<ParseOptions, 'keyHolders'> {
+interface ReadServers {
+  readonly servers: McpServers;
+  readonly config: StackConfig;
+}
+
+/** The servers of the file, read as services by the same rules. */
+function serversOf(mcpFile: string, env: Env): ReadServers {
+  const servers = mcpServers(mcpFile);
+  try {
+    return { servers, config: parseConfig(servers.text, { file: mcpFile, env, keyHolders: 'unchecked' }) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Lines of what was made of the file are none of the file.
+    const faults = error.faults.map((fault) => ({ ...fault, line: 0, column: 0 }));
+    throw new ConfigError(mcpFile, faults);
+  }
+}
+
+function namesOf({ config }: ReadServers): string[] {
+  return config.services.map(({ name }) => name);
+}
+
+function withServers(config: StackConfig, { servers, config: added }: ReadServers): StackConfig {
+  const known = new Set(config.services.map(({ name }) => name));
+  const twice = added.services.filter(({ name }) => known.has(name)).map(({ name }) => `"${name}"`);
+  if (twice.length > 0) {
+    const message = `${twice.join(', ')}: in ${config.file ?? 'the configuration'} too`;
+    throw new ConfigError(servers.file, [{ source: 'file', line: 0, column: 0, message, hint: 'keep one of the two' }]);
+  }
+  return {
+    ...config,
+    mcpFiles: [...config.mcpFiles, servers.file],
+    services: [...config.services, ...added.services],
+    warnings: [...config.warnings, ...servers.warnings],
+  };
+}
+
+export interface LoadOptions extends Pick<ParseOptions, 'keyHolders' | 'mcpConfig'> {
   /** In place of what the file holds now. */
   readonly text?: string;
 }
@@ -61,27 +112,4 @@ export function loadConfig(file: string, env: Env, { text, ...options }: LoadOpt
   if ((mode & 0o002) === 0) return { ...config, warnings };
   const warning = `${file}: everyone on this machine can change it (mode 0${(mode & 0o777).toString(8)}), and so open every service; run: chmod o-w ${file}`;
   return { ...config, warnings: [...warnings, warning] };
-}
-
-/** What the file holds now. Throws a ConfigError. */
-export function configText(file: string): string {
-  const refuse = (message: string, hint: string) =>
-    new ConfigError(file, [{ source: 'file', line: 0, column: 0, message, hint }]);
-  let content: Buffer;
-  try {
-    if (statSync(file).size > fileBytesMax)
-      throw refuse('the file is larger than 1 MiB', 'a configuration is a few kilobytes; is this the right file?');
-    content = readFileSync(file);
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    if (code === 'ENOENT')
-      throw refuse('the file does not exist', 'name another with --config, or make one: countersign init');
-    throw refuse(`the file cannot be read (${code})`, 'it must be a file that this user can read');
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(content);
-  } catch {
-    throw refuse('the file is not UTF-8 text', 'save it as UTF-8');
-  }
 }

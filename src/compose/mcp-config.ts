@@ -1,8 +1,7 @@
 import { statSync } from 'node:fs';
 import { isObject, type JsonObject } from '../core/mcp-messages.ts';
-import type { StackConfig } from './config.ts';
-import { configText, ConfigError, loadConfig, parseConfig } from './load.ts';
-import type { Env } from './env.ts';
+import { configText } from './config-text.ts';
+import { ConfigError } from './faults.ts';
 import { isSecretName } from './secret-name.ts';
 
 /** Keys of an entry that mean nothing to a server of many callers. */
@@ -15,36 +14,24 @@ const leftOut: ReadonlySet<string> = new Set([
   'description',
 ]);
 
-/**
- * The services of a file of MCP servers as desktop clients have it ({"mcpServers": {NAME: {"command", "args", "env"} | {"url"}}}),
- * added to those of a configuration; alone where there is none. Throws a ConfigError.
- */
-export async function withMcpConfig(
-  mcpFile: string,
-  env: Env,
-  base: { readonly file: string; readonly config: StackConfig | null },
-): Promise<StackConfig> {
-  const services = servicesOf(mcpFile);
-  const text = JSON.stringify({ services }, null, 2);
-  const config = base.config ?? loadConfig(base.file, env, { text });
-  const added = base.config === null ? config : parseConfig(text, { file: mcpFile, env });
-  const warnings = [...config.warnings, ...openSecrets(mcpFile, services)];
-  if (base.config === null) return { ...config, warnings };
-  const known = new Set(config.services.map(({ name }) => name));
-  const twice = added.services.filter(({ name }) => known.has(name));
-  if (twice.length > 0)
-    throw fault(
-      mcpFile,
-      `${twice.map(({ name }) => `"${name}"`).join(', ')}: in ${base.file} too`,
-      'keep one of the two',
-    );
-  return { ...config, services: [...config.services, ...added.services], warnings };
+/** The servers of a file of MCP servers as desktop clients have it, as services of a configuration. */
+export interface McpServers {
+  readonly file: string;
+  /** A configuration of these services and nothing else. */
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
+/** Reads {"mcpServers": {NAME: {"command", "args", "env"} | {"url"}}}. Throws a ConfigError. */
+export function mcpServers(file: string): McpServers {
+  const services = servicesOf(file);
+  return { file, text: JSON.stringify({ services }, null, 2), warnings: openSecrets(file, services) };
 }
 
 function servicesOf(file: string): Readonly<Record<string, JsonObject>> {
   let value: unknown;
   try {
-    value = JSON.parse(configText(file));
+    value = JSON.parse(configText(file, 'name the file of MCP servers that is meant'));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw fault(file, 'the file is no JSON', 'it looks like {"mcpServers": {"files": {"command": "npx", "args": []}}}');

@@ -5,7 +5,7 @@ import { meansRoute, routeName, type RampPlan } from '../rollout/ramp/plan.ts';
 import type { StackConfig } from './config.ts';
 import { sourceDocument } from './document.ts';
 import { ConfigError, type Fault } from './faults.ts';
-import { configText } from './load.ts';
+import { configText } from './config-text.ts';
 import { placeIn, type Place } from './place.ts';
 import { seconds } from './quantities.ts';
 import { schemaFaults } from './schema-faults.ts';

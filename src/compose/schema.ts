@@ -248,13 +248,17 @@ export const configSchema = z.strictObject({
     .record(service, serviceEntry, {
       error: 'write the services below it: services: { NAME: { upstream: http://127.0.0.1:8081 } }',
     })
+    .optional()
     .describe(
       'The services behind this gateway, by name. The name is the first segment of the path and the name that callers prove.',
     ),
+  mcpConfig: file
+    .optional()
+    .describe('File of MCP servers as desktop clients have it, {"mcpServers": …}: each is a service, too.'),
 });
 
 export type RawConfig = z.infer<typeof configSchema>;
-export type RawService = RawConfig['services'][string];
+export type RawService = NonNullable<RawConfig['services']>[string];
 export type RawRoute = NonNullable<RawService['routes']>[number];
 export type RawDelivery = NonNullable<RawConfig['deliver']>[string];
 export type RawMcpRules = NonNullable<RawService['tools']>;
@@ -265,5 +269,6 @@ export function jsonSchema(): Record<string, unknown> {
   return {
     title: 'Countersign configuration (countersign.yaml)',
     ...z.toJSONSchema(configSchema),
+    anyOf: [{ required: ['services'] }, { required: ['mcpConfig'] }],
   };
 }

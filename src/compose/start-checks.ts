@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { weakness } from '../keys/secret-text.ts';
 import type { Modes } from '../rollout/modes.ts';
 import type { ListenAddress, StackConfig } from './config.ts';
@@ -52,16 +53,17 @@ export function startWarnings(environment: Environment): string[] {
 }
 
 /** Where no key is known; null while nobody is refused for that. */
-export function keylessWarning({ services }: StackConfig, { modeOf }: Pick<Modes, 'modeOf'>): string | null {
+export function keylessWarning({ file, services }: StackConfig, { modeOf }: Pick<Modes, 'modeOf'>): string | null {
   const enforces = services.some(
     ({ name, rules, accept }) =>
       !accept.includes('client-certificate') &&
       !accept.includes('oauth') &&
       [{ path: '*', mode: null }, ...rules].some((rule) => modeOf(name, rule.path, rule.mode) === 'enforce'),
   );
-  return enforces
-    ? 'no key is known yet, so every guarded request will be refused; make one with: countersign keys create SERVICE'
-    : null;
+  if (!enforces) return null;
+  const known = 'no key is known yet, so every guarded request will be refused';
+  // Keys are made where there is a configuration, which a file of MCP servers served alone has not.
+  return file !== null && !existsSync(file) ? known : `${known}; make one with: countersign keys create SERVICE`;
 }
 
 export function listeners(config: StackConfig): ListenAddress[] {

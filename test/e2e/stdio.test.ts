@@ -4,14 +4,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { createServer } from 'node:net';
+import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { cliHere } from '../fixtures/cli-here.ts';
 import { misbehaving } from '../fixtures/stdio-stack.ts';
-import { startProgram, startUpstream } from './program.ts';
+import { runCli, startProgram, startUpstream } from './program.ts';
 
 /** A zombie is over: it waits for whoever adopted it. */
 function runs(pid: number): boolean {
@@ -31,6 +32,7 @@ test('serve --mcp-config: its servers answer, and none outlives a gateway that i
     files: { 'mcp.json': JSON.stringify({ mcpServers: servers }) },
     args: ['--mcp-config', 'mcp.json'],
   });
+  assert.match(program.stderr(), /no other command knows .*mcp\.json; write into countersign\.yaml: mcpConfig: "\//);
   const made = await program.cli(['keys', 'create', 'aidb']);
   const headers = { 'x-api-key': made.stdout.trim() };
   const web = await fetch(`${program.origin}/web/mcp`, { headers });
@@ -75,3 +77,58 @@ test('serve --mcp-config: a file that cannot be served is refused in words that 
     assert.ok(!stderr.includes('hunter2'));
   }
 });
+
+test('servers of mcpConfig are services to every command, and a program that is missing is named at the start', async (t) => {
+  const { url: upstream } = await startUpstream(t);
+  const servers = { web: { url: `${upstream}/mcp` }, desk: { command: 'no-such-program-here' } };
+  const program = await startProgram(t, {
+    yaml: 'mode: enforce\nmcpConfig: mcp.json\n',
+    files: { 'mcp.json': JSON.stringify({ mcpServers: servers }) },
+  });
+  assert.match(program.stderr(), /the command of "desk" is not found in PATH: no-such-program-here/);
+  assert.equal((await fetch(`${program.origin}/web/mcp`)).status, 401);
+  const status = await program.cli(['status']);
+  assert.match(status.stdout, /countersign\.yaml, 2 services/);
+  const probe = await program.cli(['probe', '--service', 'web']);
+  assert.match(probe.stdout, /authenticated 1\/1/, probe.stderr);
+  assert.equal((await program.cli(['mode', 'set', 'report', 'web'])).code, 0);
+  for (let count = 0; count < 200 && (await fetch(`${program.origin}/web/mcp`)).status !== 200; count += 1)
+    await pause(25);
+  assert.equal((await fetch(`${program.origin}/web/mcp`)).status, 200);
+
+  const more = { ...servers, more: { url: upstream } };
+  writeFileSync(join(program.folder, 'mcp.json'), JSON.stringify({ mcpServers: more }));
+  for (let count = 0; count < 200 && (await fetch(`${program.origin}/more/`)).status === 404; count += 1)
+    await pause(25);
+  assert.equal((await fetch(`${program.origin}/more/`)).status, 401);
+});
+
+test('a file of MCP servers served alone says how to make keys, and that way leads to a caller who is let in', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'countersign-mcp-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  const mcpServers = { web: { url: 'http://127.0.0.1:9/mcp' } };
+  writeFileSync(join(cwd, 'mcp.json'), JSON.stringify({ mcpServers }));
+  // Its ports are taken, so that it says what it has to say and ends.
+  const taken = await Promise.all([8700, 8701].map((port) => takenPort(t, port)));
+  const { code, stderr } = await runCli(['serve', '--mcp-config', 'mcp.json'], { cwd });
+  assert.notEqual(code, 0, taken.join());
+  assert.match(stderr, /no key can be made for a caller; write it: countersign init --mcp-config mcp\.json/);
+  assert.doesNotMatch(stderr, /keys create/);
+
+  const made = await cliHere(['init', '--mcp-config', join(cwd, 'mcp.json')], { cwd });
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(readFileSync(join(cwd, 'countersign.yaml'), 'utf8'), /^mcpConfig: "mcp\.json"$/m);
+  assert.equal((await cliHere(['validate'], { cwd })).code, 0);
+  assert.equal((await cliHere(['keys', 'create', 'aidb'], { cwd })).code, 0);
+  assert.equal((await cliHere(['mode', 'set', 'enforce', 'web'], { cwd })).code, 0);
+  const refused = await cliHere(['init', '--mcp-config', join(cwd, 'none.json'), '--force'], { cwd });
+  assert.match(refused.stderr, /none\.json: the file does not exist/);
+});
+
+/** Whoever has it already does as well. */
+async function takenPort(t: TestContext, port: number): Promise<number> {
+  const server = createServer().listen(port, '127.0.0.1');
+  await Promise.race([once(server, 'listening'), once(server, 'error')]).catch(() => undefined);
+  t.after(() => server.close());
+  return port;
+}

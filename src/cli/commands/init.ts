@@ -1,5 +1,6 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { mcpServers } from '../../compose/mcp-config.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';
@@ -11,6 +12,10 @@ export async function init(invocation: Invocation): Promise<number> {
   const stateFolder = join(folder, '.countersign');
   const tokenFile = join(stateFolder, 'admin_token');
   const ignoreFile = join(folder, '.gitignore');
+  const named = invocation.text('mcp-config');
+  const mcpFile = named === null ? null : resolve(named);
+  // A file that is refused when it is read is not to be named in a configuration.
+  if (mcpFile !== null) mcpServers(mcpFile);
   const wantsConfig = !existsSync(configFile) || invocation.flag('force');
   const wantsToken = invocation.flag('admin-token') && !existsSync(tokenFile);
   if (!wantsConfig && !wantsToken) {
@@ -30,7 +35,9 @@ export async function init(invocation: Invocation): Promise<number> {
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
     // Whoever may write it may open every service: never anybody but its owner, whatever the umask.
-    if (wantsConfig) writeFileSync(configFile, template(invocation.text('name') ?? basename(folder)), { mode: 0o644 });
+    const services = mcpFile === null ? exampleServices : `mcpConfig: ${JSON.stringify(nearest(folder, mcpFile))}\n`;
+    const text = template(invocation.text('name') ?? basename(folder)) + services;
+    if (wantsConfig) writeFileSync(configFile, text, { mode: 0o644 });
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
   }
@@ -45,7 +52,9 @@ export async function init(invocation: Invocation): Promise<number> {
   const shown = shownConfig(configFile);
   const token = existsSync(tokenFile) ? `AUTH_ADMIN_TOKEN_FILE=${relative(process.cwd(), tokenFile)} ` : '';
   const steps: [string, string][] = [
-    [`put your services into ${basename(configFile)}`, `countersign validate${shown}`],
+    mcpFile === null
+      ? [`put your services into ${basename(configFile)}`, `countersign validate${shown}`]
+      : ['check the servers', `countersign validate${shown}`],
     ['make a key for each caller', `countersign keys create NAME${shown}`],
     ['start; nothing is refused yet', `${token}countersign serve${shown}`],
     ['see what would have been refused', `countersign report --since 1h${shown}`],
@@ -61,6 +70,12 @@ export async function init(invocation: Invocation): Promise<number> {
 function shownConfig(configFile: string): string {
   const path = relative(process.cwd(), configFile);
   return path === 'countersign.yaml' ? '' : ` --config ${path.startsWith('..') ? configFile : path}`;
+}
+
+/** As a person would write it: relative within the folder of the configuration. */
+function nearest(folder: string, file: string): string {
+  const path = relative(folder, file);
+  return path.startsWith('..') ? file : path;
 }
 
 function inGit(folder: string): boolean {
@@ -100,7 +115,10 @@ mode: report
 #   - files: /run/secrets/*_api_key     # <service>_api_key, dashes as underscores
 #   - envFiles: /etc/my-stack/*.env
 
-services:
+`;
+}
+
+const exampleServices = `services:
   embeddings:                           # callers say http://127.0.0.1:8700/embeddings/...
     upstream: http://127.0.0.1:8081     # where it listens; only this gateway should reach it
     routes:                             # the most specific path wins; a path without a rule asks for any proven caller
@@ -108,4 +126,3 @@ services:
       # - { path: /embed, methods: [POST], callers: [hybrid-coordinator] }
       # - { path: /internal/*, access: service }
 `;
-}

@@ -3,7 +3,7 @@ import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { ending } from '../serve/ending.ts';
 import { followConfig } from '../serve/reload.ts';
-import { mcpConfigFile, readServeConfig } from '../serve/serve-config.ts';
+import { readServeConfig } from '../serve/serve-config.ts';
 import { startServer } from '../serve/server.ts';
 import { sayStarted } from '../serve/started.ts';
 import { serveAsWorker } from '../serve/worker.ts';
@@ -17,10 +17,10 @@ export async function serve(invocation: Invocation): Promise<number> {
   if (workers !== null) return serveWithWorkers(invocation, { count: workers, drainMillis });
 
   const { out } = invocation;
-  const mcpFile = mcpConfigFile(invocation);
-  const server = await startServer(invocation, await readServeConfig(invocation));
+  const config = await readServeConfig(invocation);
+  const server = await startServer(invocation, config);
   const stopFollowing = followConfig({
-    files: [invocation.configFile, ...(mcpFile === null ? [] : [mcpFile])],
+    files: [invocation.configFile, ...config.mcpFiles],
     load: () => readServeConfig(invocation),
     apply: (next) => {
       server.stack.reload(next);

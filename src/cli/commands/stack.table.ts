@@ -25,10 +25,15 @@ export const stackCommands: readonly Command[] = [
         type: 'flag',
         summary: 'also make an admin token, in .countersign/admin_token, readable by you only',
       },
+      'mcp-config': {
+        type: 'text',
+        value: 'FILE',
+        summary: 'serve the MCP servers of this file, which desktop clients use, in place of example services',
+      },
       force: { type: 'flag', summary: 'write over a configuration that exists' },
     },
     changes: true,
-    examples: ['countersign init --admin-token'],
+    examples: ['countersign init --admin-token', 'countersign init --mcp-config ~/.config/mcp.json'],
     load: async () => (await import('./init.ts')).init,
   },
   {

@@ -3,6 +3,7 @@ import { watchConfig } from '../../compose/watch-config.ts';
 import { explain } from '../failure.ts';
 
 export interface ReloadOptions {
+  /** At first; files of MCP servers that the configuration names later are followed too. */
   readonly files: readonly string[];
   readonly load: () => StackConfig | Promise<StackConfig>;
   /** Throws, saying why, when the configuration cannot take effect. */
@@ -18,7 +19,10 @@ export function followConfig({ files, load, apply, say }: ReloadOptions): () => 
 
   async function reload(): Promise<void> {
     try {
-      await apply(await load());
+      const config = await load();
+      // Also where it cannot take effect: it is then mended in one of these files.
+      follow(config.mcpFiles);
+      await apply(config);
       say(['The configuration was read anew and is in force.'], true);
     } catch (error) {
       say(['The new configuration is refused, and the last good one stays in force:', ...explain(error).lines], false);
@@ -29,9 +33,13 @@ export function followConfig({ files, load, apply, say }: ReloadOptions): () => 
     last = last.then(reload);
   };
   process.on('SIGHUP', onChange);
-  const unwatch = files.map((file) => watchConfig(file, onChange));
+  const followed = new Map<string, () => void>();
+  function follow(more: readonly string[]): void {
+    for (const file of more) if (!followed.has(file)) followed.set(file, watchConfig(file, onChange));
+  }
+  follow(files);
   return () => {
     process.removeListener('SIGHUP', onChange);
-    for (const stop of unwatch) stop();
+    for (const stop of followed.values()) stop();
   };
 }

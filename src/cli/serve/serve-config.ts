@@ -1,21 +1,34 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { StackConfig } from '../../compose/config.ts';
-import { withMcpConfig } from '../../compose/mcp-config.ts';
+import { loadConfig } from '../../compose/load.ts';
 import type { Invocation } from '../command.ts';
-import { readCheckedConfig } from '../workplace.ts';
+import { quoted } from '../doctor/check-settings.ts';
+import { readCheckedConfig, readConfig } from '../workplace.ts';
 
-/** The file of MCP servers that desktop clients use, where one is named. */
-export function mcpConfigFile({ text }: Invocation): string | null {
-  const file = text('mcp-config');
-  return file === null ? null : resolve(file);
+/** What is to be served: the configuration, and what a file of MCP servers adds to it, or that file alone. */
+export async function readServeConfig(invocation: Invocation): Promise<StackConfig> {
+  const { configFile, env } = invocation;
+  const named = invocation.text('mcp-config');
+  if (named === null) return readCheckedConfig(invocation);
+  const mcpConfig = resolve(named);
+  if (!existsSync(configFile)) {
+    const alone = loadConfig(configFile, env, { text: '{}', mcpConfig });
+    return warned(
+      alone,
+      `there is no ${configFile}, so no other command knows these servers, and no key can be made for a caller; write it: countersign init --mcp-config ${quoted(named)}`,
+    );
+  }
+  const { mcpFiles } = await readConfig(invocation);
+  const config = await readCheckedConfig(invocation, { mcpConfig });
+  return mcpFiles.includes(mcpConfig)
+    ? config
+    : warned(
+        config,
+        `no other command knows the servers of ${mcpConfig}; write into ${basename(configFile)}: mcpConfig: ${JSON.stringify(mcpConfig)}`,
+      );
 }
 
-/** What is to be served: the configuration, and what a file of MCP servers adds to it. */
-export async function readServeConfig(invocation: Invocation): Promise<StackConfig> {
-  const mcpFile = mcpConfigFile(invocation);
-  if (mcpFile === null) return readCheckedConfig(invocation);
-  const { configFile: file, env } = invocation;
-  const config = existsSync(file) ? await readCheckedConfig(invocation) : null;
-  return withMcpConfig(mcpFile, env, { file, config });
+function warned(config: StackConfig, warning: string): StackConfig {
+  return { ...config, warnings: [...config.warnings, warning] };
 }

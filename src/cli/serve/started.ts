@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Stack } from '../../compose/stack.ts';
 import { accounts } from '../../operators/account.ts';
 import type { Invocation } from '../command.ts';
@@ -19,7 +20,8 @@ export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation
     'keys',
     `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nobody is an admin'}`,
   );
-  if (!(await hasOperators(stack)))
+  // Commands make them where there is a configuration.
+  if (config.file !== null && existsSync(config.file) && !(await hasOperators(stack)))
     row('operators', 'none yet; make one: countersign operators create NAME --role operator');
   const ramp = rampInForce({ config, modes: stack.modes, state: stack.ramp.state() });
   for (const service of config.services) {

@@ -30,7 +30,7 @@ async function serveUntilEnded(invocation: Invocation, drainMillis: number): Pro
       asked.set((questions += 1), resolve);
       tell({ kind: 'samples of others', question: questions });
     });
-  const config = await readCheckedConfig(invocation, text);
+  const config = await readCheckedConfig(invocation, { text });
   const server = await startServer(invocation, config, { own: String(slot), others });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'samples of others') {

@@ -6,7 +6,6 @@ import { readCheckedConfig, readConfigText } from '../workplace.ts';
 import { crew } from './crew.ts';
 import { ending } from './ending.ts';
 import { followConfig } from './reload.ts';
-import { mcpConfigFile } from './serve-config.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -23,12 +22,12 @@ export async function serveWithWorkers(
 ): Promise<number> {
   const { out, configFile: file } = invocation;
   let text = readConfigText(invocation);
-  await readConfigForWorkers(invocation, text);
+  const { mcpFiles } = await readConfigForWorkers(invocation, text);
   cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const workers = crew({ count, drainMillis, onWarning: (words) => out.warn(words) });
   await workers.start(text);
   const stopFollowing = followConfig({
-    files: [file],
+    files: [file, ...mcpFiles],
     load() {
       text = readConfigText(invocation);
       return readConfigForWorkers(invocation, text);
@@ -55,7 +54,7 @@ export async function serveWithWorkers(
 
 /** Throws for what needs one process, when it is started as when it is read anew. */
 async function readConfigForWorkers(invocation: Invocation, text: string): Promise<StackConfig> {
-  const config = await readCheckedConfig(invocation, text);
+  const config = await readCheckedConfig(invocation, { text });
   if (config.store.kind === 'memory')
     throw usage(
       'the store is "memory:", which each worker would have for itself',
@@ -63,7 +62,7 @@ async function readConfigForWorkers(invocation: Invocation, text: string): Promi
     );
   // Each session has its process, and each worker would have its own: a client's next request may reach another one.
   const run = config.services.filter(({ command }) => command !== null).map(({ name }) => name);
-  if (mcpConfigFile(invocation) !== null || run.length > 0)
+  if (invocation.text('mcp-config') !== null || run.length > 0)
     throw usage(
       `MCP servers that are run here${run.length > 0 ? ` (${run.join(', ')})` : ''} need one process`,
       'Leave out --workers.',
