@@ -36,7 +36,7 @@ interface Place {
 function keepsSecrets({ text, mode }: StackFile): boolean {
   if ((mode & 0o077) !== 0 || text === null) return false;
   return (
-    /^\s*cs_\w+\s*$/.test(text) || /^\s*(?:#.*\s+)*(?:-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-)/.test(text)
+    /^\s*cs_\w+\s*$/.test(text) || /^\s*(?:#.*\n\s*)*(?:-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-)/.test(text)
   );
 }
 

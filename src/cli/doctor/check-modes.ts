@@ -38,7 +38,7 @@ function isApiKeyFile({ path }: StackFile): boolean {
 function isKey({ path, text }: StackFile): boolean {
   if (text === null) return false;
   return (
-    /^\s*(?:#.*\s+)*AGE-SECRET-KEY-1/.test(text) ||
+    /^\s*(?:#.*\n\s*)*AGE-SECRET-KEY-1/.test(text) ||
     (/^\s*-----BEGIN /.test(text) && /^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(text)) ||
     (/\.(?:agekey|key)$/.test(path) && /^\s*\S{16,}\s*$/.test(text))
   );

@@ -12,6 +12,7 @@ import { parse } from 'yaml';
 import { checkCompose } from './check-compose.ts';
 import { checkKnownForms } from './check-known-forms.ts';
 import { openPorts } from './check-listeners.ts';
+import { checkModes } from './check-modes.ts';
 import { checkSettings } from './check-settings.ts';
 import { settingsOf } from './settings.ts';
 import type { StackFile } from './stack-files.ts';
@@ -197,6 +198,12 @@ test('only ports that listen beyond loopback are open', () => {
     row('0105A8C0:1F97', '0A'),
   ].join('\n');
   assert.deepEqual([...openPorts(table)], [8081, 8084, 8087]);
+});
+
+test('a comment that is drawn of hashes holds nobody up', async () => {
+  const drawn = file('a.yaml', `${'# '.repeat(60)}\n`.repeat(3), 0o600);
+  assert.deepEqual(await checkKnownForms([drawn], new Set()), []);
+  assert.deepEqual(checkModes([{ ...drawn, mode: 0o644 }], new Set(), '/stack', []), []);
 });
 
 test('no file brings the reading down', () => {
