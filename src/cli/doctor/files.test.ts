@@ -65,6 +65,11 @@ const secrets: readonly [path: string, text: string, expected: readonly string[]
   ],
   ['compose.yml', `services:\n  a:\n    command: vllm serve --api-key "Zk3qPw81"\n`, ['plaintext-secret 3']],
   ['compose.yml', `services:\n  a:\n    command: [llama-server, --api-key=Zk3qPw81]\n`, ['plaintext-secret 3']],
+  [
+    'values.yaml',
+    'password: mysecretpassword\nsecretKey: k1Zq7R0pLm2XtY9vBn4Wc8Ds\n',
+    ['guessable-password 1', 'plaintext-secret 2'],
+  ],
   ['litellm.yaml', 'general_settings: { master_key: sk-1234 }\n', ['guessable-password 1']],
   [
     'webui.env',

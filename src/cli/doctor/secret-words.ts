@@ -2,13 +2,14 @@ const secretName =
   /(?:pass(?:word|wd|phrase)?|_pwd|secret|token|api_?keys?|private_?key|access_?key|secret_?key(?:_base)?|service_?key|signing_?key|master_?key|encryption_?key|salt_?key|requirepass)$/;
 
 /** Names that end like a secret's and hold the name of one, or something about it. */
-const aboutSecrets = /(?:^|_)(?:existing|pull|secret_?name|tls_secret$|public|bypass|compass|challenge_)/;
+const aboutSecrets =
+  /(?:^|_)(?:existing|pull|secret_?name|tls_secret$|(?:user|username|password)_secret_key$|from_secret$|public|bypass|compass|challenge_)/;
 /** What is done with passwords, and rules about them: reset-password, no-hardcoded-password. */
 const deed = /(?:^|_)(?:reset|update|change|forgot|confirm|no)_(?:.*_)?password$/;
 /** What language models call a token, a mark in a text, and what programs do that answer page by page. */
 const mark = /(?:^|_)(?:bos|eos|pad|unk|sep|cls|mask|image|audio|video|input|output|next|page)_token$/;
-/** In lower case usually the name of one, as Kubernetes has it. */
-const bareWord = /^(?:secret|token)$/;
+/** Written so usually the name of one, or of its key, as Kubernetes has it. */
+const bareWord = /^(?:secret|secretKey|token)$/;
 
 /** Whether a setting of this name holds a secret: POSTGRES_PASSWORD, admin_password, aidbApiKey. */
 export function isSecretName(name: string): boolean {
@@ -27,12 +28,16 @@ const guessed = new Set(
   ),
 );
 
+/** my-secret-password: nothing but words that say what belongs there. */
+const saysWhatItIs =
+  /^(?:my|your|the|some|super|ultra|very|strong|secret|password|passwd|pass|key|token|api|db|user|root|admin|here|[-_ ])+$/;
+
 /** What everybody tries first: the default of a program, or what an example said to replace. */
 export function isGuessable(value: string): boolean {
   const text = value.toLowerCase();
-  if (guessed.has(text) || text.length < 6) return true;
+  if (guessed.has(text) || saysWhatItIs.test(text) || text.length < 6) return true;
   return (
-    /change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|this)|placeholder|in[-_]production|^your[-_ ]|^todo|^insert[-_ ]|example/.test(
+    /change[-_ ]?(?:me|this|it)|replace[-_ ]?(?:me|this)|placeholder|in[-_]production|^your(?:[-_ ]|.*(?:token|key|secret|password)$)|^todo|^insert[-_ ]|example/.test(
       text,
     ) ||
     /^<.*>$/.test(text) ||
@@ -42,7 +47,7 @@ export function isGuessable(value: string): boolean {
 
 /** How files say where a secret is to be had: a variable, a template, a store of secrets, a file, another place in the document. */
 const reference =
-  /^(?:\$+[\w({]|=?\{\{|\{.*\}$|%\(|<%|os\.environ\/|env[:.]|ENC\[|[.~]?\/|#\/|file:|vault:|op:\/\/|ref\+|arn:)/;
+  /^(?:\$+[\w({]|=?\{\{|[{[].*[\]}]$|%\(|<%|os\.environ\/|env[:.]|ENC\[|[.~]?\/|#\/|file:|vault:|op:\/\/|ref\+|arn:)/;
 const keyFile = /^[\w.-]+(?:\/[\w.-]+)*\.(?:pem|key|crt|p12|pfx|jks|age|txt)$/;
 /** Digests are kept so that the secret is not. */
 const digest = /^(?:\$\$?(?:2[aby]?|5|6|apr1|argon2\w*|scrypt)\$|SCRAM-SHA-256\$|sha256:|\{SHA)/;
@@ -63,8 +68,10 @@ export function secretIn(value: string): string | null {
 
 /** What a client sends to a server that asks for no key, since it must send one. */
 const noKey = /^(?:sk-)?(?:empty|dummy|fake|unused|ollama|lm-?studio|no[-_]?key.*|not[-_]?(?:needed|required|used))$/i;
+/** How many tokens, what one costs, or how long one lives: 4096, 6e-7, 1h, 30 minutes. */
+const lifeOrCount = /^[\d.]+(?:e-?\d+)?(?:ms|[smhdwy]| ?(?:second|minute|hour|day|week|month|year).*)?$/i;
 /** As programs make them, so that nobody would name a thing like that. */
-const madeByMachine = /^(?=(?:.*\d){4})[\w+/=.]{24,}$/;
+const madeByMachine = /^(?=(?:\D*\d){4})[\w+/=.]{24,}$/;
 
 /** The secret that a setting of this name and text holds; null where it holds none. */
 export function settingSecret(name: string, value: string): string | null {
@@ -73,7 +80,7 @@ export function settingSecret(name: string, value: string): string | null {
   if (secret === null || (bareWord.test(name) && !madeByMachine.test(secret))) return null;
   // nginx ends its directives so, and proxy_pass names a place.
   if (name.endsWith('_pass') && secret.endsWith(';')) return null;
-  if (/token$/i.test(name) && /^(?:[\d.]+(?:e-?\d+)?|<\|.*\|>)$/.test(secret)) return null;
+  if (/token$/i.test(name) && (lifeOrCount.test(secret) || /^<\|.*\|>$/.test(secret))) return null;
   if (/key|token/i.test(name) && noKey.test(secret)) return null;
   // The name of the variable that holds it: OPENAI_API_KEY.
   return /^(?!YOUR)[A-Z][A-Z0-9_]*_(?:API_KEY|TOKEN)$/.test(secret) ? null : secret;
