@@ -91,9 +91,9 @@ function formOf(file: StackFile): Form {
 }
 
 export function isComposeFile(file: StackFile): boolean {
-  return documentsOf(file).some(
-    (document) => /^(?:docker-)?compose(?:[.-].*)?\.ya?ml$/.test(basename(file.path)) && document.hasIn(['services']),
-  );
+  // The name first: every other file would be parsed once more for nothing.
+  if (!/^(?:docker-)?compose(?:[.-].*)?\.ya?ml$/.test(basename(file.path))) return false;
+  return documentsOf(file).some((document) => document.hasIn(['services']));
 }
 
 function findingOf(file: StackFile, setting: Setting, secret: Secret, guessable: boolean, form: Form): Finding {
@@ -145,6 +145,7 @@ function editOf(file: StackFile, { range }: Setting, secret: Secret, form: Form,
 
 /** Secrets of Kubernetes: base64 hides nothing. */
 function clearManifests(file: StackFile): Finding[] {
+  if (file.text?.includes('Secret') !== true) return [];
   return documentsOf(file).flatMap((document) => {
     if (document.get('kind') !== 'Secret' || document.get('apiVersion') !== 'v1' || isEncrypted(document)) return [];
     if (!document.hasIn(['data']) && !document.hasIn(['stringData'])) return [];
