@@ -2,7 +2,11 @@ import type { Change, Store } from './store.ts';
 
 /** Something that is held in memory, and read anew when the store tells of a change to it. */
 export interface Following {
-  /** Since when it is known to be behind the store, by performance.now(); null while it is level. */
+  /**
+   * Since when it is known to be behind the store: from the change on that could not be read, or since changes may have been missed;
+   * by performance.now(). Null while it is level, or reads what it has just heard of: that takes milliseconds, and whoever lets
+   * nothing be behind would refuse everybody at every change.
+   */
   behindSince(): number | null;
   close(): void;
 }
@@ -25,6 +29,8 @@ const retryMillis = 1000;
  */
 export function follow({ store, concerns, read, onFailure }: FollowOptions): Following {
   let behindSince: number | null = null;
+  /** When the oldest change was heard that is not read yet. */
+  let heardAt: number | null = null;
   let reading = false;
   let again = false;
   let closed = false;
@@ -41,7 +47,7 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
         again = false;
         await read();
       }
-      behindSince = null;
+      [behindSince, heardAt] = [null, null];
       told = '';
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
@@ -52,6 +58,7 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
 
   function failed(words: string): void {
     if (closed) return;
+    behindSince ??= heardAt;
     if (words !== told) onFailure(words);
     told = words;
     retry = setTimeout(() => void readAll(), retryMillis).unref();
@@ -59,7 +66,8 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
 
   const stop = store.watch((change) => {
     if (change.topic !== 'resync' && !concerns(change)) return;
-    behindSince ??= performance.now();
+    heardAt ??= performance.now();
+    if (change.topic === 'resync') behindSince ??= heardAt;
     void readAll();
   });
   void readAll();
