@@ -93,6 +93,11 @@ export function isOpen({ disabled, openid }: Account, openidIssuer: string | nul
   return !disabled && (openid === undefined || openid.issuer === openidIssuer);
 }
 
+/** What a login elsewhere stands on, and falls with: sessions here are held to the epoch itself. */
+export function standingOf({ epoch }: Pick<Account, 'epoch'>): string {
+  return String(epoch);
+}
+
 export function accounts({ records, clock }: { readonly records: RecordStore; readonly clock: Clock }): Accounts {
   async function get(name: string): Promise<StoredAccount | null> {
     if (nameFault(name) !== null && !isOpenidName(name)) return null;

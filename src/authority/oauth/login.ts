@@ -1,5 +1,5 @@
 import type { Stack } from '../../compose/stack.ts';
-import { isOpen, type Account } from '../../operators/account.ts';
+import { isOpen, standingOf, type Account } from '../../operators/account.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { SealError } from '../../crypto/seal.ts';
 import type { ExternalLogin } from '../external-login.ts';
@@ -116,8 +116,4 @@ export function operatorLogin(
       return account !== null && standingOf(account) === who.standing;
     },
   };
-}
-
-export function standingOf({ epoch }: Pick<Account, 'epoch'>): string {
-  return String(epoch);
 }
