@@ -138,12 +138,16 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       if (found === null) return false;
       const { plan } = now;
       const caller = verdict.allowed ? verdict.principal.id : (verdict.caller?.id ?? null);
-      if (found.percent < 100 && current.place(caller ?? request.remoteAddress) >= found.percent) return false;
+      const isWithin = (percent: number): boolean =>
+        percent === 100 || current.place(caller ?? request.remoteAddress) < percent;
+      if (!isWithin(found.percent)) return false;
       if (verdict.allowed) return true;
       const proven = verdict.caller?.proven ? verdict.caller.id : null;
       const asker = { caller: proven, address: request.remoteAddress, service: route.service, label: route.label };
       if (plan.exempt.length > 0 && isExempt(plan.exempt, asker, clock())) return false;
-      return !(found.isTried && breaks(now, found.step, verdict, route, request.requestId));
+      if (isWithin(found.passedPercent)) return true;
+      const tried = found.tried.findLast(({ percent }) => isWithin(percent));
+      return tried === undefined || !breaks(now, tried.step, verdict, route, request.requestId);
     },
     state: () => state,
     behindSince: following.behindSince,

@@ -7,8 +7,10 @@ export interface RampShare {
   readonly percent: number;
   /** Index of the newest step that enforces it. */
   readonly step: number;
-  /** Whether that is still being tried. What has passed is enforced for good: whoever is refused there undoes nothing. */
-  readonly isTried: boolean;
+  /** Of the steps that have passed. For their callers it is enforced for good: whoever of them is refused undoes nothing. */
+  readonly passedPercent: number;
+  /** Steps that are being tried, the newest last. */
+  readonly tried: readonly { readonly step: number; readonly percent: number }[];
 }
 
 export interface RampShareOptions {
@@ -26,13 +28,16 @@ export function rampShare(
   { loweredAt, isTripped = () => false }: RampShareOptions,
 ): RampShare | null {
   if (status === 'withdrawn' || (loweredAt ?? -Infinity) >= orderedAt) return null;
-  let [newest, percent] = [-1, 0];
+  let [newest, percent, passedPercent] = [-1, 0, 0];
+  const tried: { step: number; percent: number }[] = [];
   for (const [step, state] of steps.entries()) {
     const { routes = [], callersPercent = 0 } = plan.steps[step] ?? {};
     if (state !== 'enforced' && state !== 'passed') continue;
     if (isTripped(step) || !meansRoute(routes, service, label)) continue;
     newest = step;
     percent = Math.max(percent, callersPercent);
+    if (state === 'passed') passedPercent = Math.max(passedPercent, callersPercent);
+    else tried.push({ step, percent: callersPercent });
   }
-  return newest === -1 ? null : { step: newest, percent, isTried: steps[newest] === 'enforced' };
+  return newest === -1 ? null : { step: newest, percent, passedPercent, tried };
 }

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { AuthRequest } from '../../core/request.ts';
+import { unruledRoute } from '../../core/route-table.ts';
+import { allow, deny } from '../../core/verdict.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { cohort } from './cohort.ts';
+import type { RampStep } from './plan.ts';
+import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
+import { ramp } from './ramp.ts';
+import { changeRamp } from './record.ts';
+import { started, type StepStatus } from './state.ts';
+
+const now = 1_800_000_000;
+const place = cohort('salt');
+
+/** Somebody of the callers between two places. */
+function callerBetween(least: number, most: number): string {
+  for (let number = 0; ; number += 1) {
+    const id = `service:caller-${number}`;
+    if (place(id) >= least && place(id) < most) return id;
+  }
+}
+
+/** A ramp as far as its steps say. */
+async function rampOf(t: TestContext, ...steps: readonly (Partial<RampStep> & { status: StepStatus })[]) {
+  const store = memoryStore();
+  const clock = (): number => now;
+  const rolledBack: number[] = [];
+  await changeRamp(store.records, clock, () => ({
+    ...started(rampPlan({ steps: steps.map(rampStep) }), 'salt', 'operator:test', now),
+    steps: steps.map(({ status }) => status),
+    step: steps.length - 1,
+  }));
+  const held = await ramp({
+    store,
+    clock,
+    modes: { version: () => 1, loweredAt: () => null },
+    isOurs: () => true,
+    onRolledBack: (_, step) => rolledBack.push(step),
+    onWarning: assert.fail,
+  });
+  t.after(() => held.close());
+  const request = { remoteAddress: '192.0.2.7', requestId: 'one' } as AuthRequest;
+  return {
+    /** Whether a known caller who shows a key that has ended is refused, and which steps were rolled back since the start. */
+    async refuses(id: string, service: string) {
+      const denied = deny('expired', 'it has ended', { caller: { id, proven: true } });
+      const isRefused = held.enforcedFor(denied, request, unruledRoute(service));
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return [isRefused, rolledBack.map((step) => step + 1)];
+    },
+    enforced: (id: string, service: string): boolean =>
+      held.enforcedFor(
+        allow({ id, scheme: 'api-key', credentialId: '', scopes: [], expiresAt: null, addresses: null }),
+        request,
+        unruledRoute(service),
+      ),
+  };
+}
+
+const canary: Partial<RampStep> & { status: StepStatus } = { routes: ['canary/*'], status: 'passed' };
+const tenth: Partial<RampStep> & { status: StepStatus } = { routes: ['*'], callersPercent: 10, status: 'enforced' };
+
+test('who is refused where a step has passed undoes neither it nor the next one over the same route', async (t) => {
+  const { refuses } = await rampOf(t, canary, tenth);
+  assert.deepEqual(
+    await refuses(callerBetween(10, 100), 'canary'),
+    [true, []],
+    'not among the callers of the next step',
+  );
+  assert.deepEqual(await refuses(callerBetween(0, 10), 'canary'), [true, []], 'among them');
+  assert.deepEqual(await refuses(callerBetween(10, 100), 'embeddings'), [false, []]);
+  assert.deepEqual(await refuses(callerBetween(0, 10), 'embeddings'), [false, [2]]);
+  assert.deepEqual(await refuses(callerBetween(0, 10), 'canary'), [true, [2]], 'as before the next step');
+});
+
+test('a step for more callers is rolled back by those whom it added', async (t) => {
+  const { refuses, enforced } = await rampOf(
+    t,
+    { ...canary, callersPercent: 40 },
+    { routes: ['canary/*'], status: 'enforced' },
+  );
+  assert.deepEqual(await refuses(callerBetween(0, 40), 'canary'), [true, []]);
+  assert.deepEqual(await refuses(callerBetween(40, 100), 'canary'), [false, [2]]);
+  assert.equal(enforced(callerBetween(0, 40), 'canary'), true);
+  assert.equal(enforced(callerBetween(40, 100), 'canary'), false);
+});
+
+test('of two steps that are tried the newest that refuses the caller is rolled back', async (t) => {
+  const { refuses } = await rampOf(t, { ...canary, callersPercent: 40, status: 'enforced' }, tenth);
+  assert.deepEqual(await refuses(callerBetween(0, 10), 'canary'), [false, [2]]);
+  assert.deepEqual(await refuses(callerBetween(10, 40), 'canary'), [false, [2, 1]]);
+});
