@@ -36,8 +36,8 @@ function acquaintance({ config, keyring }: Stack): Acquaintance {
 }
 
 async function rampOf(stack: Stack): Promise<object> {
-  const { store, clock } = stack;
-  const found = await shownRamp({ ...acquaintance(stack), config: stack.config, store, clock });
+  const { config, modes, store, clock } = stack;
+  const found = await shownRamp({ ...acquaintance(stack), config, modes, store, clock });
   if (!found) return { ramp: null };
   return { ramp: { ...rampDocument(found.state, found.culprits), findings: found.findings } };
 }

@@ -7,9 +7,8 @@ import { changeRamp, storedRamp } from '../rollout/ramp/record.ts';
 import { settledScopes } from '../rollout/ramp/settle.ts';
 import { paused, promoted, resumed, rolledBack, started, type Culprit, type RampState } from '../rollout/ramp/state.ts';
 import type { StackConfig } from './config.ts';
-import type { Acquaintance } from './known-callers.ts';
 import { rampGround } from './ramp-file.ts';
-import { judgementOf } from './ramp-judgement.ts';
+import { judgementOf, type Judged } from './ramp-judgement.ts';
 
 /** What operators may not do with a ramp as it stands; the message says why, the hint what to do instead. */
 export class RampRefused extends Error {
@@ -37,7 +36,7 @@ export interface ShownRamp {
 }
 
 /** Null when there has been no ramp. */
-export async function shownRamp(parts: RampParts & Pick<Acquaintance, 'hasKey'>): Promise<ShownRamp | null> {
+export async function shownRamp(parts: RampParts & Omit<Judged, 'store'>): Promise<ShownRamp | null> {
   const now = parts.clock();
   const state = await storedRamp(parts.store.records, now);
   if (!state) return null;

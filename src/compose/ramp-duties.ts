@@ -41,7 +41,8 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
       // The lease is a write, which every replica hears of: only when the time has come.
       if (state?.status !== 'running' || now - state.lookedAt < state.plan.intervalSeconds) return;
       if (!(await leading.take(now))) return;
-      const judgement = await judgementOf({ store, config: stack.config, hasKey: hasKeyIn(stack.keyring) }, state, now);
+      const { config, modes, keyring } = stack;
+      const judgement = await judgementOf({ store, config, modes, hasKey: hasKeyIn(keyring) }, state, now);
       const next = await changeRamp(store.records, clock, (current) =>
         // Somebody was faster: what was judged is no longer what is.
         current?.lookedAt === state.lookedAt && current.status === 'running' ? after(current, judgement, now) : null,

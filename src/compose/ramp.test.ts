@@ -170,7 +170,7 @@ test('a rollout over four groups stops at the third, where two callers are not r
   );
   assert.equal(refused, 0, 'the breach is rolled back before it refuses anybody');
   const { culprits } = await judgementOf(
-    { store, config: first.config, hasKey: hasKeyIn(first.keyring) },
+    { store, config: first.config, modes: first.modes, hasKey: hasKeyIn(first.keyring) },
     stopped,
     time.now,
   );

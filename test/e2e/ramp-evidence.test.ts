@@ -90,7 +90,7 @@ services:
       time.now += 60;
       const state = (await storedRamp(store.records, time.now)) ?? assert.fail('no ramp');
       const { answer, findings } = await judgementOf(
-        { store, config, hasKey: hasKeyIn(stack.keyring) },
+        { store, config, modes: stack.modes, hasKey: hasKeyIn(stack.keyring) },
         state,
         time.now,
       );

@@ -81,8 +81,11 @@ export async function rampStart(invocation: Invocation): Promise<number> {
 export async function rampStatus(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   return atWork(invocation, async (place) => {
-    const { store } = place;
-    const shown = await shownRamp({ ...(await acquaintance(place)), config: place.config, store, clock: systemClock });
+    const { config, store } = place;
+    const known = await acquaintance(place);
+    const shown = await withModes(place, invocation, (modes) =>
+      shownRamp({ ...known, config, modes, store, clock: systemClock }),
+    );
     if (!shown) {
       if (invocation.json) out.json(null);
       else out.talk('There is no ramp. Make a plan: countersign ramp plan --out ramp.yaml');

@@ -18,6 +18,7 @@ async function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
     until: since + 60,
     knows: (caller) => caller !== '',
     isExempt: () => false,
+    isRefusedAnyway: ({ caller }) => caller === 'service:ours-already',
     keysUntil: null,
     health: null,
   });
@@ -65,6 +66,19 @@ test('how long deciding takes is told by those who were proven and allowed', asy
   assert.equal(found.decisionMicros, 40);
   const strangers = await evidence({ ...slow, ...refused, principal: '', reason: 'rate_limited' });
   assert.equal(strangers.decisionMicros, null);
+});
+
+test('what would be refused without the step too is not held against it', async () => {
+  const found = await evidence(
+    { ...refused, reason: 'expired', principal: 'service:ours-already' },
+    { ...refused, reason: 'expired', principal: 'service:old' },
+    { ...refused, reason: 'expired', principal: 'service:old' },
+    { ...refused, reason: 'not_allowed', principal: 'service:old' },
+  );
+  assert.deepEqual(
+    found.refused.map(({ caller, reason }) => `${caller} ${reason}`),
+    ['service:old expired', 'service:old not_allowed'],
+  );
 });
 
 const day = 86_400;

@@ -11,7 +11,7 @@ export interface Evidence {
   readonly allowed: number;
   /** Of these requests, and of no others, those that the service then did not answer. */
   readonly upstreamFailures: number;
-  /** Refused by what the step enforces. */
+  /** Refused by what the step enforces, and by nothing else. */
   readonly refused: readonly Culprit[];
   /** Not refused yet, since the step is not for them, or their route is not enforced: the rest of the ramp would. */
   readonly wouldBeRefused: readonly Culprit[];
@@ -35,6 +35,8 @@ export interface EvidenceQuestion {
   /** Whether a caller, as the roll-ups name it, is one of ours. */
   readonly knows: (caller: string) => boolean;
   readonly isExempt: (asker: Asker) => boolean;
+  /** Whether they would be refused without the step too: by the mode of the route, or by a step that has passed. */
+  readonly isRefusedAnyway: (asker: Asker) => boolean;
   /** Until when keys must last, epoch seconds; null: they are not looked at. */
   readonly keysUntil: number | null;
   readonly health: Evidence['health'];
@@ -46,7 +48,7 @@ const minute = 60;
 /** Rejects when the store cannot be read. */
 export async function evidenceOf(
   store: Pick<Store, 'decisions' | 'keys'>,
-  { step, since, until, knows, isExempt, keysUntil, health }: EvidenceQuestion,
+  { step, since, until, knows, isExempt, isRefusedAnyway, keysUntil, health }: EvidenceQuestion,
 ): Promise<Evidence> {
   const from = Math.ceil(since / minute) * minute;
   const rollups = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
@@ -62,15 +64,15 @@ export async function evidenceOf(
   );
   const services = new Set(meant.map(({ service }) => service));
   const ours = judged.filter(
-    ({ caller, clientAddress, service, route, reason }) =>
-      knows(caller) &&
-      isMishap(reason, onlyKept.has(caller)) &&
-      !isExempt({ caller, address: clientAddress, service, label: route }),
+    (group) => knows(group.caller) && isMishap(group.reason, onlyKept.has(group.caller)) && !isExempt(askerOf(group)),
+  );
+  const refused = ours.filter(
+    (group) => group.outcome === 'deny' && group.mode === 'enforce' && !isRefusedAnyway(askerOf(group)),
   );
   return {
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
     upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
-    refused: culpritsOf(ours.filter(({ outcome, mode }) => outcome === 'deny' && mode === 'enforce')),
+    refused: culpritsOf(refused),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'proving' && services.has(name))),
     answers: [...services].map((service) => ({
@@ -86,6 +88,10 @@ export async function evidenceOf(
 /** What is let in through broken glass was asked for no credential. */
 function tells(caller: string): boolean {
   return isProvenCaller(caller) && caller !== 'operator:break-glass';
+}
+
+function askerOf({ caller, clientAddress, service, route }: RollupGroup): Asker {
+  return { caller, address: clientAddress, service, label: route };
 }
 
 function isFailure({ reason, caller }: RollupGroup): boolean {
