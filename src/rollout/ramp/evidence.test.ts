@@ -79,6 +79,7 @@ test('what would be refused without the step too is not held against it', async 
     found.refused.map(({ caller, reason }) => `${caller} ${reason}`),
     ['service:old expired', 'service:old not_allowed'],
   );
+  assert.equal(found.refusedRequests, 3);
 });
 
 const day = 86_400;

@@ -13,6 +13,8 @@ export interface Evidence {
   readonly upstreamFailures: number;
   /** Refused by what the step enforces, and by nothing else. */
   readonly refused: readonly Culprit[];
+  /** How many of their requests were. */
+  readonly refusedRequests: number;
   /** Not refused yet, since the step is not for them, or their route is not enforced: the rest of the ramp would. */
   readonly wouldBeRefused: readonly Culprit[];
   /** How long it takes to decide on those who are proven and allowed, microseconds; null where nobody was. */
@@ -73,6 +75,7 @@ export async function evidenceOf(
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
     upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
     refused: culpritsOf(refused),
+    refusedRequests: countOf(refused),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'proving' && services.has(name))),
     answers: [...services].map((service) => ({

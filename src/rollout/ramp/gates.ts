@@ -41,9 +41,9 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
   };
 }
 
-function refusals(plan: RampPlan, { allowed, refused, wouldBeRefused }: Evidence): Finding[] {
+function refusals(plan: RampPlan, { allowed, refused, refusedRequests, wouldBeRefused }: Evidence): Finding[] {
   const found: Finding[] = [];
-  if (refused.length > plan.failureLimit)
+  if (refusedRequests > plan.failureLimit)
     found.push({ answer: 'failed', words: `known callers are refused: ${culpritWords(refused)}` });
   if (wouldBeRefused.length > 0)
     found.push({

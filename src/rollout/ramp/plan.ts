@@ -9,7 +9,10 @@ export interface RampPlan {
   readonly intervalSeconds: number;
   /** Requests of proven callers, allowed on the routes of a step, without which nothing is known about it. */
   readonly minSamples: number;
-  /** Refused requests of known callers that are put up with, at each replica, before the step is rolled back. */
+  /**
+   * Requests of known callers that a step may refuse, at all replicas together, before it is rolled back. A replica that has seen
+   * more by itself does not wait for the gates, which count for all of them.
+   */
   readonly failureLimit: number;
   /** How often in a row every gate must have said yes before the next step. */
   readonly consecutiveSuccessLimit: number;
