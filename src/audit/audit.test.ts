@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { probeRequestId } from '../core/probe.ts';
 import { deny } from '../core/verdict.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
@@ -56,6 +57,20 @@ test('the use of a key is kept, on service routes and elsewhere', async () => {
   await evidence.flush();
   const seen = (await uses()).map(({ caller, clientAddress }) => `${caller} ${clientAddress}`).sort();
   assert.deepEqual(seen, [`service:aidb ${requestTo().remoteAddress}`, 'service:prometheus 10.0.0.9']);
+  await evidence.close();
+});
+
+test('what an operator asked is kept, and counted nowhere', async () => {
+  const { evidence, lines, rows, uses } = auditing();
+  evidence.decision(decisionOf(), requestTo({ requestId: probeRequestId('one', 'operator') }));
+  await evidence.flush();
+  assert.equal(lines.length, 1);
+  assert.deepEqual(
+    (await rows()).map(({ requestId }) => requestId),
+    ['probe:one'],
+  );
+  assert.deepEqual(await uses(), []);
+  assert.doesNotMatch((await evidence.metrics()).text, /^countersign_decisions_total\{/m);
   await evidence.close();
 });
 

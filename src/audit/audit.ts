@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
+import { isOperatorProbe } from '../core/probe.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { DecisionKeeper, DecisionRow, UsageStore } from '../core/store.ts';
 import { traceIdIn } from '../core/trace-context.ts';
@@ -78,9 +79,12 @@ export function audit(options: AuditOptions): Audit {
   });
 
   function keep(row: DecisionRow, traceId: string | null = null): void {
-    metrics.count(row);
+    // What an operator asks is kept, and found: but no caller did it, and no key was used by who has it.
+    if (!isOperatorProbe(row.requestId)) {
+      metrics.count(row);
+      usage?.decided(row);
+    }
     rows?.add(row);
-    usage?.decided(row);
     log?.(logLine(row, traceId));
   }
 

@@ -217,8 +217,8 @@ export interface DecisionStore {
   /** More rows than this are never kept, whatever `prune` is told. */
   readonly rowsMax: number;
   /**
-   * Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once. `measures` were taken
-   * beside them and are added as they are.
+   * Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once, but for what operators asked
+   * (core/probe.ts). `measures` were taken beside them and are added as they are.
    */
   append(rows: readonly DecisionRow[], measures?: readonly RollupMeasure[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */

@@ -1,6 +1,6 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { authorityOf, nodeRequest, refusedRequest } from '../adapters/node/request.ts';
+import { authorityOf, nodeRequest, refusedRequest, type NodeRequest } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
 import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
 import { parseTarget } from '../core/target.ts';
@@ -78,18 +78,20 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       const asked = { method: req.method ?? '', path: place.path };
       return answer(req, res, discoveryAnswer(asked, service, stack.config), stack.devMode);
     }
-    const request = nodeRequest({
-      req,
-      service: service.name,
-      path: place.path,
-      trustedProxies: stack.config.trustedProxies,
-      bodyLimit: service.maxSignedBody,
-      seesCertificates: true,
-      requestId: probe?.id,
-      hold: (body, limit) => bodies.hold(body, res, limit),
-      onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
-    });
-    if (probe !== null) return void answerProbe(stack, req, res, request);
+    const requestOf = (requestId?: string): NodeRequest =>
+      nodeRequest({
+        req,
+        service: service.name,
+        path: place.path,
+        trustedProxies: stack.config.trustedProxies,
+        bodyLimit: service.maxSignedBody,
+        seesCertificates: true,
+        requestId,
+        hold: (body, limit) => bodies.hold(body, res, limit),
+        onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
+      });
+    if (probe !== null) return void answerProbe(stack, req, res, probe, requestOf);
+    const request = requestOf();
     const upstream = connections.of(service);
     const upstreamTarget = (place.bare ? upstream.barePath : upstream.basePath + place.path) + target.query;
     new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();

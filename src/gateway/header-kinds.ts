@@ -61,6 +61,7 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-real-ip', 'proxy-claim'],
   ['x-countersign-dev', 'secret'],
   ['x-countersign-probe', 'secret'],
+  ['x-countersign-probe-run', 'secret'],
   ['x-original-url', 'rewrite'],
   ['x-original-uri', 'rewrite'],
   ['x-original-method', 'rewrite'],

@@ -1,3 +1,4 @@
+import { isOperatorProbe } from '../core/probe.ts';
 import {
   BUCKETS,
   measureSlot,
@@ -167,6 +168,8 @@ function keyed(who: Who) {
 function alikes(rows: readonly DecisionRow[]): Iterable<Alike> {
   const found = new Map<string, Alike>();
   for (const row of rows) {
+    // Kept, but nothing that a caller did.
+    if (isOperatorProbe(row.requestId)) continue;
     const { time, service, route, mode, outcome, reason, principal, claimed, clientAddress, requestId } = row;
     const start = Math.floor(time / 60) * 60;
     const key = `${start}\n${service}\n${route}\n${mode}\n${outcome}\n${reason}\n${principal}\n${claimed}\n${clientAddress}`;

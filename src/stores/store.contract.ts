@@ -606,6 +606,27 @@ export function storeContract(name: string, { make, shared, remote = false }: Co
     describe('roll-ups of decisions', () => {
       const minuteOf = (number: number): number => Math.floor((t0 + number) / 60) * 60;
 
+      test('leave out what operators asked, which is kept', async () => {
+        const asked = {
+          outcome: 'deny',
+          reason: 'invalid_signature',
+          skewSeconds: 40,
+          requestId: 'probe:one',
+        } as const;
+        await store.decisions.append([decisionRow(1, asked), decisionRow(2, { ...asked, requestId: 'probe-one' })]);
+        const { groups, measures } = await store.decisions.rollups(t0, t0 + 60);
+        assert.deepEqual(
+          groups.map(({ count, requestId }) => [count, requestId]),
+          [[1, 'probe-one']],
+        );
+        assert.ok(measures.every(({ count }) => count === 1));
+        const rows = await store.decisions.list({ limit: 10 });
+        assert.deepEqual(
+          rows.map(({ requestId }) => requestId),
+          ['probe:one', 'probe-one'],
+        );
+      });
+
       test('count what happened by the minute: first, last, how often, and the last request', async () => {
         const refused = { outcome: 'would_deny', reason: 'expired', principal: '', claimed: 'service:aidb' } as const;
         await store.decisions.append([decisionRow(5), decisionRow(2), decisionRow(61, refused)]);

@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import type { CheckFinding } from '../../audit/check-result.ts';
+import { probeRun } from '../../compose/probe-run.ts';
+import { systemClock } from '../../core/clock.ts';
 import { randomBase62 } from '../../crypto/random.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { listenOrigin } from '../listen-origin.ts';
 import { columns } from '../output.ts';
-import { askedGateway } from '../probe/asked-gateway.ts';
+import { askedGateway, type AskedGateway } from '../probe/asked-gateway.ts';
 import { givenCredential, mintedCredentials } from '../probe/credentials.ts';
 import { evidence } from '../probe/evidence.ts';
 import { findingOf, nothingAsked, placeOf, scoreOf, type RouteFinding, type Score } from '../probe/findings.ts';
@@ -16,6 +18,9 @@ import { secretFromFile } from '../secret-input.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
 import { keepResult } from './keep-result.ts';
 import { describeModes } from './mode.ts';
+
+/** Nobody waits longer; it ends by itself where the probe could not end it. */
+const runSecondsMax = 3600;
 
 /** Exit 1 unless every service is authenticated and every route answered as it should. */
 export async function probe(invocation: Invocation): Promise<number> {
@@ -61,8 +66,10 @@ async function tryAll({ config, store }: Workplace, services: readonly string[],
     file === null
       ? mintedCredentials(store, sealOf(config, invocation))
       : givenCredential(secretFromFile(file, 'the credential'));
-  const gateway = await askedGateway(invocation.text('url') ?? listenOrigin(config), first);
+  const run = await probeRun(store.records, systemClock, runSecondsMax);
+  let gateway: AskedGateway | null = null;
   try {
+    gateway = await askedGateway(invocation.text('url') ?? listenOrigin(config), first, run.secret);
     const seen = config.audit.rows ? await evidence(store.decisions) : null;
     const tryRoute = tries({ gateway, credentials, run: randomBase62(12) });
     const trials: Trial[] = [];
@@ -73,8 +80,9 @@ async function tryAll({ config, store }: Workplace, services: readonly string[],
     const rows = seen === null ? null : await seen.find(made);
     return { origin: gateway.origin, findings: trials.map((trial) => findingOf(trial, rows)) };
   } finally {
-    await gateway.close();
+    await gateway?.close();
     await credentials.close();
+    await run.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { Client } from 'undici';
 import { systemClock } from '../../core/clock.ts';
-import { PROBE_HEADER } from '../../core/probe.ts';
+import { PROBE_HEADER, PROBE_RUN_HEADER } from '../../core/probe.ts';
 import { codeOf, refused, unreachable, usage } from '../failure.ts';
 import type { Proof } from './credentials.ts';
 import type { Target } from './plan.ts';
@@ -23,9 +23,9 @@ const answerMillis = 10_000;
 
 /**
  * Rejects where nothing answers, and where what answers does not know the mark: it would pass on what is meant to be judged
- * only.
+ * only. `run`: the secret of the run.
  */
-export async function askedGateway(url: string, firstTarget: Target): Promise<AskedGateway> {
+export async function askedGateway(url: string, firstTarget: Target, run: string): Promise<AskedGateway> {
   const { origin, authority, protocol } = partsOf(url);
   const client = new Client(origin, {
     connect: { timeout: answerMillis },
@@ -63,7 +63,8 @@ export async function askedGateway(url: string, firstTarget: Target): Promise<As
     async ask({ method, path }, mark, proof) {
       const timestamp = Math.floor(systemClock());
       const request = { method, protocol, authority, target: path, body: null, timestamp };
-      return send(method, path, { ...(await proof?.headers(request)), [PROBE_HEADER]: mark });
+      const headers = await proof?.headers(request);
+      return send(method, path, { ...headers, [PROBE_HEADER]: mark, [PROBE_RUN_HEADER]: run });
     },
     close: () => client.close(),
   };

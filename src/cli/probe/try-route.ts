@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../core/clock.ts';
+import { probeRequestId } from '../../core/probe.ts';
 import type { Answer, AskedGateway } from './asked-gateway.ts';
 import { forgedProofs, type Credentials, type Proof } from './credentials.ts';
 import type { Target } from './plan.ts';
@@ -39,7 +40,7 @@ export function tries({ gateway, credentials, run }: TriesOptions): (target: Tar
     count += 1;
     const mark = `${run}-${count}`;
     const answer = await gateway.ask(target, mark, proof);
-    return { ...answer, form: proof?.form ?? 'none', requestId: `probe-${mark}` };
+    return { ...answer, form: proof?.form ?? 'none', requestId: probeRequestId(mark, 'operator') };
   }
 
   async function rightAttempt(target: Target, proof: Proof): Promise<Attempt> {

@@ -38,7 +38,7 @@ type Answer = Omit<SentAnswer, 'requestId'>;
  */
 export async function sendSigned(request: RequestToSend): Promise<SentAnswer> {
   const mark = `sign-${randomBase62(10)}`;
-  const requestId = probeRequestId([mark]) ?? '';
+  const requestId = probeRequestId(mark, 'anybody');
   const asked = await send(request, { ...request.asking, [PROBE_HEADER]: mark });
   // Forward auth refuses the mark, whoever signed.
   const isUntold = asked.outcome === null && asked.status === 403;

