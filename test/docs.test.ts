@@ -40,6 +40,19 @@ test('every type of audit event is told of in docs/audit.md', () => {
   );
 });
 
+test('every table and every key of Redis is told of in docs/stores.md', () => {
+  const told = readFileSync(join(root, 'docs/stores.md'), 'utf8');
+  const tables = readFileSync(join(root, 'src/stores/migrations.ts'), 'utf8').matchAll(/CREATE TABLE (\w+_\w+)/g);
+  const sources = globSync('src/stores/redis/*.ts', { cwd: root }).filter((path) => !path.endsWith('.test.ts'));
+  const text = sources.map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
+  const names = [...tables, ...text.matchAll(/(countersign:[a-z]+(?:-[a-z]+)*)/g)].map(([, name = '']) => name);
+  assert.ok(names.length > 30, `found only ${names.join()}`);
+  assert.deepEqual(
+    [...new Set(names)].filter((name) => !told.includes(`\`${name}`)),
+    [],
+  );
+});
+
 test('every document that a document links to is there', () => {
   const documents = [
     'README.md',
