@@ -39,6 +39,8 @@ const slotsMin = 16;
 export function nonces({ lifeSeconds, capacity }: NoncesOptions): Nonces {
   // Unknown outside, so that nobody can choose nonces that crowd together in a table.
   const salt = randomSecret(8).toString('hex');
+  /** Of the key that was used last, which is often that of the next one, too: putting texts together costs a fifth of the hashing. */
+  let [lastId, prefix] = ['', `${salt}\n`];
   let current = generation();
   let previous = generation();
   let began = Number.NEGATIVE_INFINITY;
@@ -55,7 +57,8 @@ export function nonces({ lifeSeconds, capacity }: NoncesOptions): Nonces {
     use(credentialId, nonce, now) {
       rotate(now);
       // A line break stands in neither, so no two pairs make one text.
-      const digest = sha256Binary(`${salt}${credentialId}\n${nonce}`);
+      if (credentialId !== lastId) [lastId, prefix] = [credentialId, `${salt}${credentialId}\n`];
+      const digest = sha256Binary(prefix + nonce);
       const high = wordOf(digest, 0);
       // Zero marks an empty slot.
       const low = wordOf(digest, 4) || 1;
