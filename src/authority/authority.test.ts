@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
@@ -166,6 +167,26 @@ test('ambiguous targets and two Host lines are 400', async (t) => {
   }
   const hosts = await rawRequest(port, ['GET /health HTTP/1.1', 'Host: localhost', 'Host: other']);
   assert.equal(hosts.status, 400);
+});
+
+test('an upgrade is answered like any request, and nothing is left of its connection', async (t) => {
+  const { port } = await startAuthority(t);
+  for (const path of ['/health', '/auth/tokens', '/nothing']) {
+    // One that never ends its side, and sends on what nobody reads.
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    t.after(() => socket.destroy());
+    let answer = '';
+    socket.on('error', () => undefined).on('data', (bytes) => (answer += String(bytes)));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nmore`);
+    await t.waitFor(
+      () => {
+        socket.write('more');
+        assert.ok(socket.destroyed, path);
+      },
+      { timeout: 3000 },
+    );
+    assert.match(answer, /^HTTP\/1\.1 (?:200|401|404) /, path);
+  }
 });
 
 test('metrics are open to a loopback peer that nobody stands behind, else to metrics:read', async (t) => {

@@ -124,7 +124,8 @@ export async function createAuthority(stack: Stack, options: AuthorityOptions = 
       res.shouldKeepAlive = false;
       socket.on('error', () => socket.destroy());
       res.assignSocket(req.socket);
-      res.on('finish', () => socket.end());
+      // What the client sends behind its request is not read, so its end would never be heard of.
+      res.on('finish', () => socket.end(() => socket.destroy()));
       void serve(req, res, answer);
     },
     asksForVerdict(req) {
