@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { WebSocket, WebSocketServer } from 'ws';
 import { cleanEnvironment, runCli, startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
 
 const binary = join(import.meta.dirname, '../../bin/countersign');
@@ -149,6 +150,25 @@ test('SIGTERM lets a request under way finish and takes no new one', async (t) =
   for await (const piece of await answer) text += String(piece);
   assert.equal(text, 'late');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test('a tunnel that stays open holds an end up for no longer than was said', async (t) => {
+  const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(sockets, 'listening');
+  t.after(() => sockets.close());
+  const { port } = sockets.address() as AddressInfo;
+  const program = await startProgram(t, {
+    yaml: yaml(`http://127.0.0.1:${port}`, 'off'),
+    args: ['--drain-seconds', '1'],
+  });
+  const tunnel = new WebSocket(`${program.origin.replace('http', 'ws')}/embeddings/chat`);
+  tunnel.on('error', () => undefined);
+  await once(tunnel, 'open');
+  const [left, ended] = [once(tunnel, 'close'), once(program.process, 'exit')];
+  program.process.kill('SIGTERM');
+  const late = pause(8000).then(() => 'it never ended');
+  assert.deepEqual(await Promise.race([ended, late]), [0, null]);
+  await left;
 });
 
 test('a second signal ends at once', async (t) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { Server as TcpServer, type AddressInfo } from 'node:net';
+import { Server as TcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer, type TlsOptions } from 'node:tls';
 import { authorityOf } from '../../adapters/node/request.ts';
@@ -39,12 +39,18 @@ export interface Door {
 export async function openDoors(stack: Stack, gateway: Gateway, authority: Authority): Promise<Doors> {
   const { config } = stack;
   const servers: Server[] = [];
+  // Those of tunnels too, which node:http has let go of and would not end.
+  const sockets = new Set<Socket>();
   const secured = doorTls(config, (text) => stack.warn(text));
   const open: Door[] = [];
   let draining = false;
 
   async function add(door: Omit<Door, 'url'>, address: ListenAddress, key: string, server: Server): Promise<void> {
     servers.push(server);
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
     server.prependListener('request', (_req, res) => {
       if (draining) res.shouldKeepAlive = false;
     });
@@ -85,7 +91,7 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
       draining = true;
       authority.drain();
       secured.close();
-      return closeAll(servers, drainMillis, graceMillis);
+      return closeAll(servers, sockets, drainMillis, graceMillis);
     },
   };
 }
@@ -176,7 +182,12 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
 
 const idleSweepMillis = 50;
 
-async function closeAll(servers: readonly Server[], drainMillis: number, graceMillis: number): Promise<void> {
+async function closeAll(
+  servers: readonly Server[],
+  sockets: ReadonlySet<Socket>,
+  drainMillis: number,
+  graceMillis: number,
+): Promise<void> {
   const began = performance.now();
   // Not node:http's own close, which ends idle connections on the spot, whatever is on its way to us on them.
   const closed = Promise.all(
@@ -190,7 +201,7 @@ async function closeAll(servers: readonly Server[], drainMillis: number, graceMi
     for (const server of servers) server.closeIdleConnections();
   }, idleSweepMillis);
   const limit = setTimeout(() => {
-    for (const server of servers) server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
   }, drainMillis);
   await closed;
   clearInterval(sweep);
