@@ -1,30 +1,17 @@
 /** Sealing goes on, whatever somebody put beside the chains in the database itself. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import type { Chain, EventRow } from '../core/event.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { sqliteStore } from '../stores/sqlite/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
-import { faultIn, retain, self, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, retain, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';
 import { contentOf } from './verify-chain.ts';
 
 async function stack(t: TestContext) {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-sealer-'));
-  const file = join(folder, 'state.db');
-  const store = sqliteStore({ file });
-  await store.migrate();
-  const database = new DatabaseSync(file);
-  t.after(async () => {
-    database.close();
-    await store.close();
-    await rm(folder, { recursive: true });
-  });
+  const { store, database } = await sqliteBeside(t);
   let now = t0;
   const { events, decisions } = store;
   const retainEvents = { seconds: 86_400, rows: 1000 };

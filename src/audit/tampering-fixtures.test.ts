@@ -1,6 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { TestContext } from 'node:test';
 import { storeSource } from '../cli/commands/audit-source.ts';
 import { chainStart, type Actor, type EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
+import { sqliteStore } from '../stores/sqlite/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
@@ -10,6 +16,23 @@ import { verifyDecisions } from './verify-decisions.ts';
 export const self: Actor = { id: 'server:here', via: 'server', from: 'here' };
 export const t0 = 1_800_000_000;
 export const retain = { seconds: 86_400, rows: 10_000 };
+
+/** A store, and the way past it that somebody has who may write to its file. */
+export async function sqliteBeside(
+  t: TestContext,
+): Promise<{ readonly store: Store; readonly database: DatabaseSync }> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-audit-'));
+  const file = join(folder, 'state.db');
+  const store = sqliteStore({ file });
+  await store.migrate();
+  const database = new DatabaseSync(file);
+  t.after(async () => {
+    database.close();
+    await store.close();
+    await rm(folder, { recursive: true });
+  });
+  return { store, database };
+}
 
 /** Three events, and three decisions that are sealed. */
 export async function fill(store: Store): Promise<void> {

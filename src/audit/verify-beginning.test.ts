@@ -1,30 +1,16 @@
 /** What lies before the first seal that is kept: put in afterwards, or there as long as it may be. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
-import { sqliteStore } from '../stores/sqlite/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
 import { addLink, linkBehind } from './link.ts';
 import { sealer } from './sealer.ts';
-import { faultIn, self, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';
 import { contentOf } from './verify-chain.ts';
 
 const day = 86_400;
 
 async function stack(t: TestContext, retainRows = 1000) {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-beginning-'));
-  const file = join(folder, 'state.db');
-  const store = sqliteStore({ file });
-  await store.migrate();
-  const database = new DatabaseSync(file);
-  t.after(async () => {
-    database.close();
-    await store.close();
-    await rm(folder, { recursive: true });
-  });
+  const { store, database } = await sqliteBeside(t);
   let [now, number] = [t0, 0];
   const { events, decisions } = store;
   const retain = { seconds: day, rows: retainRows };

@@ -5,6 +5,7 @@ import { ConfigError } from '../compose/load.ts';
 import { orderRamp, rampEvents, RampRefused, shownRamp, startRamp, type RampOrder } from '../compose/ramp-control.ts';
 import { parseRampPlan, rampGround } from '../compose/ramp-file.ts';
 import { proposedRamp } from '../compose/ramp-proposal.ts';
+import { routeModes } from '../compose/route-modes.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rampDocument } from '../rollout/ramp/document.ts';
 import { actorOf } from './actor.ts';
@@ -46,11 +47,7 @@ async function proposalOf({ stack, query }: Exchange): Promise<object | Refused>
   const span = sinceOf(stack, query.get('since') ?? '24h');
   if (isRefused(span)) return span;
   await stack.audit.flush();
-  const { config, modes } = stack;
-  const routes = rampGround(config, 0).routes.filter(({ service, label }) => {
-    const rule = stack.service(service)?.rules.find(({ path }) => path === label);
-    return modes.modeOf(service, label, rule?.mode ?? null) === 'report';
-  });
+  const routes = routeModes(stack.config, stack.modes).filter(({ mode }) => mode === 'report');
   if (routes.length === 0) return refused('not_found', 'no route is in mode report');
   const knows = knownCallers(acquaintance(stack), 'count');
   return { plan: proposedRamp(routes, await report(stack.store, span), knows) };

@@ -1,7 +1,6 @@
 import type { StackConfig } from '../compose/config.ts';
-import { rampGround } from '../compose/ramp-file.ts';
 import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramped-routes.ts';
-import type { Mode } from '../core/mode.ts';
+import { routeModes, type RouteMode } from '../compose/route-modes.ts';
 import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
 import type { RampState } from '../rollout/ramp/state.ts';
 
@@ -65,12 +64,6 @@ function leftInReport(ground: Ground, { plan, orderedAt }: RampState): boolean {
   );
 }
 
-function notEnforced({ config, modes }: Ground): { service: string; label: string; mode: Mode }[] {
-  const rules = new Map(config.services.map((service) => [service.name, service.rules]));
-  return rampGround(config, 0)
-    .routes.map(({ service, label }) => {
-      const rule = rules.get(service)?.find(({ path }) => path === label);
-      return { service, label, mode: modes.modeOf(service, label, rule?.mode ?? null) };
-    })
-    .filter(({ mode }) => mode !== 'enforce');
+function notEnforced({ config, modes }: Ground): readonly RouteMode[] {
+  return routeModes(config, modes).filter(({ mode }) => mode !== 'enforce');
 }

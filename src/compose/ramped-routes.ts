@@ -2,7 +2,7 @@ import type { Modes } from '../rollout/modes.ts';
 import { rampShare } from '../rollout/ramp/share.ts';
 import type { RampState } from '../rollout/ramp/state.ts';
 import type { StackConfig } from './config.ts';
-import { rampGround } from './ramp-file.ts';
+import { routeModes } from './route-modes.ts';
 
 /** A route whose mode says report, and which a ramp enforces all the same. */
 export interface RampedRoute {
@@ -25,10 +25,8 @@ export interface RampedRoutesOptions {
 /** In the order of the configuration: whatever modes alone would say about these routes is not what happens to their callers. */
 export function rampedRoutes({ config, modes, state }: RampedRoutesOptions): RampedRoute[] {
   if (state === null) return [];
-  const rules = new Map(config.services.map((service) => [service.name, service.rules]));
-  return rampGround(config, 0).routes.flatMap(({ service, label }) => {
-    const rule = rules.get(service)?.find(({ path }) => path === label);
-    if (modes.modeOf(service, label, rule?.mode ?? null) !== 'report') return [];
+  return routeModes(config, modes).flatMap(({ service, label, mode }) => {
+    if (mode !== 'report') return [];
     const share = rampShare(state, service, label, { loweredAt: modes.loweredAt(service, label) });
     return share ? [{ service, label, percent: share.percent, step: share.step + 1 }] : [];
   });

@@ -44,6 +44,24 @@ export interface Route extends RouteRule {
   readonly origins: readonly string[] | null;
 }
 
+/** Whether access is open to this kind of proven caller; `id`: of the principal. */
+export function accessAllows(access: Access, id: string): boolean {
+  switch (access) {
+    case 'public':
+    case 'any':
+      return true;
+    case 'service':
+      return id.startsWith('service:') || isShared(id);
+    case 'operator':
+      return id.startsWith('operator:');
+  }
+}
+
+/** A shared key is held by every caller of its service: it cannot say which of them is asking, so it satisfies no `callers`. */
+export function isShared(id: string): boolean {
+  return id.startsWith('holder:');
+}
+
 /** Of a caller as it is written in a rule: 'aidb' means service:aidb; what holds a colon is a whole principal id. */
 export function callerId(name: string): string {
   return name.includes(':') ? name : `service:${name}`;

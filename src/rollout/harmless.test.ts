@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuthRequest } from '../core/request.ts';
+import { ruleFor } from '../core/core-fixtures.test.ts';
 import type { RouteRule } from '../core/route.ts';
 import { routeTable, rulePathKey, type RouteTable } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
@@ -9,16 +10,7 @@ import { decisionRow } from '../stores/store.contract.ts';
 import * as fc from '../../test/fixtures/properties.ts';
 import { learn, type Proposal } from './learn.ts';
 
-const plain: Omit<RouteRule, 'path'> = {
-  methods: null,
-  access: 'any',
-  callers: null,
-  scopes: [],
-  addresses: null,
-  rateLimit: null,
-  mode: null,
-  staleSecondsMax: null,
-};
+const plain = ruleFor('/');
 
 /** So many requests, a minute apart. */
 interface Asked {

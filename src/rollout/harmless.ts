@@ -1,4 +1,4 @@
-import { callerId, type Route, type RouteRule } from '../core/route.ts';
+import { accessAllows, callerId, isShared, type Route, type RouteRule } from '../core/route.ts';
 import { routeTable, rulePathKey, unruledRoute } from '../core/route-table.ts';
 import { whoMax, type Endpoint } from './endpoints.ts';
 import type { Proposal } from './learn.ts';
@@ -80,7 +80,7 @@ function rulesWith(rules: readonly RouteRule[], proposals: readonly Proposal[]):
   return [
     ...rules.map((rule, index) => ({ ...rule, callers: narrowed.get(index) ?? rule.callers })),
     ...added.map(({ path, methods, access, callers }) => ({
-      ...plain,
+      ...unruledRoute(''),
       path,
       methods,
       access: access ?? ('any' as const),
@@ -89,20 +89,10 @@ function rulesWith(rules: readonly RouteRule[], proposals: readonly Proposal[]):
   ];
 }
 
-const plain: Omit<RouteRule, 'path' | 'methods' | 'access' | 'callers'> = {
-  scopes: [],
-  addresses: null,
-  rateLimit: null,
-  mode: null,
-  staleSecondsMax: null,
-};
-
 /** As the policy on routes has it. Caller: '' for a stranger. */
 function passes(caller: string, { methodAllowed, access, callers }: Route): boolean {
   if (!methodAllowed) return false;
   if (access === 'public') return true;
-  const isHolder = caller.startsWith('holder:');
-  if (caller === '' || (access === 'operator' && !caller.startsWith('operator:'))) return false;
-  if (access === 'service' && !isHolder && !caller.startsWith('service:')) return false;
-  return callers === null || (!isHolder && callers.some((name) => callerId(name) === caller));
+  if (caller === '' || !accessAllows(access, caller)) return false;
+  return callers === null || (!isShared(caller) && callers.some((name) => callerId(name) === caller));
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ruleFor } from '../core/core-fixtures.test.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { decisionRow } from '../stores/store.contract.ts';
@@ -8,16 +9,7 @@ import { overlap, patternsOf } from './path-patterns.ts';
 import { recordedRows } from './recorded.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 
-const plain: Omit<RouteRule, 'path'> = {
-  methods: null,
-  access: 'any',
-  callers: null,
-  scopes: [],
-  addresses: null,
-  rateLimit: null,
-  mode: null,
-  staleSecondsMax: null,
-};
+const plain = ruleFor('/');
 
 /** Each row ten times, a minute apart; what is proposed, as text. */
 async function proposed(rules: (Partial<RouteRule> & { path: string })[], rows: readonly Partial<DecisionRow>[]) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressList } from '../core/address.ts';
 import type { Mode } from '../core/mode.ts';
+import { ruleFor } from '../core/core-fixtures.test.ts';
 import { routeTable } from '../core/route-table.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { DecisionRow } from '../core/store.ts';
@@ -12,16 +13,7 @@ import { decisionRow } from '../stores/store.contract.ts';
 import type { Candidate, CredentialFacts } from './replay.ts';
 import { simulate } from './simulate.ts';
 
-const plain: Omit<RouteRule, 'path'> = {
-  methods: null,
-  access: 'any',
-  callers: null,
-  scopes: [],
-  addresses: null,
-  rateLimit: null,
-  mode: null,
-  staleSecondsMax: null,
-};
+const plain = ruleFor('/');
 
 function against(
   rules: (Partial<RouteRule> & { path: string })[],

@@ -4,6 +4,7 @@ import { knownCallers, type Acquaintance } from '../../compose/known-callers.ts'
 import { rampGround, rampPlan } from '../../compose/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../compose/ramp-control.ts';
 import { proposedRamp } from '../../compose/ramp-proposal.ts';
+import { routeModes } from '../../compose/route-modes.ts';
 import { systemClock } from '../../core/clock.ts';
 import { meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';
@@ -106,12 +107,8 @@ async function acquaintance({ config, store }: Pick<Workplace, 'config' | 'store
 
 /** Rules, and what has none, that are judged and not enforced. */
 function routesInReport(place: Workplace, invocation: Invocation) {
-  const { config } = place;
   return withModes(place, invocation, async (levels) =>
-    rampGround(config, 0).routes.filter(({ service, label }) => {
-      const rule = config.services.find(({ name }) => name === service)?.rules.find(({ path }) => path === label);
-      return levels.modeOf(service, label, rule?.mode ?? null) === 'report';
-    }),
+    routeModes(place.config, levels).filter(({ mode }) => mode === 'report'),
   );
 }
 

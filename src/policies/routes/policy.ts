@@ -1,5 +1,5 @@
 import type { Policy } from '../../core/policy.ts';
-import { callerId, type Access, type Route } from '../../core/route.ts';
+import { accessAllows, callerId, isShared, type Route } from '../../core/route.ts';
 import { denyPrincipal, type Principal } from '../../core/verdict.ts';
 
 /** Who may use a route: its access, its callers, its methods. */
@@ -8,8 +8,7 @@ export function routesPolicy(): Policy {
   const callersOf = new WeakMap<Route, ReadonlySet<string>>();
 
   function isCaller(principal: Principal, route: Route, names: readonly string[]): boolean {
-    // A shared key is held by every caller of its service: it cannot say which of them is asking.
-    if (principal.id.startsWith('holder:')) return false;
+    if (isShared(principal.id)) return false;
     let callers = callersOf.get(route);
     if (!callers) callersOf.set(route, (callers = new Set(names.map(callerId))));
     return callers.has(principal.id);
@@ -20,7 +19,7 @@ export function routesPolicy(): Policy {
     check(principal, request, route) {
       if (!route.methodAllowed)
         return denyPrincipal(principal, 'not_allowed', `${route.label} has rules, but none for ${request.method}`);
-      if (!accessAllows(route.access, principal))
+      if (!accessAllows(route.access, principal.id))
         return denyPrincipal(principal, 'not_allowed', `${principal.id} is not of the kind that ${accessWords(route)}`);
       if (route.callers !== null && !isCaller(principal, route, route.callers))
         return denyPrincipal(principal, 'not_allowed', callerNote(principal, route));
@@ -29,24 +28,12 @@ export function routesPolicy(): Policy {
   };
 }
 
-function accessAllows(access: Access, principal: Principal): boolean {
-  switch (access) {
-    case 'public':
-    case 'any':
-      return true;
-    case 'service':
-      return principal.id.startsWith('service:') || principal.id.startsWith('holder:');
-    case 'operator':
-      return principal.id.startsWith('operator:');
-  }
-}
-
 function accessWords(route: Route): string {
   return `${route.label} is open to (access: ${route.access})`;
 }
 
 function callerNote(principal: Principal, route: Route): string {
-  if (principal.id.startsWith('holder:'))
+  if (isShared(principal.id))
     return `${principal.id} is a shared key, which never satisfies callers on ${route.label}: give the caller a key of its own`;
   return `${principal.id} is not among the callers of ${route.label}`;
 }
