@@ -44,3 +44,6 @@ export function addressList(cidrs: readonly string[]): AddressList {
 export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
 }
+
+/** Names by which this machine alone is called, as they stand in URLs and in Host. */
+export const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { authorityOf, nodeRequest, refusedRequest, type NodeRequest } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
 import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
+import { LOOPBACK_NAMES } from '../core/address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { answer } from './answer.ts';
@@ -29,8 +30,6 @@ export interface Gateway {
 
 /** How often streams are looked at; an exchange that lives through one sweep is watched from then on. */
 const sweepMillis = 250;
-
-const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** `placesPerUpstream`: requests under way to one upstream at the same time, 4096 unless said. */
 export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway {

@@ -1,4 +1,4 @@
-const loopback: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+import { LOOPBACK_NAMES } from '../../core/address.ts';
 
 /**
  * Whether an answer, and the code in it, would go over the network in the clear. MCP's authorization asks for https or this machine;
@@ -6,7 +6,7 @@ const loopback: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'
  */
 export function isInTheClear(uri: string): boolean {
   const url = URL.canParse(uri) ? new URL(uri) : null;
-  return url?.protocol === 'http:' && !loopback.has(url.hostname);
+  return url?.protocol === 'http:' && !LOOPBACK_NAMES.has(url.hostname);
 }
 
 /** In the library's words, which make of them the error that RFC 7591 §3.2.2 has for it. */
