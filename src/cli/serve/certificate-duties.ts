@@ -4,37 +4,31 @@ import type { Stack } from '../../compose/stack.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { lease } from '../../core/lease.ts';
 import { hasCode } from '../../core/store.ts';
-
-/** Keeps the certificates of the configuration in their files, renewed before they end. */
-export interface CertificateDuties {
-  close(): Promise<void>;
-}
+import { uuid } from '../../crypto/random.ts';
+import { rounds, type Rounds } from './rounds.ts';
 
 export interface CertificateDutiesOptions {
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
-  /** 60,000 ms. */
-  readonly lookMillis?: number;
 }
 
 const leaseSeconds = 20;
+const lookMillis = 60_000;
 
-/** Resolves when what was due at first has been done, since listeners may be about to read it. */
-export async function certificateDuties(
-  stack: Stack,
-  { say, warn, lookMillis = 60_000 }: CertificateDutiesOptions,
-): Promise<CertificateDuties> {
+/**
+ * Keeps the certificates of the configuration in their files, renewed before they end. Resolves when what was due at first has
+ * been done, since listeners may be about to read it.
+ */
+export async function certificateDuties(stack: Stack, { say, warn }: CertificateDutiesOptions): Promise<Rounds> {
   const { store, clock } = stack;
   // The files are this machine's: of several processes on it one looks after them.
   const turn = lease({
     records: store.records,
     name: `certificates-${hostname().replace(/[^\x21-\x7e]/g, '-')}`,
-    holder: globalThis.crypto.randomUUID(),
+    holder: uuid(),
     seconds: leaseSeconds,
   });
   let complaints: ReadonlySet<string> = new Set();
-  let under: Promise<void> | null = null;
-  let closed = false;
 
   async function renewAll(keeper: KeeperOptions): Promise<string[]> {
     const { dueReason, renewInto, writeBundle } = await import('../../certificates/kept-files.ts');
@@ -80,22 +74,6 @@ export async function certificateDuties(
     }
   }
 
-  function lookAgain(): NodeJS.Timeout {
-    return setTimeout(() => {
-      under = look().finally(() => {
-        under = null;
-        if (!closed) timer = lookAgain();
-      });
-    }, lookMillis).unref();
-  }
-
   await look();
-  let timer = lookAgain();
-  return {
-    async close() {
-      closed = true;
-      clearTimeout(timer);
-      await under;
-    },
-  };
+  return rounds(look, lookMillis);
 }

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { auditDuties } from '../../compose/audit-duties.ts';
+import { auditDuties } from './audit-duties.ts';
 import { systemClock } from '../../core/clock.ts';
 import { hasCode } from '../../core/store.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';
@@ -11,7 +11,7 @@ const { file, audit, lookMillis } = workerData as EvidenceData;
 const store = sqliteStore({ file });
 const duties = auditDuties(
   { store, clock: systemClock, config: { audit } },
-  { warn: (warning) => tell({ warning }), ...(lookMillis === undefined ? {} : { lookMillis }) },
+  { warn: (warning) => tell({ warning }), lookMillis },
 );
 
 parentPort?.on('message', (asked: Asked) => void answer(asked));

@@ -2,16 +2,16 @@ import { lineWriter } from '../../audit/line-writer.ts';
 import type { AuditOptions } from '../../audit/audit.ts';
 import { createAuthority } from '../../authority/authority.ts';
 import type { StackConfig } from '../../compose/config.ts';
-import { auditDuties } from '../../compose/audit-duties.ts';
-import { keyDuties } from '../../compose/key-duties.ts';
-import { rampDuties } from '../../compose/ramp-duties.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Invocation } from '../command.ts';
+import { auditDuties } from './audit-duties.ts';
 import { evidenceThread, type EvidenceThread } from './evidence-thread.ts';
 import { startTracing } from './otlp.ts';
 import { certificateDuties } from './certificate-duties.ts';
 import { openDoors, type Doors } from './doors.ts';
+import { keyDuties } from './key-duties.ts';
+import { rampDuties } from './ramp-duties.ts';
 
 /** One process that serves: a stack, and the doors to it. */
 export interface Server {
@@ -52,8 +52,8 @@ export async function startServer(
     await decisions.close();
     await stopTracing?.();
   };
-  const talk = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
-  const certificates = await certificateDuties(stack, talk);
+  const voice = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
+  const certificates = await certificateDuties(stack, voice);
   let doors: Doors;
   try {
     doors = await openDoors(stack, gateway, authority);
@@ -68,17 +68,16 @@ export async function startServer(
   void trail.record({ type: 'server.started', subject: inForce.name, detail });
   const services = inForce.services.map(({ name }) => name);
   void trail.record({ type: 'config.loaded', subject: inForce.name, detail: { digest: inForce.digest, services } });
-  const seals = aside === null ? auditDuties(stack, { warn: (text) => out.warn(text) }) : null;
+  const seals = aside === null ? auditDuties(stack, voice) : null;
   aside?.start();
-  const voice = { say: (text: string) => out.talk(text), warn: (text: string) => out.warn(text) };
-  const duties = keyDuties(stack, voice);
+  const keys = keyDuties(stack, voice);
   const ramp = rampDuties(stack, voice);
   return {
     stack,
     doors,
     async end(drainMillis, graceMillis = 0) {
       await certificates.close();
-      await duties.close();
+      await keys.close();
       await ramp.close();
       await doors.close(drainMillis, graceMillis);
       await stack.audit.flush();

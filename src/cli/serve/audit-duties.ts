@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sealer } from '../audit/sealer.ts';
-import { lease } from '../core/lease.ts';
-import { hasCode } from '../core/store.ts';
-import { uuid } from '../crypto/random.ts';
-import type { AuditConfig } from './config.ts';
-import type { Stack } from './stack.ts';
+import { sealer } from '../../audit/sealer.ts';
+import { lease } from '../../core/lease.ts';
+import { hasCode } from '../../core/store.ts';
+import { uuid } from '../../crypto/random.ts';
+import type { AuditConfig } from '../../compose/config.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { rounds } from './rounds.ts';
 
 /** What a server does about the audit by itself: seals decisions, notes how far, removes what is too old. */
 export interface AuditDuties {
@@ -49,7 +50,6 @@ export function auditDuties(
   let complained = false;
   let [sealedAt, notedAt, prunedAt] = [clock(), clock(), clock()];
   let load = performance.eventLoopUtilization();
-  let under: Promise<void> | null = null;
 
   async function look(last: boolean): Promise<void> {
     try {
@@ -101,21 +101,11 @@ export function auditDuties(
     return clock() - sealedAt >= sealSeconds || (await work.waiting());
   }
 
-  function lookAgain(millis: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      under = look(false).finally(() => {
-        under = null;
-        if (!closed) timer = lookAgain(lookMillis);
-      });
-    }, millis).unref();
-  }
-
-  let timer = lookAgain(lookMillis);
+  const looking = rounds(() => look(false), lookMillis);
   return {
     async close() {
       closed = true;
-      clearTimeout(timer);
-      await under;
+      await looking.close();
       await look(true);
     },
   };

@@ -1,24 +1,24 @@
 /** The whole rollout with a clock of its own: soaks of half an hour take no time, and everything else is as it is. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { report } from '../audit/report.ts';
-import type { Decision } from '../core/decision.ts';
-import type { AuthRequest } from '../core/request.ts';
-import type { Store } from '../core/store.ts';
-import { createKey } from '../keys/create.ts';
-import { revokeKey } from '../keys/revoke.ts';
-import { cohort } from '../rollout/ramp/cohort.ts';
-import { changeRamp, storedRamp } from '../rollout/ramp/record.ts';
-import { paused, promoted, resumed, rolledBack, started, type RampState } from '../rollout/ramp/state.ts';
-import { signServiceRequest } from '../schemes/service-signature/index.ts';
-import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store.contract.ts';
-import { hasKeyIn } from './known-callers.ts';
-import { parseConfig } from './load.ts';
+import { report } from '../../audit/report.ts';
+import type { Decision } from '../../core/decision.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import type { Store } from '../../core/store.ts';
+import { createKey } from '../../keys/create.ts';
+import { revokeKey } from '../../keys/revoke.ts';
+import { cohort } from '../../rollout/ramp/cohort.ts';
+import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
+import { paused, promoted, resumed, rolledBack, started, type RampState } from '../../rollout/ramp/state.ts';
+import { signServiceRequest } from '../../schemes/service-signature/index.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { decisionRow } from '../../stores/store.contract.ts';
+import { hasKeyIn } from '../../compose/known-callers.ts';
+import { parseConfig } from '../../compose/load.ts';
 import { rampDuties } from './ramp-duties.ts';
-import { parseRampPlan, rampGround } from './ramp-file.ts';
-import { judgementOf } from './ramp-judgement.ts';
-import { createStack, type Stack } from './stack.ts';
+import { parseRampPlan, rampGround } from '../../compose/ramp-file.ts';
+import { judgementOf } from '../../compose/ramp-judgement.ts';
+import { createStack, type Stack } from '../../compose/stack.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const names = ['embeddings', 'coordinator', 'npu', 'browser', 'llm', 'memory'] as const;
@@ -36,6 +36,9 @@ steps:
   - { routes: [memory/*] }
 `;
 
+/** Longer than a test takes: what is looked at, the tests look at. */
+const never = 86_400_000;
+
 /** Replicas on one store, with a clock that a test turns. */
 async function world(t: TestContext, { replicas = 1, config = text } = {}) {
   const store = memoryStore();
@@ -51,7 +54,7 @@ async function world(t: TestContext, { replicas = 1, config = text } = {}) {
   const [first = assert.fail()] = stacks;
   const said: string[] = [];
   const duties = stacks.map((stack) =>
-    rampDuties(stack, { say: (words) => said.push(words), warn: (words) => said.push(words), lookMillis: null }),
+    rampDuties(stack, { say: (words) => said.push(words), warn: (words) => said.push(words), lookMillis: never }),
   );
   const look = async (): Promise<void> => {
     for (const stack of stacks) await stack.audit.flush();

@@ -1,13 +1,14 @@
-import { lease } from '../core/lease.ts';
-import { hasCode } from '../core/store.ts';
-import { uuid } from '../crypto/random.ts';
-import type { Judgement } from '../rollout/ramp/gates.ts';
-import type { RampStep } from '../rollout/ramp/plan.ts';
-import { changeRamp } from '../rollout/ramp/record.ts';
-import { paused, promoted, rolledBack, type RampState } from '../rollout/ramp/state.ts';
-import { hasKeyIn } from './known-callers.ts';
-import { judgementOf } from './ramp-judgement.ts';
-import type { Stack } from './stack.ts';
+import { lease } from '../../core/lease.ts';
+import { hasCode } from '../../core/store.ts';
+import { uuid } from '../../crypto/random.ts';
+import type { Judgement } from '../../rollout/ramp/gates.ts';
+import type { RampStep } from '../../rollout/ramp/plan.ts';
+import { changeRamp } from '../../rollout/ramp/record.ts';
+import { paused, promoted, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
+import { hasKeyIn } from '../../compose/known-callers.ts';
+import { judgementOf } from '../../compose/ramp-judgement.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { rounds } from './rounds.ts';
 
 /** What a server does about a ramp by itself: asks the gates, goes on, and goes back. Of several servers one does at a time. */
 export interface RampDuties {
@@ -20,8 +21,8 @@ export interface RampDuties {
 export interface RampDutiesOptions {
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
-  /** How often it is asked whether the time has come; 1,000 ms. Null: only look() looks. */
-  readonly lookMillis?: number | null;
+  /** How often it is asked whether the time has come; 1,000 ms. */
+  readonly lookMillis?: number;
 }
 
 /** Well above what clocks differ by, and short enough that another soon goes on where one was killed. */
@@ -30,8 +31,6 @@ const leaseSeconds = 15;
 export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampDutiesOptions): RampDuties {
   const { store, clock, trail } = stack;
   const leading = lease({ records: store.records, name: 'ramp', holder: uuid(), seconds: leaseSeconds });
-  let under: Promise<void> | null = null;
-  let closed = false;
   let told = '';
 
   async function look(): Promise<void> {
@@ -73,22 +72,11 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
     }
   }
 
-  function again(millis: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      under = look().finally(() => {
-        under = null;
-        if (!closed) timer = again(millis);
-      });
-    }, millis).unref();
-  }
-
-  let timer = lookMillis === null ? null : again(lookMillis);
+  const looking = rounds(look, lookMillis);
   return {
     look,
     async close() {
-      closed = true;
-      if (timer) clearTimeout(timer);
-      await under;
+      await looking.close();
       await leading.release(clock()).catch(() => undefined);
     },
   };

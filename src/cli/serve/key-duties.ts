@@ -1,10 +1,11 @@
-import type { KeyRecord } from '../core/credential.ts';
-import { hasCode } from '../core/store.ts';
-import { dutyWords, rotateDue, type Duty } from '../keys/rotate-due.ts';
-import { bearsOnExpiry, expiryWarnings } from '../keys/expiry-warnings.ts';
-import { keyAct } from '../keys/key-act.ts';
-import { rotates, rotationLease, rotationRule, settleMillis } from './rotation.ts';
-import type { Stack } from './stack.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import { hasCode } from '../../core/store.ts';
+import { dutyWords, rotateDue, type Duty } from '../../keys/rotate-due.ts';
+import { bearsOnExpiry, expiryWarnings } from '../../keys/expiry-warnings.ts';
+import { keyAct } from '../../keys/key-act.ts';
+import { rotates, rotationLease, rotationRule, settleMillis } from '../../compose/rotation.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { rounds } from './rounds.ts';
 
 /** What a server does about keys by itself: replaces them by age, ends old ones, and warns before one ends. */
 export interface KeyDuties {
@@ -16,23 +17,22 @@ export interface KeyDutiesOptions {
   /** Takes what was done, one line each. */
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
-  /** How often rotations are looked for; 60,000 ms. */
-  readonly lookMillis?: number;
 }
+
+const lookMillis = 60_000;
+const firstMillis = 1000;
 
 /** Ends move by days; reading all keys for them costs something where there are many. */
 const expiryMillis = 3_600_000;
-const firstMillis = 1000;
 
 /** Of several servers on one store one rotates at a time; each warns in its own log. */
-export function keyDuties(stack: Stack, { say, warn, lookMillis = 60_000 }: KeyDutiesOptions): KeyDuties {
+export function keyDuties(stack: Stack, { say, warn }: KeyDutiesOptions): KeyDuties {
   const { store, seal, clock } = stack;
   const lease = rotationLease(store.records);
   const told = new Set<string>();
   /** Complaints are repeated only when they change. */
   let complaints: ReadonlySet<string> = new Set();
   let warnedAt = Number.NEGATIVE_INFINITY;
-  let under: Promise<void> | null = null;
   let closed = false;
 
   async function rotateAll(): Promise<void> {
@@ -85,21 +85,11 @@ export function keyDuties(stack: Stack, { say, warn, lookMillis = 60_000 }: KeyD
     }
   }
 
-  function lookAgain(millis: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      under = look().finally(() => {
-        under = null;
-        if (!closed) timer = lookAgain(lookMillis);
-      });
-    }, millis).unref();
-  }
-
-  let timer = lookAgain(firstMillis);
+  const looking = rounds(look, lookMillis, firstMillis);
   return {
     async close() {
       closed = true;
-      clearTimeout(timer);
-      await under;
+      await looking.close();
     },
   };
 }
