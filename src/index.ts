@@ -2,7 +2,8 @@
 export { addressList, type AddressList } from './core/address.ts';
 export type { Decision, Outcome } from './core/decision.ts';
 export { createGuard, type Guard, type GuardedService, type GuardOptions } from './core/guard.ts';
-export { MODES, type Mode, type ModeSource } from './core/mode.ts';
+export { MODES, type Mode } from './core/mode.ts';
+export type { ModeSource } from './core/mode-source.ts';
 export type { Policy } from './core/policy.ts';
 export type { Refusal } from './core/refusal.ts';
 export type { AuthRequest } from './core/request.ts';

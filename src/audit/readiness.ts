@@ -1,9 +1,9 @@
 import { OTHERS } from '../core/rollup.ts';
+import type { ClockSkew } from './clock-skews.ts';
 import type { EndingKey } from './ending-keys.ts';
 import { adviceFor, callerName, routeWords } from './mending.ts';
 import type { RefusalGroup } from './refusal-groups.ts';
 import { counted } from './report-words.ts';
-import type { ClockSkew } from './report.ts';
 import type { Totals } from './totals.ts';
 
 /** May this stack be switched to enforce, as far as the period tells? */

@@ -2,6 +2,7 @@ import { rfc3339 } from '../core/clock.ts';
 import { failedLater } from '../core/failure.ts';
 import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
+import { clockSkews, type ClockSkew } from './clock-skews.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
 import { mergeGroups } from './merge-groups.ts';
 import { quantilesOf } from './quantiles.ts';
@@ -55,17 +56,6 @@ export interface RatedTotals extends Totals {
   readonly success_rate: number | null;
 }
 
-/** Seconds; positive when the caller's clock is ahead of ours. */
-export interface ClockSkew {
-  readonly caller: string;
-  readonly samples: number;
-  readonly p50_s: number;
-  /** How far off at most in 99 of 100 requests, either way. */
-  readonly p99_s: number;
-  /** The farthest of all, with its sign. */
-  readonly max_s: number;
-}
-
 /** Microseconds. Null where nothing was decided. */
 export interface Overhead {
   readonly samples: number;
@@ -100,7 +90,7 @@ export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: P
   const evidence = {
     not_judged: sumOf(decided.filter((group) => group.mode === 'off')).requests,
     would_deny_groups: refusalGroups(decided.filter((group) => group.outcome === 'would_deny')),
-    clock_skew: clockSkew(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
+    clock_skew: clockSkews(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
     key_expiry: endingKeys(await store.keys.list(), until),
   };
   const totals = sumOf(decided);
@@ -154,23 +144,10 @@ function reasonsOf(groups: readonly RollupGroup[]): Record<string, number> {
   return recordOf([...counts].sort(([, a], [, b]) => b - a));
 }
 
-function clockSkew(measures: readonly RollupMeasure[]): ClockSkew[] {
-  return [...Map.groupBy(measures, ({ name }) => name)]
-    .map(([caller, own]) => {
-      const { samples, at, sizeAt, extreme } = quantilesOf(own);
-      return { caller, samples, p50_s: millis(at(0.5)), p99_s: millis(sizeAt(0.99)), max_s: millis(extreme) };
-    })
-    .sort((a, b) => Math.abs(b.max_s) - Math.abs(a.max_s));
-}
-
 function overheadOf(measures: readonly RollupMeasure[]): Overhead {
   const { samples, at, extreme } = quantilesOf(measures);
   if (samples === 0) return { samples, p50_us: null, p99_us: null, max_us: null };
   return { samples, p50_us: tenths(at(0.5)), p99_us: tenths(at(0.99)), max_us: tenths(extreme) };
-}
-
-function millis(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }
 
 function tenths(value: number): number {

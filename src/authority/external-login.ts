@@ -12,7 +12,7 @@ import { addressGroup } from '../policies/address-group.ts';
 import type { Exchange } from './exchange.ts';
 import { cameOverTls, exposure } from './host-check.ts';
 import { endGrantsOf } from './oauth/kept-grants.ts';
-import type { LoginResult } from './oauth/login.ts';
+import type { LoginAnswer } from './oauth/logged-in.ts';
 import { html, page } from './oauth/pages.ts';
 import type { Operators } from './operators.ts';
 import type { Refused } from './refused.ts';
@@ -29,7 +29,7 @@ export interface ExternalLogin {
   /** Sends the browser there; it comes back to this interaction of the authorization server. */
   begin(exchange: Exchange, interaction: string): Promise<Reply>;
   /** Who came back to it. */
-  proven(exchange: Exchange, interaction: string): Promise<LoginResult>;
+  proven(exchange: Exchange, interaction: string): Promise<LoginAnswer>;
 }
 
 /** What the browser carries, sealed: there, and from our callback to the interaction. */

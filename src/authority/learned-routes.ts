@@ -5,7 +5,7 @@ import type { Stack } from '../compose/stack.ts';
 import { rfc3339 } from '../core/clock.ts';
 import { lastDecision } from '../core/last-decision.ts';
 import { deny } from '../core/verdict.ts';
-import type { Evidence } from '../rollout/learn.ts';
+import type { Evidence } from '../rollout/proposal.ts';
 import { recordedRows } from '../rollout/recorded.ts';
 import type { Work } from './guards.ts';
 import { sinceOf } from './overview.ts';

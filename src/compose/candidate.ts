@@ -1,4 +1,4 @@
-import type { ModeSource } from '../core/mode.ts';
+import type { ModeSource } from '../core/mode-source.ts';
 import { routeTable } from '../core/route-table.ts';
 import type { Candidate } from '../rollout/replay.ts';
 import { rulePolicies } from './catalogue.ts';

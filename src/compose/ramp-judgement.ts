@@ -1,4 +1,4 @@
-import type { ModeSource } from '../core/mode.ts';
+import type { ModeSource } from '../core/mode-source.ts';
 import type { Store } from '../core/store.ts';
 import { evidenceOf, type Evidence } from '../rollout/ramp/evidence.ts';
 import { judge, type Judgement } from '../rollout/ramp/gates.ts';

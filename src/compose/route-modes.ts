@@ -1,4 +1,5 @@
-import type { Mode, ModeSource } from '../core/mode.ts';
+import type { Mode } from '../core/mode.ts';
+import type { ModeSource } from '../core/mode-source.ts';
 import type { StackConfig } from './config.ts';
 import { rampGround } from './ramp-file.ts';
 

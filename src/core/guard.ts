@@ -1,6 +1,6 @@
 import type { Decision } from './decision.ts';
 import { andThen, firstAnswer, isPromise, type MaybePromise } from './maybe-promise.ts';
-import type { ModeSource } from './mode.ts';
+import type { ModeSource } from './mode-source.ts';
 import type { Policy } from './policy.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import type { AuthRequest } from './request.ts';

@@ -1,4 +1,5 @@
-import type { DecisionGroup } from './store.ts';
+import type { Outcome } from './decision.ts';
+import type { Mode } from './mode.ts';
 
 /** Decisions are counted by the minute, so that a period can be told exactly, and by the hour, so that a long one is cheap. */
 export type BucketSeconds = 60 | 3600;
@@ -10,6 +11,23 @@ export const bucketKeptSeconds: Readonly<Record<BucketSeconds, number>> = { 60: 
 
 /** Stands for callers, and for addresses, beyond the number that is told apart. No caller and no address is called so. */
 export const OTHERS = 'others';
+
+/** How often the same caller did the same from the same address, with the same result. */
+export interface DecisionGroup {
+  readonly service: string;
+  readonly route: string;
+  readonly mode: Mode;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  /** The principal, else the claimed caller with a question mark behind it, else ''. */
+  readonly caller: string;
+  readonly clientAddress: string;
+  readonly count: number;
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  /** Of the last one. */
+  readonly requestId: string;
+}
 
 /**
  * How often the same happened within one bucket. The service is '' for those that do not exist, whose names were made up by

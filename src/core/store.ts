@@ -3,7 +3,7 @@ import type { Mode } from './mode.ts';
 import type { Outcome } from './decision.ts';
 import type { EventStore } from './event.ts';
 import type { RecordStore } from './record.ts';
-import type { RollupMeasure, Rollups } from './rollup.ts';
+import type { DecisionGroup, RollupMeasure, Rollups } from './rollup.ts';
 
 /**
  * Where state lives. Verbs that guard against races are single and atomic; none is a read followed by a write. Every verb
@@ -175,22 +175,6 @@ export interface DecisionRow {
   readonly clientAddress: string;
   readonly skewSeconds: number | null;
   readonly durationMicros: number;
-  readonly requestId: string;
-}
-
-export interface DecisionGroup {
-  readonly service: string;
-  readonly route: string;
-  readonly mode: Mode;
-  readonly outcome: Outcome;
-  readonly reason: string;
-  /** The principal, else the claimed caller with a question mark behind it, else ''. */
-  readonly caller: string;
-  readonly clientAddress: string;
-  readonly count: number;
-  readonly firstSeen: number;
-  readonly lastSeen: number;
-  /** Of the last one. */
   readonly requestId: string;
 }
 

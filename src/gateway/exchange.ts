@@ -8,7 +8,7 @@ import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { answer, discard, lasting } from './answer.ts';
-import type { ExchangeContext, ExchangeOptions } from './exchange-options.ts';
+import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-options.ts';
 import { upstreamHeaders } from './request-headers.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
@@ -27,7 +27,7 @@ const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
  * One request on its way through: from the verdict to the last byte. It is the handler that the connection calls back, so that
  * a request costs one object and no closures.
  */
-export class Exchange implements ResponseHandler {
+export class Exchange implements ResponseHandler, UnderWay {
   readonly #context: ExchangeContext;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;

@@ -8,7 +8,8 @@ import type { DecisionRow } from '../core/store.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { decisionRow } from '../stores/store.contract.ts';
 import * as fc from '../../test/fixtures/properties.ts';
-import { learn, type Proposal } from './learn.ts';
+import { learn } from './learn.ts';
+import type { Proposal } from './proposal.ts';
 
 const plain = ruleFor('/');
 

@@ -1,8 +1,8 @@
 import { accessAllows, callerId, isShared, type Route, type RouteRule } from '../core/route.ts';
 import { routeTable, rulePathKey, unruledRoute } from '../core/route-table.ts';
 import { whoMax, type Endpoint } from './endpoints.ts';
-import type { Proposal } from './learn.ts';
 import { isLiteral, overlap } from './path-patterns.ts';
+import type { Proposal } from './proposal.ts';
 
 /**
  * Without those by which somebody who was seen to pass would pass no more: a path that gets a rule is closed to all other

@@ -4,6 +4,7 @@ import type { DecisionRow } from '../core/store.ts';
 import { isTold, whoMax, type Endpoint, type ToldEndpoint } from './endpoints.ts';
 import { harmless } from './harmless.ts';
 import { hasParameter, isLiteral, overlap, patternsOf } from './path-patterns.ts';
+import type { Evidence, Proposal } from './proposal.ts';
 import { traffic } from './traffic.ts';
 
 /** What the recorded traffic says about who needs what. It only ever narrows: whoever could not pass before cannot after. */
@@ -15,31 +16,6 @@ export interface Learned {
   readonly matrix: readonly MatrixLine[];
   /** Requests of proven callers that were learned from. */
   readonly requests: number;
-}
-
-export interface Proposal {
-  readonly service: string;
-  /** narrow: `callers` for a rule that is there; add: a new rule for paths that had none. */
-  readonly kind: 'narrow' | 'add';
-  /** The rule's place among the service's routes; null for a new one. */
-  readonly index: number | null;
-  readonly path: string;
-  /** Null for all. */
-  readonly methods: readonly string[] | null;
-  readonly access: 'service' | null;
-  /** Names of services; null for no rule on callers. */
-  readonly callers: readonly string[] | null;
-  readonly evidence: Evidence;
-}
-
-export interface Evidence {
-  readonly requests: number;
-  /** In how many different minutes. */
-  readonly times: number;
-  /** Epoch seconds. */
-  readonly firstSeen: number;
-  readonly lastSeen: number;
-  readonly requestId: string;
 }
 
 export interface PublicLooking {

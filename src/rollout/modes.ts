@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import type { Mode, ModeSource } from '../core/mode.ts';
+import type { Mode } from '../core/mode.ts';
+import type { ModeSource } from '../core/mode-source.ts';
 import type { ModeRow, Store } from '../core/store.ts';
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import type { Proposal } from './learn.ts';
+import type { Proposal } from './proposal.ts';
 import { applyEdits } from './line-diff.ts';
 import { routeEdits } from './route-edits.ts';
 

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { Document, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { rfc3339 } from '../core/clock.ts';
-import type { Evidence, Learned, Proposal, PublicLooking } from './learn.ts';
+import type { Learned, PublicLooking } from './learn.ts';
+import type { Evidence, Proposal } from './proposal.ts';
 import type { LineEdit } from './line-diff.ts';
 
 export interface RouteEdits {

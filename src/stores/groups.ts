@@ -1,4 +1,5 @@
-import type { DecisionGroup, DecisionRow } from '../core/store.ts';
+import type { DecisionGroup } from '../core/rollup.ts';
+import type { DecisionRow } from '../core/store.ts';
 
 /** A group over some of the rows, or over one. */
 export interface GroupPart extends DecisionGroup {

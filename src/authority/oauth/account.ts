@@ -1,5 +1,6 @@
 import type { FindAccount, KoaContextWithOIDC } from 'oidc-provider';
-import type { LoggedIn, OperatorLogin } from './login.ts';
+import type { LoggedIn } from './logged-in.ts';
+import type { OperatorLogin } from './login.ts';
 
 type Session = NonNullable<KoaContextWithOIDC['oidc']['session']>;
 

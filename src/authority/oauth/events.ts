@@ -1,6 +1,6 @@
 import type { Act } from '../../core/event.ts';
 import type { Exchange } from '../exchange.ts';
-import type { LoggedIn } from './login.ts';
+import type { LoggedIn } from './logged-in.ts';
 
 /** What a client says of itself, of which strangers can make as much as they like. */
 interface Described {

@@ -5,7 +5,8 @@ import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
 import { methodsOf, standingIn } from './account.ts';
 import { grantedAct, loggedInAct, recordBy, refusedAct } from './events.ts';
-import type { LoginResult, OperatorLogin } from './login.ts';
+import type { LoginAnswer } from './logged-in.ts';
+import type { OperatorLogin } from './login.ts';
 import { html, page, type Html, type Page } from './pages.ts';
 import { INTERACTION } from './provider.ts';
 
@@ -62,7 +63,7 @@ async function loggedIn(
   login: OperatorLogin,
   exchange: Exchange,
   details: Details,
-  result: LoginResult,
+  result: LoginAnswer,
 ): Promise<Reply | null> {
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
   await recordBy(result.operator, loggedInAct(result, String(details.params['client_id'])), exchange);

@@ -4,28 +4,20 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { SealError } from '../../crypto/seal.ts';
 import type { ExternalLogin } from '../external-login.ts';
 import type { Operators } from '../operators.ts';
+import type { LoggedIn, LoginAnswer } from './logged-in.ts';
 
 /** How operators prove who they are, where an authorization is to be given. */
 export interface OperatorLogin {
   /** What the form asks for. */
   readonly fields: readonly LoginField[];
   /** The operator who logged in, or what to say instead. Guessing is limited here. */
-  authenticate(form: URLSearchParams, address: string): Promise<LoginResult>;
+  authenticate(form: URLSearchParams, address: string): Promise<LoginAnswer>;
   /** Where operators may log in instead; null for nowhere. */
   readonly external: ExternalLogin | null;
   /** Whether this operator may act at all. */
   isActive(operator: string): Promise<boolean>;
   /** The same, and this login still counts: no new password, logout everywhere or reset has come since. */
   isCurrent(login: LoggedIn): Promise<boolean>;
-}
-
-/** Somebody who proved who they are. */
-export interface LoggedIn {
-  readonly operator: string;
-  /** What the login stands on and falls with: the epoch of the account; for the admin token its digest, sealed. */
-  readonly standing: string;
-  /** The provider that vouches for them, for the audit. */
-  readonly issuer?: string;
 }
 
 export interface LoginField {
@@ -35,8 +27,6 @@ export interface LoginField {
   readonly autocomplete: string;
   readonly required: boolean;
 }
-
-export type LoginResult = LoggedIn | { readonly words: string; readonly status: number };
 
 const standingContext = { id: 'admin', service: 'oauth', kind: 'login' };
 

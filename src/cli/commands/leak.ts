@@ -1,7 +1,7 @@
 import { reachOf, type Reach } from '../../compose/reach.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyUse } from '../../core/credential.ts';
-import type { DecisionGroup } from '../../core/store.ts';
+import type { DecisionGroup } from '../../core/rollup.ts';
 import { agoWords } from '../../keys/use-words.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';

@@ -4,7 +4,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { routeWords } from '../../audit/report-words.ts';
 import { addressList } from '../../core/address.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { ModeSource } from '../../core/mode.ts';
+import type { ModeSource } from '../../core/mode-source.ts';
 import type { DecisionRow, Store } from '../../core/store.ts';
 import { recordedRows } from '../../rollout/recorded.ts';
 import type { CredentialFacts } from '../../rollout/replay.ts';

@@ -4,14 +4,16 @@ import type { ListenTlsConfig, StackConfig } from '../../compose/config.ts';
 import { followTls, type FollowedTls } from '../../compose/tls-files.ts';
 import { listenerTlsOptions } from '../../crypto/tls-options.ts';
 import { refused } from '../failure.ts';
-import type { Door } from './doors.ts';
+
+/** The doors of one certificate: the admin side's, and all others. */
+export type Side = 'main' | 'admin';
 
 /** The TLS of the doors: what each is opened with, and kept fresh afterwards. Null for plain HTTP. */
 export interface DoorTls {
   readonly main: TlsOptions | null;
   readonly admin: TlsOptions | null;
   /** The server takes up what its files hold from now on. */
-  follow(door: Door['name'], server: Server): void;
+  follow(side: Side, server: Server): void;
   close(): void;
 }
 
@@ -20,13 +22,13 @@ export function doorTls(
   { tls, adminTls }: Pick<StackConfig, 'tls' | 'adminTls'>,
   warn: (text: string) => void,
 ): DoorTls {
-  const servers: Record<'main' | 'admin', TlsServer[]> = { main: [], admin: [] };
+  const servers: Record<Side, TlsServer[]> = { main: [], admin: [] };
 
   function followed(
     what: string,
     config: Pick<ListenTlsConfig, 'cert' | 'key'>,
     ca: string | null,
-    side: 'main' | 'admin',
+    side: Side,
   ): FollowedTls {
     const files = { cert: config.cert, key: config.key, ca };
     const onChange = (options: SecureContextOptions): void => {
@@ -49,8 +51,7 @@ export function doorTls(
   return {
     main: main && { ...listenerTlsOptions, ...main.options, ...asking(tls) },
     admin: admin && { ...listenerTlsOptions, ...admin.options },
-    follow(door, server) {
-      const side = door === 'admin' ? 'admin' : 'main';
+    follow(side, server) {
       if ((side === 'admin' ? adminTls : tls) !== null) servers[side].push(server as unknown as TlsServer);
     },
     close() {

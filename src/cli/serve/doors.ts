@@ -55,7 +55,7 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
       if (draining) res.shouldKeepAlive = false;
     });
     open.push({ ...door, url: await listen(server, address, key) });
-    secured.follow(door.name, server);
+    secured.follow(door.name === 'admin' ? 'admin' : 'main', server);
   }
 
   try {

@@ -1,4 +1,5 @@
-import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionGroup } from '../../core/rollup.ts';
+import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Memory } from './memory.ts';

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DecisionFilter, DecisionGroup, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionGroup } from '../../core/rollup.ts';
+import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { storableText } from '../../core/storable-text.ts';
 import { ofStrangers } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
