@@ -1,41 +1,40 @@
 import type { SecureContext } from 'node:tls';
-import { audit, type Audit, type AuditOptions } from '../audit/audit.ts';
+import type { Audit, AuditOptions } from '../audit/audit.ts';
 import type { Trail } from '../audit/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
-import { createGuard, type Guard, type GuardedService } from '../core/guard.ts';
+import { createGuard, type Guard } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
 import type { DecisionKeeper, Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
-import { keyring, type LiveKeyring } from '../keys/keyring.ts';
-import { liveness, type Liveness } from '../keys/liveness.ts';
+import type { LiveKeyring } from '../keys/keyring.ts';
+import type { Liveness } from '../keys/liveness.ts';
 import type { KeySource } from '../keys/sources/index.ts';
-import { tokens, type Tokens } from '../keys/tokens.ts';
+import type { Tokens } from '../keys/tokens.ts';
 import type { Modes } from '../rollout/modes.ts';
 import type { Ramp } from '../rollout/ramp/ramp.ts';
 import { override } from '../schemes/override/index.ts';
 import { adminAccess, overrideAccess, type AdminAccess } from './admin-access.ts';
 import { policies, schemesFor, type SchemeParts } from './catalogue.ts';
 import { commandEnvironment } from './command-environment.ts';
+import { configChanges } from './config-changes.ts';
+import { configInForce, type ConfigInForce } from './config-in-force.ts';
 import type { CommandConfig, ServiceConfig, StackConfig } from './config.ts';
 import { readEnvironment, type Env, type Environment } from './env.ts';
 import { refusedAttempts } from './failed-attempts.ts';
 import { ConfigError } from './faults.ts';
-import { configChanges } from './config-changes.ts';
 import { guardedServices, outsideServices } from './guarded-services.ts';
 import { happenings } from './happenings.ts';
-import { configuredSources } from './key-sources.ts';
 import { nonceOnce } from './nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
+import { stackAudit } from './stack-audit.ts';
+import { stackCredentials } from './stack-credentials.ts';
 import { stackModes } from './stack-modes.ts';
 import { stackSeal } from './stack-seal.ts';
 import { stackTrail } from './stack-trail.ts';
 import { staleness, type Staleness } from './staleness.ts';
-import { publishedRoutes } from './published-routes.ts';
 import { RestartNeeded } from './restart-needed.ts';
-import { revokedCertificates } from './revoked-certificates.ts';
 import { releases, type Releases } from './releases.ts';
 import { keylessWarning, restartReason, startFaults, startWarnings } from './start-checks.ts';
-import { tokenIssuers } from './token-issuers.ts';
 import { upstreamTls } from './upstream-tls.ts';
 import { upstreamKeys } from './upstream-keys.ts';
 import { tracing, type Tracing } from './tracing.ts';
@@ -143,154 +142,108 @@ interface Wiring extends StackOptions {
 }
 
 async function wired(wiring: Wiring): Promise<Stack> {
-  const {
-    store,
-    opened,
-    environment,
-    env,
-    clock = systemClock,
-    devMode = false,
-    logLine,
-    warn = () => undefined,
-  } = wiring;
-  /** What the file says; `config` is that with the routes that are published. */
-  let written = wiring.config;
-  let config = written;
-  let services: ReadonlyMap<string, ServiceConfig> = new Map();
-  let guarded: ReadonlyMap<string, GuardedService> = new Map();
-  const current = () => config;
+  const { store, opened, environment, env, clock = systemClock, devMode = false, warn = () => undefined } = wiring;
+  let inForce: ConfigInForce | null = null;
+  const config = (): StackConfig => inForce?.config ?? wiring.config;
 
-  const seal = stackSeal(config, env, warn);
-  const deeds = stackTrail({ store, clock, warn });
-  opened.add(() => deeds.close());
-  const traces = tracing();
-  const happened = happenings(deeds, clock);
+  const seal = stackSeal(wiring.config, env, warn);
+  const trail = stackTrail({ store, clock, warn });
+  opened.add(() => trail.close());
+  const happened = happenings(trail, clock);
   const stale = staleness({ store, onWarning: warn, ...happened });
   opened.add(() => stale.close());
-  const sources = configuredSources({ config: current, onWarning: warn });
-  const keys = await keyring({ store, seal, sources: [sources, ...(wiring.sources ?? [])], clock, onWarning: warn });
-  opened.add(() => keys.close());
-  stale.follow(keys);
-  const elsewhere = wiring.sources?.find((source) => source.sessions !== undefined)?.sessions;
-  const sessions = tokens({ store: elsewhere ?? store, clock });
-  opened.add(() => sessions.close());
-  const issuers = await tokenIssuers({ config: config.oauth, store, clock, onWarning: warn });
-  opened.add(async () => issuers.close());
-  if (issuers.own) stale.follow(issuers.own);
-  const revoked = await revokedCertificates(store, clock, warn);
-  opened.add(() => revoked.close());
-  stale.follow(revoked);
-  const lives = liveness({ keyring: keys, tokens: sessions, issued: issuers.own, clock, certificates: revoked });
-  opened.add(() => lives.close());
+  const { follow } = stale;
+  const credentials = await stackCredentials({ ...wiring, seal, clock, config, warn, follow });
+  const { keyring, sources, tokens, issuers, revokedCertificates, liveness } = credentials;
+  const { levels, ramp } = await stackModes({ ...wiring, config, keyring, trail, clock, warn });
+  follow(levels);
+  follow(ramp);
   const upstream = upstreamKeys(warn);
   opened.add(() => upstream.close());
   const tls = upstreamTls(warn);
   opened.add(() => tls.close());
 
-  const { levels, ramp } = await stackModes({ ...wiring, config: current, keyring: keys, trail: deeds, clock, warn });
-  stale.follow(levels);
-  stale.follow(ramp);
-
-  const { log, rows, retainSeconds, retainRows } = config.audit;
-  const evidence = audit({
-    log: log && logLine ? logLine : null,
-    store: rows ? (wiring.keeper ?? store.decisions) : null,
-    usage: store.usage,
-    retain: { seconds: retainSeconds, rows: retainRows },
-    clock,
-    knowsService: (name) => services.has(name),
-    expiries: () => keys.expiries(),
-    ping: () => store.ping(),
-    staleness: stale,
-    warn,
-    workers: wiring.workers ?? null,
-    onDropped: happened.onDropped,
-  });
-  opened.add(() => evidence.close());
-
   const parts: Omit<SchemeParts, 'service'> = {
-    keyring: keys,
-    tokens: sessions,
+    keyring,
+    tokens,
     clock,
     issuer: (iss) => issuers.find(iss),
     once: (key, expiresAt) => store.limits.once(key, expiresAt, clock()),
-    nonceOnce: nonceOnce({ store, clock, config: current }),
-    certificates: { names: () => config.tls, isRevoked: (serial) => revoked.has(serial) },
+    nonceOnce: nonceOnce({ store, clock, config }),
+    certificates: { names: () => config().tls, isRevoked: (serial) => revokedCertificates.has(serial) },
   };
+  const current = await configInForce({
+    written: wiring.config,
+    ownRoutes: wiring.ownRoutes ?? false,
+    store,
+    clock,
+    guardedServices: (services) => guardedServices(services, parts),
+    onChange({ services, oauth }) {
+      upstream.follow(services);
+      issuers.follow(oauth);
+      tls.follow(services);
+    },
+    onWarning: warn,
+  });
+  opened.add(() => current.close());
+  follow(current);
+  inForce = current;
+
+  const evidence = stackAudit({ ...wiring, clock, keyring, config: current, staleness: stale, happened, warn });
+  opened.add(() => evidence.close());
+  const traces = tracing();
   const limits = { limits: store.limits, clock };
   // In dev mode nobody is asked, whatever was set at run time.
-  const inForce: Modes = devMode ? { ...levels, modeOf: () => 'off' } : { ...levels, enforcedFor: ramp.enforcedFor };
+  const modes: Modes = devMode ? { ...levels, modeOf: () => 'off' } : { ...levels, enforcedFor: ramp.enforcedFor };
   const guard = createGuard({
-    service: (name) => guarded.get(name) ?? null,
+    service: current.guarded,
     policies: policies(limits),
-    modes: inForce,
+    modes,
     override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
-    staleSeconds: () => stale.seconds(),
-    onRefused: refusedAttempts({ ...limits, config: current }),
+    staleSeconds: stale.seconds,
+    onRefused: refusedAttempts({ ...limits, config }),
     observe(decision, request) {
       evidence.decision(decision, request, traces?.decided(decision, request));
       happened.decided(decision, request);
     },
   });
-
-  const published = wiring.ownRoutes
-    ? null
-    : await publishedRoutes({ store, clock, onChange: () => takeUp(written), onWarning: warn });
-  if (published) {
-    opened.add(() => published.close());
-    stale.follow(published);
-  }
-
-  function takeUp(now: StackConfig): void {
-    const next = published ? { ...now, services: published.applied(now.services) } : now;
-    // What can fail is made before anything is replaced.
-    const nextGuarded = guardedServices(next.services, parts);
-    written = now;
-    config = next;
-    services = new Map(next.services.map((service) => [service.name, service]));
-    guarded = nextGuarded;
-    upstream.follow(next.services);
-    issuers.follow(next.oauth);
-    tls.follow(next.services);
-  }
-  takeUp(written);
-  for (const text of published?.differences(written.services) ?? []) warn(text);
-  const keyless = keys.size === 0 ? keylessWarning(config, inForce) : null;
+  for (const text of current.differences()) warn(text);
+  const keyless = keyring.size === 0 ? keylessWarning(current.config, modes) : null;
   if (keyless !== null) warn(keyless);
 
   return {
     get config() {
-      return config;
+      return current.config;
     },
     clock,
     store,
     guard,
     bearerSchemes: schemesFor(['api-key', 'session-token'], { ...parts, service: outsideServices }),
-    keyring: keys,
-    tokens: sessions,
-    liveness: lives,
-    modes: inForce,
+    keyring,
+    tokens,
+    liveness,
+    modes,
     ramp,
     staleness: stale,
     audit: evidence,
-    trail: deeds,
+    trail,
     tracing: traces,
     admin: adminAccess(environment.adminToken, limits),
     seal,
     version,
     devMode,
-    service: (name) => services.get(name) ?? null,
-    upstreamKey: (service) => upstream.keyOf(service),
+    service: current.service,
+    upstreamKey: upstream.keyOf,
     upstreamTls: (service) => (service.tls === null ? null : tls.contextOf(service.tls)),
     commandEnvironment: (command) => commandEnvironment(command, env),
     warn,
     reload(next) {
-      const reason = restartReason(config, next);
+      const reason = restartReason(current.config, next);
       if (reason !== null) throw new RestartNeeded(reason);
-      const changes = configChanges(written, next);
-      takeUp(next);
-      void deeds.record({ type: 'config.reloaded', subject: next.name, detail: { digest: next.digest, ...changes } });
-      for (const text of published?.differences(next.services) ?? []) warn(text);
+      const changes = configChanges(current.written, next);
+      current.takeUp(next);
+      void trail.record({ type: 'config.reloaded', subject: next.name, detail: { digest: next.digest, ...changes } });
+      for (const text of current.differences()) warn(text);
       sources
         .follow()
         .catch((error: unknown) => warn(`key files: ${error instanceof Error ? error.message : String(error)}`));
