@@ -25,10 +25,21 @@ const mayImport: Record<string, readonly string[]> = {
   operators: ['core', 'crypto', 'policies'],
   compose: ['core', 'crypto', 'schemes', 'policies', 'stores', 'keys', 'rollout', 'audit'],
   adapters: ['core', 'compose'],
-  authority: ['core', 'crypto', 'keys', 'schemes', 'policies', 'rollout', 'audit', 'operators', 'compose'],
+  authority: [
+    'core',
+    'crypto',
+    'keys',
+    'schemes',
+    'policies',
+    'rollout',
+    'audit',
+    'operators',
+    'compose',
+    'adapters/node',
+  ],
   certificates: ['core', 'crypto', 'keys/targets'],
   stdio: ['core'],
-  gateway: ['core', 'adapters', 'compose', 'stdio'],
+  gateway: ['core', 'adapters/node', 'compose', 'stdio'],
 };
 
 /** Rooms whose residents (sub-folders) are alternatives to one another and stay apart. */

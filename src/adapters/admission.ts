@@ -9,6 +9,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
+import { discardBody } from './node/discard-body.ts';
 import { leaveBody } from './node/leave-body.ts';
 import type { OtherCase } from './other-case.ts';
 import { nodeRequest, refusedRequest, type NodeRequest } from './node/request.ts';
@@ -121,25 +122,13 @@ function stripIdentity(req: IncomingMessage): void {
   }
 }
 
-const drainBytesMax = 1_048_576;
-const drainMillisMax = 2000;
-
 /**
- * After a refusal: reads and forgets what is left of a body, so that the connection can serve the next request and the client
- * gets to read the answer; beyond a bound the connection ends instead.
+ * After a refusal: what is left of a body is read and forgotten, so that the connection can serve the next request; beyond a bound
+ * the connection ends instead.
  */
 export function drainBody(req: IncomingMessage): void {
   if (req.complete || req.destroyed || !hasBody(req)) return;
-  let size = 0;
-  const finish = (): void => {
-    clearTimeout(timer);
-    req.off('data', onData).off('end', finish).off('close', finish).off('error', finish);
+  discardBody(req, () => {
     if (!req.complete) req.socket.destroy();
-  };
-  const onData = (chunk: Buffer): void => {
-    size += chunk.length;
-    if (size > drainBytesMax) finish();
-  };
-  const timer = setTimeout(finish, drainMillisMax);
-  req.on('data', onData).on('end', finish).on('close', finish).on('error', finish).resume();
+  });
 }

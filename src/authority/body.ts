@@ -12,8 +12,6 @@ export type BodyValue =
 const bytesMax = 65_536;
 /** The server itself bounds heads only, since services stream. */
 const bodyMillisMax = 30_000;
-const discardedMax = 1_048_576;
-const discardMillisMax = 2000;
 const depthMax = 32;
 
 /** Reads a body of at most 64 KiB as UTF-8. Never rejects: a connection that breaks is a body we cannot read. */
@@ -56,25 +54,6 @@ function bodyBytes(req: IncomingMessage): Promise<Buffer | Fault> {
     const timer = setTimeout(settle, bodyMillisMax, 'too slow');
     req.on('data', take).on('end', end).on('error', broken).on('close', broken);
   });
-}
-
-/**
- * Reads and forgets what is left of a body, within bounds of size and time, then calls `done`: closing a connection with
- * unread bytes resets it, and a client that is still sending would lose the answer.
- */
-export function discardBody(req: IncomingMessage, done: () => void): void {
-  let size = 0;
-  const finish = (): void => {
-    clearTimeout(timer);
-    req.off('data', forget).off('end', finish).off('error', finish).off('close', finish);
-    done();
-  };
-  const forget = (chunk: Buffer): void => {
-    size += chunk.length;
-    if (size > discardedMax) finish();
-  };
-  const timer = setTimeout(finish, discardMillisMax);
-  req.on('data', forget).on('end', finish).on('error', finish).on('close', finish).resume();
 }
 
 /** A JSON body; undefined for an empty one. Its depth is bounded before it is parsed. */

@@ -4,6 +4,7 @@ import { clientAddress, isTrusted } from '../core/client-address.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { uuid } from '../crypto/random.ts';
+import { givenRequestId } from '../adapters/node/request.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Reply } from './reply.ts';
 import { refused, type Refused } from './refused.ts';
@@ -65,7 +66,9 @@ export function senderOf({ config }: Stack, req: IncomingMessage): Pick<AuthRequ
   const { trustedProxies } = config;
   const peer = peerOf(req);
   const remoteAddress = clientAddress(peer, fieldsOf(req, 'x-forwarded-for'), trustedProxies);
-  return { remoteAddress, requestId: requestIdOf(req, isTrusted(trustedProxies, peer)) };
+  // What a trusted proxy gave is kept, so that its log and ours can be joined.
+  const given = isTrusted(trustedProxies, peer) ? givenRequestId(fieldsOf(req, 'x-request-id')) : null;
+  return { remoteAddress, requestId: given ?? uuid() };
 }
 
 function peerOf(req: IncomingMessage): string {
@@ -74,10 +77,4 @@ function peerOf(req: IncomingMessage): string {
 
 function fieldsOf(req: IncomingMessage, name: string): readonly string[] {
   return req.headersDistinct[name] ?? [];
-}
-
-/** The id that a trusted proxy gave is kept, so that its log and ours can be joined. */
-function requestIdOf(req: IncomingMessage, trusted: boolean): string {
-  const [id, ...others] = trusted ? fieldsOf(req, 'x-request-id') : [];
-  return id !== undefined && others.length === 0 && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id) ? id : uuid();
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { discardBody } from '../adapters/node/discard-body.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 import { refusalOf, type Refusal } from '../core/refusal.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
-import { discardBody } from './body.ts';
 import type { Refused } from './refused.ts';
 
 export const DEV_HEADER = 'x-countersign-dev';
@@ -40,8 +41,7 @@ export function refusalReply({ denied, detail, confirm }: Refused): Reply {
 export function send(req: IncomingMessage, res: ServerResponse, reply: Reply, devMode: boolean): void {
   if (res.headersSent || res.destroyed) return;
   if (devMode) res.setHeader(DEV_HEADER, 'unauthenticated');
-  const unread =
-    !req.complete && (req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0);
+  const unread = !req.complete && hasBody(req);
   if (unread) res.setHeader('connection', 'close');
   res.writeHead(reply.status, reply.headers);
   if (!unread || req.headers.expect !== undefined) {

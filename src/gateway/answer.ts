@@ -1,10 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { discardBody } from '../adapters/node/discard-body.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { devHeader } from './response-headers.ts';
-import { hasBody } from '../adapters/node/request-shape.ts';
-
-const lingerBytesMax = 1_048_576;
-const lingerMillis = 2000;
 
 /**
  * Sends a refusal. Where the request's body has not been read, the connection ends with the answer: what is left of the
@@ -27,24 +25,7 @@ export function answer(req: IncomingMessage, res: ServerResponse, refusal: Refus
   }
   // Closing with unread bytes in the socket resets it, and the client could lose the answer: read on for a moment.
   res.write(refusal.body);
-  discard(req, () => res.end());
-}
-
-/** Reads and forgets what is left of a body, up to a bound in bytes and time; then calls `done` once. */
-export function discard(req: IncomingMessage, done: (drained: boolean) => void): void {
-  let size = 0;
-  const finish = (): void => {
-    clearTimeout(timer);
-    req.off('data', onData).off('end', finish).off('close', finish).off('error', finish);
-    done(req.readableEnded);
-  };
-  const onData = (chunk: Buffer): void => {
-    size += chunk.length;
-    if (size > lingerBytesMax) finish();
-  };
-  const timer = setTimeout(finish, lingerMillis);
-  if (req.destroyed) finish();
-  else req.on('data', onData).on('end', finish).on('close', finish).on('error', finish).resume();
+  discardBody(req, () => res.end());
 }
 
 /** Copying more than this costs more than a second piece. */

@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { discardBody } from '../adapters/node/discard-body.ts';
 import type { NodeRequest } from '../adapters/node/request.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import { isDiscovery, noDiscovery } from '../compose/oauth-discovery.ts';
 import type { UpstreamSpan } from '../compose/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
-import { answer, discard, lasting } from './answer.ts';
+import { answer, lasting } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-options.ts';
 import { upstreamHeaders } from './request-headers.ts';
-import { hasBody } from '../adapters/node/request-shape.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
 import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
@@ -181,7 +182,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     if (last === null) this.#res.end();
     else this.#res.end(lasting(last), 'latin1');
     // The upstream answered before it had read the body. Undrained, the connection could serve no next request.
-    if (!this.#req.complete) discard(this.#req, (drained) => drained || this.#req.socket.destroy());
+    if (!this.#req.complete) discardBody(this.#req, (drained) => drained || this.#req.socket.destroy());
   }
 
   onSwitch({ status, lines }: ResponseHead, socket: Duplex): void {

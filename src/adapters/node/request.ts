@@ -164,7 +164,8 @@ function protocolOf(req: IncomingMessage): 'http' | 'https' {
   return 'encrypted' in req.socket && req.socket.encrypted === true ? 'https' : 'http';
 }
 
-function givenRequestId(lines: readonly string[]): string | null {
+/** The id in these lines; null where it is not one that may be kept: it goes into logs, and on to upstreams. */
+export function givenRequestId(lines: readonly string[]): string | null {
   const [line] = lines;
   return lines.length === 1 && line !== undefined && requestIdPattern.test(line) ? line : null;
 }
