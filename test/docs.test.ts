@@ -16,7 +16,9 @@ test('every program in docs/adapters.md compiles', { timeout: 120_000 }, (t) => 
   for (const [index, program] of programs.entries())
     writeFileSync(
       join(folder, `program-${index}.ts`),
-      program.replaceAll("'countersign/node'", "'../../src/adapters/node/index.ts'"),
+      program
+        .replaceAll("'countersign/node'", "'../../src/adapters/node/index.ts'")
+        .replaceAll("'countersign'", "'../../src/index.ts'"),
     );
   writeFileSync(
     join(folder, 'tsconfig.json'),

@@ -2,6 +2,7 @@ import type { Mode } from './mode.ts';
 import type { Route } from './route.ts';
 import type { Verdict } from './verdict.ts';
 
+/** would_deny: refused were the route enforced; it passes. public: nobody was asked, since the route is open to all. */
 export type Outcome = 'allow' | 'deny' | 'would_deny' | 'public';
 
 /** What becomes of one request, and the evidence for it. */

@@ -10,6 +10,7 @@ import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
 import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
 
+/** Decides on requests: route, then schemes, then policies, then the route's mode. */
 export interface Guard {
   /** Never rejects: what cannot be decided is denied as unavailable. */
   decide(request: AuthRequest): Promise<Decision>;
@@ -46,6 +47,7 @@ export interface GuardOptions {
   readonly observe?: ((decision: Decision, request: AuthRequest) => void) | null;
 }
 
+/** A guard of these schemes and policies. What it is given as a function is asked on every request, so a change counts at once. */
 export function createGuard(options: GuardOptions): Guard {
   const { policies, modes, override = null, onRefused = null, staleSeconds = null, observe = null } = options;
 

@@ -31,10 +31,10 @@ export interface AuthRequest {
   body(): Promise<Uint8Array>;
 }
 
-/** Thrown by `body()`; compared by code, since two copies of a package may be installed. */
 /** no_room_for_body: it is within its limit, and the bodies of all requests together are over theirs. */
 export type BodyErrorCode = 'body_too_large' | 'body_unavailable' | 'no_room_for_body';
 
+/** Thrown by `body()`; compared by code, since two copies of a package may be installed. */
 export class BodyError extends Error {
   readonly code: BodyErrorCode;
   constructor(code: BodyErrorCode, message: string) {

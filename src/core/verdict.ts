@@ -17,6 +17,7 @@ const INVALID_TOKEN: ReasonRow = {
   wordsFor: { 'x-api-key': 'Invalid API key', 'admin-token': 'Invalid admin token' },
 };
 
+/** By reason code. docs/reasons.md says of each what to do. */
 export const REASONS = {
   missing_credentials: { status: 401, words: 'Missing Authorization header' },
   malformed_credentials: { status: 401, words: 'Invalid Authorization header format' },
@@ -86,14 +87,18 @@ export interface Denied {
   readonly messageId: string | number | null;
 }
 
+/** What a scheme, and then the policies, say of one request. */
 export type Verdict = Allowed | Denied;
 
+/** The credential is right. `skewSeconds`: the caller's clock minus ours; null where the scheme carries no time. */
 export function allow(principal: Principal, skewSeconds: number | null = null): Allowed {
   return { allowed: true, principal, skewSeconds };
 }
 
+/** What else is known of a refusal; what is left out is null, or none. */
 export type DeniedDetails = Partial<Omit<Denied, 'allowed' | 'reason' | 'note'>>;
 
+/** The credential is wrong, or there is none. `note` is for the operator's log alone and never holds a secret. */
 export function deny(reason: Reason, note: string, details: DeniedDetails = {}): Denied {
   return {
     allowed: false,
