@@ -4,7 +4,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import type { Chain, EventRow } from '../core/event.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store.contract.ts';
+import { decisionRow } from '../stores/store-fixtures.test.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
 import { faultIn, retain, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import type { EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store.contract.ts';
+import { decisionRow } from '../stores/store-fixtures.test.ts';
 import { linkBehind } from './link.ts';
 import { sealer } from './sealer.ts';
 import { faultIn, retain, self, t0 } from './tampering-fixtures.test.ts';

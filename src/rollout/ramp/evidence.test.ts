@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store.contract.ts';
+import { decisionRow } from '../../stores/store-fixtures.test.ts';
 import { evidenceOf, type Evidence } from './evidence.ts';
 
 /** The beginning of the minute in which the rows of the store's contract are. */

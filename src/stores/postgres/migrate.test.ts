@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { hasCode } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
-import { keyRecord, tokenRecord } from '../store.contract.ts';
+import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
 import { rpcStatements } from './rpc.ts';
 import { postgresStore } from './store.ts';
 
