@@ -188,6 +188,20 @@ test('property tests take the inputs that are the same each time', () => {
   assert.deepEqual(direct, []);
 });
 
+test('no function or value is exported that no other file names', () => {
+  const files = globSync(['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'], { cwd: root });
+  const namedIn = new Map<string, number>();
+  for (const file of files)
+    for (const word of new Set(readFileSync(join(root, file), 'utf8').match(/\w+/g)))
+      namedIn.set(word, (namedIn.get(word) ?? 0) + 1);
+  const alone = sources.flatMap(({ path, text }) =>
+    [...text.matchAll(/^export (?:async )?(?:function\*?|const) (\w+)/gm)]
+      .filter(([, name = '']) => namedIn.get(name) === 1)
+      .map(([, name]) => `${path}: ${name}`),
+  );
+  assert.deepEqual(alone, []);
+});
+
 test('no source is longer than 300 lines', () => {
   const long = sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path);
   assert.deepEqual(long, []);

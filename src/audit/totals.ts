@@ -8,7 +8,7 @@ export interface Totals {
   public: number;
 }
 
-export function noTotals(): Totals {
+function noTotals(): Totals {
   return { requests: 0, allowed: 0, denied: 0, would_deny: 0, public: 0 };
 }
 

@@ -12,7 +12,7 @@ export const METRICS_READ = 'metrics:read';
 export const KEYS_READ = 'keys:read';
 
 /** The bearer of the admin token. */
-export const ADMIN: Principal = {
+const ADMIN: Principal = {
   id: 'operator:admin',
   scheme: 'admin-token',
   credentialId: 'admin',

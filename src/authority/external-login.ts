@@ -46,7 +46,7 @@ interface Back {
   readonly standing: string;
 }
 
-export const OPENID = '/admin/openid';
+const OPENID = '/admin/openid';
 const CALLBACK = `${OPENID}/callback`;
 const awaySeconds = 600;
 const backSeconds = 60;

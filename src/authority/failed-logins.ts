@@ -10,12 +10,13 @@ export interface WatchedLogin extends Login {
 export interface WatchedLoginOptions {
   readonly accounts: Accounts;
   readonly trail: Trail;
-  /** Between two events about the same; 60 s. */
-  readonly everySeconds?: number;
 }
 
 type Failure = Exclude<LoginResult, { readonly result: 'right' }>;
 type FailureType = 'operator.login_failed' | 'operator.login_throttled';
+
+/** Of each account it is told so often at most. */
+const quietMillis = 60_000;
 
 /** What happened to one account since it was last told. */
 interface Quiet {
@@ -33,7 +34,7 @@ interface Quiet {
  * names that nobody has count as one: so whoever guesses fills the audit with no more than there are accounts. Such a name is
  * not written down, since people type their password where the name belongs.
  */
-export function watchedLogin(login: Login, { accounts, trail, everySeconds = 60 }: WatchedLoginOptions): WatchedLogin {
+export function watchedLogin(login: Login, { accounts, trail }: WatchedLoginOptions): WatchedLogin {
   const quiet = new Map<string, Quiet>();
   let closed = false;
 
@@ -58,7 +59,7 @@ export function watchedLogin(login: Login, { accounts, trail, everySeconds = 60 
       const since = quiet.get(key);
       quiet.delete(key);
       if (since && since.attempts > 0) tell(since);
-    }, everySeconds * 1000);
+    }, quietMillis);
     timer.unref();
     quiet.set(key, { type, name, timer, attempts: 0, wrongCodes: 0, from });
   }

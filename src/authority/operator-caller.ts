@@ -77,7 +77,7 @@ export function confirmFault(session: OpenSession, now: number): Refused | null 
   return unconfirmed(denyPrincipal(principalOf(session), 'not_allowed', words), words);
 }
 
-export function principalOf({ account, token, expiresAt }: OpenSession): Principal {
+function principalOf({ account, token, expiresAt }: OpenSession): Principal {
   return {
     id: `operator:${account.name}`,
     scheme: 'operator-session',

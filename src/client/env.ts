@@ -28,7 +28,7 @@ export function createServiceClientFromEnv(options: EnvironmentOptions = {}): Se
   return createServiceClient({ ...options, credential: credentialFromEnv(options) });
 }
 
-export function credentialFromEnv(options: EnvironmentOptions): ServiceCredential {
+function credentialFromEnv(options: EnvironmentOptions): ServiceCredential {
   const { service, prefer = 'api-key', env = process.env } = options;
   const looked: string[] = [];
   const byKey = () => (service === undefined ? null : sharedKey(service, options, env, looked));

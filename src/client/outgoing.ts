@@ -76,7 +76,7 @@ async function bodyOf(
 }
 
 /** Reads a stream to its end, and lets go of it when it is too long or the call is given up. */
-export async function bytesOf(
+async function bytesOf(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
   signal: AbortSignal,

@@ -66,7 +66,7 @@ export function keylessWarning({ file, services }: StackConfig, { modeOf }: Pick
   return file !== null && !existsSync(file) ? known : `${known}; make one with: countersign keys create SERVICE`;
 }
 
-export function listeners(config: StackConfig): ListenAddress[] {
+function listeners(config: StackConfig): ListenAddress[] {
   return [config.listen, config.adminListen, ...config.services.flatMap(({ listen }) => listen ?? [])];
 }
 

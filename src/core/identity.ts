@@ -4,8 +4,6 @@ import type { Principal } from './verdict.ts';
 /** The headers by which an upstream learns who was proven. All are always set, empty when there is none. */
 export const IDENTITY_HEADERS = ['X-Auth-Request-User', 'X-Auth-Principal', 'X-Auth-Scopes', 'X-Auth-Mode'] as const;
 
-export type IdentityHeader = (typeof IDENTITY_HEADERS)[number];
-
 /** Values in the order of IDENTITY_HEADERS. */
 export function identityValues(decision: Decision): readonly [string, string, string, string] {
   const principal = decision.verdict?.allowed ? decision.verdict.principal : null;

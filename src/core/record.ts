@@ -52,7 +52,7 @@ export interface RecordPage {
   readonly limit?: number;
 }
 
-export const recordBytesMax = 262_144;
+const recordBytesMax = 262_144;
 export const recordsListedMax = 1000;
 
 /** All of one kind that have not expired, by id, however many there are. */

@@ -29,7 +29,7 @@ export class HashingBusy extends Error {
   }
 }
 
-export async function hashPassword(password: string, cost: ScryptCost = scryptCost): Promise<PasswordHash> {
+export async function hashPassword(password: string, cost: ScryptCost): Promise<PasswordHash> {
   const salt = randomBytes(saltBytes);
   const hash = await derive(password, salt, cost);
   const { blockSize, parallelization } = cost;

@@ -14,7 +14,7 @@ import { slowBodies } from './slow-bodies.ts';
  * For every http.Server that faces clients. Heads are bounded in size and time, which is what stops a slow or endless one;
  * bodies and answers are not bounded in time, since streams may last.
  */
-export const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessage): boolean } = {
+const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessage): boolean } = {
   // HTTP/2 in the clear is not spoken here, and a client that offers it on the side is content without (RFC 9110 §7.8).
   shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() !== 'h2c',
   maxHeaderSize: 16_384,
@@ -98,11 +98,6 @@ export function frontServer(
   });
   server.on('close', () => bodies.close());
   return server;
-}
-
-/** For handlers that read every body: says 100 Continue when the client waits for it. */
-export function continueBody(req: IncomingMessage, res: ServerResponse): void {
-  if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue();
 }
 
 /** A server's 'clientError' event: what came is no HTTP, too long or too slow. */

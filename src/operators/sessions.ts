@@ -5,7 +5,7 @@ import { randomSecret } from '../crypto/random.ts';
 import { isOpen, type Account, type Accounts } from './account.ts';
 
 const sessionSecondsMax = 12 * 3600;
-export const idleSecondsMax = 30 * 60;
+const idleSecondsMax = 30 * 60;
 /** For how long a password that was shown counts as shown. */
 export const confirmedSeconds = 5 * 60;
 

@@ -58,7 +58,7 @@ export function html(parts: TemplateStringsArray, ...values: readonly (string | 
 }
 
 /** Control characters and those that turn the direction of writing must not make one address look like another. */
-export function text(value: string): Html {
+function text(value: string): Html {
   const plain = value.slice(0, 512).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
   return { html: htmlText(plain) };
 }

@@ -140,6 +140,6 @@ export function bearer(key: string): Record<string, string> {
   return { authorization: `Bearer ${key}` };
 }
 
-export function xApiKey(key: string): Record<string, string> {
+function xApiKey(key: string): Record<string, string> {
   return { 'x-api-key': key };
 }

@@ -1,7 +1,7 @@
 import { sha256Hex } from '../../crypto/digest.ts';
 
 /** high: somebody can get in, or read a secret. medium: a defence is missing. low: tidy up before it matters. */
-export const SEVERITIES = ['high', 'medium', 'low'] as const;
+const SEVERITIES = ['high', 'medium', 'low'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 /** One thing that is wrong. No part of it holds a secret: it is printed, and kept by CI servers. */

@@ -12,7 +12,7 @@ const mark = /(?:^|_)(?:bos|eos|pad|unk|sep|cls|mask|image|audio|video|input|out
 const bareWord = /^(?:secret|secretKey|token)$/;
 
 /** Whether a setting of this name holds a secret: POSTGRES_PASSWORD, admin_password, aidbApiKey. */
-export function isSecretName(name: string): boolean {
+function isSecretName(name: string): boolean {
   // Names of annotations, packages and paths have a slash, names of settings do not.
   if (name.includes('/')) return false;
   const words = name
@@ -55,7 +55,7 @@ const digest = /^(?:\$\$?(?:2[aby]?|5|6|apr1|argon2\w*|scrypt)\$|SCRAM-SHA-256\$
 const noSecret = /^(?:true|false|null|none|~|yes|no|off|on|read|write|string|number|boolean|object|[*!]+)$/i;
 
 /** The secret that a setting's text holds; null where it holds none but says where it is to be had. */
-export function secretIn(value: string): string | null {
+function secretIn(value: string): string | null {
   const text = value.trim();
   // A shell's and Compose's ${NAME:-default} is the default wherever nobody says otherwise.
   const fallback = /^\$\{\w+:?-(.*)\}$/.exec(text);

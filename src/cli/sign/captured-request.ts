@@ -26,7 +26,7 @@ export function readCapturedRequest(file: string): CapturedRequest {
 }
 
 /** Null when there is no request line. The "> " with which curl -v begins its lines is taken off. */
-export function parseCapturedRequest(bytes: Buffer): CapturedRequest | null {
+function parseCapturedRequest(bytes: Buffer): CapturedRequest | null {
   // As Latin-1, in which a place in the text is the place in the bytes.
   const lines = bytes.toString('latin1').split('\n');
   const line = (index: number): string => (lines[index] ?? '').replace(/^> ?/, '').replace(/\r$/, '');

@@ -69,7 +69,7 @@ function judge(path: string, file: number): SecretReading {
 }
 
 /** Exactly one newline, LF or CRLF: what an editor or echo adds is not part of a secret. */
-export function withoutNewline(text: string): string {
+function withoutNewline(text: string): string {
   if (text.endsWith('\r\n')) return text.slice(0, -2);
   return text.endsWith('\n') ? text.slice(0, -1) : text;
 }

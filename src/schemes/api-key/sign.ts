@@ -2,6 +2,6 @@
 export type ApiKeyForm = 'bearer' | 'x-api-key';
 
 /** The header that carries the key, by lower-case name. */
-export function apiKeyHeaders(key: string, form: ApiKeyForm = 'bearer'): Record<string, string> {
+export function apiKeyHeaders(key: string, form: ApiKeyForm): Record<string, string> {
   return form === 'bearer' ? { authorization: `Bearer ${key}` } : { 'x-api-key': key };
 }

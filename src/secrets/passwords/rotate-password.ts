@@ -59,7 +59,7 @@ export async function rotatePassword(rotation: PasswordRotation): Promise<Passwo
   }
 }
 
-export function pendingOf(secret: string): string {
+function pendingOf(secret: string): string {
   return `${secret}_next`;
 }
 

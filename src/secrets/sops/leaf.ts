@@ -118,7 +118,7 @@ export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
 }
 
 /** A text in the clear, where no reader may take it for anything else. */
-export function readsAsText(written: string): boolean {
+function readsAsText(written: string): boolean {
   try {
     return plainLeaf(written, '')?.type === 'str';
   } catch {
