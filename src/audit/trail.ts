@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Act, Actor, EventRow, EventStore } from '../core/event.ts';
+import { messageOf } from '../core/message-of.ts';
 import { addLink, linkBehind } from './link.ts';
 
 /** Takes down who did what. What is recorded has been done: it never fails the deed. */
@@ -75,8 +76,7 @@ export function trail({ events, clock, self, warn }: TrailOptions): Trail {
         }
       }
     } catch (error) {
-      if (!away)
-        warn(`audit events wait: ${error instanceof Error ? error.message : String(error)} (what was done stays done)`);
+      if (!away) warn(`audit events wait: ${messageOf(error)} (what was done stays done)`);
       away = true;
       if (!closed) later();
     } finally {

@@ -4,6 +4,7 @@ import { plainAddress } from '../core/address.ts';
 import { isTrusted } from '../core/client-address.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny } from '../core/verdict.ts';
+import { messageOf } from '../core/message-of.ts';
 import { isDiscovery, rootDiscoveryAnswer } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
 import { adminEndpoints } from './admin-endpoints.ts';
@@ -110,7 +111,7 @@ export async function createAuthority(stack: Stack, options: AuthorityOptions = 
       if (!isRefused(exchange)) reply = await how(exchange);
       else reply = isEnvoyQuestion(req) ? refuseUnreadable(stack, req, exchange.denied) : refusalReply(exchange);
     } catch (error) {
-      const note = error instanceof Error ? error.message : String(error);
+      const note = messageOf(error);
       reply = refusalReply(refusedBy(deny('unavailable', note, { retryAfter: 1 }), null));
     }
     if (reply) send(req, res, reply, stack.devMode);

@@ -1,6 +1,7 @@
 import { presented } from '../core/bearer.ts';
 import { unrecognised } from '../core/unrecognised.ts';
 import { allow, deny, denyPrincipal, type Denied, type Principal, type Verdict } from '../core/verdict.ts';
+import { messageOf } from '../core/message-of.ts';
 import { mintedKind } from '../crypto/key-format.ts';
 import type { Exchange } from './exchange.ts';
 import { isRefused, refusedBy, type Refused } from './refused.ts';
@@ -112,8 +113,4 @@ function tooMany(retryAfter: number): Denied {
     presentedAs: 'admin-token',
     retryAfter,
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

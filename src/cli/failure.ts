@@ -1,3 +1,5 @@
+import { messageOf } from '../core/message-of.ts';
+
 /** usage: the command was written wrongly. refused: done and found wanting. unreachable: something did not answer. */
 export type FailureKind = 'usage' | 'refused' | 'unreachable';
 
@@ -49,7 +51,7 @@ export interface Explained {
 /** Any error as lines for people and an exit code. Only what nobody foresaw shows a stack. */
 export function explain(error: unknown): Explained {
   const code = codeOf(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof Failure) {
     return { exit: EXIT[error.code], lines: error.hint === null ? [message] : [message, `  ${error.hint}`] };
   }

@@ -9,6 +9,7 @@ import { recordAct } from '../audit/link.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Act } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { commandActor } from './command-actor.ts';
 import type { Invocation } from './command.ts';
@@ -97,7 +98,7 @@ async function orWarned({ out }: Invocation, record: () => Promise<void>): Promi
   try {
     await record();
   } catch (error) {
-    out.warn(`done, but not in the audit: ${error instanceof Error ? error.message : String(error)}`);
+    out.warn(`done, but not in the audit: ${messageOf(error)}`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Guard } from '../core/guard.ts';
 import { andThen } from '../core/maybe-promise.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { loadConfig } from './load.ts';
@@ -108,7 +109,7 @@ function reload(stack: Stack, read: () => StackConfig, warn: (text: string) => v
   try {
     stack.reload(read());
   } catch (error) {
-    warn(`the new configuration is refused: ${error instanceof Error ? error.message : String(error)}`);
+    warn(`the new configuration is refused: ${messageOf(error)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ModeSource } from '../core/mode-source.ts';
 import type { Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import { evidenceOf, type Evidence } from '../rollout/ramp/evidence.ts';
 import { judge, type Judgement } from '../rollout/ramp/gates.ts';
 import { refusedByPassed } from '../rollout/ramp/blame.ts';
@@ -47,6 +48,6 @@ async function healthOf(url: string | null): Promise<Evidence['health']> {
     await answer.body?.cancel();
     return answer.ok ? 'well' : `it answers ${answer.status}`;
   } catch (error) {
-    return `it does not answer (${error instanceof Error ? error.message : String(error)})`;
+    return `it does not answer (${messageOf(error)})`;
   }
 }

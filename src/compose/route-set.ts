@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { JsonValue, RecordStore, StoredRecord } from '../core/record.ts';
 import type { RouteRule } from '../core/route.ts';
 import { routeTable } from '../core/route-table.ts';
+import { messageOf } from '../core/message-of.ts';
 import { ruleOf } from './build.ts';
 import type { StackConfig } from './config.ts';
 import { rawRoute } from './raw-route.ts';
@@ -94,7 +95,7 @@ export function rulesOf(set: RouteSet): Map<string, readonly RouteRule[]> {
         routeTable(name, rules);
         return [name, rules];
       } catch (error) {
-        throw new RoutesUnreadable(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        throw new RoutesUnreadable(`${name}: ${messageOf(error)}`);
       }
     }),
   );

@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../core/clock.ts';
 import { createGuard, type Guard } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';
 import type { DecisionKeeper, Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { LiveKeyring } from '../keys/keyring.ts';
 import type { Liveness } from '../keys/liveness.ts';
@@ -244,9 +245,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
       current.takeUp(next);
       void trail.record({ type: 'config.reloaded', subject: next.name, detail: { digest: next.digest, ...changes } });
       for (const text of current.differences()) warn(text);
-      sources
-        .follow()
-        .catch((error: unknown) => warn(`key files: ${error instanceof Error ? error.message : String(error)}`));
+      sources.follow().catch((error: unknown) => warn(`key files: ${messageOf(error)}`));
     },
     close: () => opened.close(),
   };

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { followFiles, type Following } from '../keys/sources/follow-files.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';
+import { messageOf } from '../core/message-of.ts';
 
 /** Absolute paths of PEM files; null for none. */
 export interface TlsFiles {
@@ -55,7 +56,7 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
       options = read;
       onChange(read);
     } catch (error) {
-      const words = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+      const words = `${what}: ${messageOf(error)}`;
       if (words !== fault && options !== null) onWarning(`${words}; what was read before stays in use`);
       fault = words;
     }

@@ -1,4 +1,5 @@
 import type { Change, Store } from './store.ts';
+import { messageOf } from './message-of.ts';
 
 /** Something that is held in memory, and read anew when the store tells of a change to it. */
 export interface Following {
@@ -50,7 +51,7 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
       [behindSince, heardAt] = [null, null];
       told = '';
     } catch (error) {
-      failed(error instanceof Error ? error.message : String(error));
+      failed(messageOf(error));
     } finally {
       reading = false;
     }

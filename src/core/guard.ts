@@ -9,6 +9,7 @@ import { unruledRoute, type RouteTable } from './route-table.ts';
 import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
 import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
+import { messageOf } from './message-of.ts';
 
 /** Decides on requests: route, then schemes, then policies, then the route's mode. */
 export interface Guard {
@@ -164,7 +165,7 @@ function undecidable(error: unknown): Denied {
   if (code === 'no_room_for_body')
     return deny('unavailable', 'too many bodies are held until they are judged', { retryAfter: 1 });
   if (code === 'body_unavailable') return deny('bad_request', 'the request body ended before it was complete');
-  const note = error instanceof Error ? error.message : String(error);
+  const note = messageOf(error);
   return deny('unavailable', `could not decide: ${note}`, { retryAfter: 1 });
 }
 

@@ -9,6 +9,7 @@ import type { UpstreamSpan } from '../compose/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
+import { messageOf } from '../core/message-of.ts';
 import { answer, lasting } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-options.ts';
 import { upstreamHeaders } from './request-headers.ts';
@@ -93,7 +94,7 @@ export class Exchange implements ResponseHandler, UnderWay {
       else this.#forward(decision, held);
     } catch (error) {
       // A fault of ours must not take the other requests along, nor leave this one hanging.
-      this.#fail(deny('unavailable', `the gateway failed: ${error instanceof Error ? error.message : String(error)}`));
+      this.#fail(deny('unavailable', `the gateway failed: ${messageOf(error)}`));
     }
   }
 

@@ -1,3 +1,5 @@
+import { messageOf } from '../core/message-of.ts';
+
 /** Who wants to hear of changes. */
 export interface Audience<News> {
   /** Returns how to stop. */
@@ -21,7 +23,7 @@ export function audience<News>(): Audience<News> {
           hear(news);
         } catch (error) {
           // The change has happened: one listener that fails must not keep it from the others.
-          process.emitWarning(`a listener failed: ${error instanceof Error ? error.message : String(error)}`);
+          process.emitWarning(`a listener failed: ${messageOf(error)}`);
         }
       }
     },

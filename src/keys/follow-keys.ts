@@ -1,4 +1,5 @@
 import type { Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { KeyIndex } from './key-index.ts';
 
 export interface FollowKeysOptions {
@@ -58,7 +59,7 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
     } catch (error) {
       if (closed) return;
       behindSince ??= heardAt;
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       if (!away) onWarning(`keys cannot be read from the store, those in memory stay in use: ${words}`);
       away = true;
       retry = setTimeout(() => void follow(), retryMillis);

@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../core/credential.ts';
 import { hasCode, type Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { ed25519PublicPem } from '../crypto/ed25519.ts';
 import { idOf, mintedKind, mintId } from '../crypto/key-format.ts';
@@ -71,7 +72,7 @@ function publicKey(order: ImportOrder, text: string): Candidate {
     const pem = ed25519PublicPem(text);
     return { digest: sha256Hex(pem), recordOf: () => recordOfPublicKey(order, pem, true), warning: null };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new KeyError('invalid_key', `${words}; make it with: openssl pkey -in private.pem -pubout`);
   }
 }

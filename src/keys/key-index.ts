@@ -1,5 +1,6 @@
 import { lifeFault, type KeyRecord, type Keyring } from '../core/credential.ts';
 import type { Principal } from '../core/verdict.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
 import { servedKeys } from './served-keys.ts';
@@ -82,7 +83,7 @@ export function keyIndex(seal: Seal): KeyIndex {
       served.add(key);
     } catch (error) {
       // One key that does not open must not take the others with it.
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       faults.set(id, `key ${id} (${record.service}) is not served: ${words}`);
     }
   }

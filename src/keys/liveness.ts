@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Principal } from '../core/verdict.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { OwnIssuer } from './issued-tokens.ts';
 import type { LiveKeyring } from './keyring.ts';
 import type { Tokens } from './tokens.ts';
@@ -46,7 +47,7 @@ export function liveness({ keyring, tokens, issued = null, clock, certificates }
       tracked.onDead();
     } catch (error) {
       // One stream that cannot be closed must not keep the others open.
-      process.emitWarning(`closing a stream failed: ${error instanceof Error ? error.message : String(error)}`);
+      process.emitWarning(`closing a stream failed: ${messageOf(error)}`);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { KeyRecord } from '../core/credential.ts';
 import type { Store } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { lineageOf, type Lineage } from './lineage.ts';
 import { rotateInto, type RotationStep } from './rotate-into.ts';
@@ -62,7 +63,7 @@ export async function rotateDue(options: RotateDueOptions): Promise<Duty[]> {
       const duty = await (stage === 'current' ? replace(work) : retire(work));
       if (duty) duties.push(duty);
     } catch (error) {
-      duties.push({ kind: 'failed', key, why: error instanceof Error ? error.message : String(error) });
+      duties.push({ kind: 'failed', key, why: messageOf(error) });
     }
   }
   return duties;

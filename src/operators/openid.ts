@@ -13,6 +13,7 @@ import {
   None,
 } from 'openid-client';
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/message-of.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { confirmedSeconds } from './sessions.ts';
 
@@ -152,6 +153,6 @@ function openidError(issuer: string, error: unknown, code: OpenidError['code']):
   if (cause instanceof OpenidError) return cause;
   if (error instanceof AuthorizationResponseError)
     return new OpenidError('openid_refused', `${issuer} answers ${error.error}`, { cause: error });
-  const said = error instanceof Error ? error.message : String(error);
+  const said = messageOf(error);
   return new OpenidError(code, `the answer of ${issuer} does not hold: ${said}`, { cause: error });
 }

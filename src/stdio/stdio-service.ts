@@ -4,6 +4,7 @@ import { isModern, isOpening, readMessages } from './messages.ts';
 import { rpcError } from './peer.ts';
 import { Seat } from './seat.ts';
 import type { Watchdog } from './watchdog.ts';
+import { messageOf } from '../core/message-of.ts';
 
 /** One MCP server that is run here, as its callers see it: streamable HTTP in both eras of the protocol. */
 export interface StdioService {
@@ -78,7 +79,7 @@ export function stdioService(command: Command, dog: Watchdog, say: (text: string
       if (session !== null) sessions.set(session, seat);
       return seat;
     } catch (error) {
-      say(`${command.service}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`${command.service}: ${messageOf(error)}`);
       return 'the server cannot be started';
     }
   }

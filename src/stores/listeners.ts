@@ -1,4 +1,5 @@
 import type { Change } from '../core/store.ts';
+import { messageOf } from '../core/message-of.ts';
 
 /** Who watches a store. */
 export interface Listeners {
@@ -32,9 +33,7 @@ export function listeners(): Listeners {
           hear(change);
         } catch (error) {
           // The change is stored already: what a listener makes of it must not turn into a failed write.
-          process.emitWarning(
-            `a listener of the store failed: ${error instanceof Error ? error.message : String(error)}`,
-          );
+          process.emitWarning(`a listener of the store failed: ${messageOf(error)}`);
         }
       }
     },

@@ -3,6 +3,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import { firstAnswer } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { endWithCredential } from '../end-with-credential.ts';
 import { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo } from './auth-info.ts';
 import { oauthError, type ErrorClasses } from './oauth-error.ts';
@@ -52,7 +53,7 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
     protection: shared,
     async verifyAccessToken(token) {
       const verdict = await judge(bearerRequest(service, path, token)).catch((error: unknown) =>
-        deny('unavailable', `could not decide: ${error instanceof Error ? error.message : String(error)}`),
+        deny('unavailable', `could not decide: ${messageOf(error)}`),
       );
       if (!verdict.allowed) throw oauthError(verdict, errors);
       return authInfoOf(verdict.principal, { now: stack.clock(), token, ...(resource && { resource }) });

@@ -5,6 +5,7 @@ import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../cer
 import { isNetwork } from '../../certificates/name-constraints.ts';
 import { servicePattern, trustDomainPattern } from '../../compose/schema-words.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { durationSeconds } from '../duration.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused, usage } from '../failure.ts';
@@ -131,7 +132,7 @@ export async function caRenew(invocation: Invocation): Promise<number> {
         done.push(await renewed(kept, place, invocation));
       } catch (error) {
         failed += 1;
-        out.warn(`${kept.service}: ${error instanceof Error ? error.message : String(error)}`);
+        out.warn(`${kept.service}: ${messageOf(error)}`);
       }
     }
     if (invocation.json) out.json(done);

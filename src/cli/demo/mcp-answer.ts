@@ -1,4 +1,5 @@
 import { refusalWords, type Answer } from './answers.ts';
+import { messageOf } from '../../core/message-of.ts';
 
 /** The official MCP client: connects, lists the tools and calls one. Loaded when needed, for it is here for development only. */
 export async function askMcp(gateway: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
@@ -16,7 +17,7 @@ export async function askMcp(gateway: string, headers: Readonly<Record<string, s
   } catch (error) {
     const { status, data } = error as { status?: unknown; data?: { text?: unknown } };
     if (typeof status === 'number') return refusalWords(status, String(data?.text ?? ''));
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   } finally {
     await client.close().catch(() => undefined);
   }

@@ -4,6 +4,7 @@ import { routeWords } from '../../audit/report-words.ts';
 import { columns, type Output } from '../output.ts';
 import type { Answer } from './answers.ts';
 import type { Call, Group } from './calls.ts';
+import { messageOf } from '../../core/message-of.ts';
 
 /** What was shown, line by line: whether each came as expected decides the exit code. */
 export interface Shown {
@@ -86,7 +87,7 @@ export async function perform(told: Story, acts: readonly Group[], expected: (ca
     told.title(title);
     for (const call of calls) {
       const late = pause(patienceMillis, `no answer in ${patienceMillis / 1000} s`, { ref: false });
-      const failed = (error: unknown): Answer => (error instanceof Error ? error.message : String(error));
+      const failed = (error: unknown): Answer => messageOf(error);
       const got = await Promise.race([call.make().catch(failed), late]);
       told.line(call.what, expected(call), got);
     }

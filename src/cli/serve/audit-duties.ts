@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sealer } from '../../audit/sealer.ts';
 import { lease } from '../../core/lease.ts';
 import { hasCode } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { uuid } from '../../crypto/random.ts';
 import type { AuditConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
@@ -72,7 +73,7 @@ export function auditDuties(
       // The store is away, which is said elsewhere; the next look comes soon.
       if (complained || hasCode(error, 'store_unavailable')) return;
       complained = true;
-      warn(`the audit could not be sealed: ${error instanceof Error ? error.message : String(error)}`);
+      warn(`the audit could not be sealed: ${messageOf(error)}`);
     }
   }
 

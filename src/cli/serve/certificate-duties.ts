@@ -4,6 +4,7 @@ import type { Stack } from '../../compose/stack.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { lease } from '../../core/lease.ts';
 import { hasCode } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { uuid } from '../../crypto/random.ts';
 import { rounds, type Rounds } from './rounds.ts';
 
@@ -49,9 +50,7 @@ export async function certificateDuties(stack: Stack, { say, warn }: Certificate
         });
       } catch (error) {
         if (hasCode(error, 'store_unavailable')) throw error;
-        found.push(
-          `the certificate of ${kept.service} is due: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        found.push(`the certificate of ${kept.service} is due: ${messageOf(error)}`);
       }
     }
     return found;
@@ -69,8 +68,7 @@ export async function certificateDuties(stack: Stack, { say, warn }: Certificate
       complaints = new Set(found);
       await turn.release(clock());
     } catch (error) {
-      if (!hasCode(error, 'store_unavailable'))
-        warn(`certificates could not be looked after: ${error instanceof Error ? error.message : String(error)}`);
+      if (!hasCode(error, 'store_unavailable')) warn(`certificates could not be looked after: ${messageOf(error)}`);
     }
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoffMillis } from '../../stores/backoff.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
+import { messageOf } from '../../core/message-of.ts';
 
 /** The workers of one server, each with its place. */
 export interface Crew {
@@ -69,7 +70,7 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
         await fill(slot, inForce);
       } catch (error) {
         place.failures += 1;
-        onWarning(`worker ${slot} could not be started: ${error instanceof Error ? error.message : String(error)}`);
+        onWarning(`worker ${slot} could not be started: ${messageOf(error)}`);
       }
     }
   }

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { auditDuties } from './audit-duties.ts';
 import { systemClock } from '../../core/clock.ts';
 import { hasCode } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';
 import type { Answered, Asked, EvidenceData } from './evidence-thread.ts';
 import { rowsOf } from './row-values.ts';
@@ -27,7 +28,7 @@ async function answer(asked: Asked): Promise<void> {
     tell({ id, result: await done(asked) });
   } catch (error) {
     const code = hasCode(error, 'schema_outdated') ? 'schema_outdated' : 'store_unavailable';
-    tell({ id, code, message: error instanceof Error ? error.message : String(error) });
+    tell({ id, code, message: messageOf(error) });
   }
 }
 

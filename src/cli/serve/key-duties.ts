@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { hasCode } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { dutyWords, rotateDue, type Duty } from '../../keys/rotate-due.ts';
 import { bearsOnExpiry, expiryWarnings } from '../../keys/expiry-warnings.ts';
 import { keyAct } from '../../keys/key-act.ts';
@@ -80,8 +81,7 @@ export function keyDuties(stack: Stack, { say, warn }: KeyDutiesOptions): KeyDut
       await rotateAll();
     } catch (error) {
       // The store is away, which is said elsewhere; the next look comes soon.
-      if (!hasCode(error, 'store_unavailable'))
-        warn(`keys could not be looked after: ${error instanceof Error ? error.message : String(error)}`);
+      if (!hasCode(error, 'store_unavailable')) warn(`keys could not be looked after: ${messageOf(error)}`);
     }
   }
 

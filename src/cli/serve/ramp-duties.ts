@@ -1,5 +1,6 @@
 import { lease } from '../../core/lease.ts';
 import { hasCode } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { uuid } from '../../crypto/random.ts';
 import type { Judgement } from '../../rollout/ramp/gates.ts';
 import type { RampStep } from '../../rollout/ramp/plan.ts';
@@ -49,8 +50,7 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
       if (next) await tell(state, next);
     } catch (error) {
       // The store is away, which is said elsewhere: without it nothing goes on, and what is enforced stays so.
-      if (!hasCode(error, 'store_unavailable'))
-        warn(`the ramp: ${error instanceof Error ? error.message : String(error)}`);
+      if (!hasCode(error, 'store_unavailable')) warn(`the ramp: ${messageOf(error)}`);
     }
   }
 

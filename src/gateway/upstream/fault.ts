@@ -1,4 +1,5 @@
 import { deny, type Denied } from '../../core/verdict.ts';
+import { messageOf } from '../../core/message-of.ts';
 
 export type UpstreamErrorCode =
   /** No connection in time. */
@@ -34,7 +35,7 @@ export function badResponse(what: string): UpstreamError {
 /** What a response ended with, whatever was thrown on the way. */
 export function faultOf(error: unknown): UpstreamError {
   if (error instanceof UpstreamError) return error;
-  return new UpstreamError('gateway_failed', error instanceof Error ? error.message : String(error));
+  return new UpstreamError('gateway_failed', messageOf(error));
 }
 
 /** What the client is told, and in the note the operator, of an upstream (its URL) that did not answer. */

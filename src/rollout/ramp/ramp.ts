@@ -5,6 +5,7 @@ import type { AuthRequest } from '../../core/request.ts';
 import type { Route } from '../../core/route.ts';
 import type { Store } from '../../core/store.ts';
 import type { Denied, Verdict } from '../../core/verdict.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { cohort } from './cohort.ts';
 import { culpritWords } from './gates.ts';
 import { isExempt, routeName } from './plan.ts';
@@ -122,7 +123,7 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
         return;
       } catch (error) {
         // Here it holds already; the others go on by themselves, and stop by themselves.
-        const words = error instanceof Error ? error.message : String(error);
+        const words = messageOf(error);
         if (!told) onWarning(`a step of the ramp is rolled back here, and not in the store yet: ${words}`);
         told = true;
         await new Promise((resolve) => setTimeout(resolve, retryMillis).unref());

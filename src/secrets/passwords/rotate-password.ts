@@ -1,5 +1,6 @@
 import { randomBase62 } from '../../crypto/random.ts';
 import { PasswordError, type PasswordServer, type PasswordSession } from './password-server.ts';
+import { messageOf } from '../../core/message-of.ts';
 
 /** Where passwords are kept. */
 export interface PasswordVault {
@@ -122,13 +123,13 @@ async function takeBack(
   current: string | null,
   cause: unknown,
 ): Promise<never> {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   try {
     await session.takeBack(next, current);
     if (!(await server.accepts(current)))
       throw new PasswordError('password_not_changed', 'the old password is refused');
   } catch (error) {
-    const second = error instanceof Error ? error.message : String(error);
+    const second = messageOf(error);
     throw new PasswordError(
       'password_not_changed',
       `${why}; and it could not be taken back (${second}). The new password is in the bundle as ${pendingOf(secret)}; try again`,
