@@ -168,6 +168,17 @@ export function adapterContract(name: string, serve: Serve): void {
       refusedAs(answer, shared, lastDenied());
     });
 
+    test('says that there is nothing to whoever asks how to log in, who would forget a key for being told to', async () => {
+      for (const target of ['/.well-known/oauth-protected-resource/x', '/x/.well-known/openid-configuration'])
+        for (const lines of [[], ['authorization: Bearer unknown']]) {
+          const { status, headers, body } = await get(target, lines);
+          assert.equal(status, 404, target);
+          assert.equal(new Map(headers).get('www-authenticate'), undefined);
+          assert.equal(JSON.parse(body).reason, 'not_found');
+          assert.equal(lastDenied().reason, lines.length === 0 ? 'missing_credentials' : 'invalid_credentials');
+        }
+    });
+
     for (const target of [
       '/a/../b',
       '//x',

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Protection } from '../compose/protection.ts';
-import { discoveryAnswer, isDiscovery } from '../compose/oauth-discovery.ts';
+import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
 import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
@@ -83,7 +83,8 @@ function admitted(protection: Protection, request: NodeRequest, decision: Decisi
   if (verdict === null) return { refusal: null, principal: null, held, enforced, mcp: null, decided };
   if (verdict.allowed)
     return { refusal: null, principal: verdict.principal, held, enforced, mcp: enforced ? route.mcp : null, decided };
-  const refusal = outcome === 'deny' ? protection.guard.refusal(verdict, protection.service) : null;
+  const refusal =
+    outcome === 'deny' ? unlessDiscovery(protection.guard.refusal(verdict, protection.service), request.path) : null;
   return { refusal, principal: null, held, enforced, mcp: null, decided };
 }
 

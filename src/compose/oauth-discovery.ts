@@ -73,8 +73,13 @@ function resourceMetadata({ name, oauth }: ServiceConfig, config: StackConfig): 
   };
 }
 
+/** A guard's refusal as it may be sent: told to log in where it asks how to, a client that has a key would forget it. */
+export function unlessDiscovery(refusal: Refusal, path: string): Refusal {
+  return refusal.status === 401 && isDiscovery(path) ? noDiscovery() : refusal;
+}
+
 /** There is nothing to log in to here. */
-export function noDiscovery(): Refusal {
+function noDiscovery(): Refusal {
   const { status, words } = REASONS.not_found;
   return reply(status, JSON.stringify({ error: words, reason: 'not_found', authenticated: false }), {
     'cache-control': 'no-store',

@@ -4,7 +4,7 @@ import { discardBody } from '../adapters/node/discard-body.ts';
 import type { NodeRequest } from '../adapters/node/request.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import type { ServiceConfig } from '../compose/config.ts';
-import { isDiscovery, noDiscovery } from '../compose/oauth-discovery.ts';
+import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { UpstreamSpan } from '../compose/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
@@ -278,10 +278,8 @@ export class Exchange implements ResponseHandler, UnderWay {
   #refuse(denied: Denied): void {
     const { guard, devMode } = this.#context.stack;
     if (this.#res.destroyed) return;
-    const refusal = guard.refusal(denied, this.#service.name);
-    // Told to log in where it asks how to, a client that has a key would forget it.
-    const isClosed = refusal.status === 401 && isDiscovery(this.#request.path);
-    answer(this.#req, this.#res, isClosed ? noDiscovery() : refusal, devMode);
+    const refusal = unlessDiscovery(guard.refusal(denied, this.#service.name), this.#request.path);
+    answer(this.#req, this.#res, refusal, devMode);
   }
 
   /** The exchange is over, however it ended. A connection that still carries it is ended with it. */

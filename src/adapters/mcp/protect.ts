@@ -52,7 +52,7 @@ export async function protect(options: ProtectOptions & McpOptions): Promise<Mcp
 
 /** The same on a protection that others in this process share. */
 export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptions = {}): McpGuard {
-  const { guard, service, stack } = shared;
+  const { stack } = shared;
   const ambiguous = caseSensitive ? null : otherCase(shared);
 
   async function guarded(req: McpRequest, res: ServerResponse, next: () => void): Promise<void> {
@@ -60,8 +60,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     const admitted = await admission(shared, req, path, req.originalUrl, ambiguous);
     const { refusal, principal, enforced, mcp, decided } = admitted;
     if (refusal !== null) {
-      const { status, headers, body } = isDiscovery(path, refusal) ? notFound() : refusal;
-      res.writeHead(status, headers).end(body);
+      res.writeHead(refusal.status, refusal.headers).end(refusal.body);
       drainBody(req);
       return;
     }
@@ -83,18 +82,5 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     return lateRefusal(shared, decided, deny('unavailable', note));
   }
 
-  /**
-   * A client asks these paths whether there is an OAuth server. Asked for a credential there, it fails or begins to log in
-   * although it has a key; told that there is none, it uses its key. Who serves such documents mounts them before the guard.
-   */
-  function notFound(): Refusal {
-    return guard.refusal(deny('not_found', 'no OAuth metadata here'), service);
-  }
-
   return Object.assign(guarded, { protection: shared, close: () => shared.close() });
-}
-
-function isDiscovery(path: string, refusal: Refusal): boolean {
-  const [plain = ''] = path.split('?', 1);
-  return refusal.status === 401 && plain.includes('/.well-known/');
 }
