@@ -1,14 +1,13 @@
 import type { DecisionGroup } from '../../core/rollup.ts';
-import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
+import { isMeant, isStranger, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Memory } from './memory.ts';
 import { memoryRollups } from './rollups.ts';
 
-type Kept = DecisionRow & { readonly sequence: number };
-
 export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStore {
-  let rows: Kept[] = [];
+  let rows: KeptRow[] = [];
   let sequence = 0;
   const rolled = rollUp();
   const rollups = memoryRollups();
@@ -24,15 +23,15 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
       }),
     list: (filter) =>
       step(() => {
-        const found = worthKeeping(rows, rowsMax).filter((row) => matches(row, filter));
+        const found = worthKeeping(rows, rowsMax).filter((row) => isMeant(row, filter));
         const limit = Math.max(0, filter.limit);
         const chosen = filter.after === undefined ? newest(found, limit) : found.slice(0, limit);
         return chosen.map((row) => ({ ...row }));
       }),
     groups: (since, until, credentialId) =>
       step(() => {
-        const meant = (row: Kept): boolean => credentialId === undefined || row.credentialId === credentialId;
-        const within = (row: Kept): boolean => row.time >= since && row.time <= until;
+        const meant = (row: KeptRow): boolean => credentialId === undefined || row.credentialId === credentialId;
+        const within = (row: KeptRow): boolean => row.time >= since && row.time <= until;
         return grouped(worthKeeping(rows, rowsMax).filter((row) => within(row) && meant(row)));
       }),
     prune: (before, keep) =>
@@ -48,7 +47,7 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
 }
 
 /** The newest `keep`, of which refused strangers hold at most half: anybody can make any number of their rows. */
-function worthKeeping(rows: readonly Kept[], keep: number): Kept[] {
+function worthKeeping(rows: readonly KeptRow[], keep: number): KeptRow[] {
   const strangers = rows.filter(isStranger);
   const excess = strangers.length - Math.floor(keep / 2);
   const lastToGo = excess > 0 ? (strangers[excess - 1]?.sequence ?? 0) : 0;
@@ -56,34 +55,15 @@ function worthKeeping(rows: readonly Kept[], keep: number): Kept[] {
   return left.slice(Math.max(0, left.length - keep));
 }
 
-function isStranger({ principal, outcome }: Kept): boolean {
-  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
-}
-
 /** The last `limit` by time, in the order of their numbers. */
-function newest(rows: readonly Kept[], limit: number): Kept[] {
+function newest(rows: readonly KeptRow[], limit: number): KeptRow[] {
   return rows
     .toSorted((a, b) => b.time - a.time || b.sequence - a.sequence)
     .slice(0, limit)
     .sort((a, b) => a.sequence - b.sequence);
 }
 
-function matches(row: Kept, filter: DecisionFilter): boolean {
-  const { since, until, outcome, service, route, reason, caller, requestId, after } = filter;
-  return (
-    (since === undefined || row.time >= since) &&
-    (until === undefined || row.time <= until) &&
-    (outcome === undefined || row.outcome === outcome) &&
-    (service === undefined || row.service === service) &&
-    (route === undefined || row.route === route) &&
-    (reason === undefined || row.reason === reason) &&
-    (caller === undefined || callerOf(row) === caller) &&
-    (requestId === undefined || row.requestId === requestId) &&
-    (after === undefined || row.sequence > after)
-  );
-}
-
-function grouped(rows: readonly Kept[]): DecisionGroup[] {
+function grouped(rows: readonly KeptRow[]): DecisionGroup[] {
   const merger = groupMerger();
   for (const row of rows) {
     const { service, route, mode, outcome, reason, clientAddress, requestId, time, sequence } = row;

@@ -6,13 +6,11 @@ import { listeners, lostSince, resync } from '../listeners.ts';
 import { ownChanges, readChange } from '../own-changes.ts';
 import type { Database, Statement, Value } from './database.ts';
 import { channel } from './tell.ts';
+import { toldWrite } from './told-write.ts';
 
 /** What changed, told by the database itself (LISTEN) on a connection of its own. */
 export interface Feed {
-  /**
-   * One statement that writes and tells: its first parameter is the mark for countersign_tell, whose results are its rows.
-   * Resolves to whether there was anything to tell.
-   */
+  /** See toldWrite. */
   write(statement: Statement, values: readonly Value[]): Promise<boolean>;
   watch(listener: (change: Change) => void): () => void;
   /** Resolves when the first attempt to listen has come to an end, whatever it was. */
@@ -103,13 +101,7 @@ export function feed(database: Database, patienceMillis: number): Feed {
   }
 
   return {
-    async write(statement, values) {
-      const mark = own.mark();
-      const rows = await database.query<{ told: string }>(statement, [mark, ...values]);
-      const told = rows.map((row) => row.told);
-      own.wrote(mark, told);
-      return told.length > 0;
-    },
+    write: (statement, values) => toldWrite(database, own, statement, values),
     watch(listener) {
       void start();
       if (!listening) listener(lostSince(performance.now()));

@@ -1,11 +1,10 @@
-import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
+import { isMeant, isStranger, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
 import { decisionsMax, type ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
-
-type Kept = DecisionRow & { readonly sequence: number };
 
 /** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
 const step = 500;
@@ -14,16 +13,16 @@ const step = 500;
 export function redisDecisions(server: Server): DecisionStore {
   const rolled = rollUp();
 
-  async function rowsOf(script: ScriptName, ...values: Value[]): Promise<Kept[]> {
+  async function rowsOf(script: ScriptName, ...values: Value[]): Promise<KeptRow[]> {
     const reply = listOf(await server.run(script, ...values));
-    const rows: Kept[] = [];
+    const rows: KeptRow[] = [];
     for (let at = 0; at < reply.length; at += 2)
       rows.push({ ...(JSON.parse(reply[at + 1] ?? '') as DecisionRow), sequence: numberOf(reply[at]) });
     return rows;
   }
 
   /** Newest first. */
-  async function* byTime(since: number, until: number): AsyncGenerator<Kept[]> {
+  async function* byTime(since: number, until: number): AsyncGenerator<KeptRow[]> {
     for (let cursor = ''; ;) {
       const rows = await rowsOf('decisionsByTime', cursor, bound(since), bound(until), step);
       yield rows;
@@ -33,7 +32,7 @@ export function redisDecisions(server: Server): DecisionStore {
     }
   }
 
-  async function* behind(after: number): AsyncGenerator<Kept[]> {
+  async function* behind(after: number): AsyncGenerator<KeptRow[]> {
     for (let from = Math.floor(after) + 1; ;) {
       const rows = await rowsOf('decisionsFrom', Math.max(0, from), step);
       yield rows;
@@ -69,9 +68,9 @@ export function redisDecisions(server: Server): DecisionStore {
     async list(filter) {
       const { since = -Infinity, until = Infinity, after } = filter;
       const limit = Math.max(0, filter.limit);
-      const found: Kept[] = [];
+      const found: KeptRow[] = [];
       for await (const page of after === undefined ? byTime(since, until) : behind(after)) {
-        for (const row of page) if (found.length < limit && matches(row, filter)) found.push(row);
+        for (const row of page) if (found.length < limit && isMeant(row, filter)) found.push(row);
         if (found.length >= limit) break;
       }
       return found.sort((a, b) => a.sequence - b.sequence);
@@ -104,26 +103,8 @@ function numberOf(id: string | null | undefined): number {
   return Number((id ?? '').replace('-', '.'));
 }
 
-function isStranger({ principal, outcome }: DecisionRow): boolean {
-  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
-}
-
 /** As Redis and Lua both read it. */
 function bound(time: number): string {
   if (Number.isFinite(time)) return String(time);
   return time > 0 ? '1e300' : '-1e300';
-}
-
-function matches(row: Kept, filter: DecisionFilter): boolean {
-  const { since, until, outcome, service, route, reason, caller, requestId } = filter;
-  return (
-    (since === undefined || row.time >= since) &&
-    (until === undefined || row.time <= until) &&
-    (outcome === undefined || row.outcome === outcome) &&
-    (service === undefined || row.service === service) &&
-    (route === undefined || row.route === route) &&
-    (reason === undefined || row.reason === reason) &&
-    (caller === undefined || callerOf(row) === caller) &&
-    (requestId === undefined || row.requestId === requestId)
-  );
 }

@@ -5,6 +5,7 @@ import { ownChanges, readChange } from '../own-changes.ts';
 import type { Queries } from '../postgres/database.ts';
 import type { Feed } from '../postgres/feed.ts';
 import { changesKeptSeconds, changesReadMax, changesSince } from '../postgres/polled-changes.ts';
+import { toldWrite } from '../postgres/told-write.ts';
 
 interface ChangeRow {
   readonly endedBelow: number;
@@ -83,13 +84,7 @@ export function pollingFeed(database: Queries, pollMillis: number): Feed {
   }
 
   return {
-    async write(statement, values) {
-      const mark = own.mark();
-      const rows = await database.query<{ told: string }>(statement, [mark, ...values]);
-      const told = rows.map((row) => row.told);
-      own.wrote(mark, told);
-      return told.length > 0;
-    },
+    write: (statement, values) => toldWrite(database, own, statement, values),
     watch(listener: (change: Change) => void) {
       void start();
       if (lost || position === null) listener(lostSince(performance.now()));
