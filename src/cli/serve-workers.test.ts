@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { runCli, startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const key = 'f'.repeat(64);
 
@@ -17,10 +18,6 @@ services:
     routes:
       - { path: /limited, rateLimit: { limit: 5, per: 1h } }
 `;
-}
-
-async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await pause(20);
 }
 
 /** Status, or what broke the connection. */

@@ -10,6 +10,7 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import { cleanEnvironment, runCli, startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const binary = join(import.meta.dirname, '../../bin/countersign');
 
@@ -27,11 +28,6 @@ async function status(program: Program, key?: string, path = '/embeddings/x'): P
   const response = await fetch(program.origin + path, key === undefined ? {} : { headers: { 'x-api-key': key } });
   await response.arrayBuffer();
   return response.status;
-}
-
-/** Tries until it is so; the test's own time-out ends it otherwise. */
-async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await pause(10);
 }
 
 test('a key is good on the running server as soon as it is made, and dead as soon as it is revoked', async (t) => {

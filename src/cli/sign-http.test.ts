@@ -5,8 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { startProgram, startUpstream, type CliResult, type Program, type Upstream } from '../../test/e2e/program.ts';
 
 const text = '{"input":"hello"}';
@@ -42,10 +42,6 @@ after(async () => {
 const cli = (args: readonly string[], stdin = ''): Promise<CliResult> =>
   cliHere([...args, '--config', join(program.folder, 'countersign.yaml')], { cwd: program.folder, stdin });
 const file = (name: string): string => join(program.folder, name);
-/** The server hears of a new key in a moment. */
-const until = async (isSo: () => Promise<boolean>): Promise<void> => {
-  while (!(await isSo())) await pause(10);
-};
 const http = (...args: string[]): Promise<CliResult> =>
   cli(['sign', '--scheme', 'http-signature', '--service', 'aidb', ...args]);
 const keyed = (kind: string): string[] => ['--key-file', file(`${kind}.key`)];

@@ -10,6 +10,7 @@ import { revokeKey } from '../keys/revoke.ts';
 import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { forThisFile, startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../test/fixtures/tcp-relay.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { parseConfig } from './load.ts';
 import { openStore } from './open-store.ts';
 import { createStack, type Stack } from './stack.ts';
@@ -143,10 +144,6 @@ for (const [words, offset] of [
 
 function said({ outcome, verdict }: Decision): string {
   return verdict && !verdict.allowed ? verdict.reason : outcome;
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function requestTo(path: string, key: string): AuthRequest {

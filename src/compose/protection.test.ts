@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { adminToken, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { until } from '../../test/fixtures/until.ts';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
 import { createKey } from '../keys/create.ts';
@@ -110,8 +111,7 @@ test('shares the keys, modes and decisions of a store', async (t) => {
   // The secret was sealed with a key that lies beside the store, where the other finds it.
   assert.equal(second.stack.keyring.macKeys('aidb').length, 1);
   await stack.modes.set('embeddings', 'report', 'operator:test');
-  while (second.stack.modes.modeOf('embeddings', '*', null) !== 'report')
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => second.stack.modes.modeOf('embeddings', '*', null) === 'report');
   assert.equal(await said(second, '/x'), 'would_deny: missing_credentials');
 });
 
@@ -189,10 +189,9 @@ test("takes its part of a stack's file, and follows it", async (t) => {
     renameSync(`${config}.new`, config);
   };
   rewrite(file('any'));
-  while ((await said(shared, '/health')) !== 'deny: missing_credentials')
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(async () => (await said(shared, '/health')) === 'deny: missing_credentials');
   rewrite(file('public').replace('embeddings:', 'vectors:'));
-  while (!warnings.some((text) => text.includes('is refused'))) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => warnings.some((text) => text.includes('is refused')));
   assert.equal(await said(shared, '/health'), 'deny: missing_credentials');
   await assert.rejects(protection({ service: 'embeddings', config, env: {} }), /no service "embeddings".*vectors/s);
 });

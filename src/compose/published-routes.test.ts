@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
+import { until } from '../../test/fixtures/until.ts';
 import type { RouteRule } from '../core/route.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { ruleOf } from './build.ts';
@@ -46,10 +47,6 @@ async function twoStacks(t: TestContext, routes: string): Promise<Stacks> {
 }
 
 const pathsOf = (stack: Stack): string[] => (stack.service('embeddings')?.rules ?? []).map(({ path }) => path);
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 test('what is published counts on every replica in place of its file, over a reload, until it is withdrawn', async (t) => {
   const { stacks, records, warnings } = await twoStacks(t, '{ path: /file, access: public }');

@@ -12,6 +12,7 @@ import { memoryStore } from '../stores/memory/store.ts';
 import { parseConfig } from './load.ts';
 import { openStore } from './open-store.ts';
 import { createStack, type Stack, type StackOptions } from './stack.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const masterKey = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const strong = 'Zk3vQ8wR1tY6uI0pL5sD2fG7hJ4kX9cV';
@@ -303,7 +304,7 @@ test('holds the own keys of upstreams and reads them anew when their files chang
   assert.deepEqual([stack.upstreamKey('a'), stack.upstreamKey('b'), stack.upstreamKey('c')], ['first', null, null]);
   writeFileSync(`${file}.new`, 'second', { mode: 0o600 });
   renameSync(`${file}.new`, file);
-  while (stack.upstreamKey('a') !== 'second') await new Promise((resolve) => void setTimeout(resolve, 10));
+  await until(() => stack.upstreamKey('a') === 'second');
   assert.equal(stack.service('a')?.upstreamKey?.header, 'authorization');
 });
 

@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { testAuthority } from '../../test/fixtures/certificates.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { followTls } from './tls-files.ts';
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let count = 0; count < 500; count += 1) {
-    if (holds()) return;
-    await pause(20);
-  }
-  assert.fail(`never: ${what}`);
-}
 
 test('files that are again what they were are fine, and what goes wrong afterwards is told again', async (t) => {
   const authority = await testAuthority(t);
@@ -31,10 +23,10 @@ test('files that are again what they were are fine, and what goes wrong afterwar
   for (let times = 0; times < 2; times += 1) {
     const before = warned.length;
     writeFileSync(key, other);
-    await until('the key of another certificate is told', () => warned.length > before);
+    await until(() => warned.length > before, 'the key of another certificate is told');
     assert.notEqual(following.fault, '');
     writeFileSync(key, own);
-    await until('the files fit again', () => following.fault === '');
+    await until(() => following.fault === '', 'the files fit again');
   }
   assert.equal(changes, 1);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { memoryStore } from '../stores/memory/store.ts';
 import { follow, toRecords } from './follow.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const now = 1_800_000_000;
 
@@ -25,14 +26,11 @@ function followed(t: TestContext) {
   });
   t.after(() => following.close());
   const put = (kind: string, id = 'a') => store.records.put({ kind, id, value: null, expiresAt: null }, null, now);
-  const until = async (holds: () => boolean): Promise<void> => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
-  return { world, told, following, put, until };
+  return { world, told, following, put };
 }
 
 test('reads at once, and again after a change of its own', async (t) => {
-  const { world, following, put, until } = followed(t);
+  const { world, following, put } = followed(t);
   await until(() => following.behindSince() === null && world.readings === 1);
   await put('other');
   await put('thing-else');
@@ -41,7 +39,7 @@ test('reads at once, and again after a change of its own', async (t) => {
 });
 
 test('what changes during a reading is read once more, however often it did', async (t) => {
-  const { world, following, put, until } = followed(t);
+  const { world, following, put } = followed(t);
   await until(() => world.readings === 1);
   const held = Promise.withResolvers<void>();
   world.hold = held.promise;
@@ -56,7 +54,7 @@ test('what changes during a reading is read once more, however often it did', as
 });
 
 test('what cannot be read is said once, counts as behind, and is read when it can be', async (t) => {
-  const { world, told, following, put, until } = followed(t);
+  const { world, told, following, put } = followed(t);
   await until(() => world.readings === 1);
   world.fault = 'away';
   const before = performance.now();
@@ -71,7 +69,7 @@ test('what cannot be read is said once, counts as behind, and is read when it ca
 });
 
 test('nothing is read after the end', async (t) => {
-  const { world, following, put, until } = followed(t);
+  const { world, following, put } = followed(t);
   await until(() => world.readings === 1);
   following.close();
   await put('thing');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
 import { rule } from '../../test/fixtures/gateway-stack.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 describe('the gateway', () => {
   let upstream: TestUpstream;
@@ -116,7 +117,7 @@ it('keeps places for proven callers, however many requests of strangers never en
   const endless = () => ask('/endless', { signal: given.signal });
 
   const held = Array.from({ length: 4 }, () => endless().catch(() => null));
-  while (upstream.seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => upstream.seen.length >= 4);
   const fifth = await endless();
   assert.equal(fifth.status, 503);
   assert.equal(fifth.headers.get('retry-after'), '1');

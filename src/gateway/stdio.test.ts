@@ -13,6 +13,7 @@ import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextproto
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { misbehaving, modern, stdioStack, type StdioStack } from '../../test/fixtures/stdio-stack.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const everything = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js');
 
@@ -38,14 +39,6 @@ interface Caller {
 async function said(client: Caller, name: string, given: Record<string, unknown> = {}): Promise<unknown> {
   const { content } = (await client.callTool({ name, arguments: given })) as { content: { text: string }[] };
   return JSON.parse(content[0]?.text ?? 'null');
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let count = 0; count < 1600; count += 1) {
-    if (holds()) return;
-    await pause(25);
-  }
-  assert.fail(`never: ${what}`);
 }
 
 /** Zombies do not count: they wait for whoever adopted them. */
@@ -143,7 +136,7 @@ describe('an MCP server that the gateway runs', () => {
         await answer.arrayBuffer();
       }
     await (own.transport as TransportV1).terminateSession();
-    await until('the process of an ended session is gone', () => !runs(pids[0]));
+    await until(() => !runs(pids[0]), 'the process of an ended session is gone');
     assert.ok(runs(pids[2]));
   });
 
@@ -180,7 +173,7 @@ describe('an MCP server that the gateway runs', () => {
     const client = await clientV1(t, stack, stack.keys[0]);
     assert.equal(await said(client, 'garbage'), 'still here');
     assert.equal(await said(client, 'chatter'), 'said');
-    await until('its lines are told', () => stack.told.some((line) => line.includes('my secret is')));
+    await until(() => stack.told.some((line) => line.includes('my secret is')), 'its lines are told');
     assert.ok(stack.told.some((line) => /^run\[\d+\] wrote to standard output what is no message: Debug/.test(line)));
     assert.ok(stack.told.some((line) => /my secret is \[secret\]\ufffd/.test(line)));
     assert.ok(!stack.told.join('\n').includes('hunter2'));
@@ -267,12 +260,12 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     const hanging = await clientV1(t, stack, stack.keys[0]);
     const pid = await said(hanging, 'pid');
     await assert.rejects(hanging.callTool({ name: 'hang' }), /no answer in time/);
-    await until('a process that hangs is ended', () => !runs(pid));
+    await until(() => !runs(pid), 'a process that hangs is ended');
     const endless = await clientV1(t, stack, stack.keys[0]);
     await assert.rejects(endless.callTool({ name: 'endless' }), /more than 16 MiB/);
     const large = await clientV1(t, stack, stack.keys[1]);
     await said(large, 'grow').catch(() => undefined);
-    await until('too large', () => stack.told.some((line) => /used more memory than 150 MiB/.test(line)));
+    await until(() => stack.told.some((line) => /used more memory than 150 MiB/.test(line)), 'too large');
     const flooding = await clientV1(t, stack, stack.keys[1]);
     assert.equal(await said(flooding, 'flood', { count: 2000 }), 'flooded');
   });
@@ -290,7 +283,7 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
   it('takes nobody along with a message that is nested too deeply to be passed on', async (t) => {
     const stack = await stdioStack(t, { args: [misbehaving] });
     assert.equal(await said(await clientV1(t, stack, stack.keys[0]), 'deep'), 'still here');
-    await until('it is told', () => stack.told.some((line) => /what is no message: .*\[\[\[/.test(line)));
+    await until(() => stack.told.some((line) => /what is no message: .*\[\[\[/.test(line)), 'it is told');
   });
 
   it('may speak faster than its client reads, and nothing piles up for that', async (t) => {
@@ -314,7 +307,7 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     const answer = await fetch(stack.url, { method: 'POST', headers, body: JSON.stringify(call) });
     const [, pid] = /"text":"([0-9]+)"/.exec(await answer.text()) ?? [];
     assert.ok(pid !== undefined);
-    await until('the process is gone', () => !runs(pid));
+    await until(() => !runs(pid), 'the process is gone');
   });
 
   it('leaves nothing behind when the gateway ends, whatever it started and whatever it ignores', async (t) => {
@@ -323,6 +316,6 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     const pids = [await said(client, 'stubborn'), ...((await said(client, 'child')) as number[])];
     assert.ok(pids.every(runs));
     await stack.close();
-    await until('all are gone', () => !pids.some(runs));
+    await until(() => !pids.some(runs), 'all are gone');
   });
 });

@@ -13,6 +13,7 @@ import {
   type Door,
   type TestUpstream,
 } from '../../test/fixtures/gateway-door.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 const headers = { authorization: 'Bearer good' };
 
@@ -429,8 +430,4 @@ async function stalled(figure: () => number): Promise<void> {
     last = figure();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-async function until(met: () => boolean): Promise<void> {
-  while (!met()) await new Promise((resolve) => setTimeout(resolve, 10));
 }

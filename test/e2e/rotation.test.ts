@@ -14,6 +14,7 @@ import { cliHere } from '../fixtures/cli-here.ts';
 import { forThisFile, startRedis } from '../fixtures/databases.ts';
 import { startLoad } from '../fixtures/key-load.ts';
 import { tcpRelay } from '../fixtures/tcp-relay.ts';
+import { until } from '../fixtures/until.ts';
 import { cleanEnvironment, startProgram, type Program } from './program.ts';
 
 const redis = await forThisFile('keys are replaced under load on Redis', () =>
@@ -155,10 +156,6 @@ async function killedRotation(t: TestContext, { service, file, mark }: Caller, f
   }
   child.kill('SIGKILL');
   assert.equal((await ended)[1], 'SIGKILL');
-}
-
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await holds())) await sleep(5);
 }
 
 /** What a killed command held runs out in twenty seconds. The soak waits for that once, as an operator would. */
