@@ -7,10 +7,10 @@ import { until } from '../../test/fixtures/until.ts';
 const now = 1_800_000_000;
 
 /** A follower of records of the kind 'thing', whose readings a test holds back or fails. */
-function followed(t: TestContext) {
+function followed(t: TestContext, fault: string | null = null) {
   const store = memoryStore();
   const told: string[] = [];
-  const world = { readings: 0, atOnce: 0, fault: null as string | null, hold: Promise.resolve() };
+  const world = { readings: 0, atOnce: 0, fault, hold: Promise.resolve() };
   const following = follow({
     store,
     concerns: toRecords('thing'),
@@ -64,6 +64,16 @@ test('what cannot be read is said once, counts as behind, and is read when it ca
   assert.deepEqual(told, ['away']);
   const since = following.behindSince();
   assert.ok(since !== null && since >= before && since <= after, 'behind since the change, however often it was tried');
+  world.fault = null;
+  await until(() => following.behindSince() === null);
+});
+
+test('a first reading that fails counts as behind: what changed before the watch began may be missing', async (t) => {
+  const before = performance.now();
+  const { world, told, following } = followed(t, 'away');
+  await until(() => told.length === 1);
+  const since = following.behindSince();
+  assert.ok(since !== null && since >= before, `${since}`);
   world.fault = null;
   await until(() => following.behindSince() === null);
 });

@@ -30,7 +30,7 @@ const retryMillis = 1000;
  */
 export function follow({ store, concerns, read, onFailure }: FollowOptions): Following {
   let behindSince: number | null = null;
-  /** When the oldest change was heard that is not read yet. */
+  /** When the oldest change was heard, or may have come, that is not read yet. */
   let heardAt: number | null = null;
   let reading = false;
   let again = false;
@@ -71,6 +71,7 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
     if (change.topic === 'resync') behindSince ??= heardAt;
     void readAll();
   });
+  heardAt ??= performance.now();
   void readAll();
 
   return {
