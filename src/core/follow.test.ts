@@ -55,7 +55,7 @@ test('what changes during a reading is read once more, however often it did', as
 
 test('what cannot be read is said once, counts as behind, and is read when it can be', async (t) => {
   const { world, told, following, put } = followed(t);
-  await until(() => world.readings === 1);
+  await until(() => world.readings === 1 && world.atOnce === 0);
   world.fault = 'away';
   const before = performance.now();
   await put('thing');
@@ -76,6 +76,23 @@ test('a first reading that fails counts as behind: what changed before the watch
   assert.ok(since !== null && since >= before, `${since}`);
   world.fault = null;
   await until(() => following.behindSince() === null);
+});
+
+test('who has changed it waits until it is read, also where a reading was under way that fails', async (t) => {
+  const { world, told, following } = followed(t);
+  const held = Promise.withResolvers<void>();
+  world.hold = held.promise;
+  const first = following.reread();
+  world.fault = 'away';
+  held.resolve();
+  await first;
+  assert.deepEqual([world.readings, told], [2, ['away']]);
+  world.hold = Promise.resolve();
+  const failing = following.reread();
+  world.fault = null;
+  await following.reread();
+  await failing;
+  assert.equal(following.behindSince(), null);
 });
 
 test('nothing is read after the end', async (t) => {

@@ -9,6 +9,8 @@ export interface Following {
    * nothing be behind would refuse everybody at every change.
    */
   behindSince(): number | null;
+  /** Reads it anew, and resolves when that has ended, well or not: for whoever has just changed it. */
+  reread(): Promise<void>;
   close(): void;
 }
 
@@ -34,27 +36,30 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
   let heardAt: number | null = null;
   let reading = false;
   let again = false;
+  let last: Promise<void> = Promise.resolve();
   let closed = false;
   let told = '';
   let retry: NodeJS.Timeout | null = null;
 
-  async function readAll(): Promise<void> {
+  function reread(): Promise<void> {
     again = true;
-    if (reading || closed) return;
+    heardAt ??= performance.now();
+    if (!reading && !closed) last = readAll();
+    return last;
+  }
+
+  async function readAll(): Promise<void> {
     reading = true;
     if (retry) clearTimeout(retry);
-    try {
-      while (again) {
-        again = false;
-        await read();
-      }
-      [behindSince, heardAt] = [null, null];
-      told = '';
-    } catch (error) {
-      failed(messageOf(error));
-    } finally {
-      reading = false;
+    let fault: string | null = null;
+    while (again) {
+      again = false;
+      fault = await read().then(() => null, messageOf);
     }
+    reading = false;
+    if (fault !== null) return failed(fault);
+    [behindSince, heardAt] = [null, null];
+    told = '';
   }
 
   function failed(words: string): void {
@@ -62,20 +67,19 @@ export function follow({ store, concerns, read, onFailure }: FollowOptions): Fol
     behindSince ??= heardAt;
     if (words !== told) onFailure(words);
     told = words;
-    retry = setTimeout(() => void readAll(), retryMillis).unref();
+    retry = setTimeout(() => void reread(), retryMillis).unref();
   }
 
   const stop = store.watch((change) => {
     if (change.topic !== 'resync' && !concerns(change)) return;
-    heardAt ??= performance.now();
+    void reread();
     if (change.topic === 'resync') behindSince ??= heardAt;
-    void readAll();
   });
-  heardAt ??= performance.now();
-  void readAll();
+  void reread();
 
   return {
     behindSince: () => behindSince,
+    reread,
     close() {
       closed = true;
       stop();

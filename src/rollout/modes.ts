@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { follow } from '../core/follow.ts';
 import type { Mode } from '../core/mode.ts';
 import type { ModeSource } from '../core/mode-source.ts';
 import type { ModeRow, Store } from '../core/store.ts';
@@ -80,75 +81,25 @@ interface HeldService {
   readonly routes: Map<string, Mode>;
 }
 
-const retryMillis = 1000;
-
-/** Rejects when the store cannot be read; after that an outage leaves the last known modes in force. */
+/**
+ * Rejects when the store cannot be read; after that an outage leaves the last known modes in force. What is set or cleared here
+ * counts here when that has resolved; should reading it back fail, the change feed brings it.
+ */
 export async function modes(options: ModesOptions): Promise<Modes> {
   const { store, file, environment, clock, knows } = options;
   let held = hold(await store.modes.list());
-  let reading: Promise<void> = Promise.resolve();
-  let queued: Promise<void> | null = null;
-  let retry: NodeJS.Timeout | null = null;
-  let closed = false;
-  let behindSince: number | null = null;
   let version = 0;
-  /** When the oldest change was heard that is not read yet, or a reading was begun that failed. */
-  let unreadSince: number | null = null;
 
-  async function read(): Promise<void> {
-    const since = unreadSince ?? performance.now();
-    unreadSince = null;
-    try {
+  // That the store is away is said once for all that is read from it.
+  const following = follow({
+    store,
+    concerns: ({ topic }) => topic === 'modes',
+    async read() {
       held = hold(await store.modes.list());
-    } catch (error) {
-      unreadSince = since;
-      throw error;
-    }
-    version += 1;
-    // What changed during the reading may not be in it.
-    if (unreadSince === null) behindSince = null;
-  }
-
-  /** Reads again after whatever is being read now: that one may have begun before the change. */
-  function refresh(): Promise<void> {
-    queued ??= readAfter(reading);
-    return queued;
-  }
-
-  async function readAfter(before: Promise<void>): Promise<void> {
-    await before;
-    queued = null;
-    const now = read();
-    reading = now.catch(() => undefined);
-    return now;
-  }
-
-  function follow(): void {
-    if (closed) return;
-    refresh().catch(() => {
-      behindSince ??= unreadSince;
-      if (closed || retry) return;
-      retry = setTimeout(() => {
-        retry = null;
-        follow();
-      }, retryMillis);
-      retry.unref();
-    });
-  }
-
-  const unwatch = store.watch((change) => {
-    if (change.topic !== 'modes' && change.topic !== 'resync') return;
-    unreadSince ??= performance.now();
-    if (change.topic === 'resync') behindSince ??= unreadSince;
-    follow();
+      version += 1;
+    },
+    onFailure: () => undefined,
   });
-  // A change between the first reading and the watch would otherwise go unseen.
-  follow();
-
-  /** The change is acknowledged; should reading it back fail, the change feed brings it. */
-  async function seen(): Promise<void> {
-    await refresh().catch(follow);
-  }
 
   return {
     modeOf(service, routeLabel, fileMode) {
@@ -169,7 +120,7 @@ export async function modes(options: ModesOptions): Promise<Modes> {
 
     describe: () => describe(held, file, environment),
 
-    behindSince: () => behindSince,
+    behindSince: following.behindSince,
 
     version: () => version,
 
@@ -182,12 +133,12 @@ export async function modes(options: ModesOptions): Promise<Modes> {
     async set(scope, mode, by) {
       if (scope !== '' && !knows(scope)) throw new UnknownScopeError(scope, namesOf(file));
       await store.modes.set({ scope, mode, setAt: clock(), setBy: by });
-      await seen();
+      await following.reread();
     },
 
     async setAll(mode, by) {
       await store.modes.setAll({ scope: '*', mode, setAt: clock(), setBy: by });
-      await seen();
+      await following.reread();
     },
 
     async clear(scope) {
@@ -195,14 +146,10 @@ export async function modes(options: ModesOptions): Promise<Modes> {
       if (scope !== null && scope !== '' && !held.rows.has(scope) && !knows(scope))
         throw new UnknownScopeError(scope, namesOf(file));
       await store.modes.clear(scope);
-      await seen();
+      await following.reread();
     },
 
-    close() {
-      closed = true;
-      unwatch();
-      if (retry) clearTimeout(retry);
-    },
+    close: following.close,
   };
 }
 
