@@ -14,6 +14,20 @@ export const place = {
     'instead of standard output: a FILE (a .env file if it is called so), or redis, for the string service:key:<name> that deployed verifiers read',
 } as const;
 
+export const scope = {
+  type: 'text',
+  multiple: true,
+  value: 'SCOPE',
+  summary: 'a scope it carries; may be given several times',
+} as const;
+
+export const allowedIp = {
+  type: 'text',
+  multiple: true,
+  value: 'CIDR',
+  summary: 'where it may be used from; may be given several times (default: anywhere)',
+} as const;
+
 /** Commands about the keys of services. */
 export const keyCommands: readonly Command[] = [
   {
@@ -30,18 +44,8 @@ export const keyCommands: readonly Command[] = [
       },
       expires,
       to: place,
-      scope: {
-        type: 'text',
-        multiple: true,
-        value: 'SCOPE',
-        summary: 'a scope it carries; may be given several times',
-      },
-      'allowed-ip': {
-        type: 'text',
-        multiple: true,
-        value: 'CIDR',
-        summary: 'where it may be used from; may be given several times (default: anywhere)',
-      },
+      scope,
+      'allowed-ip': allowedIp,
     },
     changes: true,
     examples: [

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { fingerprint } from '../../crypto/digest.ts';
-import { mintedKind } from '../../crypto/key-format.ts';
 import {
   explainSignature,
   signServiceRequest,
@@ -14,7 +13,7 @@ import { explainReceivedHttp, signHttp } from '../sign/http-signature.ts';
 import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
 import { saySent, saySigned, type Explained } from '../sign/say-signed.ts';
 import { sendSigned } from '../sign/send-signed.ts';
-import { splitUrl, timestampOption } from '../sign/sign-options.ts';
+import { keyFileOption, requestWords, timestampOption, warnOfApiKey } from '../sign/sign-options.ts';
 import { atWork, sealOf } from '../workplace.ts';
 
 interface Order {
@@ -43,24 +42,18 @@ export async function sign(invocation: Invocation): Promise<number> {
 }
 
 async function readOrder(invocation: Invocation): Promise<Order> {
-  const [methodWord, urlWord] = invocation.positionals;
-  if (methodWord === undefined || urlWord === undefined)
-    throw usage(
-      '"sign" needs METHOD and URL',
-      'For example: countersign sign --service aidb --key-file aidb.key GET /embeddings/models',
-    );
-  const { origin, target } = splitUrl(urlWord);
+  const { method, origin, target } = requestWords(
+    invocation,
+    'countersign sign --service aidb --key-file aidb.key GET /embeddings/models',
+  );
   if (invocation.flag('send') && origin === null) throw usage('--send needs the whole URL, not the path alone');
-  const file = invocation.text('key-file') ?? invocation.env['SERVICE_KEY_FILE'] ?? null;
+  const file = keyFileOption(invocation);
   const held = file === null ? null : signingKeyFromFile(file, 'the key to sign with');
   const serviceId = invocation.text('service') ?? (invocation.env['SERVICE_ID'] || held?.serviceId) ?? '';
   if (serviceId === '') throw usage('--service is needed: the service id to sign as');
   const secret = held?.secret ?? (await secretFromStdin(invocation, `the key of ${serviceId}`));
-  if (mintedKind(secret) === 'sk')
-    invocation.out.warn(
-      'this is an API key, with which nobody verifies signatures; make one: countersign keys create SERVICE --kind hs',
-    );
-  return { serviceId, secret, method: methodWord.toUpperCase(), origin, target };
+  warnOfApiKey(invocation, secret);
+  return { serviceId, secret, method, origin, target };
 }
 
 /** As people write them; HTTP does not mind. */

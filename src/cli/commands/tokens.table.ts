@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { allowedIp, scope } from './keys.table.ts';
 
 /** Commands about session tokens, for people and agents. */
 export const tokenCommands: readonly Command[] = [
@@ -10,18 +11,8 @@ export const tokenCommands: readonly Command[] = [
     positionals: [],
     options: {
       ttl: { type: 'text', value: 'DURATION', summary: 'how long it lives (default: AUTH_TOKEN_TTL hours, else 24h)' },
-      scope: {
-        type: 'text',
-        multiple: true,
-        value: 'SCOPE',
-        summary: 'a scope it carries; may be given several times',
-      },
-      'allowed-ip': {
-        type: 'text',
-        multiple: true,
-        value: 'CIDR',
-        summary: 'where it may be used from; may be given several times (default: anywhere)',
-      },
+      scope,
+      'allowed-ip': allowedIp,
       client: { type: 'text', value: 'NAME', summary: 'who it is for, for the record' },
     },
     changes: true,

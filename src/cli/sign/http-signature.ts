@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fingerprint } from '../../crypto/digest.ts';
 import { ed25519PrivateKey, ed25519PublicOf, ed25519PublicPem } from '../../crypto/ed25519.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
-import { mintedKind } from '../../crypto/key-format.ts';
 import { randomBase62 } from '../../crypto/random.ts';
 import {
   explainHttpSignature,
@@ -20,7 +19,7 @@ import type { CapturedRequest } from './captured-request.ts';
 import { heldSignatureKeys } from './held-keys.ts';
 import { saySent, saySigned, type Explained } from './say-signed.ts';
 import { sendSigned } from './send-signed.ts';
-import { splitUrl, timestampOption } from './sign-options.ts';
+import { keyFileOption, requestWords, timestampOption, warnOfApiKey } from './sign-options.ts';
 
 interface Order {
   readonly request: RequestToSign & { readonly body: Uint8Array<ArrayBuffer> | null };
@@ -41,30 +40,23 @@ export async function signHttp(invocation: Invocation): Promise<number> {
 }
 
 async function readOrder(invocation: Invocation): Promise<Order> {
-  const [methodWord, urlWord] = invocation.positionals;
-  if (methodWord === undefined || urlWord === undefined)
-    throw usage(
-      '"sign" needs METHOD and URL',
-      'For example: countersign sign --scheme http-signature --service aidb --key-file aidb.key GET http://127.0.0.1:8700/embeddings/models',
-    );
-  const { origin, target } = splitUrl(urlWord);
+  const { method, origin, target } = requestWords(
+    invocation,
+    'countersign sign --scheme http-signature --service aidb --key-file aidb.key GET http://127.0.0.1:8700/embeddings/models',
+  );
   const url = origin === null ? null : URL.parse(origin);
   if (origin === null || url === null)
     throw usage('an HTTP signature covers the host: give the whole URL, as the service is called');
   const body = bodyOption(invocation);
-  const method = methodWord.toUpperCase();
   if (invocation.flag('send') && body !== null && (method === 'GET' || method === 'HEAD'))
     throw usage(`a ${method} is sent without a body: leave --body-file out`);
-  const file = invocation.text('key-file') ?? invocation.env['SERVICE_KEY_FILE'] ?? null;
+  const file = keyFileOption(invocation);
   const held = await signingKeyOrPem(invocation, file, 'the key to sign with');
   const keyid =
     invocation.text('keyid') ?? invocation.text('service') ?? (invocation.env['SERVICE_ID'] || held.serviceId) ?? '';
   if (!/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(keyid))
     throw usage('--keyid or --service is needed: the id of the key, or the service whose key it is');
-  if (mintedKind(held.secret) === 'sk')
-    invocation.out.warn(
-      'this is an API key, with which nobody verifies signatures; make one: countersign keys create SERVICE --kind hs',
-    );
+  warnOfApiKey(invocation, held.secret);
   return {
     request: {
       method,
