@@ -22,7 +22,7 @@ export interface NamedService {
 export interface Dialect {
   /** Reads its own description only: one that also read another's could be fed that one by the client. */
   readonly describe: (exchange: Exchange) => Described | Refused;
-  /** Whether the proxy hands our refusal to the client; nginx keeps of it the status and the headers. */
+  /** Whether the proxy hands our refusal to the client, whatever its status; nginx keeps of a 401 or 403 the status and the headers. */
   readonly keepsBody: boolean;
 }
 

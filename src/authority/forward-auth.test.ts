@@ -100,6 +100,24 @@ function refused(answer: RawAnswer, status: number, reason: string): void {
   if (status === 401 || status === 403) assert.match(answer.headers['www-authenticate'] ?? '', /realm="countersign"/);
 }
 
+test('who asks how to log in is told that there is nothing, where the proxy passes that on', async (t) => {
+  const { port } = await start(t);
+  const path = '/.well-known/oauth-protected-resource';
+  for (const lines of [[], [auth('unknown')]]) {
+    const asked = [
+      await forward(port, `/echo${path}`, lines),
+      await forward(port, path, lines, 'echo.example.org'),
+      await rawRequest(port, [`GET /auth/verify/envoy/echo${path} HTTP/1.1`, 'Host: stack.example.org', ...lines]),
+    ];
+    for (const answer of asked) {
+      refused(answer, 404, 'not_found');
+      assert.equal(answer.headers['www-authenticate'], undefined);
+    }
+    // nginx knows of 401 and 403 only: anything else is an error of ours to it.
+    assert.equal((await nginx(port, `/echo${path}`, lines)).status, 401);
+  }
+});
+
 test('every dialect allows with exactly 200, no body and all identity headers', async (t) => {
   const { port, key } = await start(t);
   const me = ['main-backend', 'service:main-backend', '', 'enforce'];

@@ -6,6 +6,7 @@ import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget, routeKey } from '../core/target.ts';
 import { deny, type Denied } from '../core/verdict.ts';
 import { RESERVED_SEGMENTS, type ServiceConfig } from '../compose/config.ts';
+import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect, type NamedService } from './dialects.ts';
@@ -46,8 +47,12 @@ async function answer(exchange: Exchange, dialect: Dialect): Promise<Reply> {
   const request = originalRequest(exchange, described);
   if (isRefused(request)) return refuse(exchange, request.denied);
   const decision = await stack.guard.decide(request);
-  if (decision.outcome === 'deny' && decision.verdict && !decision.verdict.allowed)
-    return stack.guard.refusal(decision.verdict, request.service);
+  if (decision.outcome === 'deny' && decision.verdict && !decision.verdict.allowed) {
+    const refusal = stack.guard.refusal(decision.verdict, request.service);
+    // Of one that takes access tokens there is something to read, from the gateway.
+    const takesKeysOnly = stack.service(request.service)?.oauth === null;
+    return takesKeysOnly && dialect.keepsBody ? unlessDiscovery(refusal, request.path) : refusal;
+  }
   const values = identityValues(decision);
   const headers: Record<string, string> = { 'content-length': '0', 'cache-control': 'no-store' };
   for (const [index, name] of IDENTITY_HEADERS.entries()) headers[name] = values[index] ?? '';
