@@ -41,8 +41,9 @@ export interface Served {
 
 /**
  * Serves, behind the adapter: POST /json, parsed by the framework's own JSON parser, answers { principal, value }; /boom
- * throws; GET /missing is not routed; GET /stream sends the line 'open' every 20 ms until somebody ends it; everything else answers { principal, identity, length, sha256 }: the id of the
- * principal or null, every X-Auth-* header that the handler sees, and the body's length and hash.
+ * throws; GET /missing is not routed; GET /stream sends the line 'open' every 20 ms until somebody ends it; everything else
+ * answers { principal, identity, length, sha256 }: the id of the principal or null, every X-Auth-* header that the handler
+ * sees, and the body's length and hash.
  */
 export type Serve = (protection: Protection) => Promise<Served>;
 

@@ -119,8 +119,8 @@ function addsUp({ first, last, count, gaps }: Sealed): boolean {
 }
 
 /**
- * The first rows, as far as their times lie together. A seal excuses the removal of its rows once the earliest is too old to be kept: one
- * that claims a great age must not take others along.
+ * The first rows, as far as their times lie together. A seal excuses the removal of its rows once the earliest is too old to be
+ * kept: one that claims a great age must not take others along.
  */
 export function sealedTogether(rows: readonly KeptDecision[], secondsApart: number): readonly KeptDecision[] {
   let [earliest, latest] = [Infinity, -Infinity];

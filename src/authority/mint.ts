@@ -74,7 +74,10 @@ export function mintInput(value: unknown): MintInput | Refused {
   return parsed.success ? parsed.data : refused('bad_request', faultsOf(parsed.error));
 }
 
-/** Mints within the caller's own bounds. The limit is taken last, so that only tokens count and only of callers who proved themselves. */
+/**
+ * Mints within the caller's own bounds. The limit is taken last, so that only tokens count and only of callers who proved
+ * themselves.
+ */
 export async function mint(
   stack: Stack,
   caller: Caller,
@@ -119,7 +122,10 @@ function grant(stack: Stack, input: MintInput): Bounds {
   };
 }
 
-/** Minting never widens: at most the minter's scopes, time and addresses, never the right to mint, nor what a service may do as itself. */
+/**
+ * Minting never widens: at most the minter's scopes, time and addresses, never the right to mint, nor what a service may do as
+ * itself.
+ */
 function narrowed(stack: Stack, minter: Principal, input: MintInput): Bounds | Refused {
   const asked = grant(stack, input);
   if (asked.scopes.includes(ADMIN_TOKENS)) return beyond(minter, `only the admin token grants ${ADMIN_TOKENS}`);

@@ -16,8 +16,8 @@ export interface Sealing {
 }
 
 /**
- * Everything that counts at `now`. The seal is asked for only where a secret is to be opened. Revocations are read after the keys: what is
- * revoked in between is dead by its digest.
+ * Everything that counts at `now`. The seal is asked for only where a secret is to be opened. Revocations are read after the
+ * keys: what is revoked in between is dead by its digest.
  */
 export async function readState(store: Store, sealing: Sealing, now: number): Promise<State> {
   const keys = (await store.keys.list()).map((record) => held(record, sealing.seal));

@@ -5,8 +5,8 @@ import { sealedRecord } from './sealed-records.ts';
 import type { HeldKey, State } from './state.ts';
 
 /**
- * Adds what is missing. What ends a key comes first: broken off at any point, nothing is alive that was dead. Every verb only adds, so the
- * rest can be added by another call.
+ * Adds what is missing. What ends a key comes first: broken off at any point, nothing is alive that was dead. Every verb only
+ * adds, so the rest can be added by another call.
  */
 export async function writeState(
   store: Store,

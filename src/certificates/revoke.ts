@@ -18,8 +18,8 @@ export async function listCertificates(records: RecordStore, now: number): Promi
 }
 
 /**
- * Ends a certificate before its time, on every listener of the stack. An authority that does not issue any more is taken out of what is trusted,
- * and its key with it. Resolves to what it was of.
+ * Ends a certificate before its time, on every listener of the stack. An authority that does not issue any more is taken out of
+ * what is trusted, and its key with it. Resolves to what it was of.
  */
 export async function revokeCertificate(
   records: RecordStore,

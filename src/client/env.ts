@@ -22,7 +22,8 @@ export interface EnvironmentOptions extends Omit<ServiceClientOptions, 'credenti
 
 /**
  * A client from what a container is usually given: SERVICE_ID with SERVICE_KEY or SERVICE_KEY_FILE signs; and for a called
- * service <SERVICE>_API_KEY_FILE, else /run/secrets/<service>_api_key. Throws a ClientError (key_missing) that names every place looked at.
+ * service <SERVICE>_API_KEY_FILE, else /run/secrets/<service>_api_key. Throws a ClientError (key_missing) that names every
+ * place looked at.
  */
 export function createServiceClientFromEnv(options: EnvironmentOptions = {}): ServiceClient {
   return createServiceClient({ ...options, credential: credentialFromEnv(options) });

@@ -65,7 +65,10 @@ export interface EnvironmentReading {
   readonly storeFaults: readonly Fault[];
 }
 
-/** All of the environment that docs/configuration.md names, but the master key, which keys/sources/master-key.ts reads when it is needed. */
+/**
+ * All of the environment that docs/configuration.md names, but the master key, which keys/sources/master-key.ts reads when it
+ * is needed.
+ */
 export function readEnvironment(env: Env): EnvironmentReading {
   const { read, faults, warnings } = variables(env);
   const refuseInto = (list: Fault[]) => (name: string, hint: string) => {

@@ -17,7 +17,8 @@ function userOf(principal: Principal): string {
 
 /**
  * True for a header that an upstream could take for one of ours. CGI and WSGI turn '-' into '_', and some servers do so with
- * everything but letters and digits, so X_Auth_User, X.Auth.User and X!Auth!User count too. X-Auth-Token is a credential by wide custom, not an identity, and passes.
+ * everything but letters and digits, so X_Auth_User, X.Auth.User and X!Auth!User count too. X-Auth-Token is a credential by
+ * wide custom, not an identity, and passes.
  */
 export function isIdentityHeader(name: string): boolean {
   // Cheap first: all but a few names fail on length or the first letters.

@@ -46,8 +46,9 @@ export function isProvenCaller(caller: string): boolean {
 
 /**
  * duration: of deciding, microseconds, by service. proving: the same of those alone whose callers were proven and allowed, for
- * anybody can make us look long for a key that nobody has, or wait among those who guess. answer: from the end of a proven caller's request to the head of the
- * upstream's answer, microseconds, by service. skew: the proven caller's clock minus ours, seconds, by caller.
+ * anybody can make us look long for a key that nobody has, or wait among those who guess. answer: from the end of a proven
+ * caller's request to the head of the upstream's answer, microseconds, by service. skew: the proven caller's clock minus ours,
+ * seconds, by caller.
  */
 export type MeasureKind = 'duration' | 'proving' | 'answer' | 'skew';
 

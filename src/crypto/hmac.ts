@@ -13,9 +13,9 @@ export interface HmacKey {
 }
 
 /**
- * RFC 2104 as two one-shot hashes over precomputed pads: nearly all of createHmac's cost is building the object, so this
- * halves it. The inner digest travels as a Latin-1 string ('binary' to hash()), since asking hash() for a Buffer costs three times the hashing.
- * The secret itself is not kept. Calls are synchronous and threads share no objects, so the scratch buffers are safe.
+ * RFC 2104 as two one-shot hashes over precomputed pads: nearly all of createHmac's cost is building the object, so this halves
+ * it. The inner digest travels as a Latin-1 string ('binary' to hash()), since asking hash() for a Buffer costs three times the
+ * hashing. The secret itself is not kept. Calls are synchronous and threads share no objects, so the scratch buffers are safe.
  */
 export function hmacSha256(secret: Uint8Array): HmacKey {
   const block = Buffer.alloc(blockSize);

@@ -1,8 +1,8 @@
 import { constants } from 'node:crypto';
 
 /**
- * For every TLS listener: version 1.2 (RFC 9325 §3.1.1) or newer, no renegotiation, and no resumption, since a resumed session keeps what was once
- * found of a certificate, whatever authorities are trusted by now.
+ * For every TLS listener: version 1.2 (RFC 9325 §3.1.1) or newer, no renegotiation, and no resumption, since a resumed session
+ * keeps what was once found of a certificate, whatever authorities are trusted by now.
  */
 export const listenerTlsOptions = {
   minVersion: 'TLSv1.2',

@@ -98,8 +98,8 @@ function narrowed(service: string, rules: readonly RouteRule[], seen: readonly E
 }
 
 /**
- * Paths without a rule, then and now: what was asked for before a rule of its own was written is no news. A pattern that might take a path
- * from a rule that is there is left alone.
+ * Paths without a rule, then and now: what was asked for before a rule of its own was written is no news. A pattern that might
+ * take a path from a rule that is there is left alone.
  */
 function added(service: string, rules: readonly RouteRule[], seen: readonly Endpoint[]): Found[] {
   // As requests have them, whatever of it is percent-encoded in the file.

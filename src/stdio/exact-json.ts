@@ -9,7 +9,10 @@ interface ExactJson {
 
 const json = JSON as unknown as ExactJson;
 const longNumber = /[0-9]{16}/;
-/** Levels of arrays and objects. JSON.parse takes any number of them, but what is nested a few thousand deep cannot be written again. */
+/**
+ * Levels of arrays and objects. JSON.parse takes any number of them, but what is nested a few thousand deep cannot be written
+ * again.
+ */
 const depthMax = 1000;
 
 /**

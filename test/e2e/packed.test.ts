@@ -15,10 +15,10 @@ const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const run = promisify(execFile);
 
-// The Node of these tests first, and npm as it stands behind it, with whatever it needs to reach the registry.
 /** Of an example of a stack with faults; its secrets open nothing. */
 const planted = 'package/examples/ai-stack-before/.env';
 
+// The Node of these tests first, and npm as it stands behind it, with whatever it needs to reach the registry.
 const env = { ...process.env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) };
 
 test('the package works where nothing else is', { timeout: 170_000 }, async (t) => {

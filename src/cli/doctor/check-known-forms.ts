@@ -52,7 +52,10 @@ async function providerSecrets({ path, text }: StackFile): Promise<Place[]> {
   }));
 }
 
-/** As documents and tests write it: ghp_xxxxxxxx, postgres://user:password@localhost. Settings with such a password are found by their names. */
+/**
+ * As documents and tests write it: ghp_xxxxxxxx, postgres://user:password@localhost. Settings with such a password are found by
+ * their names.
+ */
 function isExample(text: string): boolean {
   const url = passwordInUrl(text);
   return /(\w)\1{7}/.test(text) || (url !== null && isGuessable(url.password));

@@ -13,7 +13,10 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { randomBase62 } from '../../crypto/random.ts';
 
-/** Replaced by renaming: whoever reads it finds the old text or the new one, after a power cut too. It goes on belonging to whom it belonged. */
+/**
+ * Replaced by renaming: whoever reads it finds the old text or the new one, after a power cut too. It goes on belonging to whom
+ * it belonged.
+ */
 export function replaceWhole(name: string, text: string, mode = 0o600): void {
   const path = targetOf(name);
   const next = written(path, text, mode);
