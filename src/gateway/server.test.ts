@@ -16,10 +16,16 @@ const head = 'Host: a\r\nAuthorization: Bearer good\r\n';
 describe('the server before the gateway', () => {
   let upstream: TestUpstream;
   let gate: Door;
+  /** What is open at the upstream. */
+  const streams = new Set<object>();
 
   before(async () => {
     upstream = await testUpstream((req, res) => {
-      if (req.url === '/streams') return void res.write('begun');
+      if (req.url === '/streams') {
+        streams.add(res);
+        res.once('close', () => streams.delete(res)).write('begun');
+        return;
+      }
       let body = '';
       req.on('data', (chunk) => (body += String(chunk)));
       req.on('end', () => res.end(`<${req.method} ${req.url} ${body}>`));
@@ -100,6 +106,32 @@ describe('the server before the gateway', () => {
         const reply = collected(socket);
         socket.write(`GET /echo/streams HTTP/1.1\r\n${head}\r\n${behind}`);
         assert.ok(!(await reply).includes('HTTP/1.1 400'));
+        await healthy();
+      });
+
+    it('reaches nobody before its turn', async () => {
+      const socket = await opened();
+      socket.write(`GET /echo/streams HTTP/1.1\r\n${head}\r\nGET /echo/x HTTP/1.1\r\n${head}\r\n`);
+      await once(socket, 'data');
+      await healthy();
+      assert.deepEqual(
+        upstream.seen.map(({ url }) => url),
+        ['/streams', '/x'],
+      );
+      socket.destroy();
+    });
+
+    for (const [name, behind] of [
+      ['an upgrade', upgrade],
+      ['a tunnel', connecting],
+      ['no HTTP', 'no HTTP\r\n\r\n'],
+    ])
+      it(`holds nothing once ${name} behind it ended the connection`, async () => {
+        const stream = `GET /echo/streams HTTP/1.1\r\n${head}\r\n`;
+        const socket = await opened();
+        socket.write(`${stream.repeat(5)}${behind}`);
+        await collected(socket);
+        while (streams.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
         await healthy();
       });
 

@@ -73,6 +73,14 @@ export function frontServer(
     }
     // An abort is looked for a listener of in one turn and told in another; whoever listened may have let go in between.
     req.on('error', () => undefined);
+    // Sent ahead of an answer, a request has its turn when that is through. Its own response does not hear of every end of a
+    // connection that it has not been given yet, and whatever was done for it would last.
+    if (res.socket === null) res.once('socket', () => begin(req, res));
+    else begin(req, res);
+  }
+
+  function begin(req: IncomingMessage, res: ServerResponse): void {
+    if (req.socket.destroyed) return;
     bodies.watch(req, res);
     handle(req, res);
   }
