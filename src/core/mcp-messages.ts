@@ -1,4 +1,5 @@
 /** What a client sends to an MCP server, read so strictly that no two readers can understand it in two ways. */
+import { hasTooManyValues, marksMax } from './json-values.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -18,14 +19,9 @@ export interface UnreadableMessages {
 /** Levels of arrays and objects. A tool's arguments are seldom deeper than ten. */
 const depthMax = 100;
 const messagesMax = 100;
-/** Of the characters , : [ and { outside strings: so many values take a tenth of a second, and as many bytes of them can take ten. */
-const marksMax = 100_000;
-
 /** Members that servers act upon. Some readers find them whatever the case of their letters, others do not. */
 const envelopeNames: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
 const parameterNames: ReadonlySet<string> = new Set(['name', 'uri', 'arguments', 'ref', 'notifications', '_meta']);
-
-const [quote, backslash, comma, colon, bracket, brace] = Buffer.from('"\\,:[{');
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -43,7 +39,7 @@ export function readMcpMessages(body: Uint8Array): McpMessages | UnreadableMessa
 }
 
 function read(body: Uint8Array): McpMessages | UnreadableMessages {
-  if (hasTooManyMarks(body)) return unreadable(`more than ${marksMax} values`);
+  if (hasTooManyValues(body)) return unreadable(`more than ${marksMax} values`);
   let value: unknown;
   let source: string;
   try {
@@ -63,22 +59,6 @@ function read(body: Uint8Array): McpMessages | UnreadableMessages {
     if (fault !== null) return unreadable(fault);
   }
   return { ok: true, messages: messages as JsonObject[], text: canonical.text };
-}
-
-/** Told from the bytes, before anything is made of them. What is no JSON is miscounted, and refused for that. */
-function hasTooManyMarks(body: Uint8Array): boolean {
-  if (body.length <= marksMax) return false;
-  let marks = 0;
-  let quoted = false;
-  for (let at = 0; at < body.length && marks <= marksMax; at += 1) {
-    const byte = body[at];
-    if (quoted) {
-      if (byte === backslash) at += 1;
-      else if (byte === quote) quoted = false;
-    } else if (byte === quote) quoted = true;
-    else if (byte === comma || byte === colon || byte === bracket || byte === brace) marks += 1;
-  }
-  return marks > marksMax;
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -226,6 +226,21 @@ describe('an MCP server that the gateway runs, with rules', () => {
   });
 });
 
+describe('an MCP server that the gateway runs, without rules', () => {
+  const posted = ({ url, keys }: StdioStack, body: string): Promise<Response> =>
+    fetch(url, { method: 'POST', headers: { 'x-api-key': keys[0], accept: 'application/json' }, body });
+
+  it('is sent no message with so many values that reading them would hold up everybody', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving] });
+    const opening = (values: number): string =>
+      `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"a":[1234567890123456${',1'.repeat(values)}]}}`;
+    assert.equal((await posted(stack, opening(99_000))).status, 200);
+    const refused = await posted(stack, opening(100_001));
+    assert.equal(refused.status, 413);
+    assert.match(await refused.text(), /too many values/);
+  });
+});
+
 describe('an MCP server that the gateway runs and that misbehaves', () => {
   it('fails its own requests alone when it ends, and a new session has a new process', async (t) => {
     const stack = await stdioStack(t, { args: [misbehaving] });
