@@ -34,7 +34,9 @@ const sweepMillis = 250;
 /** `placesPerUpstream`: requests under way to one upstream at the same time, 4096 unless said. */
 export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway {
   const context: ExchangeContext = { stack, open: new OpenList() };
-  const processes = stdioServices((text) => stack.warn(text));
+  // Apart from those that are judged: what is held there is on its way here as well.
+  const messages = heldBodies(() => heldBytesMax(stack.config));
+  const processes = stdioServices(messages.hold, (text) => stack.warn(text));
   const connections = upstreams(placesPerUpstream, {
     pipeTo: pipesTo(stack, processes),
     secure: (service) => stack.upstreamTls(service),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -238,6 +239,33 @@ describe('an MCP server that the gateway runs, without rules', () => {
     const refused = await posted(stack, opening(100_001));
     assert.equal(refused.status, 413);
     assert.match(await refused.text(), /too many values/);
+  });
+
+  it('is sent messages that are held in no more memory than the bodies of other services', async (t) => {
+    const size = 16 * 1024 * 1024;
+    const stack = await stdioStack(t, { args: [misbehaving], maxSignedBody: size });
+    const uploads = [0, 1, 2, 3].map(() => {
+      const upload = request(stack.url, {
+        method: 'POST',
+        headers: { 'x-api-key': stack.keys[0], 'content-length': size },
+      });
+      upload.on('error', () => undefined);
+      t.after(() => upload.destroy());
+      upload.write(Buffer.alloc(size - 1, ' '));
+      return upload;
+    });
+    // Without a session it is refused for that, once it was read.
+    const small = async (): Promise<Response> => {
+      const answer = await posted(stack, '{"jsonrpc":"2.0","id":1,"method":"ping"}');
+      await answer.arrayBuffer();
+      return answer;
+    };
+    let answer = await small();
+    for (; answer.status === 400; answer = await small()) await pause(25);
+    assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '5']);
+    uploads[0]?.destroy();
+    for (; answer.status === 503; answer = await small()) await pause(25);
+    assert.equal(answer.status, 400);
   });
 });
 

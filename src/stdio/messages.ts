@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { BodyError, type BodyErrorCode } from '../core/request.ts';
 import { hasTooManyValues } from '../core/json-values.ts';
 import { parsed } from './exact-json.ts';
 
@@ -9,16 +10,26 @@ type Read =
   | { readonly ok: true; readonly messages: readonly JsonObject[] }
   | { readonly ok: false; readonly status: number; readonly words: string };
 
+/** Reads a whole body, and answers for those of all requests together. Rejects with a BodyError. */
+export type Hold = (req: IncomingMessage, res: ServerResponse, bytesMax: number) => Promise<Buffer>;
+
+const bodyFaults: Readonly<Record<BodyErrorCode, { readonly status: number; readonly words: string }>> = {
+  body_too_large: { status: 413, words: 'The message is too large' },
+  no_room_for_body: { status: 503, words: 'too many messages are being read' },
+  body_unavailable: { status: 400, words: 'The body ended before it was complete' },
+};
+
 /** The messages of a POST's body. */
-export async function readMessages(req: IncomingMessage, bytesMax: number): Promise<Read> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of req) {
-    size += (chunk as Buffer).length;
-    if (size <= bytesMax) chunks.push(chunk as Buffer);
+export async function readMessages(body: Promise<Buffer>): Promise<Read> {
+  try {
+    return messagesIn(await body);
+  } catch (error) {
+    if (error instanceof BodyError) return { ok: false, ...bodyFaults[error.code] };
+    throw error;
   }
-  if (size > bytesMax) return { ok: false, status: 413, words: 'The message is too large' };
-  const body = Buffer.concat(chunks);
+}
+
+function messagesIn(body: Buffer): Read {
   // Where there are rules this was asked before; anywhere else whoever is let pass could hold up everybody.
   if (hasTooManyValues(body)) return { ok: false, status: 413, words: 'The message has too many values' };
   let text: string;

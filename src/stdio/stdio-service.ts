@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Command } from './command.ts';
-import { isModern, isOpening, readMessages } from './messages.ts';
+import { isModern, isOpening, readMessages, type Hold } from './messages.ts';
 import { rpcError } from './peer.ts';
 import { Seat } from './seat.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -25,7 +25,14 @@ const callerHeader = 'x-auth-principal';
 const settledMillis = 10_000;
 const backoffMillisMax = 60_000;
 
-export function stdioService(command: Command, dog: Watchdog, say: (text: string) => void): StdioService {
+export interface StdioServiceOptions {
+  readonly command: Command;
+  readonly dog: Watchdog;
+  readonly hold: Hold;
+  readonly say: (text: string) => void;
+}
+
+export function stdioService({ command, dog, hold, say }: StdioServiceOptions): StdioService {
   const seats = new Set<Seat>();
   /** Told to end, and still there: they count, or there could be any number of them. */
   const leaving = new Set<Seat>();
@@ -90,9 +97,9 @@ export function stdioService(command: Command, dog: Watchdog, say: (text: string
   }
 
   async function post(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const read = await readMessages(req, command.messageBytesMax);
+    const read = await readMessages(hold(req, res, command.messageBytesMax));
     if (res.destroyed) return;
-    if (!read.ok) return refuse(res, read.status, -32700, read.words);
+    if (!read.ok) return read.status === 503 ? busy(res, read.words) : refuse(res, read.status, -32700, read.words);
     const { messages } = read;
     if (req.headers['mcp-session-id'] !== undefined) {
       const seat = seatOf(req);

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { duplexPair, type Duplex } from 'node:stream';
 import type { Command } from './command.ts';
 import { memoryUse } from './memory-use.ts';
+import type { Hold } from './messages.ts';
 import { stdioService, type StdioService } from './stdio-service.ts';
 import { watchdog } from './watchdog.ts';
 
@@ -19,7 +20,8 @@ export interface StdioServices {
 
 const sweepMillis = 1000;
 
-export function stdioServices(say: (text: string) => void): StdioServices {
+/** `hold` reads the bodies of all of them. */
+export function stdioServices(hold: Hold, say: (text: string) => void): StdioServices {
   const running = new Map<string, { readonly service: StdioService; readonly server: Server }>();
   const leaving = new Set<Promise<void>>();
   const dog = watchdog({ onWarning: say });
@@ -28,7 +30,7 @@ export function stdioServices(say: (text: string) => void): StdioServices {
   function serverOf(key: string, command: () => Command): Server {
     const known = running.get(key);
     if (known) return known.server;
-    const service = stdioService(command(), dog, say);
+    const service = stdioService({ command: command(), dog, hold, say });
     const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (req, res) => service.handle(req, res));
     running.set(key, { service, server });
     return server;
