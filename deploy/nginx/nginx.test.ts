@@ -6,8 +6,9 @@ import { http2Contract } from '../../test/fixtures/proxy-http2.contract.ts';
 import { proxyContract } from '../../test/fixtures/proxy.contract.ts';
 import { shipped, startProxy, temporaryFolder, type Addresses } from '../../test/fixtures/proxied-stack.ts';
 
-// As Debian's nginx.conf has it, but in the foreground and below one folder.
+// As Debian's nginx.conf has it, but in the foreground and below one folder, which is ours alone: its workers stay who we are.
 const around = (folder: string): string => `daemon off;
+user root;
 pid ${folder}/nginx.pid;
 error_log stderr crit;
 events { worker_connections 64; }
