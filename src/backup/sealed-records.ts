@@ -11,6 +11,15 @@ export function sealedRecord(entry: RecordEntry, kinds: readonly SealedRecords[]
   return changed(entry, kinds, (text, context) => seal().seal(text, context));
 }
 
+export function hasSealedText(entry: RecordEntry, kinds: readonly SealedRecords[]): boolean {
+  let found = false;
+  changed(entry, kinds, (text) => {
+    found = true;
+    return text;
+  });
+  return found;
+}
+
 function changed(
   entry: RecordEntry,
   kinds: readonly SealedRecords[],

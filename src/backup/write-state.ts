@@ -1,7 +1,7 @@
 import type { Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { Sealing } from './read-state.ts';
-import { sealedRecord } from './sealed-records.ts';
+import { hasSealedText, sealedRecord } from './sealed-records.ts';
 import type { HeldKey, State } from './state.ts';
 
 /**
@@ -22,6 +22,12 @@ export async function writeState(
   for (const row of missing.modes.filter(({ scope }) => scope !== '*')) await store.modes.set(row);
   for (const record of missing.records) await store.records.put(sealedRecord(record, sealedRecords, seal), null, now);
   if (missing.uses.length > 0) await store.usage.add(missing.uses);
+}
+
+/** Throws where something is to be sealed and there is no key to do it with: said before the first write, and in a dry run. */
+export function requireSeal({ seal, sealedRecords }: Sealing, missing: State): void {
+  const sealsKeys = missing.keys.some(({ secret }) => secret !== null);
+  if (sealsKeys || missing.records.some((record) => hasSealedText(record, sealedRecords))) seal();
 }
 
 function sealed({ secret, ...record }: HeldKey, seal: () => Seal) {

@@ -196,6 +196,21 @@ test('second factors, OAuth keys and the internal CA work under another master k
   });
 });
 
+test(
+  'without a master key on a shared store nothing is written, and a dry run says so',
+  { skip: !redis },
+  async (t) => {
+    const { full } = await fullStack(t);
+    const bare = stack(t, `${redis?.url ?? ''}/3`, '');
+    for (const args of [['--dry-run'], []]) {
+      const { code, stderr } = await bare.cli(['restore', full.file, ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, /COUNTERSIGN_MASTER_KEY is not set/);
+      assert.deepEqual(JSON.parse((await bare.cli(['keys', 'list', '--output', 'json'])).stdout), []);
+    }
+  },
+);
+
 test('a backup is refused where a secret does not open, and by name', async (t) => {
   const { folder, cli, file, store } = stack(t);
   await cli(['store', 'migrate']);
