@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { openBundle, withLock, writeWhole } from '../secrets/bundle-file.ts';
+import { openBundle, writeWhole } from '../secrets/bundle-file.ts';
+import { withLock } from '../secrets/bundle-lock.ts';
 import { creationRuleFor } from '../secrets/creation-rules.ts';
 import { readIdentities } from '../secrets/identities.ts';
 import type { SopsFile } from '../secrets/sops/sops-file.ts';

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { randomBase62 } from '../../crypto/random.ts';
 import { recipientFault } from '../../secrets/age.ts';
 import { entriesOf, entryNamed, removeSecret, setSecret, textOf } from '../../secrets/bundle.ts';
-import { withLock } from '../../secrets/bundle-file.ts';
+import { withLock } from '../../secrets/bundle-lock.ts';
 import { creationRuleFor } from '../../secrets/creation-rules.ts';
 import { bundlePath, changeBundle, readBundle, saveBundle } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
