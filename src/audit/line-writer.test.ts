@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { lineWriter } from './line-writer.ts';
 
@@ -56,4 +56,29 @@ test('a reader that went away does not end the process', async () => {
   writer.line('lost');
   await writer.close();
   assert.equal(writer.dropped, 1);
+});
+
+test('where there is no room for lines they are counted, and once there is the log goes on, on a line of its own', async () => {
+  const kept: string[] = [];
+  let room = false;
+  const stream = new Writable({
+    autoDestroy: false,
+    decodeStrings: false,
+    write(chunk: string, _encoding, done) {
+      if (room) kept.push(chunk);
+      else kept.push(chunk.slice(0, 3));
+      done(room ? null : Object.assign(new Error('no room'), { code: 'ENOSPC' }));
+    },
+  });
+  const writer = lineWriter(stream);
+  writer.line('first');
+  writer.line('second');
+  await writer.flush();
+  assert.equal(writer.dropped, 2);
+  room = true;
+  // As process.stdout does after a fault.
+  Reflect.apply(Reflect.get(stream, '_undestroy'), stream, []);
+  writer.line('third');
+  await writer.close();
+  assert.equal(kept.join(''), 'fir\n{"level":"warn","event":"audit.lines_dropped","count":2}\nthird\n');
 });

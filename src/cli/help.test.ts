@@ -25,6 +25,7 @@ async function say(...args: string[]): Promise<Ended> {
     paint: (_style, text) => text,
     paintTalk: (_style, text) => text,
     gone: false,
+    fault: null,
   };
   const stdin = { isTerminal: false, read: async () => '' };
   const code = await run(args, { cwd: '/nonexistent', env: {}, out: output, stdin });

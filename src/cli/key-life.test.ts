@@ -53,6 +53,7 @@ function place(t: TestContext, more = '') {
       paint: (_style, text) => text,
       paintTalk: (_style, text) => text,
       gone,
+      fault: null,
     };
     const code = await run(args, { cwd: folder, env: {}, out, stdin: { isTerminal: false, read: async () => stdin } });
     return { code, stdout, stderr };

@@ -15,29 +15,38 @@ export interface Output {
   /** Coloured on a terminal only, and never with NO_COLOR. */
   paint(style: Style, text: string): string;
   paintTalk(style: Style, text: string): string;
-  /** True when the reader of the results went away: whoever follows something may stop. */
+  /** True when results reach nobody any more: whoever follows something may stop. */
   readonly gone: boolean;
+  /** Why results were lost, in the system's words; null where none were, or where their reader wanted no more of them. */
+  readonly fault: string | null;
 }
+
+const readerEnded = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
 
 export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Output {
   const paintTalk = (style: Style, text: string): string => styleText(style, text, { stream: stderr });
   let gone = false;
-  for (const stream of [stdout, stderr]) {
-    // `countersign keys list | head -1` ends the reader first; that is no error of ours, and no reason for a server to end.
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
-      gone ||= stream === stdout;
+  let fault: string | null = null;
+  // Neither a reader that has ended nor a full disk behind the standard streams is a reason for a server to end.
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
+  const result = (text: string): void =>
+    void stdout.write(text, (error) => {
+      gone ||= Boolean(error);
+      // `countersign keys list | head -1` ends the reader first; that is no error of ours.
+      if (error && !readerEnded.has((error as NodeJS.ErrnoException).code ?? '')) fault ??= error.message;
     });
-  }
   return {
-    line: (text = '') => void stdout.write(`${text}\n`),
-    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    line: (text = '') => result(`${text}\n`),
+    json: (value) => result(`${JSON.stringify(value, null, 2)}\n`),
     talk: (text = '') => void stderr.write(`${text}\n`),
     warn: (text) => void stderr.write(`${paintTalk('yellow', 'warning:')} ${text}\n`),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     paintTalk,
     get gone() {
       return gone;
+    },
+    get fault() {
+      return fault;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { nameCommand, readArguments, refuseUnknownOptions, type Surroundings } from './arguments.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, explain } from './failure.ts';
@@ -6,6 +7,18 @@ import { commandHelp, overview } from './help.ts';
 
 /** Resolves to the exit code; never rejects. */
 export async function run(args: readonly string[], around: Surroundings): Promise<number> {
+  const { out } = around;
+  const exit = await runCommand(args, around);
+  // A write is told of its fault a turn later.
+  await nextTurn();
+  if (out.fault === null) return exit;
+  out.talk(
+    `${out.paintTalk('red', 'countersign:')} standard output cannot be written, and the result is lost: ${out.fault}`,
+  );
+  return exit === EXIT.done ? EXIT.unreachable : exit;
+}
+
+async function runCommand(args: readonly string[], around: Surroundings): Promise<number> {
   const { out } = around;
   try {
     if (args.includes('--version') && !args.includes('--')) {

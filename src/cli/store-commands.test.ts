@@ -80,6 +80,7 @@ async function runHere(
     paint: (_style, text) => text,
     paintTalk: (_style, text) => text,
     gone: false,
+    fault: null,
   };
   const code = await run(args, { cwd: folder, env, out, stdin: { isTerminal: false, read: async () => stdin } });
   return { code, stdout, stderr };

@@ -1,7 +1,7 @@
-/** The real program on SQLite when its disk is full: a file system of two megabytes. */
+/** The real program when a disk is full, that of SQLite or that of its log: a file system of two megabytes. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -78,6 +78,65 @@ test('on a full disk what is known goes on, nothing is acknowledged that is not 
     while ((await ask(bearer(token))) !== 200) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal((await program.cli(['tokens', 'create'])).code, 0);
   assert.equal((await fetch(`${program.origin}/health/ready`)).status, 200);
+});
+
+for (const args of [[], ['--workers', '2']])
+  test(`a log on a full disk ends no server, and goes on when there is room: serve ${args.join(' ')}`, async (t) => {
+    const disk = process.getuid?.() === 0 ? tinyDisk() : null;
+    if (disk === null) {
+      t.skip('this user may not mount a small file system');
+      return;
+    }
+    const log = join(disk, 'decisions.log');
+    const upstream = await startUpstream(t);
+    const yaml = `mode: report\nservices:\n  embeddings: { upstream: ${upstream.url} }\n`;
+    const program = await startProgram(t, { yaml, log, args });
+    t.after(() => {
+      execFileSync('umount', ['--lazy', disk]);
+      rmSync(disk, { recursive: true });
+    });
+    const ask = async (): Promise<number> => (await fetch(`${program.origin}/embeddings/${'x'.repeat(900)}`)).status;
+    fill(join(disk, 'filler'));
+    for (let round = 0; round < 8; round += 1) {
+      const asked = await Promise.all(Array.from({ length: 40 }, ask));
+      assert.deepEqual(new Set(asked), new Set([200]));
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    rmSync(join(disk, 'filler'));
+    for (;;) {
+      assert.equal(await ask(), 200);
+      const lines = readFileSync(log, 'utf8').split('\n');
+      const told = lines.findLastIndex((line) =>
+        line.startsWith('{"level":"warn","event":"audit.lines_dropped","count":'),
+      );
+      if (told >= 0 && lines[told + 1]?.includes('"event":"auth.decision"')) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+test('a result that cannot be written is said to be lost, and an old key then stays as it was', async (t) => {
+  const upstream = await startUpstream(t);
+  const program = await startProgram(t, { yaml: `services:\n  embeddings: { upstream: ${upstream.url} }\n` });
+  const made = JSON.parse((await program.cli(['keys', 'create', 'embeddings', '--output', 'json'])).stdout);
+  const bin = join(import.meta.dirname, '../../bin/countersign');
+  const intoFullDisk = (command: string) =>
+    spawnSync('/bin/sh', ['-c', `${bin} ${command} --config ${program.folder}/countersign.yaml > /dev/full`], {
+      encoding: 'utf8',
+    });
+  const lost = intoFullDisk('keys list');
+  assert.deepEqual(
+    [lost.status, lost.stderr],
+    [
+      3,
+      'countersign: standard output cannot be written, and the result is lost: ENOSPC: no space left on device, write\n',
+    ],
+  );
+  const rotated = intoFullDisk(`keys rotate ${made.id}`);
+  assert.equal(rotated.status, 1);
+  assert.match(rotated.stderr, /the new key .* reached nobody, and the old one stays as it was/);
+  assert.match(rotated.stderr, /ENOSPC/);
+  const listed = JSON.parse((await program.cli(['keys', 'list', '--output', 'json'])).stdout);
+  assert.equal(listed.find(({ id }: { id: string }) => id === made.id).expires_at, null);
 });
 
 function fill(file: string): void {

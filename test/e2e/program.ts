@@ -1,6 +1,6 @@
 /** Runs the real program as its users do: a configuration in a folder of its own, `bin/countersign`, and HTTP. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTcpServer, connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -35,6 +35,8 @@ export interface ProgramOptions {
   readonly store?: string;
   readonly files?: Record<string, string>;
   readonly args?: readonly string[];
+  /** Where its standard output is appended, in place of being kept for `stdout()`. */
+  readonly log?: string;
 }
 
 export async function freePort(): Promise<number> {
@@ -58,11 +60,17 @@ export async function startProgram(t: Ending, options: ProgramOptions): Promise<
   for (const [name, text] of Object.entries(options.files ?? {}))
     writeFileSync(join(folder, name), text, { mode: 0o600 });
   const env = { ...cleanEnvironment(), ...options.env };
-  const child = spawn(binary, ['serve', '--config', config, ...(options.args ?? [])], { cwd: folder, env });
+  const log = options.log === undefined ? 'pipe' : openSync(options.log, 'a');
+  const child = spawn(binary, ['serve', '--config', config, ...(options.args ?? [])], {
+    cwd: folder,
+    env,
+    stdio: ['pipe', log, 'pipe'],
+  });
+  if (typeof log === 'number') closeSync(log);
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
