@@ -7,6 +7,8 @@ import { isMishap, outsideWindow, wasKept, type Culprit } from './state.ts';
 
 /** What is known of one step since it is watched. */
 export interface Evidence {
+  /** From when on it is counted, epoch seconds; right after the beginning of a step that lies ahead. */
+  readonly countedFrom: number;
   /** Requests to its routes that were allowed to somebody who proved who it is: nobody else's tell whether enforcing goes well. */
   readonly allowed: number;
   /** Of these requests, and of no others, those that the service then did not answer. */
@@ -72,6 +74,7 @@ export async function evidenceOf(
     (group) => group.outcome === 'deny' && group.mode === 'enforce' && !isRefusedAnyway(askerOf(group)),
   );
   return {
+    countedFrom: from,
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
     upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
     refused: culpritsOf(refused),

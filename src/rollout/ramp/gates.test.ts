@@ -7,6 +7,7 @@ import { rampPlan } from './ramp-fixtures.test.ts';
 
 /** All is well. */
 const well: Evidence = {
+  countedFrom: 1_764_000_000,
   allowed: 100,
   upstreamFailures: 0,
   refused: [],
@@ -40,7 +41,13 @@ interface Case {
 
 const cases: readonly Case[] = [
   { of: 'nothing wrong', evidence: {}, answer: 'success', findings: /^$/ },
-  { of: 'too few requests', evidence: { allowed: 0 }, answer: 'inconclusive', findings: /^only 0 .* at least 1$/ },
+  {
+    of: 'too few requests',
+    evidence: { allowed: 0 },
+    answer: 'inconclusive',
+    findings:
+      /^only 0 requests of proven callers were allowed, of at least 1; they are counted from 2025-11-24T16:00:00Z on$/,
+  },
   {
     of: 'a refusal',
     evidence: { refused: [old], refusedRequests: 1 },

@@ -41,7 +41,8 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
   };
 }
 
-function refusals(plan: RampPlan, { allowed, refused, refusedRequests, wouldBeRefused }: Evidence): Finding[] {
+function refusals(plan: RampPlan, evidence: Evidence): Finding[] {
+  const { allowed, countedFrom, refused, refusedRequests, wouldBeRefused } = evidence;
   const found: Finding[] = [];
   if (refusedRequests > plan.failureLimit)
     found.push({ answer: 'failed', words: `known callers are refused: ${culpritWords(refused)}` });
@@ -53,7 +54,7 @@ function refusals(plan: RampPlan, { allowed, refused, refusedRequests, wouldBeRe
   if (allowed < plan.minSamples)
     found.push({
       answer: 'inconclusive',
-      words: `only ${allowed} requests were judged and allowed, of at least ${plan.minSamples}`,
+      words: `only ${allowed} requests of proven callers were allowed, of at least ${plan.minSamples}; they are counted from ${rfc3339(countedFrom)} on`,
     });
   return found;
 }
