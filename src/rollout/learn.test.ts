@@ -158,3 +158,21 @@ test('rows are read a page at a time, and whoever else waits has a turn in betwe
   assert.ok(sequences.every((sequence, index) => sequence === 101 + index));
   assert.ok(turns >= 2, `${turns} turns`);
 });
+
+test('what looks public is said once for each path and method, whichever rules it was asked for by', async () => {
+  const unsigned = { path: '/health', principal: '', outcome: 'would_deny', reason: 'missing_credentials' } as const;
+  const seen = [
+    { ...unsigned, route: '*', method: 'GET' },
+    { ...unsigned, route: '/:id', method: 'GET' },
+    { ...unsigned, route: '*', method: 'HEAD' },
+  ];
+  async function* rows() {
+    for (const row of seen) for (let minute = 0; minute < 10; minute += 1) yield decisionRow(minute * 60, row);
+  }
+  const services = [{ name: 'embeddings', rules: [{ ...plain, path: '/:id' }] }];
+  const { public_looking } = await learn({ rows: rows(), services, requestsMin: 10, timesMin: 3 });
+  assert.deepEqual(
+    public_looking.map(({ method, path, evidence }) => [method, path, evidence.requests]),
+    [['GET', '/health', 30]],
+  );
+});

@@ -62,9 +62,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const proposals = found.filter(({ endpoint }) => enough(endpoint)).map(({ proposal }) => proposal);
     return {
       proposals: harmless(name, rules, proposals, [...proven, ...others]),
-      looking: of.unsigned
-        .all()
-        .filter(isTold)
+      looking: unsignedOf(of.unsigned.all())
         .filter((endpoint) => enough(endpoint) && (paths.has(endpoint.path) || probes.has(endpoint.path)))
         .map((endpoint) => publicLooking(name, endpoint)),
       matrix: matrixOf(name, proven),
@@ -200,6 +198,15 @@ function together(used: readonly Endpoint[]): Endpoint | null {
 
 function evidenceOf({ count, minutes, firstSeen, lastSeen, requestId }: Endpoint): Evidence {
   return { requests: count, times: minutes.size, firstSeen, lastSeen, requestId };
+}
+
+/** Each path and method once, whichever rules applied to it: two rules for one would be refused. */
+function unsignedOf(seen: readonly Endpoint[]): ToldEndpoint[] {
+  const keyOf = ({ method, path }: ToldEndpoint): string => `${asked(method)} ${path}`;
+  return [...Map.groupBy(seen.filter(isTold), keyOf).values()].flatMap((same) => {
+    const endpoint = together(same);
+    return endpoint && isTold(endpoint) ? [{ ...endpoint, method: asked(endpoint.method) }] : [];
+  });
 }
 
 function publicLooking(service: string, endpoint: ToldEndpoint): PublicLooking {
