@@ -12,8 +12,9 @@ import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT } from '../failure.ts';
 import { enforcedWords, type RampInForce } from '../in-force.ts';
-import { atWork } from '../workplace.ts';
+import { atWork, sealOf } from '../workplace.ts';
 import { modesInForce } from './mode.ts';
+import { unopened } from './unopened.ts';
 
 interface Status {
   readonly config: string;
@@ -69,8 +70,10 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const expiring = alive.filter((record) => record.expiresAt !== null && record.expiresAt - now <= soon);
   const { lines: modes, state, ramp, want } = await modesInForce({ config, store }, invocation);
   const uses = await store.usage.list();
+  const shut = unopened(alive, () => sealOf(config, invocation));
   const wanting = [
     ...(want === null ? [] : [want]),
+    ...shut.wanting,
     ...endings({ records, expiring, uses, soon, now }),
     ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
   ];
@@ -104,7 +107,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
     wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
-    notes: stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`],
+    notes: [...(stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`]), ...shut.notes],
   };
 }
 

@@ -17,6 +17,12 @@ export interface MasterSealOptions {
 
 export class MasterKeyError extends Error {
   readonly code = 'master_key';
+  /** There is none, as against one that cannot be used. */
+  readonly isMissing: boolean;
+  constructor(message: string, isMissing = false) {
+    super(message);
+    this.isMissing = isMissing;
+  }
 }
 
 const hint = 'make one with: openssl rand -hex 32';
@@ -33,7 +39,8 @@ export function masterSeal({ env, folder, onNotice }: MasterSealOptions): Seal {
     throw new MasterKeyError('set either COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE, not both');
   if (given) return sealFrom(given, 'COUNTERSIGN_MASTER_KEY');
   if (file) return sealFrom(readKey(file, onNotice), file);
-  if (folder === null) throw new MasterKeyError(`COUNTERSIGN_MASTER_KEY is not set, and this store needs it; ${hint}`);
+  if (folder === null)
+    throw new MasterKeyError(`COUNTERSIGN_MASTER_KEY is not set, and this store needs it; ${hint}`, true);
 
   const path = join(folder, 'master.key');
   let seal: Seal | null = existing(path, onNotice);
@@ -46,7 +53,10 @@ export function masterSeal({ env, folder, onNotice }: MasterSealOptions): Seal {
       // Another process may have made the key since.
       seal ??= existing(path, onNotice);
       if (!seal)
-        throw new MasterKeyError(`there is no master key: ${path} is missing and COUNTERSIGN_MASTER_KEY is not set`);
+        throw new MasterKeyError(
+          `there is no master key: ${path} is missing and COUNTERSIGN_MASTER_KEY is not set`,
+          true,
+        );
       return seal.open(sealed, context);
     },
   };
