@@ -132,6 +132,19 @@ test('a second rotation is refused with what to do, until the first is over or i
   assert.equal((await cli(['keys', 'rotate', 'aidb'])).code, 0, 'when it is over, the next may begin');
 });
 
+test('in place of a key that was lost another is made, and who still uses the one before is said', async (t) => {
+  const { cli, json, withStore } = place(t);
+  const old = await json<Shown>(['keys', 'create', 'aidb']);
+  await withStore((store) => store.usage.add([useOf(old.id, 60)]));
+  await cli(['keys', 'rotate', 'aidb'], '', true);
+  const { code, stderr } = await cli(['keys', 'rotate', 'aidb', '--anew']);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stderr,
+    new RegExp(`Key ${old.id}, which that one replaced, ends with it; it was last used .* ago by aidb`),
+  );
+});
+
 test('a key that reached nobody stays pending, and the old one as it was', async (t) => {
   const { cli, json, stages, withStore } = place(t);
   const old = await json<Shown>(['keys', 'create', 'aidb']);

@@ -106,7 +106,8 @@ async function print(work: Rotating): Promise<number> {
     ...(expiresAt !== undefined && { expiresAt }),
   }).catch(explained(work));
   const { record, old } = made;
-  const uses = await store.usage.list([old.id]);
+  const replaced = lineage.previousOf(old);
+  const uses = await store.usage.list([old, ...replaced].map(({ id }) => id));
   const ends = Math.min(old.expiresAt ?? Infinity, systemClock() + graceSeconds);
   const replaces = { id: old.id, ends_at: rfc3339(ends), last_used: shownUse(lastUse(old, uses)) };
   if (invocation.json) out.json({ ...shown(record), key: made.key, replaces });
@@ -124,7 +125,10 @@ async function print(work: Rotating): Promise<number> {
   out.talk(`Made for ${record.service}: key ${record.id}, in place of ${old.id}. It is shown this once.`);
   out.talk(USE[record.kind](record.id));
   out.talk(`Both are accepted until ${rfc3339(ends)}; the old one was ${usedWords(old, uses, systemClock())}.`);
-  for (const before of lineage.previousOf(old)) out.talk(`Key ${before.id}, which that one replaced, ends with it.`);
+  for (const before of replaced)
+    out.talk(
+      `Key ${before.id}, which that one replaced, ends with it; it was ${usedWords(before, uses, systemClock())}.`,
+    );
   return EXIT.done;
 }
 
