@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { Report } from '../audit/report.ts';
-import { routeName } from '../rollout/ramp/plan.ts';
+import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
 
 export interface ProposedRoute {
   readonly service: string;
@@ -22,29 +22,32 @@ export function proposedRamp(
   { would_deny_groups: refusals, top_endpoints: busy, since, until }: Report,
   isKnown: (caller: string) => boolean,
 ): string {
-  const nameOf = ({ service, route }: { readonly service: string; readonly route: string }): string =>
-    routeName(service, route);
   const atRisk = refusals.filter(({ caller }) => isKnown(caller));
-  const wanting = new Set(atRisk.map(nameOf));
-  const asked = new Set([...busy.map(nameOf), ...refusals.map(nameOf)]);
-  const names = routes.map(({ service, label }) => routeName(service, label));
+  const wanting = new Set(atRisk.map(seenAt));
+  const asked = new Set([...busy.map(seenAt), ...refusals.map(seenAt)]);
+  const named = routes.map((route) => {
+    const meant = meantBy(route, routes);
+    const isWanting = meant.some((name) => wanting.has(name));
+    return { name: nameOf(route), isWanting, isReady: !isWanting && meant.every((name) => asked.has(name)) };
+  });
+  const namesOf = (found: typeof named): string[] => found.map(({ name }) => name);
   const groups: readonly Group[] = [
     {
       words: 'Nobody who is known would be refused.',
-      routes: names.filter((name) => asked.has(name) && !wanting.has(name)),
+      routes: namesOf(named.filter((route) => route.isReady)),
       steps: [{ callers: '10%', soak: '10m' }, { soak: '30m' }],
     },
     {
       words: 'Few or no requests were seen; whoever calls seldom shows here.',
-      routes: names.filter((name) => !asked.has(name)),
+      routes: namesOf(named.filter((route) => !route.isReady && !route.isWanting)),
       steps: [{ soak: '24h' }],
     },
     {
       words: [
         'To be mended first:',
-        ...atRisk.slice(0, 50).map((one) => `  ${one.caller} at ${nameOf(one)}: ${one.reason}, ${one.count} times`),
+        ...atRisk.slice(0, 50).map((one) => `  ${one.caller} at ${seenAt(one)}: ${one.reason}, ${one.count} times`),
       ].join('\n'),
-      routes: names.filter((name) => wanting.has(name)),
+      routes: namesOf(named.filter((route) => route.isWanting)),
       steps: [{ soak: '30m', promote: 'manual' }],
     },
   ];
@@ -68,6 +71,21 @@ gates:
   keyExpiry: true
 steps:
 ${steps.join('').replace(/^(?=.)/gm, '  ')}`;
+}
+
+/** In a plan the name of a route is a pattern: 'embeddings/*' means all that the service has, and waits for all of it. */
+function meantBy(route: ProposedRoute, routes: readonly ProposedRoute[]): string[] {
+  const name = nameOf(route);
+  return routes.filter(({ service, label }) => meansRoute([name], service, label)).map(nameOf);
+}
+
+function nameOf({ service, label }: ProposedRoute): string {
+  return routeName(service, label);
+}
+
+/** As the report names it. */
+function seenAt({ service, route }: { readonly service: string; readonly route: string }): string {
+  return routeName(service, route);
 }
 
 function comment(words: string): string {
