@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
@@ -63,6 +64,7 @@ const routes: readonly RouteOption[] = [
   { path: '/internal/*', access: 'service' },
   { path: '/limited', rateLimit: { limit: 1, per: '60s' } },
   { path: '/reported', mode: 'report' },
+  { path: '/reported/own', callers: ['web'], mode: 'report' },
   { path: '/open', mode: 'off' },
 ];
 
@@ -228,6 +230,9 @@ export function adapterContract(name: string, serve: Serve): void {
       assert.equal(echo(await get('/reported', ['x-api-key: unknown'])).principal, null);
       assert.equal(decisions.at(-1)?.outcome, 'would_deny');
       assert.equal(echo(await get('/reported', apiKey)).principal, 'holder:embeddings');
+      const own = echo(await get('/reported/own', signedLines('GET', '/reported/own')));
+      assert.equal(lastDenied().caller?.id, 'service:aidb');
+      assert.equal(own.principal, null, 'whoever would be refused is nobody here, proven or not');
       assert.equal(echo(await get('/open', apiKey)).principal, null);
     });
 
@@ -271,6 +276,19 @@ export function adapterContract(name: string, serve: Serve): void {
       assert.equal(refused.status, 401);
       const next = await wire.send({ method: 'GET', target: '/x', lines: apiKey });
       assert.equal(next.status, 200);
+    });
+
+    test('lets go of a connection on which a refused upload goes on and on', async () => {
+      const socket = connect(served.port, '127.0.0.1').on('error', () => undefined);
+      socket.resume().write(`POST /x HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: ${2 ** 30}\r\n\r\n`);
+      const piece = Buffer.alloc(65_536);
+      // Far more than is read after a refusal (64 MiB by @hono/node-server), and than the buffers on the way hold.
+      for (let sent = 0; sent < 2 ** 27 && !socket.destroyed; sent += piece.length)
+        await new Promise((resolve) => socket.write(piece, () => setImmediate(resolve)));
+      const isGone = socket.destroyed;
+      socket.destroy();
+      assert.ok(isGone);
+      assert.equal(lastDenied().reason, 'missing_credentials');
     });
 
     test('records what it cannot read as that of the client behind a trusted proxy', async (t) => {
@@ -321,23 +339,35 @@ export function adapterContract(name: string, serve: Serve): void {
         return linesOf(headers);
       }
 
-      async function post(body: readonly Buffer[], more: { chunked?: boolean; type?: string; target?: string } = {}) {
+      async function post(
+        body: readonly Buffer[],
+        more: { chunked?: boolean; type?: string; target?: string; pauseMillis?: number } = {},
+      ) {
         const { chunked = false, type = 'application/octet-stream', target = '/x' } = more;
         const lines = [...(await signed(target, Buffer.concat(body))), `content-type: ${type}`];
-        return exchange(door.port, { method: 'POST', target, lines, body, chunked });
+        const { pauseMillis = 0 } = more;
+        return exchange(door.port, {
+          method: 'POST',
+          target,
+          lines,
+          body,
+          chunked,
+          ...(pauseMillis > 0 && { pauseMillis }),
+        });
       }
 
-      const shapes: readonly [what: string, body: readonly Buffer[], chunked: boolean][] = [
+      const shapes: readonly [what: string, body: readonly Buffer[], chunked: boolean, pauseMillis?: number][] = [
         ['small', [Buffer.from('hello')], false],
         ['of 5 MiB', [randomBytes(5_242_880)], false],
         ['of 5 MiB in chunks', Array.from({ length: 80 }, () => randomBytes(65_536)), true],
         ['byte by byte', Array.from({ length: 40 }, (_, index) => Buffer.from([index])), true],
-        ['slowly, of a length that was said', Array.from({ length: 20 }, () => randomBytes(100)), false],
+        ['slowly, of a length that was said', Array.from({ length: 20 }, () => randomBytes(100)), false, 15],
+        ['slowly, in chunks', Array.from({ length: 20 }, () => randomBytes(100)), true, 15],
         ['empty', [], false],
       ];
-      for (const [what, body, chunked] of shapes) {
+      for (const [what, body, chunked, pauseMillis = 0] of shapes) {
         test(`verifies a body and leaves it to the handler: ${what}`, async () => {
-          const answer = echo(await post(body, { chunked }));
+          const answer = echo(await post(body, { chunked, pauseMillis }));
           const whole = Buffer.concat(body);
           assert.deepEqual(answer, {
             principal: 'service:aidb',
