@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keepCheckResult } from '../audit/check-result.ts';
 import { beginRotation } from '../keys/rotate.ts';
+import { decisionRow } from '../stores/store.contract.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
 import { loggedIn, quick } from '../../test/fixtures/operator.ts';
 
@@ -198,14 +199,24 @@ test('report and decisions show what was decided a moment ago', async (t) => {
   );
   assert.equal(((await call('GET', '/decisions?request=r1')).data as { decisions: Data[] }).decisions.length, 2);
   assert.deepEqual((await call('GET', '/decisions?request=r2')).data, { decisions: [] });
+  const sought = async (query: string): Promise<unknown[]> =>
+    ((await call('GET', `/decisions?${query}`)).data as { decisions: Data[] }).decisions.map((each) => each['route']);
+  assert.deepEqual(await sought('route=/open'), ['/open']);
+  assert.deepEqual(await sought('reason=missing_credentials'), ['/embed']);
+  assert.deepEqual(await sought('reason=expired'), []);
+  assert.deepEqual(await sought('since=1h&until=1m'), [], 'not from after that');
+  await stack.store.decisions.append([{ ...decisionRow(0, { route: '/before' }), time: stack.clock() - 600 }]);
+  assert.deepEqual(await sought('since=1h&until=1m'), ['/before']);
   const [row] = decisions;
   assert.match(String(row?.['time']), /^\d{4}-.*Z$/);
   assert.equal(row?.['client_address'], '127.0.0.1');
   const later = (await call('GET', `/decisions?after=${String(row?.['sequence'])}`)).data as { decisions: Data[] };
   assert.deepEqual(
     later.decisions.map((each) => each['route']),
-    ['/open'],
+    ['/open', '/before'],
   );
+  const slip = await call('GET', '/decisions?until=1y');
+  assert.deepEqual([slip.status, /until is a number/.test(String(slip.body['error']))], [400, true]);
   for (const query of [
     '/report?since=yesterday',
     '/decisions?limit=0',

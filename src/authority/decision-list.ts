@@ -12,10 +12,14 @@ const filterSchema = z.strictObject({
   limit: count.min(1, { error: 'must be at least 1' }).max(1000, { error: 'must be at most 1000' }).default(100),
   after: count.min(0, { error: 'must not be negative' }).optional(),
   since: z.string().optional(),
+  /** So long ago; what is younger is left out. */
+  until: z.string().optional(),
   outcome: z
     .enum(['allow', 'deny', 'would_deny', 'public'], { error: 'must be allow, deny, would_deny or public' })
     .optional(),
   service: z.string().max(128).optional(),
+  route: z.string().max(2048).optional(),
+  reason: z.string().max(128).optional(),
   caller: z.string().max(256).optional(),
   request: z.string().max(128).optional(),
 });
@@ -24,18 +28,19 @@ const filterSchema = z.strictObject({
 export async function decisionList({ stack, query }: Exchange): Promise<object | Refused> {
   const parsed = filterSchema.safeParse(Object.fromEntries(query));
   if (!parsed.success) return refused('bad_request', faultsOf(parsed.error));
-  const { since, limit, after, outcome, service, caller, request } = parsed.data;
-  const span = since === undefined ? null : sinceOf(stack, since);
-  if (span && isRefused(span)) return span;
+  const { since, until, request, limit, ...rest } = parsed.data;
+  const begin = since === undefined ? null : sinceOf(stack, since);
+  if (begin && isRefused(begin)) return begin;
+  const end = until === undefined ? null : sinceOf(stack, until, 'until');
+  if (end && isRefused(end)) return end;
   await stack.audit.flush();
+  const filter = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const rows = await stack.store.decisions.list({
+    ...filter,
     limit,
-    ...(span ? { since: span.since } : {}),
-    ...(after === undefined ? {} : { after }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(service === undefined ? {} : { service }),
-    ...(caller === undefined ? {} : { caller }),
-    ...(request === undefined ? {} : { requestId: request }),
+    ...(begin && { since: begin.since }),
+    ...(end && { until: end.since }),
+    ...(request !== undefined && { requestId: request }),
   });
   return { decisions: rows.map(decisionLine) };
 }

@@ -106,10 +106,14 @@ export function serviceList(stack: Stack) {
   });
 }
 
-/** A span that ends now: '90m', '24h', '7d'. */
-export function sinceOf(stack: Stack, text: string = '1h'): { since: number; until: number } | Refused {
+/** A span that ends now: '90m', '24h', '7d'. `name`: as which it was asked for. */
+export function sinceOf(
+  stack: Stack,
+  text: string = '1h',
+  name: 'since' | 'until' = 'since',
+): { since: number; until: number } | Refused {
   const parts = /^([1-9][0-9]{0,8})([smhd])$/.exec(text);
-  if (!parts) return refused('bad_request', 'since is a number and s, m, h or d, for example 90m or 7d');
+  if (!parts) return refused('bad_request', `${name} is a number and s, m, h or d, for example 90m or 7d`);
   const until = stack.clock();
   const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[parts[2] as 's' | 'm' | 'h' | 'd'];
   return { since: until - Number(parts[1]) * unit, until };

@@ -5,7 +5,7 @@ import { Loaded, OutcomeBadge, Panel, RequestId, Table, Time } from '../parts/pa
 import { useTail } from '../resource.ts';
 import type { Decision } from '../shapes.ts';
 
-const filters = ['service', 'caller', 'request', 'outcome', 'since'] as const;
+const filters = ['service', 'route', 'caller', 'reason', 'request', 'outcome', 'since', 'until'] as const;
 
 /** The newest two hundred that fit, and what comes behind them as it is decided: the tail, and the search. */
 export function Audit() {
@@ -22,7 +22,9 @@ export function Audit() {
     <Panel title="Decisions">
       <div class="filters" role="search">
         <Filter name="service" label="Service" />
+        <Filter name="route" label="Route" />
         <Filter name="caller" label="Caller" />
+        <Filter name="reason" label="Reason" />
         <Filter name="request" label="Request id" />
         <label>
           Outcome
@@ -44,6 +46,16 @@ export function Audit() {
             <option value="15m">15 minutes</option>
             <option value="1h">1 hour</option>
             <option value="24h">24 hours</option>
+            <option value="7d">7 days</option>
+          </select>
+        </label>
+        <label>
+          Until
+          <select value={query.get('until') ?? ''} onChange={(event) => setQuery({ until: event.currentTarget.value })}>
+            <option value="">now</option>
+            <option value="15m">15 minutes ago</option>
+            <option value="1h">1 hour ago</option>
+            <option value="24h">24 hours ago</option>
           </select>
         </label>
         <label class="choice">
@@ -80,7 +92,7 @@ export function Audit() {
   );
 }
 
-function Filter({ name, label }: { name: 'service' | 'caller' | 'request'; label: string }) {
+function Filter({ name, label }: { name: 'service' | 'route' | 'caller' | 'reason' | 'request'; label: string }) {
   return (
     <label>
       {label}
