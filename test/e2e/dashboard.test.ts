@@ -190,6 +190,8 @@ test(
     const shot = async (name: string): Promise<void> => {
       if (drawn) await page.screenshot({ path: join(root, `docs/images/dashboard-${name}.png`) });
     };
+    /** Of the second factor, in Base32. */
+    let factor = '';
     const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
 
     await t.test('a wrong password is refused, and the first login chooses one', async () => {
@@ -401,6 +403,11 @@ test(
         await page.getByRole('heading', { name: 'by service: running' }).waitFor();
         await page.getByRole('cell', { name: '2 s', exact: true }).first().waitFor();
         assert.equal(await button('Roll back all steps').count(), 0, 'where there is but one');
+        await order('Pause', 'release week');
+        await page.getByRole('heading', { name: 'by service: paused' }).waitFor();
+        await page.getByText('paused by hand: release week').waitFor();
+        await order('Resume', 'released');
+        await page.getByRole('heading', { name: 'by service: running' }).waitFor();
         for (const _ of [2, 3]) await order('Promote', 'they are ready');
         await page.getByText('Step 3 was begun').waitFor();
         await order('Roll back', 'not yet');
@@ -451,6 +458,22 @@ test(
         assert.equal(await page.getByRole('row').count(), 2, 'the head, and the one that was asked for');
         const lists = asked.filter((url) => url.startsWith('decisions?'));
         assert.ok(lists.length <= 4 && lists.length >= 2, lists.join('\n'));
+        await page.goto(`${adminOrigin}/dashboard/#/audit?service=ocr`);
+        const rows = page.getByRole('row');
+        const seek = async (label: string, words: string): Promise<void> => {
+          await page.getByLabel(label, { exact: true }).fill(words);
+          await page.getByLabel(label, { exact: true }).press('Enter');
+        };
+        await rows.filter({ hasText: 'GET ocr /open/terms' }).waitFor();
+        await seek('Reason', 'missing_credentials');
+        await rows.filter({ hasText: 'GET ocr /open/terms' }).waitFor({ state: 'detached' });
+        await rows.filter({ hasText: 'missing_credentials' }).first().waitFor();
+        await seek('Route', '/open/*');
+        await page.getByText('No decision fits.').waitFor();
+        await seek('Reason', '');
+        await rows.filter({ hasText: 'GET ocr /open/terms' }).waitFor();
+        await page.getByLabel('Until').selectOption('15 minutes ago');
+        await page.getByText('No decision fits.').waitFor();
         await page.goto(`${adminOrigin}/dashboard/#/audit?caller=(unnamed)&service=ocr`);
         await page.getByRole('row').filter({ hasText: 'missing_credentials' }).first().waitFor();
         await page.getByRole('link', { name: '(unnamed)', exact: true }).first().click();
@@ -481,6 +504,7 @@ test(
         .fill(totpCode(fromBase32(secret), Math.floor(stack.clock() / 30)));
       await button('Switch on').click();
       await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+      factor = secret;
     });
 
     await t.test('another origin’s page does nothing with the session, though on the same machine', async () => {
@@ -514,6 +538,7 @@ test(
         assert.ok(width <= 360, `${name} is ${width} px wide`);
         const tab = await page.locator('nav a[aria-current]').boundingBox();
         assert.ok(tab && tab.x >= 0 && tab.x + tab.width <= 360, `the tab of ${name} is out of sight`);
+        assert.deepEqual(await accessFaults(page), [], `${name}, on a phone`);
       }
       await page.goto(`${adminOrigin}/dashboard/#/overview`);
       await shot('phone');
@@ -531,6 +556,22 @@ test(
       await button('Log in').waitFor();
     });
 
+    await t.test('with a second factor a password alone lets nobody in', async () => {
+      const logIn = async (code: string): Promise<void> => {
+        await page.getByLabel('Name').fill('ana');
+        await page.getByLabel('Password').fill(password);
+        await page.getByLabel('Code, if you have a second factor').fill(code);
+        await button('Log in').click();
+      };
+      await logIn('');
+      await page.getByText('Name, password or code is wrong.').waitFor();
+      // The code of this half minute may have been used for switching it on; that of the next one is taken as well.
+      await logIn(totpCode(fromBase32(factor), Math.floor(stack.clock() / 30) + 1));
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      await button('Log out').click();
+      await button('Log in').waitFor();
+    });
+
     await t.test('a viewer sees the keys and orders nothing, nor is told how one gets in', async () => {
       const code = await appoint(stack, 'vera', 'viewer');
       await button('First login, with a code').click();
@@ -543,6 +584,10 @@ test(
       await page.goto(`${adminOrigin}/dashboard/#/keys`);
       await page.getByRole('cell', { name: 'aidb' }).waitFor();
       for (const name of [/^Create/, /^Rotate/, /^Revoke/]) assert.equal(await button(name).count(), 0, String(name));
+      await page.goto(`${adminOrigin}/dashboard/#/ramp`);
+      await page.getByRole('heading', { name: 'by service: withdrawn' }).waitFor();
+      for (const name of [/^Propose/, /^Resume/, /^Roll back/])
+        assert.equal(await button(name).count(), 0, String(name));
       await page.goto(`${adminOrigin}/dashboard/#/checks`);
       await page.getByText('is for operators: it says how one gets in').waitFor();
     });
