@@ -208,12 +208,48 @@ test('clocks and keys that will fail are told before they do', async () => {
     /clock of service:aidb was up to 120 s behind[^]*key ends of aidb ends at .*rotate aidb/,
   );
   await store.keys.insert(keyOf('next', null));
-  assert.equal((await report(store, period)).key_expiry[0]?.has_successor, true);
+  const succeeded = await report(store, period);
+  assert.equal(succeeded.key_expiry[0]?.has_successor, true);
+  assert.doesNotMatch(succeeded.verdict.concerns.join('\n'), /key ends/, 'nothing is to be done about it');
+});
+
+test('the busiest endpoints and sources come first, and a public request is a success', async () => {
+  const { top_endpoints, top_sources } = await reportOn(
+    { route: '/seldom', clientAddress: '10.0.0.1' },
+    { route: '/often', clientAddress: '10.0.0.2', outcome: 'public', principal: '' },
+    { route: '/often', clientAddress: '10.0.0.2', outcome: 'public', principal: '' },
+    { route: '/often', clientAddress: '10.0.0.2', outcome: 'deny', reason: 'expired' },
+  );
+  const told = { requests: 3, success_rate: 2 / 3 };
+  assert.deepEqual(
+    top_endpoints.map(({ route, requests, success_rate }) => ({ route, requests, success_rate })),
+    [
+      { route: '/often', ...told },
+      { route: '/seldom', requests: 1, success_rate: 1 },
+    ],
+  );
+  assert.deepEqual(
+    top_sources.map(({ client_address, requests, success_rate }) => ({ client_address, requests, success_rate })),
+    [
+      { client_address: '10.0.0.2', ...told },
+      { client_address: '10.0.0.1', requests: 1, success_rate: 1 },
+    ],
+  );
+});
+
+test('how far a clock is off is told by its middle, by 99 of 100, either way, and by the farthest', async () => {
+  const skews = [...Array<number>(90).fill(1), ...Array<number>(9).fill(-20), -40];
+  const found = await reportOn(...skews.map((skewSeconds) => ({ skewSeconds })));
+  const [clock] = found.clock_skew;
+  assert.deepEqual([clock?.p50_s, clock?.p99_s, clock?.max_s], [1, 20, -40]);
 });
 
 test('the overhead is told as it was measured', async () => {
   const rows = Array.from({ length: 100 }, (_, index) => ({ durationMicros: index === 99 ? 5000 : 10 }));
   assert.deepEqual((await reportOn(...rows)).overhead, { samples: 100, p50_us: 10, p99_us: 10, max_us: 5000 });
+  const tail = Array.from({ length: 100 }, (_, index) => ({ durationMicros: index >= 95 ? 5000 : 10 }));
+  const slow = (await reportOn(...tail)).overhead;
+  assert.deepEqual([slow.p50_us, slow.p99_us], [10, 5000], 'one in a hundred is slower than the 99th');
   assert.deepEqual((await reportOn({ durationMicros: 0 })).overhead, {
     samples: 0,
     p50_us: null,

@@ -9,13 +9,17 @@ import { evidenceOf, type Evidence } from './evidence.ts';
 const since = Math.floor(decisionRow(0).time / 60) * 60;
 
 /** Of a step over one route of the service, about callers who are all known. */
-async function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
+function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
+  return evidenceSince(since, rows);
+}
+
+async function evidenceSince(begun: number, rows: readonly Partial<DecisionRow>[]): Promise<Evidence> {
   const store = memoryStore();
   await store.decisions.append(rows.map((row) => decisionRow(1, row)));
   return evidenceOf(store, {
     step: { routes: ['embeddings/embed'], callersPercent: 100, soakSeconds: 60, promote: 'auto' },
-    since,
-    until: since + 60,
+    since: begun,
+    until: begun + 60,
     knows: (caller) => caller !== '',
     isExempt: () => false,
     isRefusedAnyway: ({ caller }) => caller === 'service:ours-already',
@@ -40,6 +44,13 @@ test('only what proven callers were allowed is evidence for a step', async () =>
     { principal: 'operator:break-glass', scheme: 'override' },
   );
   assert.equal(found.allowed, 2);
+});
+
+test('what was before the first whole minute of a step is neither for nor against it', async () => {
+  const old = { ...refused, reason: 'expired', principal: 'service:old' } as const;
+  const before = [{ time: since + 29 }, { time: since + 31 }, { ...old, time: since + 29 }];
+  const found = await evidenceSince(since + 30, [...before, { time: since + 61 }]);
+  assert.deepEqual([found.allowed, found.refused], [1, []]);
 });
 
 test('what strangers and the broken glass are not answered is no failure of a step', async () => {

@@ -6,7 +6,7 @@ import { unruledRoute } from '../../core/route-table.ts';
 import { allow, deny, type Denied } from '../../core/verdict.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { cohort } from './cohort.ts';
-import type { RampStep } from './plan.ts';
+import type { RampPlan, RampStep } from './plan.ts';
 import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
 import { ramp } from './ramp.ts';
 import { changeRamp } from './record.ts';
@@ -23,13 +23,21 @@ function callerBetween(least: number, most: number): string {
   }
 }
 
+type Step = Partial<RampStep> & { status: StepStatus };
+
 /** A ramp as far as its steps say. */
-async function rampOf(t: TestContext, ...steps: readonly (Partial<RampStep> & { status: StepStatus })[]) {
+async function rampOf(t: TestContext, ...steps: readonly Step[]) {
+  return rampWith(t, {}, ...steps);
+}
+
+type Rest = NonNullable<Parameters<typeof rampPlan>[0]>;
+
+async function rampWith(t: TestContext, rest: Rest, ...steps: readonly Step[]) {
   const store = memoryStore();
   const clock = (): number => now;
   const rolledBack: number[] = [];
   await changeRamp(store.records, clock, () => ({
-    ...started(rampPlan({ steps: steps.map(rampStep) }), 'salt', 'operator:test', now),
+    ...started(rampPlan({ ...rest, steps: steps.map(rampStep) }), 'salt', 'operator:test', now),
     steps: steps.map(({ status }) => status),
     step: steps.length - 1,
   }));
@@ -51,6 +59,13 @@ async function rampOf(t: TestContext, ...steps: readonly (Partial<RampStep> & { 
       for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       return [isRefused, rolledBack.map((step) => step + 1)];
     },
+    /** The same of one who only claims the name. */
+    async refusesClaim(id: string, service: string) {
+      const claimed = deny('invalid_signature', 'not that key', { caller: { id, proven: false } });
+      const isRefused = held.enforcedFor(claimed, request, unruledRoute(service));
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return [isRefused, rolledBack.map((step) => step + 1)];
+    },
     enforced: (id: string, service: string): boolean =>
       held.enforcedFor(
         allow({ id, scheme: 'api-key', credentialId: '', scopes: [], expiresAt: null, addresses: null }),
@@ -60,8 +75,8 @@ async function rampOf(t: TestContext, ...steps: readonly (Partial<RampStep> & { 
   };
 }
 
-const canary: Partial<RampStep> & { status: StepStatus } = { routes: ['canary/*'], status: 'passed' };
-const tenth: Partial<RampStep> & { status: StepStatus } = { routes: ['*'], callersPercent: 10, status: 'enforced' };
+const canary: Step = { routes: ['canary/*'], status: 'passed' };
+const tenth: Step = { routes: ['*'], callersPercent: 10, status: 'enforced' };
 
 test('who is refused where a step has passed undoes neither it nor the next one over the same route', async (t) => {
   const { refuses } = await rampOf(t, canary, tenth);
@@ -99,4 +114,23 @@ test('what an operator asks is answered as it would be, and undoes nothing; what
   const known = callerBetween(0, 100);
   assert.deepEqual(await refuses(known, 'canary', probeRequestId('one', 'operator')), [true, []]);
   assert.deepEqual(await refuses(known, 'canary', probeRequestId('one', 'anybody')), [false, [1]]);
+});
+
+const all: Step = { routes: ['*'], status: 'enforced' };
+
+test('a false claim of a known name takes a step back, unless the plan ignores claims', async (t) => {
+  const counting = await rampWith(t, { gates: { claims: 'count' } }, all);
+  assert.deepEqual(await counting.refusesClaim('service:web', 'canary'), [false, [1]]);
+  const ignoring = await rampWith(t, { gates: { claims: 'ignore' } }, all);
+  assert.deepEqual(await ignoring.refusesClaim('service:web', 'canary'), [true, []]);
+  assert.deepEqual(await ignoring.refuses('service:web', 'canary'), [false, [1]], 'what is proven is no claim');
+});
+
+test('nobody is exempt by claiming the name of one who is', async (t) => {
+  const exempt: RampPlan['exempt'] = [
+    { caller: 'service:old', addresses: [], routes: ['*'], until: now + 60, owner: 'ops', reason: 'replaced soon' },
+  ];
+  const held = await rampWith(t, { exempt, gates: { claims: 'ignore' } }, all);
+  assert.deepEqual(await held.refusesClaim('service:old', 'canary'), [true, []]);
+  assert.deepEqual(await held.refuses('service:old', 'canary'), [false, []], 'who proves it is');
 });
