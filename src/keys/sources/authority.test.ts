@@ -188,6 +188,48 @@ test('keeps working while the authority is away, then refuses as unavailable, an
   for (const text of warnings) assert.ok(!text.includes(adminToken));
 });
 
+test(
+  'an authority that has nothing new to say is not away, however long it has not',
+  { timeout: 30_000 },
+  async (t) => {
+    const fixture = await startAuthority(t, { yaml });
+    const { key } = await created(fixture, 'sk');
+    let [moved, answers] = [0, 0];
+    const from = source(fixture.origin, {
+      staleSecondsMax: 600,
+      elapsed: () => performance.now() / 1000 + moved,
+      // Without waiting for news: the answer is then at once that there are none.
+      async fetch(input, init) {
+        const answer = await fetch(String(input).replace(/wait=[0-9]+/, 'wait=0'), init);
+        answers += 1;
+        return answer;
+      },
+    });
+    const { url } = await service(t, from);
+    for (let passed = 0; passed < 2; passed += 1) {
+      moved += 500;
+      const heard = answers;
+      await until(async () => Math.min(answers - heard, 2), 2);
+      assert.equal(await statusOf(url, key), 200);
+    }
+  },
+);
+
+test('an hour is relied on what was heard last, unless the service says otherwise', async (t) => {
+  const fixture = await startAuthority(t, { yaml });
+  const { key } = await created(fixture, 'sk');
+  const entry = await door(t, fixture.port);
+  let moved = 0;
+  const from = source(entry.url, { elapsed: () => performance.now() / 1000 + moved });
+  const { url } = await service(t, from);
+  entry.cut();
+  await until(async () => from.warnings().length, 1);
+  moved = 3500;
+  assert.equal(await statusOf(url, key), 200);
+  moved = 3601;
+  assert.equal(await statusOf(url, key), 503);
+});
+
 test('a service starts while the authority is away, and judges as soon as it is there', async (t) => {
   const fixture = await startAuthority(t, { yaml });
   const { key } = await created(fixture, 'sk');
@@ -233,6 +275,18 @@ test('an authority that forbids it, or is none, is one that is away', async (t) 
   const other = await service(t, source(`http://127.0.0.1:${(impostor.address() as AddressInfo).port}`, { onWarning }));
   assert.equal(await statusOf(other.url, key), 503);
   assert.match(warnings.join('\n'), /answers with what are no keys/);
+
+  const asked: string[] = [];
+  const signpost = createServer((req, res) => {
+    asked.push(req.url ?? '');
+    res.writeHead(307, { location: '/elsewhere' }).end();
+  });
+  signpost.listen(0, '127.0.0.1');
+  await once(signpost, 'listening');
+  t.after(() => signpost.close());
+  const led = await service(t, source(`http://127.0.0.1:${(signpost.address() as AddressInfo).port}`, { onWarning }));
+  assert.equal(await statusOf(led.url, key), 503);
+  assert.ok(asked.length > 0 && !asked.includes('/elsewhere'), 'the token goes where it was told to, and nowhere else');
   assert.doesNotMatch(warnings.join('\n'), /of somebody/);
 });
 
