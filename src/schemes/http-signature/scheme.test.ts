@@ -76,16 +76,23 @@ function asRequest(message: Sent): AuthRequest {
 interface Bench {
   readonly scheme: Scheme;
   readonly used: string[];
+  /** Until when each of them must be remembered. */
+  readonly until: number[];
 }
 
 function bench(entries: readonly SignatureKeyEntry[] = [hmacEntry], clock = now): Bench {
   const used: string[] = [];
+  const until: number[] = [];
   const scheme = httpSignature({
     keys: { signatureKeys: (keyid) => (keyid === 'aidb-key' ? entries : []) },
     clock: () => clock,
-    once: (id, nonce) => (used.includes(`${id} ${nonce}`) ? false : used.push(`${id} ${nonce}`) > 0),
+    once(id, nonce, expiresAt) {
+      if (used.includes(`${id} ${nonce}`)) return false;
+      until.push(expiresAt);
+      return used.push(`${id} ${nonce}`) > 0;
+    },
   });
-  return { scheme, used };
+  return { scheme, used, until };
 }
 
 async function judged(message: Sent, on: Bench = bench()): Promise<Verdict | null> {
@@ -206,6 +213,23 @@ test('a nonce is good once, and a refused request never takes one', async () => 
   const sameNonce = await judged(await sent({ target: '/embeddings/embed?other' }), on);
   assert.ok(sameNonce && !sameNonce.allowed && sameNonce.reason === 'replayed');
   assert.equal(on.used.length, 1);
+});
+
+test('a nonce is remembered for as long as its signature is good, by the clock that made it', async () => {
+  for (const created of [now - 60, now, now + 30]) {
+    const on = bench();
+    assert.ok((await judged(await sent({ created }), on))?.allowed);
+    // Good for sixty seconds, the last one included.
+    assert.deepEqual(on.until, [created + 61], `created ${created - now}`);
+  }
+});
+
+test('the port that the protocol has anyway is not signed, whether it is sent or not', async () => {
+  const message = await sent({ authority: 'gateway.local' });
+  for (const authority of ['gateway.local', 'gateway.local:80'])
+    assert.ok((await judged({ ...message, authority }))?.allowed, authority);
+  for (const authority of ['gateway.local:443', 'gateway.local:8080'])
+    await refused({ ...message, authority }, 'invalid_signature');
 });
 
 test('keys: unknown, revoked, expired, and an algorithm that is not the key’s', async () => {
