@@ -62,6 +62,7 @@ function Shell() {
   const { page, subject } = place.value;
   const main = useRef<HTMLElement>(null);
   const nav = useRef<HTMLElement>(null);
+  const before = useRef<string | null>(null);
   const known = pages[page];
   const one = subject === null ? undefined : single[page];
   const title = one ? one.title(subject ?? '') : (known?.title ?? 'Not found');
@@ -71,6 +72,9 @@ function Shell() {
     // On a phone the pages stand in a row that is wider than the screen.
     nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
     scrollTo(0, 0);
+    // Not at the first: then the skip link comes first. Later on the link that was followed is gone, and the focus with it.
+    if (before.current !== null && before.current !== title) main.current?.focus({ preventScroll: true });
+    before.current = title;
   }, [title]);
   return (
     <div class="shell">
@@ -98,9 +102,9 @@ function Shell() {
         </nav>
         <Settings />
       </header>
-      <main id="main" tabIndex={-1} ref={main}>
+      <main id="main" tabIndex={-1} ref={main} aria-labelledby="title">
         <div class="head">
-          <h1>{title}</h1>
+          <h1 id="title">{title}</h1>
           {known?.spans && <Span />}
         </div>
         <Stale />
