@@ -27,9 +27,14 @@ export interface AuthRequest {
   fields(name: string): readonly string[];
   /** 'unseen': whoever asks on behalf of a proxy does not get the body, and cannot know whether there is one. */
   readonly bodyPresence: 'none' | 'present' | 'unseen';
-  /** The exact bytes. Callable twice. Rejects with a BodyError. */
-  body(): Promise<Uint8Array>;
+  /**
+   * The exact bytes. Callable twice. Rejects with a BodyError. `onPiece` sees the bytes as they arrive, each once and in their
+   * order; none of them when the body was asked for before.
+   */
+  body(onPiece?: OnPiece): Promise<Uint8Array>;
 }
+
+export type OnPiece = (bytes: Uint8Array) => void;
 
 /** no_room_for_body: it is within its limit, and the bodies of all requests together are over theirs. */
 export type BodyErrorCode = 'body_too_large' | 'body_unavailable' | 'no_room_for_body';

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** Lower-case hex SHA-256 of the text's UTF-8 bytes. One-shot: half the cost of a hash object. */
 export function sha256Hex(text: string): string {
@@ -27,4 +27,16 @@ export function fingerprint(secret: string): string {
 
 export function sha512(bytes: Uint8Array): Buffer {
   return hash('sha512', bytes, 'buffer');
+}
+
+/** A digest of bytes that come piece by piece. */
+export interface StreamedDigest {
+  update(bytes: Uint8Array): void;
+  /** Of all of them; once. */
+  end(): Buffer;
+}
+
+export function streamedDigest(algorithm: 'sha256' | 'sha512'): StreamedDigest {
+  const hashing = createHash(algorithm);
+  return { update: (bytes) => void hashing.update(bytes), end: () => hashing.digest() };
 }

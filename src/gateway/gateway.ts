@@ -88,7 +88,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
         bodyLimit: service.maxSignedBody,
         seesCertificates: true,
         requestId,
-        hold: (body, limit) => bodies.hold(body, res, limit),
+        hold: (body, limit, onPiece) => bodies.hold(body, res, limit, onPiece),
         onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
       });
     if (probe !== null) return void answerProbe(stack, req, res, probe, requestOf);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../adapters/node/body.ts';
 import type { StackConfig } from '../compose/config.ts';
+import type { OnPiece } from '../core/request.ts';
 
 /** Of a process that may be given half a gigabyte: a body that is judged is in the memory up to four times. */
 const usualBytesMax = 64 * 1024 * 1024;
@@ -10,20 +11,20 @@ const largestMin = 4;
 /** Bodies that are held until they are judged and passed on, those of all requests together within a bound. */
 export interface HeldBodies {
   /** Reads the whole body, up to `limit` bytes; it counts until the response is closed. Rejects with a BodyError. */
-  hold(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer>;
+  hold(req: IncomingMessage, res: ServerResponse, limit: number, onPiece?: OnPiece): Promise<Buffer>;
 }
 
 /** `bytesMax` is asked for each piece, since a configuration may change. */
 export function heldBodies(bytesMax: () => number): HeldBodies {
   let held = 0;
   return {
-    hold(req, res, limit) {
+    hold(req, res, limit, onPiece) {
       let own = 0;
       res.once('close', () => {
         held -= own;
         own = 0;
       });
-      return readBody(req, limit, (bytes) => {
+      return readBody(req, limit, onPiece, (bytes) => {
         if (res.closed || held + bytes > bytesMax()) return false;
         held += bytes;
         own += bytes;

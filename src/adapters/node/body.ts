@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { BodyError } from '../../core/request.ts';
+import { BodyError, type OnPiece } from '../../core/request.ts';
 
 /**
- * The whole body of a request, held in memory up to `limit` bytes. `room` is asked for each piece of it. Rejects with a BodyError.
+ * The whole body of a request, held in memory up to `limit` bytes. `room` is asked for each piece of it, and `onPiece` sees it
+ * then. Rejects with a BodyError.
  */
 export function readBody(
   req: IncomingMessage,
   limit: number,
+  onPiece: OnPiece = () => undefined,
   room: (bytes: number) => boolean = () => true,
 ): Promise<Buffer> {
   const declared = Number(req.headers['content-length'] ?? 0);
@@ -23,7 +25,10 @@ export function readBody(
       size += chunk.length;
       chunks.push(chunk);
       const fault = size > limit ? tooLarge(limit) : room(chunk.length) ? null : noRoom();
-      if (fault === null) return;
+      if (fault === null) {
+        onPiece(chunk);
+        return;
+      }
       // Reading on would let one client fill the memory. What was read is put back: whoever decides may yet pass it on.
       settle(fault);
       req.pause();

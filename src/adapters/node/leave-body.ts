@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http';
+import type { OnPiece } from '../../core/request.ts';
 import { gone, tooLarge } from './body.ts';
 
 /**
  * The whole body of a request, up to `limit` bytes, left in the stream for whoever reads it next. Rejects with a BodyError;
- * what was read by then is in the stream all the same, since in report mode the request goes on.
+ * what was read by then is in the stream all the same, since in report mode the request goes on. `onPiece` sees it as it arrives.
  *
  * Nothing has seen an 'end' yet when the bytes are put back: node:stream announces it a turn later, and only if nothing is
  * left to read by then.
  */
-export function leaveBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece = () => undefined): Promise<Buffer> {
   if (req.destroyed && !req.complete) return Promise.reject(gone());
   if (req.readableDidRead || req.readableEnded) return Promise.reject(alreadyRead());
   if (Number(req.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
@@ -27,6 +28,7 @@ export function leaveBody(req: IncomingMessage, limit: number): Promise<Buffer> 
         const chunk = req.read() as Buffer;
         size += chunk.length;
         chunks.push(chunk);
+        onPiece(chunk);
       }
       if (size > limit) settle(tooLarge(limit));
       else if (req.complete && req.readableLength === 0) settle(null);

@@ -5,6 +5,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { probeRequestId } from '../../core/probe.ts';
 import { addressList } from '../../core/address.ts';
+import { readBody } from './body.ts';
+import { leaveBody } from './leave-body.ts';
 import { nodeRequest, type NodeRequest } from './request.ts';
 
 describe('a node:http request as an AuthRequest', () => {
@@ -94,6 +96,30 @@ describe('a node:http request as an AuthRequest', () => {
         assert.deepEqual(await request.body(), Buffer.from([0, 1, 13, 10]));
       },
     ));
+
+  for (const [how, hold] of [
+    ['taken', readBody],
+    ['left in the stream', leaveBody],
+  ] as const)
+    it(`shows a body as it arrives, and not only when it is whole: ${how}`, async () => {
+      const port = (server.address() as AddressInfo).port;
+      const socket = connect(port, '127.0.0.1');
+      const shown: string[] = [];
+      const whole = Promise.withResolvers<string>();
+      use = async (req) => {
+        const from = { req, service: 's', path: '/p', trustedProxies: addressList([]), bodyLimit: 10, hold };
+        const body = nodeRequest(from).body((piece) => {
+          shown.push(Buffer.from(piece).toString());
+          // The rest is sent when this has been seen.
+          if (shown.length === 1) socket.write('lo');
+        });
+        whole.resolve(Buffer.from(await body).toString());
+      };
+      socket.write('POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhel');
+      assert.equal(await whole.promise, 'hello');
+      assert.deepEqual(shown, ['hel', 'lo']);
+      socket.destroy();
+    });
 
   it('rejects a body over the limit, announced or not', async () => {
     const tooLarge = { code: 'body_too_large' };

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { plainAddress, type AddressList } from '../../core/address.ts';
-import type { AuthRequest } from '../../core/request.ts';
+import type { AuthRequest, OnPiece } from '../../core/request.ts';
 import type { ClientCertificate } from '../../core/certificate.ts';
 import { readBody } from './body.ts';
 import { peerCertificate } from './peer-certificate.ts';
@@ -24,8 +24,10 @@ export interface NodeRequestOptions {
   /** True for a listener of ours, which asked for certificates of the authorities that the configuration names. */
   readonly seesCertificates?: boolean;
   /** Reads the body; default: readBody, after which it can no longer be streamed. */
-  readonly hold?: typeof readBody;
+  readonly hold?: Hold;
 }
+
+type Hold = (req: IncomingMessage, limit: number, onPiece?: OnPiece) => Promise<Buffer>;
 
 /** An AuthRequest that also knows what its reader needs for passing the request on. */
 export interface NodeRequest extends AuthRequest {
@@ -78,7 +80,7 @@ class IncomingRequest implements NodeRequest {
   readonly #req: IncomingMessage;
   readonly #bodyLimit: number;
   readonly #onBody: (() => void) | undefined;
-  readonly #hold: typeof readBody;
+  readonly #hold: Hold;
   readonly #seesCertificates: boolean;
 
   constructor(options: NodeRequestOptions) {
@@ -121,10 +123,10 @@ class IncomingRequest implements NodeRequest {
     return coding !== undefined || (length !== undefined && length !== '0') ? 'present' : 'none';
   }
 
-  body(): Promise<Buffer> {
+  body(onPiece?: OnPiece): Promise<Buffer> {
     if (this.heldBody === null) {
       this.#onBody?.();
-      this.heldBody = this.#hold(this.#req, this.#bodyLimit);
+      this.heldBody = this.#hold(this.#req, this.#bodyLimit, onPiece);
     }
     return this.heldBody;
   }

@@ -153,6 +153,26 @@ test('refuses a changed method, path, query, authority, body and digest', async 
   );
 });
 
+test('a body is hashed as it arrives', async () => {
+  const message = await sent();
+  for (const [pieces, right] of [
+    [['{"input":', '"hello"}'], true],
+    [['{"input":', '"hallo"}'], false],
+  ] as const) {
+    const body = Buffer.from(pieces.join(''));
+    let shown = 0;
+    const verdict = await bench().scheme.authenticate({
+      ...asRequest(message),
+      async body(onPiece) {
+        for (const piece of pieces) onPiece?.(Buffer.from(piece));
+        shown = onPiece ? pieces.length : 0;
+        return body;
+      },
+    });
+    assert.deepEqual([verdict?.allowed, shown], [right, 2]);
+  }
+});
+
 test('a body that the signature does not cover is refused, and so is a digest', async () => {
   const bare = await sent({ body: null });
   await refused({ ...bare, body: Buffer.from('x'), presence: 'present' }, 'invalid_signature');

@@ -14,8 +14,9 @@ import {
 } from '../../core/verdict.ts';
 import { canonicalBase64 } from '../../crypto/base64.ts';
 import { signatureBase, type SignedMessage } from './base.ts';
-import { digestMatches, parseContentDigest } from './content-digest.ts';
+import { parseContentDigest } from './content-digest.ts';
 import { DictionaryFault, parseSignatureInput, signatureUnder } from './dictionary.ts';
+import { digestCheck } from './digest-check.ts';
 import { coveredAlways, profiled, tag, type ProfiledInput } from './profile.ts';
 
 export interface HttpSignatureOptions {
@@ -202,11 +203,10 @@ export function bodyFault(
   if (!digest) return 'Content-Digest must be one canonical sha-256 or sha-512 digest';
   // Whoever asks on behalf of a proxy never sees the body; its holder has to compare.
   if (request.bodyPresence === 'unseen') return null;
+  const check = digestCheck(digest);
   return request
-    .body()
-    .then((body) =>
-      digestMatches(digest, body) ? null : 'the body is not the one that was signed (content-digest differs)',
-    );
+    .body(check.onPiece)
+    .then((body) => (check.matches(body) ? null : 'the body is not the one that was signed (content-digest differs)'));
 }
 
 /** A field that whoever passes the request on must take out (RFC 9110 §7.6.1), since an uncovered line says so. */
