@@ -184,7 +184,9 @@ onBoth('a signature from a clock that is ahead cannot be used again for as long 
 });
 
 test('ten thousand forged requests take no nonce: the right one passes after them, once', async (t) => {
-  const world = await guardedEcho(t);
+  // It stands still: on a busy machine they last longer than a signature is good for.
+  const now = Date.now() / 1000;
+  const world = await guardedEcho(t, { clock: () => now });
   const aidb = await caller(world);
   const body = Buffer.from('{"input":"hello"}');
   const right = await signed(world, aidb, { method: 'POST', body });
