@@ -7,6 +7,7 @@ import type { Act, Actor, EventStore } from '../core/event.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
+import { recordAct } from './link.ts';
 import { contentOf, verifyChain } from './verify-chain.ts';
 import { trail } from './trail.ts';
 
@@ -23,6 +24,17 @@ function trailOn(events: EventStore) {
   });
   return { taken, warned };
 }
+
+test('a clock that is set back makes nothing look earlier than what it came behind', async () => {
+  const { events } = memoryStore();
+  const act = { type: 'mode.set', subject: 'embeddings' } as const;
+  for (const now of [1_800_000_000, 1_799_990_000, 1_800_000_001])
+    await recordAct({ events, clock: () => now }, act, admin);
+  const times = (await contentsOf(events)).map((content) => content?.time);
+  assert.deepEqual(times, ['2027-01-15T08:00:00.000Z', '2027-01-15T08:00:00.000Z', '2027-01-15T08:00:01.000Z']);
+  const rows = await events.list('events', { limit: 10 });
+  assert.equal((await verifyChain({ rows, chain: 'events', expected: [] })).fault, null);
+});
 
 async function contentsOf(events: EventStore) {
   return (await events.list('events', { limit: 2000 })).map(({ text }) => contentOf(text));

@@ -77,3 +77,28 @@ test('one step of a ramp is rolled back, or all of them', async (t) => {
   assert.equal((await ask('POST', 'ramp/rollback', { step: 'all' })).ramp.status, 'withdrawn');
   assert.equal((await shares())['/embed'], null);
 });
+
+test('who ordered what of a ramp over HTTP, and why, is in the audit', async (t) => {
+  const { ask, stack } = await place(t);
+  await ask('POST', 'ramp', { plan, reason: 'agreed' });
+  for (const order of ['promote', 'pause', 'resume', 'rollback'])
+    await ask('POST', `ramp/${order}`, { reason: `why ${order}` });
+  const rows = await stack.store.events.list('events', { limit: 100 });
+  const told = rows
+    .map(
+      ({ text }) => JSON.parse(text) as { type: string; actor: string; via: string; subject: string; reason: string },
+    )
+    .filter(({ type }) => type.startsWith('ramp.'));
+  assert.deepEqual(
+    told.map(({ type, reason }) => [type, reason]),
+    [
+      ['ramp.started', 'agreed'],
+      ['ramp.promoted', 'why promote'],
+      ['ramp.paused', 'why pause'],
+      ['ramp.resumed', 'why resume'],
+      ['ramp.rolled_back', 'why rollback'],
+    ],
+  );
+  for (const { actor, via, subject } of told)
+    assert.deepEqual([actor, via, subject], ['operator:admin', 'http', 'in halves']);
+});

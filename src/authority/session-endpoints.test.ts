@@ -385,6 +385,27 @@ test('that something was changed is told to whoever listens', async (t) => {
   assert.doesNotMatch(text, /event: (?:ramp|decisions)/, 'nothing else happened');
 });
 
+test('that a ramp went on or back is told to whoever listens', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, {
+    yaml: 'mode: report\nservices: { echo: { upstream: http://127.0.0.1:1 } }\n',
+    authority: quick,
+  });
+  const answer = await fetch(`${adminOrigin}/admin/api/live`, { headers: bearer(adminToken) });
+  const decoder = new TextDecoder();
+  let [text, told] = ['', 0];
+  for await (const chunk of answer.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array);
+    const heard = text.split('event: ramp\ndata: {}\n\n').length - 1;
+    if (heard === 2) break;
+    if (heard < told || !text.endsWith(': idle\n\n')) continue;
+    told += 1;
+    const [path, order] = told === 1 ? ['ramp', { plan: 'steps: [{ routes: [echo/*] }]' }] : ['ramp/rollback', {}];
+    const headers = bearer(adminToken);
+    await fetch(`${adminOrigin}/admin/api/${path}`, { method: 'POST', headers, body: JSON.stringify(order) });
+  }
+  assert.equal(stack.ramp.state()?.status, 'withdrawn');
+});
+
 test('what is decided is told to whoever listens, until the session is over', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
   const page = await loggedIn(stack, adminOrigin, 'ana');

@@ -328,6 +328,20 @@ test('a retry that succeeds is all that the caller sees', async (t) => {
   assert.equal(calls, 1, 'nobody knows how far a POST came');
 });
 
+test('a retry has a signature of its own, though it comes within the same second', async (t) => {
+  let calls = 0;
+  const server = await testServer(t, (req, res) => {
+    calls += 1;
+    if (calls < 3) res.writeHead(503).end();
+    else echo(req, res);
+  });
+  const credential = { kind: 'service-signature', serviceId: 'aidb', key: hmacKey } as const;
+  const { fetch } = client(t, { baseUrl: server.url, credential, clock: () => 1_800_000_000.5 });
+  assert.equal((await fetch('/a')).status, 200);
+  const times = server.seen.map(({ headers }) => headers['x-service-timestamp']);
+  assert.deepEqual(times, ['1800000000', '1800000001', '1800000002']);
+});
+
 test('a refused connection is tried again by any method', async (t) => {
   const first = tcpServer().listen(0, '127.0.0.1');
   await once(first, 'listening');
@@ -421,6 +435,19 @@ test('the credential follows a redirect within the base and to nowhere else', as
   assert.equal((await go('/svc/a', { redirect: 'manual' })).status, 302);
   await assert.rejects(go('/svc/a', { redirect: 'error' }), TypeError);
   await assert.rejects(go('ftp://example/'), TypeError);
+});
+
+test('without a base the credential follows a redirect within the origin, and to no other', async (t) => {
+  const elsewhere = await testServer(t, echo);
+  const server = await testServer(t, (req, res) => {
+    if (req.url === '/near') echo(req, res);
+    else res.writeHead(307, { location: req.url === '/far' ? `${elsewhere.url}/far` : '/near' }).end();
+  });
+  const { fetch } = client(t);
+  assert.equal((await fetch(`${server.url}/a`)).status, 200);
+  assert.equal(server.seen.at(-1)?.headers.authorization, `Bearer ${apiKey}`);
+  assert.equal((await fetch(`${server.url}/far`)).status, 200);
+  assert.equal(elsewhere.seen.at(-1)?.headers.authorization, undefined);
 });
 
 test('a redirect without end ends', async (t) => {

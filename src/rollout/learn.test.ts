@@ -41,6 +41,48 @@ test('what was asked for before its rule was written is not proposed once more',
   assert.deepEqual(await proposed(some, rows), ['add POST /models web', 'add * /* service']);
 });
 
+test('each proposal has its evidence, what looks public has by whom, and the matrix has each caller once', async () => {
+  const [first, last] = [at('/query'), at('/query', { method: 'GET', requestId: 'the last' })];
+  const stranger = { outcome: 'would_deny', reason: 'missing_credentials', principal: '' } as const;
+  async function* recorded() {
+    for (const [start, row] of [
+      [0, first],
+      [600, { ...at('/health', stranger), clientAddress: '10.0.0.8' }],
+      [600, { ...at('/health', stranger), clientAddress: '10.0.0.9' }],
+      [1200, last],
+    ] as const)
+      for (let minute = 0; minute < 10; minute += 1) yield decisionRow(start + minute * 60, row);
+  }
+  const services = [{ name: 'embeddings', rules: [{ ...plain, path: '/query' }] }];
+  const found = await learn({ rows: recorded(), services, requestsMin: 10, timesMin: 3 });
+  const [rest] = found.proposals.filter(({ path }) => path === '/*');
+  const start = decisionRow(0).time;
+  assert.deepEqual(rest?.evidence, {
+    requests: 20,
+    times: 20,
+    firstSeen: start,
+    lastSeen: start + 1200 + 540,
+    requestId: 'the last',
+  });
+  assert.deepEqual(
+    found.public_looking.map(({ path, method, addresses }) => [method, path, addresses]),
+    [['POST', '/health', ['10.0.0.8', '10.0.0.9']]],
+  );
+  assert.deepEqual(
+    found.matrix.map(({ caller, method, path, requests }) => `${caller} ${method} ${path} ${requests}`),
+    ['service:web POST /query 10', 'service:web GET /query 10'],
+  );
+  async function* ofPattern() {
+    for (const path of ['/models/7', '/models/8'])
+      for (let minute = 0; minute < 10; minute += 1) yield decisionRow(minute * 60, at(path));
+  }
+  const { matrix } = await learn({ rows: ofPattern(), services, requestsMin: 10, timesMin: 3 });
+  assert.deepEqual(
+    matrix.map(({ path, requests }) => `${path} ${requests}`),
+    ['/models/:id 20'],
+  );
+});
+
 test('identifiers become parameters at once, other segments where five stand at one place', () => {
   const found = (...paths: string[]) => [...new Set(patternsOf(paths).values())];
   assert.deepEqual(found('/models/7', '/models/8'), ['/models/:id']);
