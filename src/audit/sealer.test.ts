@@ -8,7 +8,7 @@ import { decisionRow } from '../stores/store-fixtures.test.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
 import { faultIn, retain, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';
-import { contentOf } from './verify-chain.ts';
+import { contentOf, verifyChain } from './verify-chain.ts';
 
 async function stack(t: TestContext) {
   const { store, database } = await sqliteBeside(t);
@@ -183,3 +183,28 @@ test('a decision with a time that is none does not make a seal that nobody belie
   sql('DELETE FROM countersign_decisions WHERE sequence = 20');
   assert.equal((await faultIn(store))?.from, 20);
 });
+
+for (const [how, retainEvents, kept] of [
+  ['by age', { seconds: 86_400, rows: 1000 }, 8],
+  ['by number', { seconds: 365 * 86_400, rows: 5 }, 5],
+] as const)
+  test(`events are kept ${how}, and what is left can be verified: a checkpoint tells of the rest`, async () => {
+    const { events, decisions } = memoryStore();
+    let now = t0;
+    const work = sealer({ events, decisions, clock: () => now, self, retain, retainEvents });
+    for (let number = 0; number < 20; number += 1) {
+      if (number === 12) now += 2 * 86_400;
+      await recordAct({ events, clock: () => now }, { type: 'key.created', subject: `key-${number}` }, self);
+    }
+    await work.prune();
+    const rows = await events.list('events', { after: 0, limit: 100 });
+    assert.deepEqual(
+      rows.map(({ sequence }) => sequence),
+      [...Array.from({ length: kept }, (_, at) => 20 - kept + 1 + at), 21],
+    );
+    const told = contentOf(rows.at(-1)?.text ?? '');
+    assert.deepEqual([told?.type, told?.detail?.['removed_through']], ['audit.checkpoint', 20 - kept]);
+    assert.equal((await verifyChain({ rows, chain: 'events', expected: [] })).fault, null);
+    const untold = rows.slice(0, -1);
+    assert.equal((await verifyChain({ rows: untold, chain: 'events', expected: [] })).fault?.kind, 'missing');
+  });
