@@ -1,7 +1,7 @@
 /** Two gateways in a row, and a receiver of OTLP over HTTP: what one caller's request leaves behind is one trace. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Ending } from '../fixtures/databases.ts';
@@ -122,6 +122,15 @@ test('a malformed traceparent is ignored, its tracestate with it, and a new trac
   }
 });
 
+test('of two traceparent lines neither is believed', async () => {
+  const lines = [`00-${trace(7)}-${parent}-01`, `00-${trace(8)}-${parent}-01`];
+  const request = get(`${first.origin}/embeddings/x`, { headers: { traceparent: lines } });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  answer.resume();
+  await once(answer, 'end');
+  assert.match(String(echo.requests.at(-1)?.headers['traceparent']), /^00-(?!a+[78]-)[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+});
+
 test('the log line has the id of the trace, with tracing and without', async () => {
   await through(first, { traceparent: `00-${trace(5)}-${parent}-01` });
   const untouched = { traceparent: `00-${trace(6)}-${parent}-01`, tracestate: 'vendor=1' };
@@ -133,7 +142,7 @@ test('the log line has the id of the trace, with tracing and without', async () 
       await new Promise((resolve) => setTimeout(resolve, 25));
     return lines().map((line) => JSON.parse(line) as { trace_id?: string });
   };
-  assert.ok((await linesOf(first, 7)).some(({ trace_id }) => trace_id === trace(5)));
+  assert.ok((await linesOf(first, 8)).some(({ trace_id }) => trace_id === trace(5)));
   assert.deepEqual(
     (await linesOf(silent, 2)).map(({ trace_id }) => trace_id),
     [trace(6), undefined],
