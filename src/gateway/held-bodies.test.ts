@@ -80,3 +80,17 @@ test('four of the largest fit in any case', () => {
   assert.equal(max(10 << 20), 64 << 20);
   assert.equal(max(10 << 20, 100 << 20), 400 << 20);
 });
+
+test('who asked for the body sees it as it arrives', async (t) => {
+  const upload = await uploads(t);
+  const { hold } = heldBodies(() => 100);
+  const { socket, req, res } = await upload(5);
+  const shown: string[] = [];
+  const held = hold(req, res, 100, (piece) => {
+    shown.push(Buffer.from(piece).toString());
+    if (shown.length === 1) socket.write('lo');
+  });
+  socket.write('hel');
+  assert.equal((await held).toString(), 'hello');
+  assert.deepEqual(shown, ['hel', 'lo']);
+});
