@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { fastify, type FastifyInstance } from 'fastify';
 import { exchange } from '../../../test/fixtures/raw-http.ts';
 import { protection } from '../../compose/protection.ts';
+import { createServiceClient } from '../../client/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';
 import { fastifyGuard, protect } from './index.ts';
@@ -153,4 +154,39 @@ test('a part of an application may have a guard of its own besides', async () =>
   assert.equal(await get(app, '/open'), 200);
   assert.equal(await get(app, '/x'), 401);
   await app.close();
+});
+
+test('judges what Fastify injects, without a socket, as what comes over one', async () => {
+  const secret = 'a-secret-of-enough-length-for-a-test-0123456789';
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-inject-'));
+  await writeFile(join(folder, 'hybrid.env'), `SERVICE_KEY=${secret}\n`, { mode: 0o600 });
+  const app = fastify();
+  await app.register(await protect({ ...options, keys: [{ envFiles: join(folder, '*.env') }] }));
+  app.get('/embed', (request) => ({ caller: request.principal?.id }));
+  app.post('/embed', (request) => ({ body: request.body, caller: request.principal?.id }));
+  const client = createServiceClient({
+    credential: { kind: 'http-signature', keyid: 'hybrid', key: secret },
+    baseUrl: 'http://localhost',
+  });
+  const payload = JSON.stringify({ texts: ['a'.repeat(100_000)] });
+  const signed = await client.headers({ method: 'POST', url: '/embed', body: payload });
+  const post = (headers: Record<string, string>, body = payload) =>
+    app.inject({
+      method: 'POST',
+      url: '/embed',
+      headers: { host: 'localhost', 'content-type': 'application/json', ...headers },
+      payload: body,
+    });
+  assert.equal((await post({})).statusCode, 401);
+  assert.equal((await post(signed, '{"texts": ["b"]}')).json<{ reason: string }>().reason, 'invalid_signature');
+  const answer = await post(signed);
+  assert.deepEqual(answer.json(), { body: JSON.parse(payload) as unknown, caller: 'service:hybrid' });
+  const asked = await app.inject({
+    url: '/embed',
+    headers: { host: 'localhost', ...(await client.headers({ url: '/embed' })) },
+  });
+  assert.equal(asked.json<{ caller: string }>().caller, 'service:hybrid');
+  await app.close();
+  await client.close();
+  await rm(folder, { recursive: true });
 });
