@@ -62,8 +62,10 @@ export function keylessWarning({ file, services }: StackConfig, { modeOf }: Pick
   );
   if (!enforces) return null;
   const known = 'no key is known yet, so every guarded request will be refused';
+  // A service that guards itself has no configuration that a command could find.
+  if (file === null) return `${known}; put one where its option keys looks for them`;
   // Keys are made where there is a configuration, which a file of MCP servers served alone has not.
-  return file !== null && !existsSync(file) ? known : `${known}; make one with: countersign keys create SERVICE`;
+  return !existsSync(file) ? known : `${known}; make one with: countersign keys create SERVICE`;
 }
 
 function listeners(config: StackConfig): ListenAddress[] {
