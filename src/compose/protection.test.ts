@@ -169,6 +169,31 @@ test('refuses slips as a file is refused, all at once', async () => {
   );
 });
 
+test('tells of every option that nobody would read', async () => {
+  const slips: readonly [options: unknown, words: readonly RegExp[]][] = [
+    [undefined, [/no options — write keys/]],
+    [{ keys: [] }, [/"service" must be a text/]],
+    [{ service: 'a' }, [/"keys" is missing — write keys: \[\{ files/]],
+    [{ service: 'a', keys: ['/run/secrets/*_api_key'] }, [/"keys" must be a list of places/]],
+    [
+      { service: 'a', keys: [], route: [{ path: '/x', callers: ['b'] }], log: true },
+      [/unknown option "route" — did you mean "routes"\?/, /"log" must be a function/],
+    ],
+    [{ service: 'a', config: 'x.yaml', routes: [{ path: '/x' }] }, [/"routes" is not read beside config/]],
+    [{ service: 'a', config: 7 }, [/"config" must be the path of a file/]],
+    [{ service: 'a', keys: [], caseSensitive: true }, [/unknown option "caseSensitive"/]],
+  ];
+  for (const [options, words] of slips)
+    await assert.rejects(protection(options as ProtectOptions), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'config_invalid', error.stack);
+      for (const part of words) assert.match(error.message, part);
+      return true;
+    });
+  const given = { service: 'a', keys: [], config: undefined, routes: undefined, caseSensitive: true, env: {} };
+  const shared = await protection({ ...given, warn: () => undefined } as ProtectOptions, ['caseSensitive']);
+  await shared.close();
+});
+
 const file = (access: string) => `store: memory:
 services:
   embeddings:

@@ -10,6 +10,7 @@ import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { loadConfig } from './load.ts';
 import { ownConfig, type OwnService } from './own-service.ts';
+import { checkOptions } from './protect-options.ts';
 import { createStack, type Stack } from './stack.ts';
 import { watchConfig } from './watch-config.ts';
 
@@ -30,7 +31,7 @@ export interface Protection {
   close(): Promise<void>;
 }
 
-/** From a stack's file: its routes, keys, modes and store, followed as they change. */
+/** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */
 export interface FromStack {
   /** One of the services in the file. */
   readonly service: string;
@@ -56,19 +57,21 @@ export type ProtectOptions = (OwnService | FromStack) & ProtectionSettings;
 
 /**
  * Resolves when keys and modes have been read. Rejects with a ConfigError (code 'config_invalid') that names every slip at
- * once, and with the store's own error when it cannot be used.
+ * once, and with the store's own error when it cannot be used. `adapterWords`: options that only the adapter reads.
  */
-export async function protection(options: ProtectOptions): Promise<Protection> {
+export async function protection(options: ProtectOptions, adapterWords: readonly string[] = []): Promise<Protection> {
+  checkOptions(options, adapterWords);
   const { service, onDecision, log, warn = warning, store, clock } = options;
   const env = serviceEnvironment(options.env ?? process.env);
-  const read = 'config' in options ? () => fromFile(options, env) : () => ownConfig(options, env, warn);
+  const stacks = 'config' in options && options.config !== undefined ? options : null;
+  const read = () => (stacks === null ? ownConfig(options as OwnService, env, warn) : fromFile(stacks, env));
   const { config, sources } = read();
   const stack = await createStack({
     config,
     env,
     sources,
     warn,
-    ownRoutes: !('config' in options),
+    ownRoutes: stacks === null,
     ...(store && { store }),
     ...(clock && { clock }),
     ...(log && { logLine: log }),

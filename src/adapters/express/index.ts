@@ -45,7 +45,7 @@ export interface ExpressOptions {
  * mounted anywhere; routes are written from the root of the service.
  */
 export async function protect(options: ProtectOptions & ExpressOptions): Promise<ExpressGuard> {
-  return expressGuard(await protection(options), options);
+  return expressGuard(await protection(options, ['caseSensitive']), options);
 }
 
 /** The same on a protection that others in this process share. */

@@ -47,7 +47,7 @@ export interface McpOptions {
  * whatever reads bodies. A stream that is open when its credential is revoked or expires is closed within a second.
  */
 export async function protect(options: ProtectOptions & McpOptions): Promise<McpGuard> {
-  return mcpGuard(await protection(options), options);
+  return mcpGuard(await protection(options, ['caseSensitive']), options);
 }
 
 /** The same on a protection that others in this process share. */

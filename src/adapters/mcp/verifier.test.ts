@@ -106,6 +106,14 @@ describe('a token verifier', () => {
     await caught(verifier.verifyAccessToken('nonsense'));
     assert.deepEqual(seen, ['allow true', 'deny false']);
   });
+
+  it('refuses a path that no rule could name', async () => {
+    for (const path of ['mcp', '', '/a//b'])
+      await assert.rejects(
+        tokenVerifier({ service: 'tools', keys: [], env: {}, path }),
+        /the path .* cannot be judged/,
+      );
+  });
 });
 
 describe('an AuthInfo', () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
+import { parseTarget } from '../../core/target.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
 import { messageOf } from '../../core/message-of.ts';
 import { endWithCredential } from '../end-with-credential.ts';
@@ -37,7 +38,13 @@ export interface TokenVerifier {
  */
 export async function tokenVerifier(options: VerifierOptions): Promise<TokenVerifier> {
   const { path = '/mcp', resource, errors } = options;
-  const shared = await protection(options);
+  // By any other path a token would be judged as if there were no rules.
+  const parsed = parseTarget(path);
+  if (!parsed.ok)
+    throw new TypeError(
+      `tokenVerifier: the path ${JSON.stringify(path)} cannot be judged (${parsed.note}); write '/mcp'`,
+    );
+  const shared = await protection(options, ['path', 'resource', 'errors']);
   const { guard, service, stack } = shared;
 
   async function judge(request: AuthRequest): Promise<Verdict> {

@@ -1,0 +1,96 @@
+import { ConfigError, nearest, shown, type Fault } from './faults.ts';
+import type { OwnService } from './own-service.ts';
+import type { ProtectionSettings } from './protection.ts';
+
+type OwnWord = Exclude<keyof OwnService, 'service'>;
+
+/** What a service says of itself, which beside `config` stands in the file. The compiler sees to it that none is missing. */
+const ownWords: Readonly<Record<OwnWord, true>> = {
+  keys: true,
+  routes: true,
+  accept: true,
+  authorization: true,
+  apiKeyFile: true,
+  mode: true,
+  rateLimit: true,
+  onStoreOutage: true,
+  maxSignedBody: true,
+  signature: true,
+  oauth: true,
+  issuers: true,
+  publicUrl: true,
+  origins: true,
+  tools: true,
+  resources: true,
+  prompts: true,
+  trustedProxies: true,
+  failedAttempts: true,
+};
+
+const settings: Readonly<Record<keyof ProtectionSettings, 'function' | 'object'>> = {
+  onDecision: 'function',
+  log: 'function',
+  warn: 'function',
+  clock: 'function',
+  env: 'object',
+  store: 'object',
+};
+
+/**
+ * Holds the options to their names, as a file is: a rule under a word that nobody reads would leave its path open. Throws a
+ * ConfigError with every slip. `adapterWords`: what the adapter takes besides.
+ */
+export function checkOptions(given: unknown, adapterWords: readonly string[]): void {
+  if (!isObject(given)) throw slips([slip('there are no options', whereKeysAre)]);
+  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const known = ['service', 'config', ...Object.keys(ownWords), ...Object.keys(settings), ...adapterWords];
+  const faults = Object.keys(options)
+    .filter((name) => !known.includes(name))
+    .map((name) => unknownOption(name, known));
+  if (typeof options['service'] !== 'string')
+    faults.push(slip(`"service" must be a text, not ${shown(options['service'])}`, 'say which service this is'));
+  for (const [name, type] of Object.entries(settings))
+    // oxlint-disable-next-line valid-typeof -- one of the two above
+    if (name in options && typeof options[name] !== type)
+      faults.push(slip(`"${name}" must be a ${type}, not ${shown(options[name])}`, ''));
+  faults.push(...('config' in options ? besideConfig(options) : keysFaults(options['keys'])));
+  if (faults.length > 0) throw slips(faults);
+}
+
+const whereKeysAre = `write keys: [{ files: '/run/secrets/*_api_key' }], or config: 'countersign.yaml' to follow a stack`;
+
+function unknownOption(name: string, known: readonly string[]): Fault {
+  const meant = nearest(name, known);
+  return slip(
+    `unknown option ${shown(name)}`,
+    meant === null ? `known here: ${known.join(', ')}` : `did you mean "${meant}"?`,
+  );
+}
+
+function besideConfig(options: Readonly<Record<string, unknown>>): Fault[] {
+  const { config } = options;
+  const faults =
+    typeof config === 'string' ? [] : [slip(`"config" must be the path of a file, not ${shown(config)}`, '')];
+  const inFile = Object.keys(options).filter((name) => name in ownWords);
+  for (const name of inFile)
+    faults.push(slip(`"${name}" is not read beside config`, 'write it into the file, or leave config out'));
+  return faults;
+}
+
+function keysFaults(keys: unknown): Fault[] {
+  if (keys === undefined) return [slip('"keys" is missing', whereKeysAre)];
+  if (Array.isArray(keys) && keys.every(isObject)) return [];
+  return [slip('"keys" must be a list of places', whereKeysAre)];
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function slip(message: string, hint: string): Fault {
+  return { source: 'file', line: 0, column: 0, message, hint };
+}
+
+function slips(faults: readonly Fault[]): ConfigError {
+  return new ConfigError('protect', faults);
+}
