@@ -8,6 +8,7 @@ import {
   apiKeyForm,
   heldKey,
   hmacForm,
+  isPem,
   serviceKeyVariable,
   type HeldKey,
   type KeyForm,
@@ -70,7 +71,7 @@ export interface Prover {
 
 /** Throws on a credential that could never work: a ClientError about the key, a TypeError about the rest. */
 export function prover(credential: ServiceCredential): Prover {
-  switch (credential.kind) {
+  switch (credential?.kind) {
     case 'api-key':
       return apiKeyProver(credential);
     case 'service-signature':
@@ -78,7 +79,9 @@ export function prover(credential: ServiceCredential): Prover {
     case 'http-signature':
       return httpSignatureProver(credential);
     default:
-      throw new TypeError('the credential must be of kind api-key, service-signature or http-signature');
+      throw new TypeError(
+        "credential must be { kind: 'api-key', 'service-signature' or 'http-signature', and key or keyFile }",
+      );
   }
 }
 
@@ -89,8 +92,11 @@ export function certificateProver(): Prover {
 }
 
 function apiKeyProver(credential: ApiKeyCredential): Prover {
+  const { header = 'authorization' } = credential;
+  if (header !== 'authorization' && header !== 'x-api-key')
+    throw new TypeError("header must be 'authorization' or 'x-api-key'");
   const held = heldKey(credential, apiKeyForm);
-  const form = credential.header === 'x-api-key' ? 'x-api-key' : 'bearer';
+  const form = header === 'x-api-key' ? header : 'bearer';
   return {
     kind: credential.kind,
     coversBody: false,
@@ -102,7 +108,8 @@ function apiKeyProver(credential: ApiKeyCredential): Prover {
 
 function serviceSignatureProver(credential: ServiceSignatureCredential): Prover {
   const { kind, serviceId } = credential;
-  if (!serviceIdPattern.test(serviceId))
+  // Without the type, nothing at all would be signed for as 'undefined'.
+  if (typeof serviceId !== 'string' || !serviceIdPattern.test(serviceId))
     throw new TypeError(
       'serviceId must be a letter or digit, then up to 127 letters, digits, dots, underscores or dashes',
     );
@@ -119,7 +126,7 @@ function serviceSignatureProver(credential: ServiceSignatureCredential): Prover 
 
 function httpSignatureProver(credential: HttpSignatureCredential): Prover {
   const { kind, keyid } = credential;
-  if (!/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(keyid))
+  if (typeof keyid !== 'string' || !/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(keyid))
     throw new TypeError('keyid must be 1 to 256 printable ASCII characters without spaces, quotes and backslashes');
   const held = heldKey(credential, signingForm);
   let text = '';
@@ -163,8 +170,4 @@ function signer(text: string): SigningKey['sign'] {
   }
   const key = hmacSha256(Buffer.from(text));
   return (base) => key.bytes(Buffer.from(base, 'latin1'));
-}
-
-function isPem(text: string): boolean {
-  return text.startsWith('-----BEGIN');
 }

@@ -26,11 +26,25 @@ export interface EnvironmentOptions extends Omit<ServiceClientOptions, 'credenti
  * place looked at.
  */
 export function createServiceClientFromEnv(options: EnvironmentOptions = {}): ServiceClient {
-  return createServiceClient({ ...options, credential: credentialFromEnv(options) });
+  return createServiceClient({ ...forClient(options), credential: credentialFromEnv(options) });
+}
+
+const onlyForKeys: ReadonlySet<string> = new Set<Exclude<keyof EnvironmentOptions, keyof ServiceClientOptions>>([
+  'service',
+  'prefer',
+  'allowPlainEnvironment',
+  'env',
+  'secretsFolder',
+]);
+
+function forClient(options: EnvironmentOptions): Omit<ServiceClientOptions, 'credential'> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !onlyForKeys.has(name)));
 }
 
 function credentialFromEnv(options: EnvironmentOptions): ServiceCredential {
   const { service, prefer = 'api-key', env = process.env } = options;
+  if (prefer !== 'api-key' && prefer !== 'service-signature')
+    throw new TypeError("prefer must be 'api-key' or 'service-signature'");
   const looked: string[] = [];
   const byKey = () => (service === undefined ? null : sharedKey(service, options, env, looked));
   const bySignature = () => ownIdentity(env, looked);
@@ -86,7 +100,7 @@ export function createClient(service: string, options: StackClientOptions = {}):
     gateway === undefined
       ? addresses(config, rest.env ?? process.env).baseUrlOf(service)
       : `${gateway.replace(/\/+$/, '')}/${encodeURIComponent(service)}`;
-  if (credential) return createServiceClient({ ...rest, baseUrl, credential });
+  if (credential) return createServiceClient({ ...forClient(rest), baseUrl, credential });
   return createServiceClientFromEnv({ ...rest, baseUrl, service });
 }
 

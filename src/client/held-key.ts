@@ -26,14 +26,22 @@ export interface KeyForm {
 }
 
 export const apiKeyForm: KeyForm = {
-  judge: (text) => unpresentable(text) ?? mintedFaultOf(text),
+  judge: (text) => pemFault(text) ?? unpresentable(text) ?? mintedFaultOf(text),
   variable: null,
 };
 
 export const hmacForm: KeyForm = {
-  judge: (text) => unpresentable(text) ?? mintedFault(text, 'hs'),
+  judge: (text) => pemFault(text) ?? unpresentable(text) ?? mintedFault(text, 'hs'),
   variable: serviceKeyVariable,
 };
+
+export function isPem(text: string): boolean {
+  return text.startsWith('-----BEGIN');
+}
+
+function pemFault(text: string): string | null {
+  return isPem(text) ? "is in PEM form, which the credential of kind 'http-signature' alone signs with" : null;
+}
 
 /** A session token goes the same way as an API key. */
 function mintedFaultOf(text: string): string | null {

@@ -7,6 +7,7 @@ import { certificateProver, prover, type ClientCertificateCredential, type Servi
 import { deadline, timerMillisMax, type Deadline } from './deadline.ts';
 import { aimOf, prepare, redirected, type FetchInput, type Outgoing, type Redirect } from './outgoing.ts';
 import { provenHeaders, type HeaderRequest } from './proven-headers.ts';
+import { checkNames } from './option-names.ts';
 import { backOff, mayRetryError, pauseAfter } from './retry.ts';
 import { refusalReason, discard } from './response.ts';
 
@@ -39,6 +40,18 @@ export interface ServiceClientOptions {
   readonly clock?: Clock;
 }
 
+const optionNames: Readonly<Record<keyof ServiceClientOptions, true>> = {
+  credential: true,
+  baseUrl: true,
+  timeoutSeconds: true,
+  retries: true,
+  signedBodyBytesMax: true,
+  correctionSecondsMax: true,
+  tls: true,
+  fetch: true,
+  clock: true,
+};
+
 const redirectsMax = 20;
 
 /** What one attempt went out with, and what the call has tried to mend: each at most once. */
@@ -51,6 +64,7 @@ interface Used {
 
 /** Throws when the options could never work: a ClientError when the key is missing (naming the file), else a TypeError. */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+  checkNames('createServiceClient', options, optionNames);
   const { timeoutSeconds = 30, retries = 2, signedBodyBytesMax = 10 * 1024 * 1024 } = options;
   if (!(timeoutSeconds > 0)) throw new TypeError('timeoutSeconds must be more than 0');
   if (!(Number.isInteger(retries) && retries >= 0)) throw new TypeError('retries must be 0 or more');
@@ -58,9 +72,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const { credential, tls } = options;
   if (tls !== undefined && (options.fetch !== undefined || !base?.origin.startsWith('https://')))
     throw new TypeError('tls needs a baseUrl with https://, and connections of our own: leave out fetch');
-  if (credential.kind === 'client-certificate' && (typeof tls === 'function' ? tls() : tls)?.cert === undefined)
+  if (credential?.kind === 'client-certificate' && (typeof tls === 'function' ? tls() : tls)?.cert === undefined)
     throw new TypeError('the credential client-certificate needs tls: { cert, key }');
-  const proof = credential.kind === 'client-certificate' ? certificateProver() : prover(credential);
+  const proof = credential?.kind === 'client-certificate' ? certificateProver() : prover(credential);
   const clock = correctedClock(options.clock ?? systemClock, options.correctionSecondsMax ?? 3600);
   const own = options.fetch
     ? null

@@ -23,6 +23,7 @@ test('reads the bare key without its newline, or the variable of a .env file', (
   for (const [text, key] of [
     ['the-key\n', 'the-key'],
     ['the=key', 'the=key'],
+    ['THEKEY==', 'THEKEY=='],
     ['OTHER=x\nexport SERVICE_KEY="the key"\n', 'the key'],
     ['SERVICE_KEY=the-key # in use\r\n', 'the-key'],
   ] as const) {
@@ -31,6 +32,11 @@ test('reads the bare key without its newline, or the variable of a .env file', (
   }
   write(path, 'SERVICE_KEY=a');
   assert.equal(keyFile(path, { ...anything, variable: null }).key(), 'SERVICE_KEY=a');
+  // Signed with, it would be refused by every service, and none could say why.
+  write(path, '# ours\nHYBRID_KEY=the-key\n');
+  const other = keyFile(path, anything);
+  assert.equal(other.key(), null);
+  assert.match(other.fault?.words ?? '', /: has no SERVICE_KEY=$/);
 });
 
 test('a file that cannot be used takes no good key away, and counts again when it can', (t) => {

@@ -99,9 +99,13 @@ function readKey(path: string, variable: string | null, judge: KeyFileOptions['j
   return fault === null ? { key } : { missing: false, words: `${path}: the key ${fault}` };
 }
 
-/** Null when the text is no .env with this variable, and so the bare key. */
+/** A variable of an environment, and not the padding of a bare key in base64. */
+const assignment = /^\s*(?:export\s+)?[A-Z][A-Z0-9_]*\s*=\s*[^=\s]/m;
+
+/** Null when the text is no .env, and so the bare key. */
 function assignedIn(text: string, variable: string): { readonly value: string } | { readonly fault: string } | null {
-  if (!new RegExp(`^\\s*(?:export\\s+)?${variable}\\s*=`, 'm').test(text)) return null;
+  if (!new RegExp(`^\\s*(?:export\\s+)?${variable}\\s*=`, 'm').test(text))
+    return assignment.test(text) ? { fault: ` has no ${variable}=` } : null;
   const parsed = parseEnvFile(text);
   if (!parsed.ok) return { fault: `${parsed.line}: ${parsed.fault}` };
   return { value: parsed.values.get(variable) ?? '' };
