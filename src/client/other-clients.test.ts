@@ -129,6 +129,15 @@ test('undici: what cannot be signed fails the request', async (t) => {
     },
   });
   await assert.rejects(send(broken), /the disk broke/);
+  // A handler as undici 6 has them.
+  const told = await new Promise<Error>((onError) => {
+    const body = Readable.from(['more', 'than four']);
+    dispatcher.dispatch(
+      { origin: server.url, path: '/', method: 'POST', body },
+      { onConnect: () => undefined, onError },
+    );
+  });
+  assert.equal((told as Error & { code?: string }).code, 'body_not_signable');
   assert.equal(server.seen.length, 0);
 });
 

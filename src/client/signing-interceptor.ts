@@ -59,7 +59,9 @@ export function signingInterceptor(
 /** As undici's own interceptors do where no request was begun: there is no controller yet. */
 function fail(handler: Dispatcher.DispatchHandler, error: unknown): void {
   const words = error instanceof Error ? error : new Error(String(error));
-  handler.onResponseError?.(null as unknown as Dispatcher.DispatchController, words);
+  // Handlers as undici 6 has them, which its successor takes as well, would otherwise wait for ever.
+  if (handler.onResponseError) handler.onResponseError(null as unknown as Dispatcher.DispatchController, words);
+  else handler.onError?.(words);
 }
 
 function targetWithQuery({ path, query }: Options): string {
