@@ -60,19 +60,44 @@ export function admission(
     const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
     return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
   }
+  const { request, decision } = judged(protection, req, { path: parsed.path, target });
+  return isPromise(decision)
+    ? decision.then((late) => admitted(protection, request, late))
+    : admitted(protection, request, decision);
+}
+
+interface Judged {
+  readonly protection: Protection;
+  readonly request: NodeRequest;
+  readonly decision: MaybePromise<Decision>;
+}
+
+const lastJudged = new WeakMap<IncomingMessage, Judged>();
+
+/**
+ * What one protection says of a request is said once, however often its guard stands before the handler: asked again, a
+ * signature that is good once would be a replay. A request that was changed in between, as frameworks let one, is another.
+ */
+function judged(
+  protection: Protection,
+  req: IncomingMessage,
+  { path, target }: { readonly path: string; readonly target: string },
+): Judged {
+  const last = lastJudged.get(req);
+  if (last?.protection === protection && last.request.path === path && last.request.target === target)
+    if (last.request.method === req.method) return last;
   const request = nodeRequest({
     req,
     service: protection.service,
-    path: parsed.path,
+    path,
     target,
     trustedProxies: protection.trustedProxies,
     bodyLimit: protection.maxSignedBody,
     hold: leaveBody,
   });
-  const decision = protection.guard.decideNow(request);
-  return isPromise(decision)
-    ? decision.then((late) => admitted(protection, request, late))
-    : admitted(protection, request, decision);
+  const now = { protection, request, decision: protection.guard.decideNow(request) };
+  lastJudged.set(req, now);
+  return now;
 }
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {

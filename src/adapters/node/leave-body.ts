@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { OnPiece } from '../../core/request.ts';
 import { gone, tooLarge } from './body.ts';
 
+/** What was held and put back: another guard before the same handler verifies it too. */
+const held = new WeakMap<IncomingMessage, Buffer>();
+
 /**
  * The whole body of a request, up to `limit` bytes, left in the stream for whoever reads it next. Rejects with a BodyError;
  * what was read by then is in the stream all the same, since in report mode the request goes on. `onPiece` sees it as it arrives.
@@ -10,6 +13,8 @@ import { gone, tooLarge } from './body.ts';
  * left to read by then.
  */
 export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece = () => undefined): Promise<Buffer> {
+  const before = held.get(req);
+  if (before !== undefined) return before.length > limit ? Promise.reject(tooLarge(limit)) : Promise.resolve(before);
   if (req.destroyed && !req.complete) return Promise.reject(gone());
   if (req.readableDidRead || req.readableEnded) return Promise.reject(alreadyRead());
   const { 'content-length': length } = req.headers;
@@ -22,8 +27,9 @@ export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece 
       req.off('readable', onReadable).off('error', onGone).off('close', onGone);
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       if (body.length > 0 && !req.destroyed) req.unshift(body);
-      if (error === null) resolve(body);
-      else reject(error);
+      if (error !== null) return reject(error);
+      held.set(req, body);
+      resolve(body);
     };
     const onReadable = (): void => {
       while (req.readableLength > 0 && size <= limit) {

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import express, { type Request, type Response } from 'express';
+import { createServiceClient, type ServiceClient } from '../../client/index.ts';
+import { expressGuard, protect } from './index.ts';
+
+const key = '0123456789abcdef'.repeat(4);
+
+interface Parts {
+  readonly decisions: string[];
+  readonly client: ServiceClient;
+}
+
+async function partsFor(t: TestContext): Promise<Parts> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-guards-'));
+  await writeFile(join(folder, 'hybrid.env'), `SERVICE_KEY=${key}\n`, { mode: 0o600 });
+  const decisions: string[] = [];
+  const options = {
+    service: 'embeddings',
+    keys: [{ envFiles: join(folder, '*.env') }],
+    env: {},
+    onDecision: ({ outcome }: { outcome: string }) => void decisions.push(outcome),
+  };
+  const whole = await protect(options);
+  const part = await protect({ ...options, routes: [{ path: '/part', callers: ['hybrid'] }], maxSignedBody: '1KiB' });
+  const app = express();
+  const text = express.text({ type: () => true });
+  const answer = (req: Request, res: Response) => {
+    res.json({ caller: req.principal?.id, body: typeof req.body === 'string' ? req.body : '' });
+  };
+  app.use(whole);
+  app.post('/twice', whole, expressGuard(whole.protection), text, answer);
+  app.post('/part', part, text, answer);
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = createServiceClient({
+    credential: { kind: 'http-signature', keyid: 'hybrid', key },
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
+  t.after(async () => {
+    await Promise.all([client.close(), whole.close(), part.close(), rm(folder, { recursive: true })]);
+    server.closeAllConnections();
+    server.close();
+  });
+  return { decisions, client };
+}
+
+for (const body of ['', 'hello'])
+  test(`a guard that stands twice before a handler judges once, ${body === '' ? 'without' : 'with'} a body`, async (t) => {
+    const { client, decisions } = await partsFor(t);
+    const response = await client.fetch('/twice', { method: 'POST', body });
+    assert.deepEqual(await response.json(), { caller: 'service:hybrid', body });
+    assert.deepEqual(decisions, ['allow']);
+  });
+
+test('a part that has a guard of its own besides verifies the same body', async (t) => {
+  const { client, decisions } = await partsFor(t);
+  const response = await client.fetch('/part', { method: 'POST', body: 'hello' });
+  assert.deepEqual(await response.json(), { caller: 'service:hybrid', body: 'hello' });
+  assert.deepEqual(decisions, ['allow', 'allow']);
+  assert.equal((await client.fetch('/part', { method: 'POST', body: 'x'.repeat(2000) })).status, 413);
+});
