@@ -6,7 +6,7 @@ import { isIdentityHeader } from '../core/identity.ts';
 import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
 import type { McpRules } from '../core/mcp-rules.ts';
 import type { Refusal } from '../core/refusal.ts';
-import type { AuthRequest } from '../core/request.ts';
+import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { discardBody } from './node/discard-body.ts';
@@ -93,11 +93,20 @@ function judged(
     target,
     trustedProxies: protection.trustedProxies,
     bodyLimit: protection.maxSignedBody,
-    hold: leaveBody,
+    hold: (from, limit) => leaveBody(from, limit).catch((error: unknown) => unheld(protection, error)),
   });
   const now = { protection, request, decision: protection.guard.decideNow(request) };
   lastJudged.set(req, now);
   return now;
+}
+
+/** A caller is told no more than that nobody can tell, and who has no log would look for the mistake everywhere else. */
+function unheld(protection: Protection, error: unknown): never {
+  if (error instanceof Error && !(error instanceof BodyError))
+    protection.complain(
+      `a request with a signed body cannot be judged, which is 503 where that is enforced: ${error.message}`,
+    );
+  throw error;
 }
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {

@@ -27,6 +27,8 @@ export interface Protection {
   readonly maxSignedBody: number;
   /** All that is behind it: keyring, tokens, modes, audit, liveness, bearerSchemes. */
   readonly stack: Stack;
+  /** Tells the operator what is wrong with the program around the guard, each thing once. */
+  complain(text: string): void;
   /** Lets go of files and the store. */
   close(): Promise<void>;
 }
@@ -79,6 +81,7 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
   const unfollow =
     config.file === null ? null : watchConfig(config.file, () => reload(stack, () => read().config, warn));
   const guarded = () => stack.service(service) ?? gone(service);
+  const complaints = new Set<string>();
   return {
     service,
     guard: onDecision ? observed(stack.guard, onDecision) : stack.guard,
@@ -89,6 +92,11 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
       return guarded().maxSignedBody;
     },
     stack,
+    complain(text) {
+      if (complaints.has(text)) return;
+      complaints.add(text);
+      warn(text);
+    },
     async close() {
       unfollow?.();
       await stack.close();
