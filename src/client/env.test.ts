@@ -108,6 +108,11 @@ test('calls services of the stack by their names alone', async (t) => {
   }
   assert.throws(() => createClient('embedings', { config, env }), { code: 'no_such_service', message: /embeddings/ });
   assert.throws(() => createClient('embeddings', { config: join(place, 'gone'), env }), { code: 'bad_configuration' });
+  await writeFile(config, `listen: ${new URL(url).host}\nmcpConfig: mcp.json\nservices: { embeddings: }\n`);
+  assert.throws(() => createClient('files', { config, env }), { code: 'bad_configuration', message: /mcp\.json/ });
+  await createClient('embeddings', { config, env }).close();
+  await writeFile(join(place, 'mcp.json'), '{"mcpServers": {"files": {"command": "npx"}}}');
+  await createClient('files', { config, env }).close();
   await mkdir(join(place, 'folder'));
   assert.throws(() => createClient('a', { config: join(place, 'folder'), env }), { code: 'bad_configuration' });
 });

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ClientError } from './client-error.ts';
 import type { ServiceCredential } from './credential.ts';
 import { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';
@@ -111,15 +111,17 @@ export function stackClients(options: StackClientOptions = {}): (service: string
 
 function addresses(config: string | undefined, env: Env) {
   const file = config ?? env['COUNTERSIGN_CONFIG'] ?? 'countersign.yaml';
-  let text: string;
+  return stackAddresses(textOf(file), file, (beside) => textOf(resolve(dirname(file), beside)));
+}
+
+function textOf(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ClientError(
       'bad_configuration',
-      `${file} cannot be read (${code}): name it as config, or give the gateway`,
+      `${file} cannot be read (${code}): name the stack's configuration as config, or give the gateway`,
     );
   }
-  return stackAddresses(text, file);
 }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { stackAddresses } from './stack-address.ts';
+import { stackAddresses as addressesOf } from './stack-address.ts';
+
+const stackAddresses = (text: string, place: string) =>
+  addressesOf(text, place, () => assert.fail('it names no other'));
 
 const file = `
 listen: 0.0.0.0:9000
@@ -17,6 +20,15 @@ test('finds each service where the gateway serves it', () => {
   assert.equal(baseUrlOf('bare'), 'http://127.0.0.1:9000/bare');
   assert.equal(baseUrlOf('own'), 'http://127.0.0.1:9100');
   assert.equal(baseUrlOf('rest'), 'http://127.0.0.1:9000');
+});
+
+test('finds the MCP servers of the file that the configuration names', () => {
+  const servers = '{"mcpServers": {"files": {"command": "npx"}, "old": {"command": "npx", "disabled": true}}}';
+  const read = (path: string) => (path === 'mcp.json' ? servers : assert.fail(path));
+  const { baseUrlOf } = addressesOf('mcpConfig: mcp.json\nservices: { a: }', 'countersign.yaml', read);
+  assert.equal(baseUrlOf('files'), 'http://127.0.0.1:8700/files');
+  assert.equal(baseUrlOf('a'), 'http://127.0.0.1:8700/a');
+  assert.throws(() => baseUrlOf('old'), { code: 'no_such_service', message: /it has: a, files/ });
 });
 
 test('the gateway listens where it does by default', () => {

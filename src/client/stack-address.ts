@@ -10,28 +10,60 @@ export interface StackAddresses {
 interface ServiceEntry {
   readonly listen?: unknown;
   readonly mount?: unknown;
+  /** Of a file of MCP servers: it is not served. */
+  readonly disabled?: unknown;
 }
+
+type Services = Readonly<Record<string, ServiceEntry | null>>;
 
 const listenUsual = '127.0.0.1:8700';
 
-/** Whether the whole file is right is for `countersign validate`; a caller reads its two keys and no more. */
-export function stackAddresses(text: string, place: string): StackAddresses {
+/** Reads a file beside the configuration. Throws a ClientError. */
+type ReadBeside = (file: string) => string;
+
+/**
+ * Whether the whole file is right is for `countersign validate`; a caller reads of it what names its services and no more.
+ * `read`: for the file of MCP servers that it may name, whose servers are services too.
+ */
+export function stackAddresses(text: string, place: string, read: ReadBeside): StackAddresses {
   const document: unknown = readYaml(text, place);
   const stack = isObject(document) ? document : {};
-  const services = isObject(stack['services']) ? (stack['services'] as Record<string, ServiceEntry | null>) : {};
+  const services = isObject(stack['services']) ? (stack['services'] as Services) : {};
   return {
     baseUrlOf(service) {
-      const entry = Object.hasOwn(services, service) ? services[service] : undefined;
+      const named = entryOf(services, service);
+      // Looked into last: it may hold secrets, and be closed to callers of other services.
+      const servers = named === undefined ? mcpServers(stack['mcpConfig'], read) : {};
+      const entry = named ?? entryOf(servers, service);
       if (entry === undefined) {
-        const known = Object.keys(services).join(', ') || 'none';
+        const known = Object.keys({ ...services, ...servers }).join(', ') || 'none';
         throw new ClientError('no_such_service', `${place} has no service "${service}"; it has: ${known}`);
       }
       const scheme = isObject(stack['tls']) ? 'https' : 'http';
-      if (entry?.listen !== undefined && entry.listen !== null) return originOf(entry.listen, scheme, place);
+      if (entry.listen !== undefined && entry.listen !== null) return originOf(entry.listen, scheme, place);
       const gateway = originOf(stack['listen'] ?? listenUsual, scheme, place);
-      return entry?.mount === '/' ? gateway : `${gateway}/${service}`;
+      return entry.mount === '/' ? gateway : `${gateway}/${service}`;
     },
   };
+}
+
+function entryOf(services: Services, service: string): ServiceEntry | undefined {
+  return Object.hasOwn(services, service) ? (services[service] ?? {}) : undefined;
+}
+
+function mcpServers(file: unknown, read: ReadBeside): Services {
+  if (typeof file !== 'string') return {};
+  const document = readJson(read(file), file);
+  const servers = isObject(document) && isObject(document['mcpServers']) ? (document['mcpServers'] as Services) : {};
+  return Object.fromEntries(Object.entries(servers).filter(([, server]) => server?.disabled !== true));
+}
+
+function readJson(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ClientError('bad_configuration', `${place} is no JSON; countersign validate says what is wrong with it`);
+  }
 }
 
 function readYaml(text: string, place: string): unknown {
