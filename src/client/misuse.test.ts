@@ -36,3 +36,12 @@ test('a private key says which credential it is for', () => {
   assert.throws(make({ credential: { kind: 'api-key', key: pem } }), fault);
   assert.throws(() => createServiceClientFromEnv({ env: { SERVICE_ID: 'a', SERVICE_KEY: pem } }), fault);
 });
+
+test('what no editor shows is told by its name', () => {
+  const tells = (text: string, message: RegExp) =>
+    assert.throws(make({ credential: { kind: 'api-key', key: text } }), { code: 'key_unusable', message });
+  tells(`\uFEFF${key}`, /byte order mark/);
+  tells(`${key}\n`, /ends with a newline/);
+  tells(`${key}\r\n`, /ends with a newline/);
+  tells(`${key} ${key}`, /white space/);
+});

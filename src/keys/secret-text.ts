@@ -8,6 +8,9 @@ const secretLengthMax = 4096;
 export function unpresentable(secret: string): string | null {
   if (secret === '') return 'is empty';
   if (secret.length > secretLengthMax) return `is longer than ${secretLengthMax} characters`;
+  // What editors and shells add, and no editor shows.
+  if (secret.startsWith('\uFEFF')) return 'begins with a byte order mark: save it as UTF-8 without one';
+  if (/[\r\n]$/.test(secret)) return 'ends with a newline that is not part of it: leave that out';
   for (let index = 0; index < secret.length; index += 1) {
     const code = secret.charCodeAt(index);
     if (code <= 0x20) return 'holds white space or a control character';
