@@ -48,6 +48,10 @@ export function admission(
   ambiguous: OtherCase | null = null,
 ): MaybePromise<Admission> {
   stripIdentity(req);
+  if (req.httpVersionMajor > 1)
+    protection.complain(
+      `HTTP/${req.httpVersion} is not spoken here, so every such request is answered with 400: serve HTTP/1.1, and let a proxy before it speak HTTP/2`,
+    );
   const parsed = parseTarget(path);
   let fault = requestFault(req) ?? (parsed.ok ? null : parsed.note);
   if (fault === null && (req as { upgrade?: boolean | null }).upgrade === true && hasBody(req))
@@ -151,7 +155,9 @@ function stripIdentity(req: IncomingMessage): void {
     const name = rawHeaders[index] as string;
     if (!isIdentityHeader(name)) continue;
     delete req.headers[name.toLowerCase()];
-    delete req.headersDistinct[name.toLowerCase()];
+    // HTTP/2 and what a test injects have none.
+    const distinct = req.headersDistinct as typeof req.headersDistinct | undefined;
+    delete distinct?.[name.toLowerCase()];
     rawHeaders.splice(index, 2);
     index -= 2;
   }

@@ -190,3 +190,11 @@ test('judges what Fastify injects, without a socket, as what comes over one', as
   await client.close();
   await rm(folder, { recursive: true });
 });
+
+test('an identity that a test makes up is taken from what it injects', async (t) => {
+  const app = fastify();
+  t.after(() => app.close());
+  await app.register(await protect({ ...options, routes: [{ path: '/x', access: 'public' }] }));
+  app.get('/x', (request) => request.headers['x-auth-principal'] ?? 'nobody');
+  assert.equal((await app.inject({ url: '/x', headers: { 'x-auth-principal': 'service:me' } })).body, 'nobody');
+});
