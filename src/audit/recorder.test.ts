@@ -69,6 +69,20 @@ test('rows that a store refused are written when it is back, once each', async (
   await rows.close();
 });
 
+test('a store that goes on refusing rows is told of once, with its reason, and so is the end of it', async () => {
+  const state = unsteady();
+  const { rows, warnings } = recording({ store: state.store });
+  state.away = true;
+  rows.add(rowWith());
+  for (let attempt = 0; attempt < 8; attempt += 1) await rows.flush();
+  assert.deepEqual(warnings, ['decisions wait, 20000 at most: away (requests are not held up)']);
+  state.away = false;
+  await rows.flush();
+  await rows.flush();
+  assert.deepEqual(warnings.slice(1), ['decisions are being kept again; none of those that waited was lost']);
+  await rows.close();
+});
+
 test('beyond the bound rows are dropped with a count and one line, and a second line tells the sum', async () => {
   const state = unsteady();
   const { rows, warnings } = recording({ store: state.store, queueMax: 100 });

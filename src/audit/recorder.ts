@@ -28,6 +28,8 @@ export interface RecorderOptions {
 const batchRows = 500;
 const flushMillis = 100;
 const retryMillisMax = 5000;
+/** So often in a row the store must have failed before it is said: a second or two. */
+const failuresUntold = 3;
 const pruneMillis = 60_000;
 const pruneEveryRows = 10_000;
 
@@ -39,6 +41,7 @@ export function recorder(options: RecorderOptions): Recorder {
   let droppedAtWarning = 0;
   let droppedTold = 0;
   let failures = 0;
+  let toldToWait = false;
   let writing: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
@@ -54,6 +57,13 @@ export function recorder(options: RecorderOptions): Recorder {
     queue.push(row);
     if (queue.length === batchRows && failures === 0) void write();
     else if (timer === null && writing === null) later(flushMillis);
+  }
+
+  /** Nothing else tells of a store that can be read and is full. */
+  function warnOfWaiting(error: unknown): void {
+    toldToWait = true;
+    const words = error instanceof Error ? error.message : String(error);
+    warn(`decisions wait, ${queueMax} at most: ${words} (requests are not held up)`);
   }
 
   /** One line when rows begin to be lost, and one with the sum when the store takes them again. */
@@ -90,8 +100,9 @@ export function recorder(options: RecorderOptions): Recorder {
       await setImmediate();
       do await writeBatch();
       while (queue.length > 0);
-    } catch {
+    } catch (error) {
       failures += 1;
+      if (failures === failuresUntold && droppedAtWarning === 0) warnOfWaiting(error);
       if (!closed) later(Math.min(retryMillisMax, flushMillis * 2 ** failures));
     } finally {
       writing = null;
@@ -110,8 +121,10 @@ export function recorder(options: RecorderOptions): Recorder {
     writtenSincePrune += batch.length;
     failures = 0;
     if (droppedAtWarning > 0) warn(`decisions are being kept again; ${dropped} were lost so far`);
+    else if (toldToWait) warn('decisions are being kept again; none of those that waited was lost');
     tellDropped();
     droppedAtWarning = 0;
+    toldToWait = false;
   }
 
   async function prune(): Promise<void> {
