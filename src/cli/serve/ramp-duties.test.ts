@@ -126,6 +126,19 @@ function signed(secret: string, service: string, timestamp: number): Record<stri
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
+test('a step that waits for an operator says what comes of promoting it: the next one, or the end', async (t) => {
+  const { time, first, look, key, start, state } = await world(t);
+  const web = await key('web');
+  await start('minSamples: 1\nsoak: 1m\nsteps: [{ routes: [npu/*], promote: manual }]\n');
+  for (let minute = 0; minute < 6; minute += 1) {
+    await ask(first, 'npu', withKey(web.key));
+    time.now += 60;
+    await look();
+  }
+  const words = 'it went well; it is the last step, and the ramp is finished by: countersign ramp promote';
+  assert.deepEqual((await state()).findings, [words]);
+});
+
 test('a rollout over four groups stops at the third, where two callers are not ready, and goes on when they are', async (t) => {
   const { store, time, first, said, look, order, key, oldKey, start, state } = await world(t);
   const web = await key('web');
@@ -211,7 +224,7 @@ test('without evidence nothing goes on, and after the limit it pauses', async (t
     await look();
   }
   assert.deepEqual([(await state()).status, (await state()).step], ['running', 0]);
-  assert.match((await state()).findings.join(), /only 0 requests were judged/);
+  assert.match((await state()).findings.join(), /only 0 requests of proven callers were allowed/);
   time.now += 60;
   await look();
   assert.equal((await state()).status, 'paused');

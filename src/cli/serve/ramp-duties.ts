@@ -100,5 +100,7 @@ function after(state: RampState, { answer, findings, culprits }: Judgement, now:
   const isSoaked = now - state.since >= step.soakSeconds && next.successes >= plan.consecutiveSuccessLimit;
   if (!isSoaked) return next;
   if (step.promote === 'auto') return promoted(next, now, false);
-  return { ...next, findings: ['it went well; the next step waits for: countersign ramp promote'] };
+  const isLast = state.step === plan.steps.length - 1;
+  const waits = isLast ? 'it is the last step, and the ramp is finished by' : 'the next step waits for';
+  return { ...next, findings: [`it went well; ${waits}: countersign ramp promote`] };
 }
