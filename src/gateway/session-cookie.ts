@@ -1,6 +1,6 @@
 const namesBegin = 'countersign_';
 // A cookie without a name is stored too, and sent back as its value alone: '=countersign_session=x' would be ours.
-const ours = /^\s*=?\s*(?:__(?:host|secure)-)?countersign_(?:session|oauth)[a-z_.]*\s*(?:=|$)/i;
+const ours = /^\s*(?:=\s*)?(?:__(?:host|secure)-)?countersign_(?:session|oauth)[a-z_.]*\s*(?:=|$)/i;
 
 /** A Cookie line without the sessions of the dashboard and the authorization server; null when nothing is left of it. */
 export function withoutSessionCookie(line: string): string | null {
