@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { inspect } from 'node:util';
 import express, { type Request, type Response } from 'express';
 import { createServiceClient, type ServiceClient } from '../../client/index.ts';
 import { expressGuard, protect } from './index.ts';
@@ -31,6 +32,7 @@ async function partsFor(t: TestContext): Promise<Parts> {
   const app = express();
   const text = express.text({ type: () => true });
   const answer = (req: Request, res: Response) => {
+    assert.doesNotMatch(inspect(req, { depth: 1 }), /countersign\.judged/);
     res.json({ caller: req.principal?.id, body: typeof req.body === 'string' ? req.body : '' });
   };
   app.use(whole);
