@@ -102,7 +102,8 @@ function judged(
     target,
     trustedProxies: protection.trustedProxies,
     bodyLimit: protection.maxSignedBody,
-    hold: (from, limit) => leaveBody(from, limit).catch((error: unknown) => unheld(protection, error)),
+    hold: (from, limit, onPiece) =>
+      leaveBody(from, limit, onPiece).catch((error: unknown) => unheld(protection, error)),
   });
   const now = { protection, request, decision: protection.guard.decideNow(request) };
   Object.defineProperty(req, lastJudged, { value: now, configurable: true });

@@ -1,6 +1,34 @@
+import type { Clock } from '../core/clock.ts';
+import type { Decision } from '../core/decision.ts';
+import type { AuthRequest } from '../core/request.ts';
+import type { Store } from '../core/store.ts';
+import type { Env } from './env.ts';
 import { ConfigError, nearest, shown, type Fault } from './faults.ts';
 import type { OwnService } from './own-service.ts';
-import type { ProtectionSettings } from './protection.ts';
+
+/** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */
+export interface FromStack {
+  /** One of the services in the file. */
+  readonly service: string;
+  /** The path of countersign.yaml. */
+  readonly config: string;
+}
+
+export interface ProtectionSettings {
+  /** Sees every decision; what it throws is swallowed. */
+  readonly onDecision?: (decision: Decision, request: AuthRequest) => void;
+  /** Takes a JSON line per decision; default: no lines, since standard output is the service's own. */
+  readonly log?: (line: string) => void;
+  /** Takes what the operator should know; default: process.emitWarning. */
+  readonly warn?: (text: string) => void;
+  /** Default: process.env. */
+  readonly env?: Env;
+  /** Opened and closed by the caller; default: what `keys` or the file names, else memory. */
+  readonly store?: Store;
+  readonly clock?: Clock;
+}
+
+export type ProtectOptions = (OwnService | FromStack) & ProtectionSettings;
 
 type OwnWord = Exclude<keyof OwnService, 'service'>;
 

@@ -1,20 +1,19 @@
 import type { AddressList } from '../core/address.ts';
-import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Guard } from '../core/guard.ts';
 import { andThen } from '../core/maybe-promise.ts';
 import type { AuthRequest } from '../core/request.ts';
-import type { Store } from '../core/store.ts';
 import { messageOf } from '../core/message-of.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { loadConfig } from './load.ts';
 import { ownConfig, type OwnService } from './own-service.ts';
-import { checkOptions } from './protect-options.ts';
+import { checkOptions, type FromStack, type ProtectionSettings, type ProtectOptions } from './protect-options.ts';
 import { createStack, type Stack } from './stack.ts';
 import { watchConfig } from './watch-config.ts';
 
 export type { AuthorityOption, KeyOption, OwnService, RouteOption } from './own-service.ts';
+export type { ProtectionSettings, ProtectOptions } from './protect-options.ts';
 
 /** A service that guards itself: what every adapter is built on. It judges as the gateway would. */
 export interface Protection {
@@ -32,30 +31,6 @@ export interface Protection {
   /** Lets go of files and the store. */
   close(): Promise<void>;
 }
-
-/** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */
-export interface FromStack {
-  /** One of the services in the file. */
-  readonly service: string;
-  /** The path of countersign.yaml. */
-  readonly config: string;
-}
-
-export interface ProtectionSettings {
-  /** Sees every decision; what it throws is swallowed. */
-  readonly onDecision?: (decision: Decision, request: AuthRequest) => void;
-  /** Takes a JSON line per decision; default: no lines, since standard output is the service's own. */
-  readonly log?: (line: string) => void;
-  /** Takes what the operator should know; default: process.emitWarning. */
-  readonly warn?: (text: string) => void;
-  /** Default: process.env. */
-  readonly env?: Env;
-  /** Opened and closed by the caller; default: what `keys` or the file names, else memory. */
-  readonly store?: Store;
-  readonly clock?: Clock;
-}
-
-export type ProtectOptions = (OwnService | FromStack) & ProtectionSettings;
 
 /**
  * Resolves when keys and modes have been read. Rejects with a ConfigError (code 'config_invalid') that names every slip at

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { report } from '../audit/report.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store.contract.ts';
+import { decisionRow } from '../stores/store-fixtures.test.ts';
 import { parseConfig } from './load.ts';
 import { parseRampPlan, rampGround } from './ramp-file.ts';
 import { proposedRamp } from './ramp-proposal.ts';

@@ -4,17 +4,20 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { lease } from '../core/lease.ts';
-import { createKey } from '../keys/create.ts';
-import type { DecisionRow } from '../core/store.ts';
-import { changeRamp, storedRamp } from '../rollout/ramp/record.ts';
-import { paused, promoted, started, type RampState } from '../rollout/ramp/state.ts';
-import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store.contract.ts';
-import { parseConfig } from './load.ts';
+import { lease } from '../../core/lease.ts';
+import { createKey } from '../../keys/create.ts';
+import type { DecisionRow } from '../../core/store.ts';
+import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
+import { paused, promoted, started, type RampState } from '../../rollout/ramp/state.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { parseConfig } from '../../compose/load.ts';
 import { rampDuties } from './ramp-duties.ts';
-import { parseRampPlan, rampGround } from './ramp-file.ts';
-import { createStack } from './stack.ts';
+import { parseRampPlan, rampGround } from '../../compose/ramp-file.ts';
+import { createStack } from '../../compose/stack.ts';
+
+/** Longer than a test takes: what is looked at, the tests look at. */
+const never = 86_400_000;
 
 const config = parseConfig(
   `mode: report
@@ -29,7 +32,7 @@ async function server(t: TestContext, plan: string) {
   const clock = (): number => time.now;
   const stack = await createStack({ config, env: {}, store, clock });
   t.after(() => stack.close());
-  const duties = rampDuties(stack, { say: () => undefined, warn: () => undefined, lookMillis: null });
+  const duties = rampDuties(stack, { say: () => undefined, warn: () => undefined, lookMillis: never });
   t.after(() => duties.close());
   const written = parseRampPlan(plan, null, rampGround(config, time.now));
   await changeRamp(store.records, clock, () => started(written, 'salt', 'operator:test', time.now));
