@@ -83,6 +83,19 @@ test('each proposal has its evidence, what looks public has by whom, and the mat
   );
 });
 
+test('a caller whose clock is off, or whose key has ended, needs what it asks for all the same', async () => {
+  const late = { outcome: 'would_deny', principal: 'service:late' } as const;
+  const learnedWith = (reason: string, more: Partial<DecisionRow> = {}) =>
+    proposed([{ path: '/embed' }], [{ route: '/embed' }, { route: '/embed', ...late, reason, ...more }]);
+  const alone = ['narrow * /embed web', 'add * /* service'];
+  for (const reason of ['timestamp_outside_window', 'expired'])
+    assert.deepEqual(await learnedWith(reason), ['narrow * /embed late,web', 'add * /* service'], reason);
+  // Taken away, by a rule of today, or merely claimed.
+  for (const reason of ['revoked', 'not_allowed']) assert.deepEqual(await learnedWith(reason), alone, reason);
+  assert.deepEqual(await learnedWith('timestamp_outside_window', { principal: '', claimed: 'service:late' }), alone);
+  assert.deepEqual(await learnedWith('expired', { outcome: 'deny' }), alone, 'nobody misses what did not pass');
+});
+
 test('identifiers become parameters at once, other segments where five stand at one place', () => {
   const found = (...paths: string[]) => [...new Set(patternsOf(paths).values())];
   assert.deepEqual(found('/models/7', '/models/8'), ['/models/:id']);

@@ -2,11 +2,12 @@ import type { RouteRule } from '../core/route.ts';
 import { routeTable } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { routeKey } from '../core/target.ts';
+import type { Reason } from '../core/verdict.ts';
 import { endpoints, type Endpoints, type Place } from './endpoints.ts';
 
 /** What was asked of one service, as far as something can be learned from it. */
 export interface Traffic {
-  /** By callers who were proven and allowed. */
+  /** By callers who were proven, and allowed but for a clock or a key that they can mend. */
   readonly proven: Endpoints;
   /** By whoever else passed, and must go on passing, but teaches nothing. */
   readonly others: Endpoints;
@@ -43,15 +44,19 @@ export function traffic(service: string, rules: readonly RouteRule[], pathsMax: 
   };
 }
 
-/** Only who was proven and allowed: what a stranger asks for, or somebody is refused, says nothing about what is needed. */
+/** Only who was proven and passed: what a stranger asks for, or somebody is refused, says nothing about what is needed. */
 function teaches(row: DecisionRow): boolean {
-  return row.outcome === 'allow' && passes(row) && !row.principal.startsWith('operator:') && isWhole(row);
+  return row.outcome !== 'public' && passes(row) && !row.principal.startsWith('operator:') && isWhole(row);
 }
+
+/** Of proven callers who passed while nothing was enforced: once clock or key is mended, they need what they asked for. */
+const mendable: ReadonlySet<string> = new Set<Reason>(['timestamp_outside_window', 'expired']);
 
 /** By a rule of then: break-glass passes whatever the rules say, and in mode off nobody was looked at. */
 function passes({ outcome, principal, reason, mode }: DecisionRow): boolean {
-  if (outcome !== 'allow') return outcome === 'public';
-  return reason === '' && mode !== 'off' && principal !== '' && principal !== 'operator:break-glass';
+  if (outcome === 'public') return true;
+  const passed = outcome === 'allow' ? reason === '' : outcome === 'would_deny' && mendable.has(reason);
+  return passed && mode !== 'off' && principal !== '' && principal !== 'operator:break-glass';
 }
 
 /** As it was asked for, and as a rule can have it. */
