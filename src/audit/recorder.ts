@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/message-of.ts';
 import type { DecisionKeeper, DecisionRow } from '../core/store.ts';
 import { answerTimes } from './answer-times.ts';
 
@@ -62,8 +63,7 @@ export function recorder(options: RecorderOptions): Recorder {
   /** Nothing else tells of a store that can be read and is full. */
   function warnOfWaiting(error: unknown): void {
     toldToWait = true;
-    const words = error instanceof Error ? error.message : String(error);
-    warn(`decisions wait, ${queueMax} at most: ${words} (requests are not held up)`);
+    warn(`decisions wait, ${queueMax} at most: ${messageOf(error)} (requests are not held up)`);
   }
 
   /** One line when rows begin to be lost, and one with the sum when the store takes them again. */
