@@ -3,7 +3,7 @@ import type { Protection } from '../compose/protection.ts';
 import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
-import { isPromise, type MaybePromise } from '../core/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { McpRules } from '../core/mcp-rules.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
@@ -64,19 +64,34 @@ export function admission(
     const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
     return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
   }
-  const { request, decision } = judged(protection, req, { path: parsed.path, target });
-  return isPromise(decision)
-    ? decision.then((late) => admitted(protection, request, late))
-    : admitted(protection, request, decision);
+  return judged(protection, req, { path: parsed.path, target }).admission();
 }
 
-interface Judged {
-  readonly protection: Protection;
-  readonly request: NodeRequest;
-  readonly decision: MaybePromise<Decision>;
+/** What a protection said of a request. Its fields are private, so that a request that is printed shows no stack. */
+class Judged {
+  readonly #protection: Protection;
+  readonly #request: NodeRequest;
+  readonly #decision: MaybePromise<Decision>;
+
+  constructor(protection: Protection, request: NodeRequest) {
+    this.#protection = protection;
+    this.#request = request;
+    this.#decision = protection.guard.decideNow(request);
+  }
+
+  isOf(protection: Protection, method: string | undefined, path: string, target: string): boolean {
+    const request = this.#request;
+    return (
+      this.#protection === protection && request.method === method && request.path === path && request.target === target
+    );
+  }
+
+  admission(): MaybePromise<Admission> {
+    return andThen(this.#decision, (decision) => admitted(this.#protection, this.#request, decision));
+  }
 }
 
-/** On the request itself, since a WeakMap costs a microsecond for each; hidden, so that a request that is printed shows no stack. */
+/** On the request itself: to define it hidden there, or to keep it in a WeakMap, costs a hundred times as much. */
 const lastJudged = Symbol('countersign.judged');
 
 interface JudgedMessage extends IncomingMessage {
@@ -93,8 +108,7 @@ function judged(
   { path, target }: { readonly path: string; readonly target: string },
 ): Judged {
   const last = req[lastJudged];
-  if (last?.protection === protection && last.request.path === path && last.request.target === target)
-    if (last.request.method === req.method) return last;
+  if (last?.isOf(protection, req.method, path, target)) return last;
   const request = nodeRequest({
     req,
     service: protection.service,
@@ -105,8 +119,8 @@ function judged(
     hold: (from, limit, onPiece) =>
       leaveBody(from, limit, onPiece).catch((error: unknown) => unheld(protection, error)),
   });
-  const now = { protection, request, decision: protection.guard.decideNow(request) };
-  Object.defineProperty(req, lastJudged, { value: now, configurable: true });
+  const now = new Judged(protection, request);
+  req[lastJudged] = now;
   return now;
 }
 
