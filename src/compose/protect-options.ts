@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
+import { nearest } from '../core/nearest.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Store } from '../core/store.ts';
 import type { Env } from './env.ts';
-import { ConfigError, nearest, shown, type Fault } from './faults.ts';
+import { ConfigError, shown, type Fault } from './faults.ts';
 import type { OwnService } from './own-service.ts';
 
 /** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */

@@ -1,6 +1,7 @@
 import { MCP_KINDS } from '../core/mcp-rules.ts';
 import { rulePathFault, rulePathKey } from '../core/route-table.ts';
-import { nearest, type Fault } from './faults.ts';
+import { nearest } from '../core/nearest.ts';
+import type { Fault } from './faults.ts';
 import { checkCidr } from './findings.ts';
 import type { Place } from './place.ts';
 

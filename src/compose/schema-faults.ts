@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { valueAt, type Path, type SourceDocument } from './document.ts';
-import { nearest, oneOf, shown, type Fault } from './faults.ts';
+import { nearest } from '../core/nearest.ts';
+import { oneOf, shown, type Fault } from './faults.ts';
 import { configSchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;

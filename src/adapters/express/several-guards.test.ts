@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import express, { type Request, type Response } from 'express';
-import { createServiceClient, type ServiceClient } from '../../client/index.ts';
+import type { ServiceClient } from '../../client/index.ts';
+import { callerOf, callersKey } from './express-fixtures.test.ts';
 import { expressGuard, protect } from './index.ts';
-
-const key = '0123456789abcdef'.repeat(4);
 
 interface Parts {
   readonly decisions: string[];
@@ -18,12 +12,10 @@ interface Parts {
 }
 
 async function partsFor(t: TestContext): Promise<Parts> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-guards-'));
-  await writeFile(join(folder, 'hybrid.env'), `SERVICE_KEY=${key}\n`, { mode: 0o600 });
   const decisions: string[] = [];
   const options = {
     service: 'embeddings',
-    keys: [{ envFiles: join(folder, '*.env') }],
+    keys: [await callersKey(t)],
     env: {},
     onDecision: ({ outcome }: { outcome: string }) => void decisions.push(outcome),
   };
@@ -41,18 +33,8 @@ async function partsFor(t: TestContext): Promise<Parts> {
   app.use(whole);
   app.post('/twice', whole, expressGuard(whole.protection), text, answer);
   app.post('/part', part, text, answer);
-  const server = app.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = createServiceClient({
-    credential: { kind: 'http-signature', keyid: 'hybrid', key },
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-  });
-  t.after(async () => {
-    await Promise.all([client.close(), whole.close(), part.close(), rm(folder, { recursive: true })]);
-    server.closeAllConnections();
-    server.close();
-  });
-  return { decisions, client };
+  t.after(() => Promise.all([whole.close(), part.close()]));
+  return { decisions, client: await callerOf(t, app) };
 }
 
 for (const body of ['', 'hello'])

@@ -1,6 +1,6 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
-import { nearest } from '../../compose/faults.ts';
+import { nearest } from '../../core/nearest.ts';
 import { fileModes } from '../../compose/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
