@@ -1,9 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { AuditConfig } from '../../compose/config.ts';
-import type { DecisionValue } from '../../core/decision-values.ts';
 import type { RollupMeasure } from '../../core/rollup.ts';
 import { StoreError, type DecisionKeeper, type StoreErrorCode } from '../../core/store.ts';
-import { valuesOf } from './row-values.ts';
+import { packed, type PackedRows } from './packed-rows.ts';
 
 /**
  * Writes decisions to an SQLite file, removes and seals them, in a thread of its own: the engine works on the thread that
@@ -27,7 +26,7 @@ export type Asked =
   | {
       readonly id: number;
       readonly verb: 'append';
-      readonly values: readonly DecisionValue[];
+      readonly rows: PackedRows;
       readonly measures: readonly RollupMeasure[];
     }
   | { readonly id: number; readonly verb: 'prune'; readonly before: number; readonly keep: number }
@@ -94,7 +93,7 @@ export function evidenceThread(data: EvidenceData, warn: (text: string) => void)
 
   return {
     async append(rows, measures = []) {
-      await ask({ verb: 'append', values: valuesOf(rows), measures });
+      await ask({ verb: 'append', rows: packed(rows), measures });
     },
     prune: (before, keep) => ask({ verb: 'prune', before, keep }),
     async pruneRollups(now) {

@@ -5,7 +5,7 @@ import { hasCode } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';
 import type { Answered, Asked, EvidenceData } from './evidence-thread.ts';
-import { rowsOf } from './row-values.ts';
+import { unpacked } from './packed-rows.ts';
 
 /** Runs in the thread that evidence-thread.ts starts. */
 const { file, audit, lookMillis } = workerData as EvidenceData;
@@ -35,7 +35,7 @@ async function answer(asked: Asked): Promise<void> {
 async function done(asked: Exclude<Asked, { verb: 'close' }>): Promise<number> {
   const { decisions } = store;
   if (asked.verb === 'prune') return decisions.prune(asked.before, asked.keep);
-  if (asked.verb === 'append') await decisions.append(rowsOf(asked.values), asked.measures);
+  if (asked.verb === 'append') await decisions.append(unpacked(asked.rows), asked.measures);
   else await decisions.pruneRollups(asked.now);
   return 0;
 }
