@@ -7,8 +7,8 @@ import { cpuMicros, hasWrk, load } from '../proxies/load.ts';
 import { start, type Started } from '../proxies/start.ts';
 
 /** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
-const generations = 3;
-const roundsEach = 5;
+const generations = 6;
+const roundsEach = 3;
 const rounds = generations * roundsEach;
 const warmSeconds = 4;
 const secondsPerRound = 2;
