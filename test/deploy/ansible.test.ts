@@ -190,7 +190,7 @@ test('a second run changes nothing', { skip, timeout }, async () => {
   const stamps = () =>
     onEach(`find /etc/autobot /etc/countersign /var/backups/countersign /run/service.pid -printf '%p %i %T@\n' | sort`);
   const earlier = await stamps();
-  const ended = await play('deploy');
+  const ended = await play('deploy', ...allAtOnce);
   assert.equal(ended.code, 0, ended.text);
   assert.deepEqual(changedHosts(ended), []);
   assert.deepEqual(await stamps(), earlier);
