@@ -284,7 +284,7 @@ describe('headers on their way upstream', () => {
     assert.equal(seen?.headers['x-auth-principal'], 'service:aidb');
   });
 
-  it('names the upstream’s host and never passes our session cookie', async () => {
+  it('names the upstream’s host and never passes our cookies', async () => {
     await opened();
     const { seen } = await sent([
       ...good,
@@ -294,6 +294,8 @@ describe('headers on their way upstream', () => {
       'countersign_session=secret',
       'Cookie',
       '=countersign_session=secret',
+      'Cookie',
+      '__Host-countersign_openid=sealed; countersign_oauth_session.sig=secret',
     ]);
     assert.equal(seen?.headers.host, new URL(upstream?.url ?? '').host);
     assert.equal(seen?.headers.cookie, 'a=1; b=2');

@@ -4,7 +4,7 @@ import { fieldLines } from '../adapters/node/request.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Decision } from '../core/decision.ts';
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
-import { withoutSessionCookie } from './session-cookie.ts';
+import { withoutOwnCookies } from './own-cookies.ts';
 import { connectionOptions, headerKind } from './header-kinds.ts';
 
 /**
@@ -64,7 +64,7 @@ export function upstreamHeaders(
         if (drops || (ownKey === 'x-api-key' && name.toLowerCase() === 'x-api-key')) continue;
         break;
       case 'cookie': {
-        const kept = withoutSessionCookie(value);
+        const kept = withoutOwnCookies(value);
         if (kept === null) continue;
         value = kept;
         break;

@@ -1,6 +1,6 @@
 import { connectionOptions } from './header-kinds.ts';
 import { responseKind } from './response-names.ts';
-import { setsSessionCookie } from './session-cookie.ts';
+import { setsOwnCookie } from './own-cookies.ts';
 
 export const devHeader = 'X-Countersign-Dev';
 
@@ -13,7 +13,7 @@ export function clientHeaders(lines: readonly string[], devMode: boolean): strin
     const value = lines[index + 1] as string;
     const kind = responseKind(name);
     if (kind === 'connection') (connections ??= []).push(value);
-    else if (kind === 'pass' || (kind === 'set-cookie' && !setsSessionCookie(value))) headers.push(name, value);
+    else if (kind === 'pass' || (kind === 'set-cookie' && !setsOwnCookie(value))) headers.push(name, value);
   }
   const options = connections === null ? null : connectionOptions(connections);
   const kept = options === null ? headers : withoutNamed(headers, options);

@@ -314,10 +314,10 @@ describe('an upstream that misbehaves', () => {
     assert.equal(heads.filter((head) => head.startsWith('POST')).length, 1);
   });
 
-  it('cannot hand on what belongs to its connection, nor set our session', async () => {
+  it('cannot hand on what belongs to its connection, nor set our cookies', async () => {
     answers = [
       'HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=99\r\nTrailer: X-T\r\nProxy-Authenticate: Basic\r\n' +
-        'Set-Cookie: a=1\r\nSet-Cookie: countersign_session=stolen; Path=/\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok',
+        'Set-Cookie: a=1\r\nSet-Cookie: countersign_session=stolen; Path=/\r\nSet-Cookie: countersign_openid=another; Path=/\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok',
     ];
     const response = await call('/echo/x');
     assert.deepEqual(response.headers.getSetCookie(), ['a=1', 'b=2']);
