@@ -79,6 +79,19 @@ for (const [kind, server] of Object.entries(servers)) {
   });
 }
 
+for (const [kind, server] of Object.entries(servers)) {
+  if (!server) continue;
+  test(`a start that leaves the schema of ${kind} alone reports no loss of changes`, async (t) => {
+    const config = parseConfig(text(server.url), { file: null, env });
+    await (await createStack({ config, env })).close();
+    const warnings: string[] = [];
+    const stack = await createStack({ config, env, migrate: false, warn: (words) => warnings.push(words) });
+    t.after(() => stack.close());
+    await until(() => stack.staleness.seconds() === null);
+    assert.deepEqual(warnings, []);
+  });
+}
+
 for (const [words, offset] of [
   ['ahead', 400],
   ['behind', -400],

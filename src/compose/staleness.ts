@@ -24,6 +24,8 @@ export interface StalenessOptions {
 }
 
 const lookMillis = 100;
+/** A feed that only begins has lost nothing: that it is not there yet is worth telling when it takes longer than a connection may. */
+const beginningMillis = 5000;
 
 /**
  * Follows the feed: from its loss on, all that is in memory counts as old as the feed's last sign of life, and stays so until the
@@ -40,18 +42,26 @@ export function staleness({
   let missingSince: number | null = null;
   let resyncs = 0;
   let look: NodeJS.Timeout | null = null;
+  let watching = false;
+  let beginning: NodeJS.Timeout | undefined;
 
   const stop = store.watch((change) => {
     if (change.topic === 'lost') {
       running = false;
       missingSince ??= change.since;
-      lookOn();
+      if (watching) lookOn();
+      else beginning = setTimeout(stillBeginning, beginningMillis).unref();
     } else if (change.topic === 'resync') {
       running = true;
       missingSince ??= performance.now();
       resyncs += 1;
     }
   });
+  watching = true;
+
+  function stillBeginning(): void {
+    if (since() !== null) lookOn();
+  }
 
   /** Since when something may be missing, once all that is made good is forgotten. */
   function since(): number | null {
@@ -93,6 +103,7 @@ export function staleness({
     },
     close() {
       stop();
+      clearTimeout(beginning);
       if (look) clearInterval(look);
       look = null;
     },
