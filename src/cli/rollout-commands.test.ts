@@ -264,3 +264,18 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
   const wrong = await cli('ramp', 'start', join(folder, 'countersign.yaml'));
   assert.equal(wrong.code, 1);
 });
+
+test('whoever is exempt is not among those whom a step would refuse', async (t) => {
+  const stranger = { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' } as const;
+  const { folder, cli } = await place(t, [stranger, { ...scan, clientAddress: '10.0.7.9' }]);
+  const plan = join(folder, 'ramp.yaml');
+  const until = 'until: 2100-01-31, owner: ops@example.org, reason: later';
+  const said = async (exempt: string): Promise<string> => {
+    writeFileSync(plan, `steps:\n  - { routes: [embeddings/*] }\nexempt: [${exempt}]\n`);
+    return (await cli('ramp', 'start', plan, '--dry-run')).stderr;
+  };
+  assert.match(await said(''), /step 1 would refuse today: service:ocr at embeddings\/embed \(not_allowed\)/);
+  assert.match(await said(`{ caller: ocr, routes: [search/*], ${until} }`), /would refuse today/);
+  assert.doesNotMatch(await said(`{ caller: ocr, routes: [embeddings/embed], ${until} }`), /would refuse/);
+  assert.doesNotMatch(await said(`{ allowedIps: [0.0.0.0/0], routes: [embeddings/*], ${until} }`), /would refuse/);
+});

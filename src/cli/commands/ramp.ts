@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { RefusalGroup } from '../../audit/refusal-groups.ts';
 import { report } from '../../audit/report.ts';
 import { knownCallers, type Acquaintance } from '../../compose/known-callers.ts';
 import { rampGround, rampPlan } from '../../compose/ramp-file.ts';
@@ -6,7 +7,7 @@ import { shownRamp, startFault, startRamp } from '../../compose/ramp-control.ts'
 import { proposedRamp } from '../../compose/ramp-proposal.ts';
 import { routeModes } from '../../compose/route-modes.ts';
 import { systemClock } from '../../core/clock.ts';
-import { meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
+import { isExempt, meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';
 import { commandActor } from '../command-actor.ts';
 import type { Invocation } from '../command.ts';
@@ -117,10 +118,18 @@ async function predicted(place: Workplace, plan: RampPlan, now: number) {
   const { would_deny_groups: refusals } = await report(place.store, { since: now - 86_400, until: now + 1 });
   const knows = knownCallers(await acquaintance(place), plan.gates.claims);
   return plan.steps.flatMap(({ routes }, index) => {
-    const meant = refusals.filter(({ caller, service, route }) => knows(caller) && meansRoute(routes, service, route));
+    const meant = refusals.filter(
+      (one) => knows(one.caller) && meansRoute(routes, one.service, one.route) && !isLetPass(plan, one, now),
+    );
     const callers = [
       ...new Set(meant.map((one) => `${one.caller} at ${routeName(one.service, one.route)} (${one.reason})`)),
     ];
     return callers.length === 0 ? [] : [{ step: index + 1, callers }];
   });
+}
+
+/** Wherever it called from: where more addresses are counted than are listed, none of them excuses it. */
+function isLetPass({ exempt }: RampPlan, { caller, service, route, ...from }: RefusalGroup, now: number): boolean {
+  const addresses = from.address_count > from.client_addresses.length ? [''] : from.client_addresses;
+  return addresses.every((address) => isExempt(exempt, { caller, address, service, label: route }, now));
 }
