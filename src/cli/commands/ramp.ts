@@ -13,6 +13,7 @@ import { commandActor } from '../command-actor.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused } from '../failure.ts';
+import { keyHolders } from '../key-holders.ts';
 import { replaceFile } from '../replace-file.ts';
 import { atWork, type Workplace } from '../workplace.ts';
 import { withModes } from './mode.ts';
@@ -101,8 +102,7 @@ export async function rampStatus(invocation: Invocation): Promise<number> {
 }
 
 async function acquaintance({ config, store }: Pick<Workplace, 'config' | 'store'>): Promise<Acquaintance> {
-  const names = new Set<string>();
-  for await (const page of store.keys.pages()) for (const { service } of page) names.add(service);
+  const names = await keyHolders(config, store);
   return { config, hasKey: (name) => names.has(name) };
 }
 

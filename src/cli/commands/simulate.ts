@@ -12,6 +12,7 @@ import { simulate as simulation, type Change, type Simulation } from '../../roll
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT } from '../failure.ts';
+import { keyHolders } from '../key-holders.ts';
 import { columns, type Style } from '../output.ts';
 import { atWork, readConfig } from '../workplace.ts';
 import { withModes } from './mode.ts';
@@ -25,7 +26,7 @@ export async function simulate(invocation: Invocation): Promise<number> {
   const enforced: ModeSource = { modeOf: () => 'enforce' };
   const found = await atWork(invocation, ({ config, store }) =>
     withModes({ config: against, store }, invocation, async (levels) => {
-      const known = new Set([...namesIn(config), ...(await store.keys.list()).map(({ service }) => service)]);
+      const known = new Set([...namesIn(config), ...(await keyHolders(config, store))]);
       return simulation({
         rows: recordedRows(store.decisions, systemClock() - since),
         candidate: candidateOf(against, invocation.flag('enforce') ? enforced : levels),
