@@ -23,6 +23,7 @@ export interface KeyIndex extends Keyring {
   putFound(found: readonly FoundKey[]): void;
   /** A revoked digest beats every source. */
   putRevoked(digest: string): void;
+  isRevoked(digest: string): boolean;
   isLive(credentialId: string, now: number): boolean;
   holds(principal: Principal, now: number): boolean;
   /** When the key behind a principal ends as things stand now; null for never. */
@@ -115,6 +116,7 @@ export function keyIndex(seal: Seal): KeyIndex {
       }
     },
     putRevoked: served.revoke,
+    isRevoked: served.isRevoked,
     isLive,
     holds(principal, now) {
       // A replaced file keeps its credentialId; only the principal tells the old key from the new one.

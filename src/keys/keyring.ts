@@ -21,7 +21,7 @@ export interface LiveKeyring extends Keyring {
   endOf(principal: Principal): number | null;
   /** Told after every change, so that open streams can be checked. Returns how to stop. */
   onChange(listener: () => void): () => void;
-  /** For metrics: service, credential id and end of every key that ends and is not revoked. */
+  /** For metrics: service, credential id and end of every key that ends and is not revoked, also of what only lies elsewhere so long. */
   expiries(): KeyExpiry[];
   /** What the operator should know: a file with wrong permissions, one that matches no service. */
   readonly warnings: readonly string[];
@@ -63,6 +63,13 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
 
   function found(): readonly FoundKey[] {
     return sources.flatMap((source) => source.keys());
+  }
+
+  function endsElsewhere(): KeyExpiry[] {
+    return found().flatMap((key) => {
+      if (key.kind !== 'hs' || key.endsAt === undefined || index.isRevoked(key.digest)) return [];
+      return [{ service: key.service, credentialId: key.credentialId, expiresAt: key.endsAt }];
+    });
   }
 
   /** Throws while what a source said cannot be relied on: a revocation may have been missed, which beats every other source. */
@@ -115,7 +122,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     holds: (principal) => index.holds(principal, clock()),
     endOf: (principal) => index.endOf(principal),
     onChange: (listener) => listeners.add(listener),
-    expiries: () => index.expiries(),
+    expiries: () => [...index.expiries(), ...endsElsewhere()],
     get warnings() {
       return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];
     },

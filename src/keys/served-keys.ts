@@ -16,6 +16,7 @@ export interface ServedKeys {
   remove(key: KnownKey): void;
   /** For good: no revocation is taken back, and one may come before its key is known. */
   revoke(digest: string): void;
+  isRevoked(digest: string): boolean;
 }
 
 /** All keys with one secret. */
@@ -102,6 +103,7 @@ export function servedKeys(): ServedKeys {
       return size;
     },
     clashes: () => [...clashes.values()].flat(),
+    isRevoked: (digest) => revoked.has(digest),
     add(key) {
       settle(key.digest, [...groupOf(key.digest).keys, key].sort(byRank));
     },
@@ -131,13 +133,15 @@ function firstOfEach(keys: readonly KnownKey[]): { firsts: readonly KnownKey[]; 
     const place = key.isApiKey ? null : key.service;
     const holder = holders.get(place);
     if (!holder) holders.set(place, key);
-    else if (!sameOwner(holder, key)) notes.push(clash(key, holder));
+    else if (!isDelivered(holder, key)) notes.push(clash(key, holder));
   }
   return { firsts: [...holders.values()], notes };
 }
 
-function sameOwner(a: KnownKey, b: KnownKey): boolean {
-  return a.credentialId === b.credentialId && a.principalId === b.principalId;
+/** A caller's key lies in the store, and where it was brought to for its caller or for other verifiers. */
+function isDelivered(stored: KnownKey, { isFound, principalId, credentialId }: KnownKey): boolean {
+  if (stored.principalId !== principalId) return false;
+  return stored.credentialId === credentialId || (isFound && !stored.isFound);
 }
 
 function clash(second: KnownKey, first: KnownKey): string {

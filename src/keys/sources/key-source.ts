@@ -63,6 +63,8 @@ export interface FoundMacKey {
   /** Proves service:<service>. */
   readonly service: string;
   readonly key: MacKey;
+  /** When the place where it lies lets go of it, epoch seconds; absent: never. It counts for as long as it lies there. */
+  readonly endsAt?: number;
 }
 
 /** As much of a configured service as key files need. */

@@ -5,7 +5,9 @@ import { databasePassword, forThisFile, startRedis, type RedisServer } from '../
 import { hmacSha256 } from '../../crypto/hmac.ts';
 import { sealWith } from '../../crypto/seal.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
+import { importKey } from '../import.ts';
 import { keyring } from '../keyring.ts';
+import { revokeKey } from '../revoke.ts';
 import { redisKeys } from './redis-keys.ts';
 
 const secretA = 'a4f1c09b77e2d35568aa01bc9d3fe6427781905cde23f4ab56108e9dc7b3f02a';
@@ -120,6 +122,31 @@ if (server) {
       );
     assert.equal(warned.length, 6);
     for (const secret of ['sesame', 'bbbb', '\u001b', databasePassword]) assert.ok(!warned.join().includes(secret));
+  });
+
+  test('the end of each is told to metrics, also where the store holds the same key, until it is revoked', async (t) => {
+    const client = clientOf(t, server);
+    const store = memoryStore();
+    const seal = sealWith('ab'.repeat(32));
+    const warned: string[] = [];
+    const now = Date.now() / 1000;
+    await importKey(store, seal, { service: 'aidb', kind: 'hs', secret: secretA, expiresAt: null, now });
+    await client.set('service:key:aidb', secretA, 'EX', seconds);
+    await client.set('service:key:web', secretB, 'EX', 3600);
+    await client.set('service:key:endless', secretB);
+    const { source } = await following(t, { url: server.url });
+    const onWarning = (text: string): void => void warned.push(text);
+    const ring = await keyring({ store, seal, sources: [source], clock: () => now, onWarning });
+    t.after(() => ring.close());
+    const ends = (): string[] =>
+      ring
+        .expiries()
+        .map((one) => `${one.service} ${one.credentialId} ${Math.round((one.expiresAt - now) / 60)}`)
+        .toSorted();
+    assert.deepEqual(ends(), [`aidb redis:aidb ${seconds / 60}`, 'web redis:web 60']);
+    assert.deepEqual(warned, [], 'one key of one caller in two places is as it was delivered');
+    await revokeKey(store, secretA, now);
+    assert.deepEqual(ends(), ['web redis:web 60']);
   });
 
   test('a policy that throws keys away is warned of', async (t) => {

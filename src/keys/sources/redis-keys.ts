@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { systemClock } from '../../core/clock.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
 import { connectRedis, redisPlace, serviceKeyPrefix, type RedisConnection } from '../redis-connection.ts';
@@ -220,8 +221,15 @@ function readingOf(name: string, secret: string, millisLeft: number): Reading {
     warnings.push(
       `${name} ends in ${daysLeft < 1 ? 'less than a day' : `${daysLeft} d`}, and its service is unknown from then on; rotate it`,
     );
-  const key = hmacSha256(Buffer.from(secret));
-  return { key: { kind: 'hs', credentialId: `redis:${service}`, digest: sha256Hex(secret), service, key }, warnings };
+  const key: FoundMacKey = {
+    kind: 'hs',
+    credentialId: `redis:${service}`,
+    digest: sha256Hex(secret),
+    service,
+    key: hmacSha256(Buffer.from(secret)),
+    ...(millisLeft >= 0 && { endsAt: systemClock() + millisLeft / 1000 }),
+  };
+  return { key, warnings };
 }
 
 /** Whoever writes to Redis chooses the name. */
