@@ -84,11 +84,18 @@ test('the number of callers whose clocks are shown is bounded', async () => {
 
 test('keys show when they end, and the audit what it lost', async () => {
   const metrics = counting({
-    expiries: () => [{ service: 'aidb', credentialId: 'k1', expiresAt: 1_800_000_000 }],
+    expiries: () => [
+      { service: 'aidb', credentialId: 'k1', expiresAt: 1_800_000_000, replaced: false },
+      { service: 'aidb', credentialId: 'k0', expiresAt: 1_700_000_000, replaced: true },
+    ],
     dropped: () => 17,
   });
   assert.deepEqual(await samples(metrics, 'countersign_key_expiry'), [
     'countersign_key_expiry_timestamp_seconds{service="aidb",credential="k1"} 1800000000',
+    'countersign_key_expiry_timestamp_seconds{service="aidb",credential="k0"} 1700000000',
+  ]);
+  assert.deepEqual(await samples(metrics, 'countersign_key_replaced'), [
+    'countersign_key_replaced{service="aidb",credential="k0"} 1',
   ]);
   assert.deepEqual(await samples(metrics, 'countersign_audit_dropped_total'), ['countersign_audit_dropped_total 17']);
 });

@@ -12,6 +12,8 @@ export interface KeyExpiry {
   readonly credentialId: string;
   /** Epoch seconds. */
   readonly expiresAt: number;
+  /** Whether another key took its place. */
+  readonly replaced: boolean;
 }
 
 /** How far what is held in memory is behind the store. */
@@ -142,6 +144,17 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
         this.reset();
         for (const { service, credentialId, expiresAt } of options.expiries())
           this.set({ service, credential: credentialId }, expiresAt);
+      },
+    }),
+    new Gauge({
+      name: 'countersign_key_replaced',
+      help: '1 for a key that ends and whose place another has taken: its end needs no heed.',
+      labelNames: ['service', 'credential'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { service, credentialId, replaced } of options.expiries())
+          if (replaced) this.set({ service, credential: credentialId }, 1);
       },
     }),
     new Gauge({

@@ -81,7 +81,7 @@ function answers(index: KeyIndex): unknown {
     ),
     live: credentials.map((id) => index.isLive(id, now)),
     expiries: index
-      .expiries()
+      .expiries(now)
       .map((expiry) => JSON.stringify(expiry))
       .sort(),
     warnings: index.warnings().toSorted(),

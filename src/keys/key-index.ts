@@ -11,6 +11,8 @@ export interface KeyExpiry {
   readonly credentialId: string;
   /** Epoch seconds. */
   readonly expiresAt: number;
+  /** Whether a living key took its place, so that its end is as it should be. */
+  readonly replaced: boolean;
 }
 
 /** All keys, ready to judge with. Knows nothing of how it is kept fresh. What is put counts at once. */
@@ -28,7 +30,7 @@ export interface KeyIndex extends Keyring {
   holds(principal: Principal, now: number): boolean;
   /** When the key behind a principal ends as things stand now; null for never. */
   endOf(principal: Principal): number | null;
-  expiries(): KeyExpiry[];
+  expiries(now: number): KeyExpiry[];
   warnings(): readonly string[];
   readonly size: number;
 }
@@ -37,6 +39,8 @@ export function keyIndex(seal: Seal): KeyIndex {
   const served = servedKeys();
   const records = new Map<string, KnownKey>();
   const faults = new Map<string, string>();
+  /** Of stored keys that were made to replace another and have reached their caller: that other. */
+  const replaces = new Map<string, string>();
   let found: readonly KnownKey[] = [];
   let foundIds: ReadonlySet<string> = new Set();
   /** Of those that are no longer served, but may have opened something: the identity of their key. */
@@ -72,6 +76,8 @@ export function keyIndex(seal: Seal): KeyIndex {
   function putRecord(id: string, record: KeyRecord | null): void {
     faults.delete(id);
     const before = records.get(id);
+    replaces.delete(id);
+    if (record !== null && record.replaces !== null && !record.pending) replaces.set(id, record.replaces);
     if (record !== null && record.revokedAt !== null) served.revoke(record.digest);
     // A principal lives as long as its key, so that open streams can be told by it.
     if (record && before?.isMadeOf(record)) return;
@@ -125,10 +131,12 @@ export function keyIndex(seal: Seal): KeyIndex {
       return entry !== undefined && lifeFault(entry, now) === null;
     },
     endOf: (principal) => (isOurs(principal) ? entryOf(principal) : principal)?.expiresAt ?? null,
-    expiries() {
+    expiries(now) {
+      const replaced = replacedBy(now);
       const ends: KeyExpiry[] = [];
       for (const { service, credentialId, expiresAt, revoked } of served.all())
-        if (expiresAt !== null && !revoked) ends.push({ service, credentialId, expiresAt });
+        if (expiresAt !== null && !revoked)
+          ends.push({ service, credentialId, expiresAt, replaced: replaced.has(credentialId) });
       return ends;
     },
     warnings: () => [...faults.values(), ...served.clashes()],
@@ -136,6 +144,17 @@ export function keyIndex(seal: Seal): KeyIndex {
       return served.size;
     },
   };
+
+  /** Ids of keys whose place a living key took, directly or not. */
+  function replacedBy(now: number): ReadonlySet<string> {
+    const replaced = new Set<string>();
+    for (const [id, first] of replaces) {
+      if (!isLive(id, now)) continue;
+      for (let at: string | undefined = first; at !== undefined && !replaced.has(at); at = replaces.get(at))
+        replaced.add(at);
+    }
+    return replaced;
+  }
 
   function isLive(credentialId: string, now: number): boolean {
     return served.byCredential(credentialId).some((key) => lifeFault(key, now) === null);

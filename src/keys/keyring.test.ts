@@ -14,6 +14,7 @@ import { createKey } from './create.ts';
 import { importKey } from './import.ts';
 import { keyring } from './keyring.ts';
 import { revokeKey } from './revoke.ts';
+import { beginRotation, finishRotation } from './rotate.ts';
 import { envFiles, secretFiles, type KeyedService } from './sources/index.ts';
 
 const seal = sealWith('ab'.repeat(32));
@@ -118,8 +119,33 @@ test('serves stored keys and those of every file, each with its principal', asyn
   assert.equal(find(hs.key), undefined, 'an HMAC secret is no API key');
   assert.deepEqual(ring.macKeys('nobody'), []);
   assert.equal(ring.size, 4);
-  assert.deepEqual(ring.expiries(), [{ service: 'aidb', credentialId: sk.record.id, expiresAt: now + 60 }]);
+  assert.deepEqual(ring.expiries(), [
+    { service: 'aidb', credentialId: sk.record.id, expiresAt: now + 60, replaced: false },
+  ]);
   assert.deepEqual([warned, ring.warnings], [[], []]);
+});
+
+test('of keys that end those are told apart that a living one replaced', async (t) => {
+  const store = memoryStore();
+  const ending = { ...order, kind: 'hs', expiresAt: now + 60 } as const;
+  const { record: old } = await createKey(store, seal, ending);
+  const { ring, until } = await ringOver(t, store);
+  const replaced = (): string[] => ring.expiries().flatMap((one) => (one.replaced ? [one.credentialId] : []));
+  const ends = async (count: number): Promise<void> => until(() => ring.expiries().length === count);
+  const { record: next } = await beginRotation(old, { store, seal, now, expiresAt: now + 90 });
+  await ends(2);
+  assert.deepEqual(replaced(), [], 'it is not known to have reached its caller');
+  await finishRotation(store, next.id, now + 30, now);
+  await until(() => replaced().length > 0);
+  assert.deepEqual(replaced(), [old.id]);
+  const { record: last } = await beginRotation(next, { store, seal, now, expiresAt: null });
+  await finishRotation(store, last.id, now + 30, now);
+  await until(() => replaced().length === 2);
+  await store.keys.revoke(last.id, now);
+  await until(() => replaced().length < 2);
+  assert.deepEqual(replaced(), [old.id], 'the key behind it lives');
+  await store.keys.revoke(next.id, now);
+  await until(() => replaced().length === 0);
 });
 
 test('a request allocates nothing: the same frozen entry and principal every time, across unrelated changes', async (t) => {

@@ -68,7 +68,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
   function endsElsewhere(): KeyExpiry[] {
     return found().flatMap((key) => {
       if (key.kind !== 'hs' || key.endsAt === undefined || index.isRevoked(key.digest)) return [];
-      return [{ service: key.service, credentialId: key.credentialId, expiresAt: key.endsAt }];
+      return [{ service: key.service, credentialId: key.credentialId, expiresAt: key.endsAt, replaced: false }];
     });
   }
 
@@ -122,7 +122,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     holds: (principal) => index.holds(principal, clock()),
     endOf: (principal) => index.endOf(principal),
     onChange: (listener) => listeners.add(listener),
-    expiries: () => [...index.expiries(), ...endsElsewhere()],
+    expiries: () => [...index.expiries(clock()), ...endsElsewhere()],
     get warnings() {
       return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];
     },
