@@ -101,4 +101,24 @@ if (server) {
     const left = await client.ttl('service:key:web');
     assert.ok(left > 30 * 86_400 - 60 && left <= 30 * 86_400, 'no longer than the key itself');
   });
+
+  test('it is said when Redis lets go of a key, and that a rotation which is not over makes no other one', async (t) => {
+    const { cli } = await startProgram(t, {
+      yaml: `callers: [cron]\nkeys: [{ redis: ${server.url} }]\nservices:\n  embeddings: { upstream: http://127.0.0.1:1 }\n`,
+    });
+    const made = await cli(['keys', 'create', 'cron', '--to', 'redis']);
+    assert.match(
+      made.stdout,
+      /^made {2}key \w+ of cron is in service:key:cron in Redis at [^,]*, where it ends 20\S+Z \(90d\); before that: countersign keys rotate cron --to redis$/m,
+    );
+    assert.doesNotMatch(made.stdout, /without an end/);
+    const [{ id: first } = { id: '' }] = JSON.parse((await cli(['keys', 'list', '--output', 'json'])).stdout) as {
+      id: string;
+    }[];
+    const again = await cli(['keys', 'rotate', 'cron', '--to', 'redis']);
+    assert.match(again.stdout, /^rotated {2}key \w+ of cron is in [^,]*, where it ends 20\S+Z \(90d\)/m);
+    const third = await cli(['keys', 'rotate', 'cron', '--to', 'redis']);
+    assert.match(third.stdout, /^is there already {2}key \w+ of cron is in [^,]*$/m);
+    assert.match(third.stderr, new RegExp(`No other key was made, .* countersign keys retire ${first}`));
+  });
 }

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { lifeFault, type KeyRecord, type KeyUse } from '../../core/credential.ts';
 import type { Lineage } from '../../keys/lineage.ts';
+import type { KeyTarget } from '../../keys/targets/index.ts';
 import { useWords } from '../../keys/use-words.ts';
 import { inWords } from '../duration.ts';
 import type { Cell } from '../output.ts';
@@ -70,6 +71,13 @@ export function endWords(record: KeyRecord, now: number): string {
   return record.expiresAt === null
     ? 'without an end'
     : `until ${rfc3339(record.expiresAt)} (${inWords(record.expiresAt - now)})`;
+}
+
+/** Where it was brought to, and when it ends: a place may let go of it before its time. */
+export function deliveredWords(record: KeyRecord, { name, lifeSeconds = Infinity }: KeyTarget, now: number): string {
+  if (now + lifeSeconds >= (record.expiresAt ?? Infinity)) return `${name}, ${endWords(record, now)}`;
+  const until = `${rfc3339(now + lifeSeconds)} (${inWords(lifeSeconds)})`;
+  return `${name}, where it ends ${until}; before that: countersign keys rotate ${record.service} --to redis`;
 }
 
 export function time(epochSeconds: number | null): string | null {

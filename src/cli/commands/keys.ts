@@ -10,13 +10,14 @@ import { keyAct } from '../../keys/key-act.ts';
 import { importKey } from '../../keys/import.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { serviceIdFault } from '../../keys/service-id.ts';
+import type { KeyTarget } from '../../keys/targets/index.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { placeOption } from '../key-place.ts';
 import { secretFromStdin, textFromStdin } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
-import { endWords, shown, time } from './key-views.ts';
+import { deliveredWords, endWords, shown, time } from './key-views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
   const service = serviceName(invocation);
@@ -34,7 +35,7 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
     if (target !== null) {
       const record = await createInto(order, { store, seal, clock: systemClock, target });
       await taken(keyAct('key.created', record, { delivered_to: target.name }));
-      return sayDelivered(record, target.name, config, invocation);
+      return sayDelivered(record, target, config, invocation);
     }
     const { record, key } = await createKey(store, seal, { ...order, now });
     await taken(keyAct('key.created', record));
@@ -50,11 +51,11 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
   });
 }
 
-function sayDelivered(record: KeyRecord, where: string, config: StackConfig, invocation: Invocation): number {
+function sayDelivered(record: KeyRecord, target: KeyTarget, config: StackConfig, invocation: Invocation): number {
   const { out, json } = invocation;
-  if (json) out.json({ ...shown(record), delivered_to: where });
+  if (json) out.json({ ...shown(record), delivered_to: target.name });
   else {
-    out.line(`made  key ${record.id} of ${record.service} is in ${where}, ${endWords(record, systemClock())}`);
+    out.line(`made  key ${record.id} of ${record.service} is in ${deliveredWords(record, target, systemClock())}`);
     sayWhenStrange(config, record.service, invocation);
   }
   return EXIT.done;

@@ -16,7 +16,7 @@ import { durationSeconds, inWords } from '../duration.ts';
 import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { placeOption } from '../key-place.ts';
 import { atWork, sealOf, type Workplace } from '../workplace.ts';
-import { lastUse, shown, shownUse, time, useCell } from './key-views.ts';
+import { deliveredWords, lastUse, shown, shownUse, time, useCell } from './key-views.ts';
 import { kindOption, USE } from './keys.ts';
 import { rotateAllDue } from './rotate-due.ts';
 import { withRotationLease } from './rotation-lease.ts';
@@ -202,10 +202,16 @@ async function deliver(work: Rotating, target: KeyTarget): Promise<number> {
   const replaces = old && { id: old.id, ends_at: time(old.expiresAt) };
   if (invocation.json) out.json({ ...shown(record), delivered_to: target.name, already, replaces });
   else {
-    out.line(`${already ? 'is there already' : 'rotated'}  key ${record.id} of ${record.service} is in ${target.name}`);
+    const where =
+      already || target.lifeSeconds === undefined ? target.name : deliveredWords(record, target, systemClock());
+    out.line(`${already ? 'is there already' : 'rotated'}  key ${record.id} of ${record.service} is in ${where}`);
     if (old?.expiresAt)
       out.talk(
         `The old one, ${old.id}, is accepted until ${rfc3339(old.expiresAt)} (${inWords(old.expiresAt - systemClock())}).`,
+      );
+    if (already && old)
+      out.talk(
+        `No other key was made, since that rotation is not over yet. To begin one: countersign keys retire ${old.id}`,
       );
   }
   return EXIT.done;

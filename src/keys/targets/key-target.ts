@@ -6,6 +6,8 @@ import { ed25519PublicOf } from '../../crypto/ed25519.ts';
 export interface KeyTarget {
   /** What it is and where, for people: 'the file /etc/aidb/key'. */
   readonly name: string;
+  /** How long what is put there stays, if nothing replaces it; absent: for ever. */
+  readonly lifeSeconds?: number;
   /** Rejects with a KeyError ('not_delivered') when a key of this kind could not be put there now: asked before one is made. */
   ready(kind: KeyKind): Promise<void>;
   /** Puts the key there whole or not at all. Rejects with a KeyError ('not_delivered') that says what to do. */

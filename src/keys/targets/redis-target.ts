@@ -38,6 +38,7 @@ export function redisTarget({ url, service, patienceMillis = 2500 }: RedisTarget
 
   return {
     name: place,
+    lifeSeconds: redisKeySeconds,
     async ready(kind) {
       if (kind !== 'hs')
         throw new KeyError(
