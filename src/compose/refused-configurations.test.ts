@@ -392,7 +392,24 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
   [
     'a key source as text',
     'keys:\n  - /run/secrets/*_api_key\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
-    ['2:5: entry 1 of keys must be a map, not "/run/secrets/*_api_key" — write "key: value" lines below it, indented'],
+    ['2:5: entry 1 of keys must be a map, not a text — write "key: value" lines below it, indented'],
+  ],
+  [
+    'a secret where the place of one belongs, without saying it',
+    `keys: redis://:s3cret@127.0.0.1:6379
+services:
+  a: { upstream: http://127.0.0.1:9001, upstreamKey: s3cret }
+  b: { command: cat, secrets: { A: s3cret, B: { env: "s3cret!" } }, env: { C: 3131 } }
+  keys: { upstream: http://127.0.0.1:9001, mode: enfroce }
+`,
+    [
+      '1:7: "keys" must be a list, not a text — write a list: each entry begins with "- "',
+      '3:54: "upstreamKey" must be a map, not a text — write "key: value" lines below it, indented',
+      '4:36: "A" must be a map, not a text — write "key: value" lines below it, indented',
+      '4:54: a text is not a valid "env" — write the name of an environment variable: API_TOKEN',
+      '4:79: "C" must be a text, not a number — put it in quotes',
+      '5:50: "enfroce" is not a valid "mode" — did you mean "enforce"? write off, report or enforce',
+    ],
   ],
   [
     'listen without port',

@@ -17,10 +17,11 @@ function faultsOf(issue: Issue, source: SourceDocument, schema: z.ZodType): Faul
   const path = issue.path.filter((step) => typeof step !== 'symbol');
   const value = valueAt(source.value, path);
   const key = path.length === 0 ? 'the file' : labelOf(path);
+  const said = mayBeSecret(path) ? kindOf(value) : shown(value);
   const notValid =
     typeof path.at(-1) === 'number'
-      ? `${shown(value)} is not valid in ${labelOf(path.slice(0, -1))}`
-      : `${shown(value)} is not a valid ${key}`;
+      ? `${said} is not valid in ${labelOf(path.slice(0, -1))}`
+      : `${said} is not a valid ${key}`;
   const wrong = (message: string, hint: string) => [source.fault(path, 'value', message, issue.message || hint)];
   switch (issue.code) {
     case 'unrecognized_keys':
@@ -32,24 +33,43 @@ function faultsOf(issue: Issue, source: SourceDocument, schema: z.ZodType): Faul
     case 'invalid_type':
       if (value === undefined) return [missingKey(path, issue, source)];
       return wrong(
-        value === null ? `${key} has no value` : `${key} must be ${wanted(issue.expected)}, not ${shown(value)}`,
-        typeHint(issue.expected, value),
+        value === null ? `${key} has no value` : `${key} must be ${wanted(issue.expected)}, not ${said}`,
+        typeHint(issue.expected, value, mayBeSecret(path)),
       );
     case 'too_small':
       if (issue.origin === 'array') return wrong(`${key} is an empty list`, 'list at least one, or leave the key out');
       return wrong(
-        issue.origin === 'string' ? `${key} is empty` : `${shown(value)} is too small for ${key}`,
+        issue.origin === 'string' ? `${key} is empty` : `${said} is too small for ${key}`,
         `write ${issue.minimum} or more`,
       );
     case 'too_big':
       return wrong(
-        `${shown(value)} is too large for ${key}`,
+        `${said} is too large for ${key}`,
         `write at most ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}`,
       );
     default:
       if (value === undefined) return [missingKey(path, issue, source)];
       return wrong(value === null ? `${key} has no value` : notValid, '');
   }
+}
+
+/** Where a secret is pointed to, or an address may hold a password: whoever errs writes the secret itself, and messages stand in logs. */
+const pointsToSecret = new Set<string | number>([
+  'upstreamKey',
+  'secrets',
+  'env',
+  'keys',
+  'deliver',
+  'clientSecretFile',
+]);
+
+function mayBeSecret(path: Path): boolean {
+  return path.some((step, index) => pointsToSecret.has(step) && !(index === 1 && path[0] === 'services'));
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || typeof value === 'object') return shown(value);
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
 
 function unknownKey(name: string, path: Path, source: SourceDocument, schema: z.ZodType): Fault {
@@ -93,11 +113,12 @@ function wanted(expected: string): string {
   return names[expected] ?? expected;
 }
 
-function typeHint(expected: string, value: unknown): string {
+function typeHint(expected: string, value: unknown, isSecret: boolean): string {
   if (expected === 'object' || expected === 'record') return 'write "key: value" lines below it, indented';
   if (value === null) return 'write a value, or leave the key out';
-  const scalar = typeof value !== 'object';
+  const scalar = typeof value !== 'object' && !isSecret;
   if (expected === 'string' && scalar) return `put it in quotes: "${String(value).slice(0, 40)}"`;
+  if (expected === 'string' && typeof value !== 'object') return 'put it in quotes';
   if (expected === 'array')
     return scalar ? `write a list: [${String(value).slice(0, 40)}]` : 'write a list: each entry begins with "- "';
   if (expected === 'boolean') return 'write true or false, without quotes';
