@@ -71,7 +71,7 @@ services:
     createdBy: 'operator:admin',
   });
 
-  const method = fc.constantFrom('GET', 'POST', 'DELETE', 'OPTIONS');
+  const method = fc.constantFrom('GET', 'POST', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE');
   const host = fc.constantFrom('stack.example.org', 'echo.example.org', 'ECHO.example.org:8443');
   const path = fc.oneof(
     fc

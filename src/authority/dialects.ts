@@ -1,3 +1,4 @@
+import { methodFault } from '../adapters/node/request-shape.ts';
 import type { Exchange } from './exchange.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
 
@@ -137,8 +138,8 @@ function described(
   protocol: Field,
   service: NamedService | null,
 ): Described | Refused {
-  if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$/.test(method.value))
-    return refused('bad_request', 'the original method is no method');
+  if (methodFault(method.value) !== null)
+    return refused('bad_request', 'the original method is none that is passed on');
   const authority = host.value.toLowerCase();
   if (!/^(?:|(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?)$/.test(authority))
     return refused('bad_request', 'the original host is no host name');

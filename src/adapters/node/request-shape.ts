@@ -1,8 +1,19 @@
-import type { IncomingMessage } from 'node:http';
+import { METHODS, type IncomingMessage } from 'node:http';
 
 const headerLinesMax = 128;
 /** A name or an address, and a port (RFC 3986 §3.2.2, without what no server is called by). */
 const hostPattern = /^(?:|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?)$/;
+
+/** All that node:http reads but those that are not passed on: a TRACE shows what was added on the way, a CONNECT is no request of ours. */
+const methods: ReadonlySet<string> = new Set(METHODS.filter((name) => name !== 'TRACE' && name !== 'CONNECT'));
+
+/**
+ * What is wrong with a method, wherever it stands; null when it is one that is passed on. Names have their case: an upstream that
+ * takes 'delete' for DELETE would be reached past the rules for it.
+ */
+export function methodFault(method: string): string | null {
+  return methods.has(method) ? null : `${method} is no method that is passed on`;
+}
 
 /**
  * What is wrong with a request's framing and host, in words for the operator's log; null when it can be read in one way
@@ -11,7 +22,8 @@ const hostPattern = /^(?:|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?
 export function requestFault(req: IncomingMessage): string | null {
   const { rawHeaders, headers } = req;
   if (rawHeaders.length > headerLinesMax * 2) return `the request has more than ${headerLinesMax} header lines`;
-  if (req.method === 'TRACE' || req.method === 'CONNECT') return `${req.method} is not passed on`;
+  const unknown = methodFault(req.method ?? '');
+  if (unknown !== null) return unknown;
   if (req.httpVersion !== '1.1' && req.httpVersion !== '1.0') return `HTTP/${req.httpVersion} is not spoken here`;
   let hosts = 0;
   let encodings = 0;
