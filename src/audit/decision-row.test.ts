@@ -122,6 +122,20 @@ test('a key that a caller puts in the wrong place is kept by its id only', () =>
   }
 });
 
+test('a key of another make in place of the caller’s name is kept by its beginning only', () => {
+  const key = 'feed0123'.repeat(8);
+  const denied = deny('invalid_signature', `the signature is not that of ${key} for "${key}:GET:/x:1"`, {
+    caller: { id: `service:${key}`, proven: false },
+  });
+  for (const row of [
+    decisionRow(decisionOf({ verdict: denied, outcome: 'deny' }), requestTo(), now),
+    refusedRow(denied, { ...requestTo(), service: '' }, now),
+  ]) {
+    assert.equal(row.claimed, 'service:feed…');
+    assert.equal(row.note, 'the signature is not that of feed… for "feed…:GET:/x:1"');
+  }
+});
+
 test('a name and password in an absolute target are not kept', () => {
   const refused = deny('bad_request', 'n');
   for (const path of ['http://me:secret@host/x', 'http://me:se@cret@host/x?y=@'])

@@ -29,7 +29,7 @@ export function decisionRow(decision: Decision, request: AuthRequest, time: numb
     time,
     outcome: decision.outcome,
     reason: denied ? denied.reason : '',
-    note: denied ? bounded(denied.note, maxFor(principal, noteMax)) : '',
+    note: denied ? noteOf(denied, maxFor(principal, noteMax)) : '',
     mode: decision.mode,
     service: bounded(request.service, textMax),
     route: route.label,
@@ -67,7 +67,7 @@ export function refusedRow(
     time,
     outcome: 'deny',
     reason: denied.reason,
-    note: bounded(denied.note, maxFor(principal, noteMax)),
+    note: noteOf(denied, maxFor(principal, noteMax)),
     mode: 'enforce',
     service: bounded(request.service, textMax),
     route: decision?.route.label ?? '',
@@ -96,7 +96,27 @@ function principalOf(verdict: Verdict | null): string {
 
 /** A claim comes from the wire, so it is cut; it may be anything. */
 function claimedOf(denied: Denied | null): string {
-  return denied?.caller && !denied.caller.proven ? bounded(denied.caller.id, textMax) : '';
+  if (!denied?.caller || denied.caller.proven) return '';
+  const key = keyForName(denied);
+  return bounded(key === null ? denied.caller.id : `service:${shortened(key)}`, textMax);
+}
+
+/** A note may name who was claimed to call. */
+function noteOf(denied: Denied, lengthMax: number): string {
+  const key = keyForName(denied);
+  return bounded(key === null ? denied.note : denied.note.replaceAll(key, shortened(key)), lengthMax);
+}
+
+/**
+ * What stands in place of a service's name and is a key: keys that were not made here are usually so many hexadecimal digits, and no
+ * name is. A caller that mixes up its two settings must not have its key in the log.
+ */
+function keyForName({ caller }: Denied): string | null {
+  return caller && !caller.proven ? (/^service:([0-9A-Fa-f]{32,})$/.exec(caller.id)?.[1] ?? null) : null;
+}
+
+function shortened(key: string): string {
+  return `${key.slice(0, 4)}…`;
 }
 
 // The beginning of one too: what is cut short elsewhere must not leave half a secret.
