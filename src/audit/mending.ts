@@ -47,8 +47,8 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     commands: [`countersign keys list ${name}`, `countersign keys rotate ${name}`],
   }),
   revoked: ({ name }) => ({
-    what: 'its key was revoked: if the caller is still wanted, give it a new one',
-    commands: [`countersign keys create ${name} --to FILE`],
+    what: 'its key was ended by hand, revoked or retired: if the caller has a newer one, see that it reads it; else give it one of the same kind, hs where it signs',
+    commands: [`countersign keys list ${name}`, `countersign keys create ${name} --kind KIND --to FILE`],
   }),
   invalid_signature: ({ name }) => ({
     what: 'it signs with another key, or another string, than is expected: an old key, a path without /<service>, a proxy that rewrites the path',
