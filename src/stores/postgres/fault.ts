@@ -4,7 +4,10 @@ import { StoreError } from '../../core/store.ts';
 const WORDS: readonly (readonly [code: string, words: string])[] = [
   ['28', 'refuses the user or the password; check both in the URL'],
   ['3D000', 'has no database of this name; create it, or name another one'],
-  ['42501', 'does not allow the user to do this; make the user the owner of the tables'],
+  [
+    '42501',
+    'does not allow the user to do this; make the user the owner of the database and its tables, or grant it what docs/stores.md lists',
+  ],
   ['42P01', 'has another schema than this version expects: it is not migrated yet, or was changed by hand'],
   ['42703', 'has another schema than this version expects: it is not migrated yet, or was changed by hand'],
   ['42883', 'has another schema than this version expects: it is not migrated yet, or was changed by hand'],

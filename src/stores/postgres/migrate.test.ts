@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client } from 'pg';
+import { chainStart } from '../../core/event.ts';
 import { hasCode } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
-import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { decisionRow, eventRow, keyRecord, tokenRecord } from '../store-fixtures.test.ts';
 import { rpcStatements } from './rpc.ts';
+import { schemaScript } from './script.ts';
 import { postgresStore } from './store.ts';
 
 const server = await forThisFile('the schema of Postgres', startPostgres);
@@ -126,6 +130,30 @@ if (server) {
     assert.deepEqual(await store.schema(), { made: true, missing, adopts: null });
     assert.deepEqual(await store.migrate(), missing);
     assert.deepEqual(await store.records.list('ramp', 0), []);
+    await store.close();
+  });
+
+  test('a user who may make no tables is told so, and works with the rights that the manual grants', async () => {
+    const url = new URL(await server.database());
+    const granted = readFileSync(join(import.meta.dirname, '../../../docs/stores.md'), 'utf8');
+    const grants = /### A user with few rights.*?```sql\n(.*?)```/s.exec(granted)?.[1] ?? '';
+    await sql(url.href, `CREATE ROLE few_rights LOGIN PASSWORD 'few-rights'`);
+    const few = new URL(url);
+    [few.username, few.password] = ['few_rights', 'few-rights'];
+    const store = postgresStore({ url: few.href });
+    await assert.rejects(
+      store.migrate(),
+      /owner of the database and its tables, or grant it what docs\/stores\.md lists/,
+    );
+    await sql(url.href, schemaScript(), grants.replaceAll('TO countersign;', 'TO few_rights;'));
+    assert.deepEqual((await store.schema()).missing, []);
+    const heard = new Promise((resolve) => store.watch(({ topic }) => void (topic === 'keys' && resolve(topic))));
+    await store.keys.insert(keyRecord('a'));
+    await heard;
+    await store.tokens.insert(tokenRecord(1));
+    await store.decisions.append([decisionRow(0)]);
+    assert.equal(await store.events.append(eventRow(1), chainStart), true);
+    assert.equal((await store.keys.revoke('a', 1_800_000_000))?.revokedAt, 1_800_000_000);
     await store.close();
   });
 
