@@ -21,7 +21,13 @@ export interface LeaseOptions {
   readonly seconds: number;
 }
 
-/** A lease ends by the holder's clock or the store's user's, whichever is read: keep `seconds` well above what clocks differ by. */
+/** By so much clocks may differ before a lease is no longer believed: nobody whose clock is right takes one for longer. */
+const skewSecondsMax = 300;
+
+/**
+ * A lease ends by the holder's clock or the store's user's, whichever is read: keep `seconds` well above what clocks differ by. One
+ * that ends later than it can be taken for was left by a clock that was wrong, perhaps by years, and is anybody's.
+ */
 export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   let mine: StoredRecord | null = null;
   return {
@@ -29,7 +35,7 @@ export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
       const entry = { kind: 'lease', id: name, value: { holder }, expiresAt: now + seconds };
       // One that has ended is nobody's, and is taken anew.
       const running = mine !== null && (mine.expiresAt ?? 0) > now ? mine : null;
-      const held = running ?? (await ours(await records.get('lease', name, now)));
+      const held = running ?? open(await records.get('lease', name, now), now);
       mine = await records.put(entry, held?.revision ?? null, now);
       return mine !== null;
     },
@@ -41,8 +47,10 @@ export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   };
 
   /** A lease that we took but never heard of (its answer was lost) is renewed, not waited for. */
-  async function ours(found: StoredRecord | null): Promise<StoredRecord | null> {
+  function open(found: StoredRecord | null, now: number): StoredRecord | null {
     const value = found?.value as { readonly holder?: unknown } | undefined;
-    return value?.holder === holder ? found : null;
+    const isOurs = value?.holder === holder;
+    const isUntrue = (found?.expiresAt ?? 0) - now > seconds + skewSecondsMax;
+    return isOurs || isUntrue ? found : null;
   }
 }

@@ -39,6 +39,20 @@ export function leaseContract({ under }: ContractGround): void {
       assert.equal(await holder.take(t0 + 60), true);
     });
 
+    test('that a clock far ahead left behind is taken over, and one of a clock that differs a little is not', async () => {
+      const [ahead, near, right] = ['ahead', 'near', 'right'].map((holder) => leaseOf(store, holder)) as [
+        Lease,
+        Lease,
+        Lease,
+      ];
+      assert.equal(await ahead.take(t0 + 86_400), true);
+      assert.equal(await right.take(t0), true);
+      assert.equal(await ahead.take(t0 + 1), false, 'its clock was set right');
+      await right.release(t0 + 1);
+      assert.equal(await near.take(t0 + 200), true);
+      assert.equal(await right.take(t0 + 1), false);
+    });
+
     test('is recognised by a holder whose answer was lost', async () => {
       assert.equal(await leaseOf(store, 'first').take(t0), true);
       assert.equal(await leaseOf(store, 'first').take(t0 + 1), true);
