@@ -84,7 +84,7 @@ export async function startRamp(parts: RampParts & { readonly modes: Modes }, pl
       'Write mode: enforce below the service and mode: report below the other rules, then: countersign ramp rollback all',
     );
   for (const scope of kept?.scopes ?? []) await modes.set(scope, 'enforce', by);
-  const state = started(plan, randomBase62(16), by, clock());
+  const state = afterModes(started(plan, randomBase62(16), by, clock()), await modesSetAt(store));
   const stored = await changeRamp(store.records, clock, (current) =>
     (current?.orderedAt ?? null) === (before?.orderedAt ?? null) ? state : null,
   );
@@ -119,12 +119,26 @@ export async function orderRamp(
 ): Promise<RampState> {
   const state = await storedRamp(store.records, clock());
   if (!state) throw new RampRefused('there is no ramp', 'Make a plan: countersign ramp plan --out ramp.yaml');
-  const change = (now: RampState): RampState | null => ordered(now, order, options, clock());
+  const setAt = await modesSetAt(store);
+  const change = (now: RampState): RampState | null => {
+    const next = ordered(now, order, options, clock());
+    return next && next.orderedAt !== now.orderedAt ? afterModes(next, setAt) : next;
+  };
   const next = options.dryRun
     ? change(state)
     : await changeRamp(store.records, clock, (current) => current && change(current));
   if (!next) throw new RampRefused(idle(order, state), 'See: countersign ramp status');
   return next;
+}
+
+/** When the last of the modes that are in the store was set, by the clock of whoever did. */
+async function modesSetAt({ modes }: Pick<Store, 'modes'>): Promise<number> {
+  return Math.max(-Infinity, ...(await modes.list()).map(({ setAt }) => setAt));
+}
+
+/** What is ordered now comes after what was set before, also by somebody whose clock is ahead of ours. */
+function afterModes(state: RampState, setAt: number): RampState {
+  return { ...state, orderedAt: Math.max(state.orderedAt, setAt + 0.001) };
 }
 
 function ordered(state: RampState, order: RampOrder, { why, step }: RampOrderOptions, now: number): RampState | null {

@@ -160,7 +160,14 @@ function flaky(store: Store) {
     },
     watch: (listener) => store.watch((change) => state.heard && listener(change)),
   };
-  const opened = () => modes({ store: part, file, environment: null, clock: () => 1, knows: () => true });
+  const opened = () =>
+    modes({
+      store: { ...part, records: memoryStore().records },
+      file,
+      environment: null,
+      clock: () => 1,
+      knows: () => true,
+    });
   return { state, opened };
 }
 

@@ -3,6 +3,7 @@ import { follow } from '../core/follow.ts';
 import type { Mode } from '../core/mode.ts';
 import type { ModeSource } from '../core/mode-source.ts';
 import type { ModeRow, Store } from '../core/store.ts';
+import { orderedAtOf } from './ramp/record.ts';
 
 /**
  * The most specific level wins (route, service, stack); at each level what was set at run time wins over the environment
@@ -49,7 +50,7 @@ export interface FileModes {
 }
 
 export interface ModesOptions {
-  readonly store: Pick<Store, 'modes' | 'watch'>;
+  readonly store: Pick<Store, 'modes' | 'records' | 'watch'>;
   readonly file: FileModes;
   /** SERVICE_AUTH_ENFORCEMENT_MODE, or null. */
   readonly environment: Mode | null;
@@ -101,6 +102,11 @@ export async function modes(options: ModesOptions): Promise<Modes> {
     onFailure: () => undefined,
   });
 
+  /** What is set now comes after a ramp that was ordered before, also by somebody whose clock is ahead of ours. */
+  async function afterRamp(): Promise<number> {
+    return Math.max(clock(), await orderedAtOf(store.records, clock()));
+  }
+
   return {
     modeOf(service, routeLabel, fileMode) {
       const { all, stack, services } = held;
@@ -132,12 +138,12 @@ export async function modes(options: ModesOptions): Promise<Modes> {
 
     async set(scope, mode, by) {
       if (scope !== '' && !knows(scope)) throw new UnknownScopeError(scope, namesOf(file));
-      await store.modes.set({ scope, mode, setAt: clock(), setBy: by });
+      await store.modes.set({ scope, mode, setAt: await afterRamp(), setBy: by });
       await following.reread();
     },
 
     async setAll(mode, by) {
-      await store.modes.setAll({ scope: '*', mode, setAt: clock(), setBy: by });
+      await store.modes.setAll({ scope: '*', mode, setAt: await afterRamp(), setBy: by });
       await following.reread();
     },
 

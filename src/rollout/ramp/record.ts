@@ -13,6 +13,12 @@ export async function storedRamp(records: RecordStore, now: number): Promise<Ram
   return record && stateOf(record.value);
 }
 
+/** When a ramp was last ordered on, by the clock of whoever did; -Infinity where there is none that could be read. */
+export async function orderedAtOf(records: RecordStore, now: number): Promise<number> {
+  const state = await storedRamp(records, now).catch(() => null);
+  return state?.orderedAt ?? -Infinity;
+}
+
 /**
  * Replaces the ramp by what `change` makes of it, and resolves to that; null where `change` says null, and then nothing is
  * written. Of two that change it at once the second is asked again, with what the first has made of it.
