@@ -3,6 +3,9 @@ export type Clock = () => number;
 
 export const systemClock: Clock = () => Date.now() / 1000;
 
+/** By so much clocks of one stack may differ; a time that lies further ahead was written by one that was wrong. */
+export const clockSkewSecondsMax = 300;
+
 /** Epoch seconds as RFC 3339 in UTC, as every time on the wire is written. */
 export function rfc3339(epochSeconds: number): string {
   return new Date(Math.floor(epochSeconds) * 1000).toISOString().replace('.000Z', 'Z');

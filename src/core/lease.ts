@@ -1,3 +1,4 @@
+import { clockSkewSecondsMax } from './clock.ts';
 import type { RecordStore, StoredRecord } from './record.ts';
 
 /** Something that one of many does at a time: whoever holds the lease. */
@@ -20,9 +21,6 @@ export interface LeaseOptions {
   /** How long it lasts without being renewed. Whoever holds it renews it several times in that time. */
   readonly seconds: number;
 }
-
-/** By so much clocks may differ before a lease is no longer believed: nobody whose clock is right takes one for longer. */
-const skewSecondsMax = 300;
 
 /**
  * A lease ends by the holder's clock or the store's user's, whichever is read: keep `seconds` well above what clocks differ by. One
@@ -50,7 +48,7 @@ export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   function open(found: StoredRecord | null, now: number): StoredRecord | null {
     const value = found?.value as { readonly holder?: unknown } | undefined;
     const isOurs = value?.holder === holder;
-    const isUntrue = (found?.expiresAt ?? 0) - now > seconds + skewSecondsMax;
+    const isUntrue = (found?.expiresAt ?? 0) - now > seconds + clockSkewSecondsMax;
     return isOurs || isUntrue ? found : null;
   }
 }

@@ -83,3 +83,13 @@ test('report for everything takes back a ramp that was started by a clock ahead,
   await stack.modes.set('npu/run', 'report', 'operator:cli');
   assert.equal(await refuses(), false);
 });
+
+test('a clock that jumped ahead while it looked at a ramp does not hold it up when it is right again', async (t) => {
+  const { store, clock, state, minute } = await place(t, 0);
+  const jumped = { lookedAt: start + day, since: start + day };
+  assert.ok(await changeRamp(store.records, clock, (now) => now && { ...now, ...jumped }));
+  await minute();
+  assert.ok((await state()).lookedAt <= start + 60);
+  for (let count = 0; count < 4; count += 1) await minute();
+  assert.equal((await state()).status, 'finished');
+});

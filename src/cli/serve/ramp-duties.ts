@@ -5,7 +5,7 @@ import { uuid } from '../../crypto/random.ts';
 import type { Judgement } from '../../rollout/ramp/gates.ts';
 import type { RampStep } from '../../rollout/ramp/plan.ts';
 import { changeRamp } from '../../rollout/ramp/record.ts';
-import { paused, promoted, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
+import { paused, promoted, rightTimes, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
 import { hasKeyIn } from '../../compose/known-callers.ts';
 import { judgementOf } from '../../compose/ramp-judgement.ts';
 import type { Stack } from '../../compose/stack.ts';
@@ -36,8 +36,9 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
 
   async function look(): Promise<void> {
     try {
-      const state = stack.ramp.state();
       const now = clock();
+      const kept = stack.ramp.state();
+      const state = kept && rightTimes(kept, now);
       // The lease is a write, which every replica hears of: only when the time has come.
       if (state?.status !== 'running' || now - state.lookedAt < state.plan.intervalSeconds) return;
       if (!(await leading.take(now))) return;
@@ -45,7 +46,9 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
       const judgement = await judgementOf({ store, config, modes, hasKey: hasKeyIn(keyring) }, state, now);
       const next = await changeRamp(store.records, clock, (current) =>
         // Somebody was faster: what was judged is no longer what is.
-        current?.lookedAt === state.lookedAt && current.status === 'running' ? after(current, judgement, now) : null,
+        current?.lookedAt === kept?.lookedAt && current?.status === 'running'
+          ? after(rightTimes(current, now), judgement, now)
+          : null,
       );
       if (next) await tell(state, next);
     } catch (error) {

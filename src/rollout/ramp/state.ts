@@ -1,3 +1,4 @@
+import { clockSkewSecondsMax } from '../../core/clock.ts';
 import type { RampPlan } from './plan.ts';
 
 /**
@@ -134,6 +135,12 @@ export function rolledBack(
   const first = steps.indexOf('rolled_back');
   const left = steps.some((status) => status === 'enforced' || status === 'passed');
   return { ...state, steps, step: first, status: left ? 'stopped' : 'withdrawn', findings, culprits };
+}
+
+/** As somebody sees it whose clock is right: what lies too far ahead was written while another's had jumped, and is now. */
+export function rightTimes(state: RampState, now: number): RampState {
+  const right = (time: number, instead: number): number => (time - now > clockSkewSecondsMax ? instead : time);
+  return { ...state, since: right(state.since, now), lookedAt: right(state.lookedAt, -Infinity) };
 }
 
 function watchedFrom(now: number): Pick<RampState, 'since' | 'lookedAt' | 'successes' | 'inconclusive' | 'findings'> {
