@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
+import { clockSkewSecondsMax, type Clock } from '../core/clock.ts';
 import {
   chainStart,
   type Act,
@@ -26,6 +26,8 @@ export interface LinkContent extends Omit<Actor, 'id'> {
   readonly sequence: number;
   /** RFC 3339 with milliseconds. */
   readonly time: string;
+  /** What the clock of who wrote it said, where that is far before the link before: one of the two clocks was wrong. */
+  readonly clock?: string;
   readonly type: string;
   readonly actor: string;
   readonly subject: string;
@@ -39,12 +41,14 @@ export interface LinkContent extends Omit<Actor, 'id'> {
 export function linkBehind(chain: Chain, head: ChainHead | null, act: Act, actor: Actor, now: number): EventRow {
   const sequence = (head?.sequence ?? 0) + 1;
   // A clock that was set back must not make what came later look earlier.
-  const time = Math.max(Math.round(now * 1000) / 1000, head?.time ?? 0);
+  const ours = Math.round(now * 1000) / 1000;
+  const time = Math.max(ours, head?.time ?? 0);
   // It stands beside the text as well, and must be there what it is in it.
   const who = storableText(bounded(actor.id, nameMax));
   const content: LinkContent = {
     sequence,
-    time: new Date(Math.round(time * 1000)).toISOString(),
+    time: withMillis(time),
+    ...(time - ours > clockSkewSecondsMax && { clock: withMillis(ours) }),
     type: act.type,
     actor: who,
     via: actor.via,
@@ -56,6 +60,10 @@ export function linkBehind(chain: Chain, head: ChainHead | null, act: Act, actor
   };
   const text = terminalSafe(JSON.stringify(content));
   return { chain, sequence, time, type: act.type, actor: who, text, hash: sha256Hex(text) };
+}
+
+function withMillis(epochSeconds: number): string {
+  return new Date(Math.round(epochSeconds * 1000)).toISOString();
 }
 
 /** A link as a line of an export: its text with its hash behind. Whoever takes the hash off has what was hashed. */

@@ -30,8 +30,11 @@ test('a clock that is set back makes nothing look earlier than what it came behi
   const act = { type: 'mode.set', subject: 'embeddings' } as const;
   for (const now of [1_800_000_000, 1_799_990_000, 1_800_000_001])
     await recordAct({ events, clock: () => now }, act, admin);
-  const times = (await contentsOf(events)).map((content) => content?.time);
+  const contents = await contentsOf(events);
+  const times = contents.map((content) => content?.time);
   assert.deepEqual(times, ['2027-01-15T08:00:00.000Z', '2027-01-15T08:00:00.000Z', '2027-01-15T08:00:01.000Z']);
+  const clocks = contents.map((content) => content?.clock);
+  assert.deepEqual(clocks, [undefined, '2027-01-15T05:13:20.000Z', undefined], 'what its own clock said is told');
   const rows = await events.list('events', { limit: 10 });
   assert.equal((await verifyChain({ rows, chain: 'events', expected: [] })).fault, null);
 });

@@ -11,8 +11,19 @@ export function showEvent(row: EventRow, { out, json }: Invocation): void {
     return;
   }
   const content = contentOf(row.text);
-  const { time, type, actor, via, from, subject, reason, detail } = content ?? {
+  const {
+    time,
+    clock = '',
+    type,
+    actor,
+    via,
+    from,
+    subject,
+    reason,
+    detail,
+  } = content ?? {
     time: '',
+    clock: '',
     type: row.type,
     actor: row.actor,
     via: '',
@@ -29,6 +40,7 @@ export function showEvent(row: EventRow, { out, json }: Invocation): void {
     printable(who),
     printable(JSON.stringify(detail)),
     printable(why),
+    clock === '' ? '' : `by its own clock ${printable(clock)}`,
   ];
   out.line([out.paint('dim', printable(time)), ...words.filter((word) => word !== '')].join('  ').trimEnd());
 }
