@@ -5,7 +5,12 @@ import { adviceFor } from './mending.ts';
 const subject = { name: 'aidb', service: 'embeddings', route: '/embed', requestId: 'k3f9-1' };
 
 test('who shows a key that was ended is not sent for an API key where it signs, nor for another where it has one', () => {
-  const { what, commands } = adviceFor('revoked', subject);
-  assert.match(what, /has a newer one, see that it reads it/);
-  assert.deepEqual(commands, ['countersign keys list aidb', 'countersign keys create aidb --kind KIND --to FILE']);
+  for (const reason of ['revoked', 'expired']) {
+    const { what, commands } = adviceFor(reason, subject);
+    assert.match(what, /has a newer one, see that it reads it/);
+    assert.deepEqual(commands, [
+      'countersign keys list aidb --all',
+      'countersign keys create aidb --kind KIND --to FILE',
+    ]);
+  }
 });

@@ -43,12 +43,12 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     ],
   }),
   expired: ({ name }) => ({
-    what: 'its key has expired: replace it, and see that the caller reads the new one',
-    commands: [`countersign keys list ${name}`, `countersign keys rotate ${name}`],
+    what: 'its key has expired: if the caller has a newer one, see that it reads it; else give it one of the same kind, hs where it signs',
+    commands: anotherKey(name),
   }),
   revoked: ({ name }) => ({
     what: 'its key was ended by hand, revoked or retired: if the caller has a newer one, see that it reads it; else give it one of the same kind, hs where it signs',
-    commands: [`countersign keys list ${name}`, `countersign keys create ${name} --kind KIND --to FILE`],
+    commands: anotherKey(name),
   }),
   invalid_signature: ({ name }) => ({
     what: 'it signs with another key, or another string, than is expected: an old key, a path without /<service>, a proxy that rewrites the path',
@@ -89,6 +89,11 @@ const advisers: Partial<Record<Reason, Adviser>> = {
 
 export function adviceFor(reason: string, subject: Subject): Advice {
   return (advisers[reason as Reason] ?? look)(subject);
+}
+
+/** Of one that has ended there is nothing to rotate. */
+function anotherKey(name: string): readonly string[] {
+  return [`countersign keys list ${name} --all`, `countersign keys create ${name} --kind KIND --to FILE`];
 }
 
 /** The line of one refusal, with its note. */

@@ -134,8 +134,8 @@ function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<s
   const keys = key_expiry
     .filter(({ has_successor }) => !has_successor)
     .map(
-      ({ id, service, expires_at, expired }) =>
-        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys rotate ${service}`,
+      ({ id, service, kind, expires_at, expired }) =>
+        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys ${expired ? `create ${service} --kind ${kind}` : `rotate ${service}`}`,
     );
   return [...clocks, ...keys];
 }

@@ -210,6 +210,9 @@ test('clocks and keys that will fail are told before they do', async () => {
   await store.keys.insert(keyOf('next', null));
   const succeeded = await report(store, period);
   assert.equal(succeeded.key_expiry[0]?.has_successor, true);
+  await store.keys.insert(keyOf('ended', start - 1, 'web'));
+  const { verdict: over } = await report(store, period);
+  assert.match(over.concerns.join('\n'), /key ended of web ended at .*: countersign keys create web --kind sk$/m);
   assert.doesNotMatch(succeeded.verdict.concerns.join('\n'), /key ends/, 'nothing is to be done about it');
 });
 
