@@ -6,7 +6,7 @@ import type { KeyRecord, KeyUse } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { rotationsWanting } from '../../keys/rotations-wanting.ts';
-import { useWords } from '../../keys/use-words.ts';
+import { agoWords, useWords } from '../../keys/use-words.ts';
 import type { RampStatus } from '../../rollout/ramp/state.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds, inWords } from '../duration.ts';
@@ -74,6 +74,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const wanting = [
     ...(want === null ? [] : [want]),
     ...shut.wanting,
+    ...ended(records, uses, now),
     ...endings({ records, expiring, uses, soon, now }),
     ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
   ];
@@ -123,6 +124,21 @@ interface Endings {
   readonly uses: readonly KeyUse[];
   readonly soon: number;
   readonly now: number;
+}
+
+/** What ended while it was somebody's, who has no other one of the kind. */
+function ended(records: readonly KeyRecord[], uses: readonly KeyUse[], now: number): string[] {
+  const alive = records.filter((record) => isActive(record, now));
+  return records.flatMap((record) => {
+    const { id, service, kind, expiresAt, revokedAt } = record;
+    if (expiresAt === null || expiresAt > now || revokedAt !== null) return [];
+    if (alive.some((other) => other.service === service && other.kind === kind)) return [];
+    const use = uses.find(({ credentialId, lastUsed }) => credentialId === id && now - lastUsed < usedLately);
+    if (!use) return [];
+    return [
+      `key ${id} of ${service} ended ${agoWords(now - expiresAt)} and nothing replaced it; it was last used ${useWords(use, now)}: countersign keys create ${service} --kind ${kind}`,
+    ];
+  });
 }
 
 /** What ends soon without a successor, and what was replaced and is used all the same. */
