@@ -16,7 +16,7 @@ export const auditCommands: readonly Command[] = [
       until: { type: 'text', value: 'DURATION', summary: 'not from after that, so long ago' },
       outcome: { type: 'text', value: 'OUTCOME', summary: 'only allow, deny, would_deny or public' },
       service: { type: 'text', value: 'SERVICE', summary: 'only calls of this service' },
-      route: { type: 'text', value: 'ROUTE', summary: 'only this route, as the report names it: /embed' },
+      route: { type: 'text', value: 'ROUTE', summary: 'only this route, as the report names it: /embeddings/embed' },
       reason: { type: 'text', value: 'REASON', summary: 'only refusals for this reason: expired' },
       caller: { type: 'text', value: 'WHO', summary: 'only this caller, as the report names it: service:aidb' },
       request: { type: 'text', value: 'ID', summary: 'only the request of this id, as the report and the log name it' },

@@ -7,6 +7,7 @@ import type { Outcome } from '../../core/decision.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../../core/store.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
+import { namedRoute } from '../named-route.ts';
 import { EXIT, usage } from '../failure.ts';
 import type { Style } from '../output.ts';
 import { tailed, type Tailed } from '../tailed.ts';
@@ -26,10 +27,13 @@ export async function auditTail(invocation: Invocation): Promise<number> {
   const events = invocation.flag('events');
   refuseMixed(invocation, events);
   const [ofEvents, ofDecisions] = [eventFilterOf(invocation), filterOf(invocation)];
-  return atWork(invocation, async ({ store }) => {
+  return atWork(invocation, async ({ config, store }) => {
+    const route = ofDecisions.route === undefined ? {} : namedRoute(config, ofDecisions.route);
+    // Where --service is given it counts, and the route is the rule alone.
+    const filter = ofDecisions.service === undefined ? { ...ofDecisions, ...route } : ofDecisions;
     const shown = events
       ? await show(eventsOf(store, ofEvents, invocation), limit, invocation)
-      : await show(decisionsOf(store, ofDecisions, invocation), limit, invocation);
+      : await show(decisionsOf(store, filter, invocation), limit, invocation);
     if (shown === 0 && !invocation.flag('follow'))
       invocation.out.talk(`No ${events ? 'events' : 'decisions'} are kept that match.`);
     return EXIT.done;
