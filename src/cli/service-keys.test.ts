@@ -121,4 +121,23 @@ if (server) {
     assert.match(third.stdout, /^is there already {2}key \w+ of cron is in [^,]*$/m);
     assert.match(third.stderr, new RegExp(`No other key was made, .* countersign keys retire ${first}`));
   });
+
+  test('status names the key in Redis that another has replaced elsewhere, since its verifiers refuse the new one', async (t) => {
+    const { cli } = await startProgram(t, {
+      yaml: `callers: [batch]\nkeys: [{ redis: ${server.url} }]\nservices:\n  embeddings: { upstream: http://127.0.0.1:1 }\n`,
+    });
+    const made = await cli(['keys', 'create', 'batch', '--to', 'redis', '--output', 'json']);
+    const { id } = JSON.parse(made.stdout) as { id: string };
+    const held = new RegExp(
+      `^wanting +service:key:batch in Redis holds key ${id}, which \\w+ has replaced: .*: countersign keys rotate batch --to redis$`,
+      'm',
+    );
+    assert.doesNotMatch((await cli(['status'])).stdout, held);
+    assert.equal((await cli(['keys', 'rotate', 'batch'])).code, 0);
+    const status = await cli(['status']);
+    assert.match(status.stdout, held);
+    assert.equal((await cli(['keys', 'retire', id, '--force'])).code, 0);
+    assert.equal((await cli(['keys', 'rotate', 'batch', '--to', 'redis'])).code, 0);
+    assert.doesNotMatch((await cli(['status'])).stdout, held);
+  });
 }

@@ -4,6 +4,7 @@ import { rotationRule } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
+import type { FoundKey } from '../../keys/sources/index.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { rotationsWanting } from '../../keys/rotations-wanting.ts';
 import { agoWords, useWords } from '../../keys/use-words.ts';
@@ -80,6 +81,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   ];
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
   const sources = await lookAtKeySources(config);
+  wanting.push(...outdated(records, sources.keys, now));
   const inRedis = sources.keys.filter(({ credentialId }) => credentialId.startsWith('redis:')).length;
   const noKeys = alive.length === 0 && sources.keys.length === 0;
   if (noKeys && stackMode === 'enforce')
@@ -124,6 +126,20 @@ interface Endings {
   readonly uses: readonly KeyUse[];
   readonly soon: number;
   readonly now: number;
+}
+
+/** Whoever verifies by what lies in Redis knows one key of each caller: after a rotation that did not go there, the wrong one. */
+function outdated(records: readonly KeyRecord[], found: readonly FoundKey[], now: number): string[] {
+  const lineage = lineageOf(records, now);
+  return found.flatMap(({ kind, credentialId, service, digest }) => {
+    if (kind !== 'hs' || credentialId !== `redis:${service}`) return [];
+    const record = records.find((one) => one.service === service && one.digest === digest);
+    const current = record && lineage.currentFor(record);
+    if (!current) return [];
+    return [
+      `service:key:${service} in Redis holds key ${record.id}, which ${current.id} has replaced: verifiers that read it refuse the new one: countersign keys rotate ${service} --to redis`,
+    ];
+  });
 }
 
 /** What ended while it was somebody's, who has no other one of the kind. */
