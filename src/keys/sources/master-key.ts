@@ -40,7 +40,10 @@ export function masterSeal({ env, folder, onNotice }: MasterSealOptions): Seal {
   if (given) return sealFrom(given, 'COUNTERSIGN_MASTER_KEY');
   if (file) return sealFrom(readKey(file, onNotice), file);
   if (folder === null)
-    throw new MasterKeyError(`COUNTERSIGN_MASTER_KEY is not set, and this store needs it; ${hint}`, true);
+    throw new MasterKeyError(
+      `COUNTERSIGN_MASTER_KEY is not set, and this store needs it: the one that its servers have, or for a new store one from: openssl rand -hex 32`,
+      true,
+    );
 
   const path = join(folder, 'master.key');
   let seal: Seal | null = existing(path, onNotice);
