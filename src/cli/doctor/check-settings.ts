@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
-import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
+import { isGuessable, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
 import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
 
@@ -60,8 +60,20 @@ function secretOf(setting: Setting, form: Form): Secret | null {
   const given = argumentOf(setting);
   if (given !== null)
     return { value: given.value, name: bundleName({ ...setting, name: given.name }, form), partial: true };
+  const shown = headerOf(setting);
+  if (shown !== null) return { ...shown, partial: true };
   const value = settingSecret(setting.name, setting.value);
   return value === null ? null : { value, name: bundleName(setting, form), partial: false };
+}
+
+/** `headers: { Authorization: Bearer … }` of an MCP client's server, and `--header "Authorization: Bearer …"` of what bridges to one. */
+function headerOf({ name, value, within }: Setting): { value: string; name: string } | null {
+  const [, header = name, text = value] = /^header$/i.test(name) ? (/^([\w-]+):\s*(.*)$/s.exec(value) ?? []) : [];
+  if (header === name && !/^(?:proxy-)?authorization$/i.test(name)) return null;
+  const secret = secretInHeader(header, text);
+  // Named for the server that takes it: what encloses headers, or the list of arguments.
+  const owner = within.findLast((word) => !/^(?:headers?|args|requestInit|env)$/i.test(word)) ?? 'authorization';
+  return secret === null ? null : { value: secret, name: `${owner}_key`.toLowerCase().replace(/[^a-z0-9]+/g, '_') };
 }
 
 /** A secret among the arguments of a command that stands there in one piece: `redis-server --requirepass …`. */

@@ -73,10 +73,18 @@ const lifeOrCount = /^[\d.]+(?:e-?\d+)?(?:ms|[smhdwy]| ?(?:second|minute|hour|da
 /** As programs make them, so that nobody would name a thing like that. */
 const madeByMachine = /^(?=(?:\D*\d){4})[\w+/=.]{24,}$/;
 
+/** AIDB_KEY: an environment's variable that ends so holds a secret as often as the name of a thing, and only its value tells. */
+const keyVariable = /^[A-Z][A-Z0-9_]*_KEY$/;
+const noSecretKey = /(?:^|_)(?:PUBLIC|PUBLISHABLE|ANON|SITE|HOST|CACHE|PRIMARY|FOREIGN|PARTITION|SORT|IDEMPOTENCY)_/;
+const likeKey = /^(?=(?:\D*\d){4})(?=.*[A-Za-z])[\w+/=.-]{16,}$/;
+
 /** The secret that a setting of this name and text holds; null where it holds none. */
 export function settingSecret(name: string, value: string): string | null {
-  if (!isSecretName(name)) return null;
   const secret = secretIn(value);
+  if (!isSecretName(name)) {
+    const isKey = keyVariable.test(name) && !noSecretKey.test(name) && secret !== null && likeKey.test(secret);
+    return isKey ? secret : null;
+  }
   if (secret === null || (bareWord.test(name) && !madeByMachine.test(secret))) return null;
   // nginx ends its directives so, and proxy_pass names a place.
   if (name.endsWith('_pass') && secret.endsWith(';')) return null;
@@ -84,6 +92,16 @@ export function settingSecret(name: string, value: string): string | null {
   if (/key|token/i.test(name) && noKey.test(secret)) return null;
   // The name of the variable that holds it: OPENAI_API_KEY.
   return /^(?!YOUR)[A-Z][A-Z0-9_]*_(?:API_KEY|TOKEN)$/.test(secret) ? null : secret;
+}
+
+/** The key in a header's text, whoever shows it: `Bearer …` of Authorization, `x-api-key`; null where there is none in the clear. */
+export function secretInHeader(name: string, value: string): string | null {
+  const token = /^(?:proxy-)?authorization$/i.test(name)
+    ? /^(?:Bearer|Basic|Token)\s+(\S+)$/i.exec(value.trim())?.[1]
+    : value;
+  const secret = token === undefined ? null : settingSecret(token === value ? name : 'access_token', token);
+  // Documents show how a header is written: Bearer <token>, Bearer YOUR_API_KEY.
+  return secret === null || isGuessable(secret) ? null : secret;
 }
 
 /** The password within a URL; null where there is none in the clear. */

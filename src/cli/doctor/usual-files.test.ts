@@ -69,3 +69,35 @@ test('of a stack with secrets --fix narrows files that hold nothing else, and no
     ['open-file prometheus.yml', 'open-file grafana/grafana.ini'],
   );
 });
+
+test('keys that MCP clients show their servers are found, in headers, arguments and variables', async (t) => {
+  const folder = folderFor(t);
+  const key = '7f3c9d2e-aidb-5b1a4c8e';
+  const client = {
+    mcpServers: {
+      aidb: { url: 'http://127.0.0.1:8095/mcp', headers: { Authorization: `Bearer ${key}` } },
+      remote: { command: 'npx', args: ['mcp-remote', 'http://h/mcp', '--header', `Authorization: Bearer ${key}`] },
+      other: { command: 'npx', args: ['mcp-remote', 'http://h/mcp', '--header', `x-api-key: ${key}`] },
+      notes: { command: 'notes', env: { NOTES_KEY: key } },
+      asked: { url: 'http://h/mcp', headers: { Authorization: 'Bearer ${input:key}', 'x-team': key } },
+      shown: { url: 'http://h/mcp', headers: { Authorization: 'Bearer YOUR_API_KEY' } },
+    },
+  };
+  writeFileSync(join(folder, 'mcp.json'), JSON.stringify(client, null, 1), { mode: 0o600 });
+  const env = `AIDB_KEY=${key}\nPUBLIC_KEY=${key}\nCACHE_KEY=${key}\nSORT_KEY=created_at\nAIDB_KEY_FILE=/run/aidb\n`;
+  writeFileSync(join(folder, '.env'), env, { mode: 0o600 });
+  const { stdout } = await cliHere(['doctor', '--output', 'json'], { cwd: folder });
+  const { findings } = JSON.parse(stdout) as { findings: { place: string; repair: { commands: string[] } }[] };
+  const set = (name: string) => `countersign secrets set ${name} --generate`;
+  assert.deepEqual(
+    findings.slice(1).map(({ place, repair }) => [place, ...repair.commands]),
+    [
+      ['.env:1', set('aidb_key')],
+      ['mcp.json:6', set('aidb_key')],
+      ['mcp.json:15', set('remote_key')],
+      ['mcp.json:24', set('other_key')],
+      ['mcp.json:30', set('notes_key')],
+    ],
+  );
+  assert.doesNotMatch(stdout, new RegExp(key));
+});
