@@ -1,5 +1,5 @@
 import type { Stack } from '../compose/stack.ts';
-import { boundedFetch } from '../compose/bounded-fetch.ts';
+import { boundedFetch } from '../compose/wiring/bounded-fetch.ts';
 import type { Act, Actor } from '../core/event.ts';
 import { printable } from '../core/printable.ts';
 import { randomSecret } from '../crypto/random.ts';

@@ -1,4 +1,4 @@
-import { configText } from '../compose/config-text.ts';
+import { configText } from '../compose/schema/config-text.ts';
 import { ConfigError } from '../compose/load.ts';
 import { routeProposal, untaughtRoutes, type LeastTraffic, type RouteProposal } from '../compose/route-proposal.ts';
 import type { Stack } from '../compose/stack.ts';

@@ -1,6 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../core/credential.ts';
-import { rampedRoutes, type RampedRoute } from '../compose/ramped-routes.ts';
+import { rampedRoutes, type RampedRoute } from '../compose/ramps/ramped-routes.ts';
 import type { Stack } from '../compose/stack.ts';
 import { lineageOf, type Lineage } from '../keys/lineage.ts';
 import { refused, type Refused } from './refused.ts';

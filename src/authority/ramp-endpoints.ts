@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
-import { hasKeyIn, knownCallers, type Acquaintance } from '../compose/known-callers.ts';
+import { hasKeyIn, knownCallers, type Acquaintance } from '../compose/ramps/known-callers.ts';
 import { ConfigError } from '../compose/load.ts';
-import { orderRamp, rampEvents, RampRefused, shownRamp, startRamp, type RampOrder } from '../compose/ramp-control.ts';
-import { parseRampPlan, rampGround } from '../compose/ramp-file.ts';
-import { proposedRamp } from '../compose/ramp-proposal.ts';
-import { routeModes } from '../compose/route-modes.ts';
+import {
+  orderRamp,
+  rampEvents,
+  RampRefused,
+  shownRamp,
+  startRamp,
+  type RampOrder,
+} from '../compose/ramps/ramp-control.ts';
+import { parseRampPlan, rampGround } from '../compose/ramps/ramp-file.ts';
+import { proposedRamp } from '../compose/ramps/ramp-proposal.ts';
+import { routeModes } from '../compose/ramps/route-modes.ts';
 import type { Stack } from '../compose/stack.ts';
 import { rampDocument } from '../rollout/ramp/document.ts';
 import { actorOf } from './actor.ts';

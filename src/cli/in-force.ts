@@ -1,6 +1,6 @@
 import type { StackConfig } from '../compose/config.ts';
-import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramped-routes.ts';
-import { routeModes, type RouteMode } from '../compose/route-modes.ts';
+import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramps/ramped-routes.ts';
+import { routeModes, type RouteMode } from '../compose/ramps/route-modes.ts';
 import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
 import type { RampState } from '../rollout/ramp/state.ts';
 

@@ -1,5 +1,5 @@
 import type { StackConfig } from '../compose/config.ts';
-import { lookAtKeySources } from '../compose/key-sources.ts';
+import { lookAtKeySources } from '../compose/wiring/key-sources.ts';
 import type { Store } from '../core/store.ts';
 
 /** Names of all callers with a key of their own, in the store or where the configuration finds keys, as a server knows them. */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
 import { loadCheckedConfig } from '../compose/checked-config.ts';
-import { configText } from '../compose/config-text.ts';
+import { configText } from '../compose/schema/config-text.ts';
 import { loadConfig, type LoadOptions } from '../compose/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
-import { stackSeal } from '../compose/stack-seal.ts';
+import { stackSeal } from '../compose/wiring/stack-seal.ts';
 import { recordAct } from '../audit/link.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Act } from '../core/event.ts';

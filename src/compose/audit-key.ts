@@ -6,7 +6,7 @@ import { readSecretFile } from '../keys/sources/read-secret.ts';
 import type { StackConfig } from './config.ts';
 import { variables, type Env } from './env.ts';
 import { ConfigError } from './faults.ts';
-import { stateFolder } from './stack-seal.ts';
+import { stateFolder } from './wiring/stack-seal.ts';
 
 export class AuditKeyError extends Error {
   readonly code = 'audit_key';

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { hasCode } from '../core/store.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
-import { lookAtKeySources } from './key-sources.ts';
-import { configText } from './config-text.ts';
+import { lookAtKeySources } from './wiring/key-sources.ts';
+import { configText } from './schema/config-text.ts';
 import { loadConfig, type LoadOptions } from './load.ts';
 import { openStore } from './open-store.ts';
 

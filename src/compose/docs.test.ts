@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { RESERVED_SEGMENTS, SCHEMES } from './config.ts';
 import { parseConfig } from './load.ts';
 import { stores } from './open-store.ts';
-import { jsonSchema } from './schema.ts';
+import { jsonSchema } from './schema/schema.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const manual = read('configuration.md');
@@ -27,7 +27,7 @@ test('the shipped JSON Schema is the one that the program checks with', () => {
   assert.deepEqual(
     JSON.parse(read('countersign.schema.json')),
     JSON.parse(JSON.stringify(jsonSchema())),
-    'write it anew: node src/compose/write-json-schema.ts',
+    'write it anew: node src/compose/schema/write-json-schema.ts',
   );
 });
 

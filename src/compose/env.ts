@@ -2,7 +2,7 @@ import { isMode, type Mode } from '../core/mode.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';
 import type { StoreConfig } from './config.ts';
 import { environmentFault, type Fault } from './faults.ts';
-import { storeConfig } from './quantities.ts';
+import { storeConfig } from './schema/quantities.ts';
 
 /** The environment variables of this process, as process.env has them. */
 export type Env = Readonly<Record<string, string | undefined>>;

@@ -2,7 +2,7 @@ import type { Refusal } from '../core/refusal.ts';
 import { REASONS } from '../core/verdict.ts';
 import { ALGORITHMS } from '../schemes/oauth/index.ts';
 import type { ServiceConfig, StackConfig } from './config.ts';
-import { resourceMetadataPath } from './oauth-config.ts';
+import { resourceMetadataPath } from './build/oauth-config.ts';
 
 /**
  * Paths at which clients ask how to log in. They never stand behind the wall: who has no token yet has to read them, and where

@@ -4,7 +4,7 @@ import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { ConfigError } from './faults.ts';
 import { parseConfig } from './load.ts';
-import type { RawConfig, RawRoute, RawService } from './schema.ts';
+import type { RawConfig, RawRoute, RawService } from './schema/schema.ts';
 
 /** As the configuration file has it, of any depth, and not to be changed here. */
 type Fixed<T> = T extends readonly (infer Item)[]

@@ -5,7 +5,7 @@ import type { NodeRequest } from '../adapters/node/request.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import { unlessDiscovery } from '../compose/oauth-discovery.ts';
-import type { UpstreamSpan } from '../compose/tracing.ts';
+import type { UpstreamSpan } from '../compose/wiring/tracing.ts';
 import type { Decision } from '../core/decision.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';

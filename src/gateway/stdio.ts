@@ -1,5 +1,5 @@
 import type { ServiceConfig } from '../compose/config.ts';
-import { secretNames } from '../compose/secret-name.ts';
+import { secretNames } from '../compose/build/secret-name.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Command } from '../stdio/command.ts';
 import type { StdioServices } from '../stdio/stdio-services.ts';

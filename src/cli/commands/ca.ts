@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { internalCa, type AuthoritySettings, type InternalCa } from '../../certificates/internal-ca.ts';
 import { dueReason, keptFiles, renewInto, type KeptCertificate } from '../../certificates/kept-files.ts';
 import { isNetwork } from '../../certificates/name-constraints.ts';
-import { servicePattern, trustDomainPattern } from '../../compose/schema-words.ts';
+import { servicePattern, trustDomainPattern } from '../../compose/schema/schema-words.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { messageOf } from '../../core/message-of.ts';
 import { durationSeconds } from '../duration.ts';

@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../compose/config.ts';
-import { lookAtKeySources } from '../../compose/key-sources.ts';
+import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
 import type { Presented } from '../../compose/reach.ts';
 import { lifeFault, type KeyKind, type KeyRecord, type TokenRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';

@@ -1,7 +1,7 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
 import { nearest } from '../../core/nearest.ts';
-import { fileModes } from '../../compose/file-modes.ts';
+import { fileModes } from '../../compose/ramps/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
 import { modes, type ModeLine, type Modes } from '../../rollout/modes.ts';

@@ -1,5 +1,5 @@
 import { hasCode } from '../../core/store.ts';
-import { orderRamp, rampEvents, RampRefused, type RampOrder } from '../../compose/ramp-control.ts';
+import { orderRamp, rampEvents, RampRefused, type RampOrder } from '../../compose/ramps/ramp-control.ts';
 import { systemClock } from '../../core/clock.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';
 import type { Invocation } from '../command.ts';

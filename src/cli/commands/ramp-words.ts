@@ -1,5 +1,5 @@
 import { rfc3339 } from '../../core/clock.ts';
-import type { ShownRamp } from '../../compose/ramp-control.ts';
+import type { ShownRamp } from '../../compose/ramps/ramp-control.ts';
 import type { RampPlan } from '../../rollout/ramp/plan.ts';
 import type { RampState } from '../../rollout/ramp/state.ts';
 import { columns, type Output, type Style } from '../output.ts';

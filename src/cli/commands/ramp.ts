@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import type { RefusalGroup } from '../../audit/refusal-groups.ts';
 import { report } from '../../audit/report.ts';
-import { knownCallers, type Acquaintance } from '../../compose/known-callers.ts';
-import { rampGround, rampPlan } from '../../compose/ramp-file.ts';
-import { shownRamp, startFault, startRamp } from '../../compose/ramp-control.ts';
-import { proposedRamp } from '../../compose/ramp-proposal.ts';
-import { routeModes } from '../../compose/route-modes.ts';
+import { knownCallers, type Acquaintance } from '../../compose/ramps/known-callers.ts';
+import { rampGround, rampPlan } from '../../compose/ramps/ramp-file.ts';
+import { shownRamp, startFault, startRamp } from '../../compose/ramps/ramp-control.ts';
+import { proposedRamp } from '../../compose/ramps/ramp-proposal.ts';
+import { routeModes } from '../../compose/ramps/route-modes.ts';
 import { systemClock } from '../../core/clock.ts';
 import { isExempt, meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';

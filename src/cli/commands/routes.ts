@@ -1,4 +1,4 @@
-import { ruleOf } from '../../compose/build.ts';
+import { ruleOf } from '../../compose/build/build.ts';
 import type { StackConfig } from '../../compose/config.ts';
 import {
   publishedRevision,
@@ -8,7 +8,7 @@ import {
   storedRoutes,
   withdrawRoutes,
   type RouteSet,
-} from '../../compose/route-set.ts';
+} from '../../compose/build/route-set.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';

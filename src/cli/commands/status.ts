@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../compose/config.ts';
-import { lookAtKeySources } from '../../compose/key-sources.ts';
+import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';

@@ -1,8 +1,8 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
 import { ConfigError } from '../../compose/faults.ts';
-import { lookAtKeySources } from '../../compose/key-sources.ts';
-import { startFaults, startWarnings } from '../../compose/start-checks.ts';
+import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
+import { startFaults, startWarnings } from '../../compose/checks/start-checks.ts';
 import type { Invocation } from '../command.ts';
 import { codeOf, EXIT } from '../failure.ts';
 import { readCheckedConfig } from '../workplace.ts';

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { SecureContextOptions, Server as TlsServer, TlsOptions } from 'node:tls';
 import type { ListenTlsConfig, StackConfig } from '../../compose/config.ts';
-import { followTls, type FollowedTls } from '../../compose/tls-files.ts';
+import { followTls, type FollowedTls } from '../../compose/wiring/tls-files.ts';
 import { listenerTlsOptions } from '../../crypto/tls-options.ts';
 import { refused } from '../failure.ts';
 

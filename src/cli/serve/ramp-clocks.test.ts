@@ -1,9 +1,9 @@
 /** Ramps and modes where those who order and those who look have clocks that differ. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { orderRamp, startRamp } from '../../compose/ramp-control.ts';
+import { orderRamp, startRamp } from '../../compose/ramps/ramp-control.ts';
 import { parseConfig } from '../../compose/load.ts';
-import { parseRampPlan, rampGround } from '../../compose/ramp-file.ts';
+import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { createStack } from '../../compose/stack.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
 import { memoryStore } from '../../stores/memory/store.ts';

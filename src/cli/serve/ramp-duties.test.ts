@@ -13,11 +13,11 @@ import { paused, promoted, resumed, rolledBack, started, type RampState } from '
 import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
-import { hasKeyIn } from '../../compose/known-callers.ts';
+import { hasKeyIn } from '../../compose/ramps/known-callers.ts';
 import { parseConfig } from '../../compose/load.ts';
 import { rampDuties } from './ramp-duties.ts';
-import { parseRampPlan, rampGround } from '../../compose/ramp-file.ts';
-import { judgementOf } from '../../compose/ramp-judgement.ts';
+import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
+import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };

@@ -6,8 +6,8 @@ import type { Judgement } from '../../rollout/ramp/gates.ts';
 import type { RampStep } from '../../rollout/ramp/plan.ts';
 import { changeRamp } from '../../rollout/ramp/record.ts';
 import { paused, promoted, rightTimes, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
-import { hasKeyIn } from '../../compose/known-callers.ts';
-import { judgementOf } from '../../compose/ramp-judgement.ts';
+import { hasKeyIn } from '../../compose/ramps/known-callers.ts';
+import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { rounds } from './rounds.ts';
 

@@ -13,7 +13,7 @@ import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
 import { parseConfig } from '../../compose/load.ts';
 import { rampDuties } from './ramp-duties.ts';
-import { parseRampPlan, rampGround } from '../../compose/ramp-file.ts';
+import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { createStack } from '../../compose/stack.ts';
 
 /** Longer than a test takes: what is looked at, the tests look at. */

@@ -1,0 +1,175 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Store } from '../../core/store.ts';
+import { randomBase62 } from '../../crypto/random.ts';
+import type { Modes } from '../../rollout/modes.ts';
+import type { RampPlan } from '../../rollout/ramp/plan.ts';
+import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
+import { settledScopes } from '../../rollout/ramp/settle.ts';
+import {
+  paused,
+  promoted,
+  resumed,
+  rolledBack,
+  started,
+  type Culprit,
+  type RampState,
+} from '../../rollout/ramp/state.ts';
+import type { StackConfig } from '../config.ts';
+import { rampGround } from './ramp-file.ts';
+import { judgementOf, type Judged } from './ramp-judgement.ts';
+
+/** What operators may not do with a ramp as it stands; the message says why, the hint what to do instead. */
+export class RampRefused extends Error {
+  readonly code = 'ramp_refused';
+  readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.name = 'RampRefused';
+    this.hint = hint;
+  }
+}
+
+export interface RampParts {
+  readonly config: StackConfig;
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+export interface ShownRamp {
+  readonly state: RampState;
+  /** What the gates say now; nothing of a ramp that has ended. */
+  readonly findings: readonly string[];
+  /** Whom it refused, and whom it would. */
+  readonly culprits: readonly Culprit[];
+}
+
+/** Null when there has been no ramp. */
+export async function shownRamp(parts: RampParts & Omit<Judged, 'store'>): Promise<ShownRamp | null> {
+  const now = parts.clock();
+  const state = await storedRamp(parts.store.records, now);
+  if (!state) return null;
+  const hasEnded = state.status === 'finished' || state.status === 'withdrawn';
+  // Of keys and the health address it is shown what was found last: pages ask every few seconds, and there may be many.
+  const gates = { ...state.plan.gates, keyExpiry: false, health: null };
+  const judgement = hasEnded ? null : await judgementOf(parts, { ...state, plan: { ...state.plan, gates } }, now);
+  const culprits = [...state.culprits, ...(judgement?.culprits ?? [])];
+  const distinct = new Map(culprits.map((one) => [`${one.caller} ${one.route} ${one.reason}`, one]));
+  return {
+    state,
+    findings: [...new Set([...state.findings, ...(judgement?.findings ?? [])])],
+    culprits: [...distinct.values()],
+  };
+}
+
+/** Why no ramp can be started now; null when one can. Rejects when the store cannot be read. */
+export async function startFault({ config, store, clock }: RampParts): Promise<RampRefused | null> {
+  if (!config.audit.rows)
+    return new RampRefused(
+      'decisions are not kept in the store (audit.rows is false), so no gate could tell anything',
+      'Write rows: true below audit:, or leave it out.',
+    );
+  const before = await storedRamp(store.records, clock());
+  if (!before || before.status === 'finished' || before.status === 'withdrawn') return null;
+  return new RampRefused(
+    `the ramp "${before.plan.name}" is ${before.status}`,
+    'End it first: countersign ramp rollback all, or go on with it: countersign ramp resume',
+  );
+}
+
+/**
+ * Begins with the first step. What a ramp before it enforces for everybody stays, as modes set at run time; resolves to their
+ * scopes. Rejects with RampRefused.
+ */
+export async function startRamp(parts: RampParts & { readonly modes: Modes }, plan: RampPlan, by: string) {
+  const fault = await startFault(parts);
+  if (fault) throw fault;
+  const { config, store, clock, modes } = parts;
+  const before = await storedRamp(store.records, clock());
+  const kept = before?.status === 'finished' ? settledScopes(before, rampGround(config, 0).routes) : null;
+  if (kept && kept.unsaid.length > 0)
+    throw new RampRefused(
+      `the ramp before enforces what has no rule at ${kept.unsaid.join(', ')}, and not every rule there: no mode says that`,
+      'Write mode: enforce below the service and mode: report below the other rules, then: countersign ramp rollback all',
+    );
+  for (const scope of kept?.scopes ?? []) await modes.set(scope, 'enforce', by);
+  const state = afterModes(started(plan, randomBase62(16), by, clock()), await modesSetAt(store));
+  const stored = await changeRamp(store.records, clock, (current) =>
+    (current?.orderedAt ?? null) === (before?.orderedAt ?? null) ? state : null,
+  );
+  if (!stored)
+    throw new RampRefused('somebody else changed the ramp at the same moment', 'See: countersign ramp status');
+  return { state: stored, kept: kept?.scopes ?? [] };
+}
+
+export type RampOrder = 'promote' | 'pause' | 'resume' | 'rollback';
+
+export interface RampOrderOptions {
+  readonly why: string | null;
+  /** From 1, or all of them; the newest that enforces something unless it is said. For rollback. */
+  readonly step?: number | 'all';
+  /** Only say what would become of it. */
+  readonly dryRun?: boolean;
+}
+
+/** The audit's words for what was ordered. */
+export const rampEvents = {
+  promote: 'ramp.promoted',
+  pause: 'ramp.paused',
+  resume: 'ramp.resumed',
+  rollback: 'ramp.rolled_back',
+} as const satisfies Record<RampOrder, string>;
+
+/** Takes effect everywhere as soon as the store has it. Rejects with RampRefused where there is nothing to be done. */
+export async function orderRamp(
+  { store, clock }: Pick<RampParts, 'store' | 'clock'>,
+  order: RampOrder,
+  options: RampOrderOptions,
+): Promise<RampState> {
+  const state = await storedRamp(store.records, clock());
+  if (!state) throw new RampRefused('there is no ramp', 'Make a plan: countersign ramp plan --out ramp.yaml');
+  const setAt = await modesSetAt(store);
+  const change = (now: RampState): RampState | null => {
+    const next = ordered(now, order, options, clock());
+    return next && next.orderedAt !== now.orderedAt ? afterModes(next, setAt) : next;
+  };
+  const next = options.dryRun
+    ? change(state)
+    : await changeRamp(store.records, clock, (current) => current && change(current));
+  if (!next) throw new RampRefused(idle(order, state), 'See: countersign ramp status');
+  return next;
+}
+
+/** When the last of the modes that are in the store was set, by the clock of whoever did. */
+async function modesSetAt({ modes }: Pick<Store, 'modes'>): Promise<number> {
+  return Math.max(-Infinity, ...(await modes.list()).map(({ setAt }) => setAt));
+}
+
+/** What is ordered now comes after what was set before, also by somebody whose clock is ahead of ours. */
+function afterModes(state: RampState, setAt: number): RampState {
+  return { ...state, orderedAt: Math.max(state.orderedAt, setAt + 0.001) };
+}
+
+function ordered(state: RampState, order: RampOrder, { why, step }: RampOrderOptions, now: number): RampState | null {
+  const said = (words: string): string[] => [why === null ? words : `${words}: ${why}`];
+  switch (order) {
+    case 'promote':
+      return state.status === 'running' || state.status === 'paused' ? promoted(state, now, true) : null;
+    case 'pause':
+      return paused(state, said('paused by hand'));
+    case 'resume':
+      return resumed(state, now);
+    case 'rollback':
+      return rolledBack(state, step === 'all' ? 'all' : stepOf(state, step), said('rolled back by hand'));
+  }
+}
+
+function stepOf({ steps }: RampState, step: number | undefined): number {
+  if (step !== undefined) return step - 1;
+  return steps.findLastIndex((status) => status === 'enforced' || status === 'passed');
+}
+
+function idle(order: RampOrder, { status }: RampState): string {
+  if (order === 'rollback') return 'nothing of it is enforced';
+  if (order === 'pause') return `the ramp is ${status}, not running`;
+  return `the ramp is ${status}: ${order === 'promote' ? 'there is no step under way' : 'there is nothing to go on with'}`;
+}
