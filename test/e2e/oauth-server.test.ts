@@ -350,6 +350,27 @@ test('consent without login, and of another browser, leads nowhere', async () =>
   assert.equal(early.landed, null);
 });
 
+test('a login that somebody else began, and put into an operator’s browser, logs in nobody but that operator', async () => {
+  const clientId = await registered();
+  const { url } = question({ clientId });
+  const beginner = plainBrowser(here.admin);
+  const begun = await beginner.open(url);
+  const operator = plainBrowser(here.admin);
+  // What a page of any port of this machine, or of a host beside ours, can set by document.cookie.
+  for (const [name, value] of beginner.cookies) if (name.includes('interaction')) operator.cookies.set(name, value);
+  const shown = await operator.open(begun.url);
+  assert.match(shown.body, /Log in/);
+  await operator.submit(shown, '/login', { token: adminToken });
+  const uid = begun.url.split('/').at(-1) ?? '';
+  for (const path of [uid, 'another']) {
+    const taken = await beginner.open(`${here.admin}/oauth/authorize/${path}`);
+    assert.equal(taken.status, 400, taken.body);
+    assert.match(taken.body, /begun in another browser/);
+  }
+  const again = await beginner.open(url);
+  assert.match(again.body, /Log in/);
+});
+
 test('a form answered from another origin is refused, a service’s on the same machine included', async () => {
   const clientId = await registered();
   const browser = plainBrowser(here.admin);

@@ -4,6 +4,7 @@ import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
 import { methodsOf, standingIn } from './account.ts';
+import { answeredHere } from './answered.ts';
 import { grantedAct, loggedInAct, recordBy, refusedAct } from './events.ts';
 import type { LoginAnswer } from './logged-in.ts';
 import type { OperatorLogin } from './login.ts';
@@ -67,7 +68,7 @@ async function loggedIn(
 ): Promise<Reply | null> {
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
   await recordBy(result.operator, loggedInAct(result, String(details.params['client_id'])), exchange);
-  return finish(provider, exchange, {
+  return finish(provider, exchange, details, {
     login: { accountId: result.operator, amr: methodsOf(result), remember: false },
   });
 }
@@ -82,7 +83,7 @@ async function grant(
   const { prompt, params } = details;
   const accountId = await askedOf(login, details);
   if (accountId === null)
-    return finish(provider, exchange, { error: 'access_denied', error_description: 'nobody is logged in' });
+    return finish(provider, exchange, details, { error: 'access_denied', error_description: 'nobody is logged in' });
   const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
   const given = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) });
   const { scopes, resources } = asked(details);
@@ -99,13 +100,13 @@ async function grant(
   } catch (error) {
     if (!(error instanceof errors.InvalidGrant)) throw error;
     const { error_description: words } = error;
-    return finish(provider, exchange, {
+    return finish(provider, exchange, details, {
       error: 'access_denied',
       ...(words !== undefined && { error_description: words }),
     });
   }
   await recordBy(accountId, grantedAct(await clientOf(provider, details), told(details)), exchange);
-  return finish(provider, exchange, { consent: { grantId } });
+  return finish(provider, exchange, details, { consent: { grantId } });
 }
 
 async function refuse(
@@ -118,7 +119,7 @@ async function refuse(
   // Whoever is not logged in turns away, and decides nothing.
   if (operator !== null)
     await recordBy(operator, refusedAct(await clientOf(provider, details), told(details)), exchange);
-  return finish(provider, exchange, { error: 'access_denied', error_description: 'the operator refused' });
+  return finish(provider, exchange, details, { error: 'access_denied', error_description: 'the operator refused' });
 }
 
 /** The operator whom this question is put to; null where nobody is logged in any more. */
@@ -133,8 +134,15 @@ async function clientOf(provider: Provider, { params }: Details) {
   return { clientId, clientName: (await provider.Client.find(clientId))?.clientName };
 }
 
-async function finish(provider: Provider, { req, res }: Exchange, result: InteractionResults): Promise<null> {
-  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: !('error' in result) });
+async function finish(
+  provider: Provider,
+  exchange: Exchange,
+  { returnTo }: Details,
+  result: InteractionResults,
+): Promise<null> {
+  const { req, res } = exchange;
+  const answer = { ...result, ...answeredHere(exchange, returnTo) };
+  await provider.interactionFinished(req, res, answer, { mergeWithLastSubmission: !('error' in result) });
   return null;
 }
 

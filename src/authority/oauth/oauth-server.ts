@@ -18,6 +18,7 @@ import { adminTokenLogin, type OperatorLogin } from './login.ts';
 import { INTERACTION, oauthProvider, ROUTES } from './provider.ts';
 import { signingKeys, type SigningKeys } from './signing-keys.ts';
 import { answerForAccessTokens } from './access-tokens.ts';
+import { onlyWhereAnswered } from './answered.ts';
 import { soleResource, resourceOf } from './resources.ts';
 
 /** The embedded authorization server, on the admin's side only. */
@@ -78,6 +79,7 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     const heard = news;
     const keys = await signingKeys({ records, seal: stack.seal, clock });
     const provider = oauthProvider({ stack, server, keys, login, fetch });
+    provider.use(onlyWhereAnswered(provider));
     provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
     provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
     provider.on('registration_create.success', (ctx: KoaContextWithOIDC, client) => {

@@ -6,6 +6,7 @@ import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { ALGORITHMS } from '../../schemes/oauth/index.ts';
 import { accountFinder } from './account.ts';
+import { RESUME_COOKIE } from './answered.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { inTheClearWords, isInTheClear } from './redirects.ts';
@@ -97,7 +98,7 @@ function cookies({ cookieSecret }: SigningKeys): object {
     names: {
       session: 'countersign_oauth_session',
       interaction: 'countersign_oauth_interaction',
-      resume: 'countersign_oauth_resume',
+      resume: RESUME_COOKIE,
     },
     long: { httpOnly: true, sameSite: 'lax', signed: true },
     short: { httpOnly: true, sameSite: 'lax', signed: true },

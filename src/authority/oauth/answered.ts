@@ -1,0 +1,50 @@
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { equalText } from '../../crypto/compare.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { randomSecret } from '../../crypto/random.ts';
+import type { Exchange } from '../exchange.ts';
+import { html, page } from './pages.ts';
+
+/** By which the library knows the request that goes on after a question was answered. */
+export const RESUME_COOKIE = 'countersign_oauth_resume';
+const ANSWER_COOKIE = 'countersign_oauth_answer';
+const answerSeconds = 60;
+const beginnings: ReadonlySet<string> = new Set(['/oauth/authorize', '/oauth/device']);
+
+/** What a browser gets that gave an answer, and the digest of it, to be kept with the answer. */
+export function answeredHere({ res }: Exchange, returnTo: string): { readonly answeredBy: string } {
+  const proof = randomSecret(32).toString('base64url');
+  const { pathname, protocol } = new URL(returnTo);
+  const secure = protocol === 'https:' ? '; Secure' : '';
+  res.appendHeader(
+    'set-cookie',
+    `${ANSWER_COOKIE}=${proof}; Path=${pathname}; HttpOnly; SameSite=Lax; Max-Age=${answerSeconds}${secure}`,
+  );
+  return { answeredBy: sha256Hex(proof) };
+}
+
+/**
+ * An answer counts in the browser that gave it. The library holds a question by cookies that whoever began it has, too, and may put into
+ * another browser: a page of a service on this machine, or of a host beside ours, needs no more than document.cookie. An operator who
+ * logs in there would log in whoever began.
+ */
+export function onlyWhereAnswered(provider: Provider) {
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<unknown>): Promise<void> => {
+    // The cookie decides which question it is, whatever follows in the path; without anything there another one begins.
+    const uid = beginnings.has(ctx.path) ? undefined : ctx.cookies.get(RESUME_COOKIE, { signed: true });
+    const result = uid === undefined ? undefined : (await provider.Interaction.find(uid))?.result;
+    const proof = ctx.cookies.get(ANSWER_COOKIE, { signed: false }) ?? '';
+    if (result === undefined || equalText(sha256Hex(proof), String(result['answeredBy']))) {
+      await next();
+      return;
+    }
+    const { body, headers } = page(
+      'That did not work',
+      html`<p>This login was begun in another browser. Begin again at your client.</p>`,
+    );
+    ctx.status = 400;
+    ctx.set({ ...headers });
+    ctx.body = body;
+  };
+}
