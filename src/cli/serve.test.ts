@@ -50,6 +50,12 @@ test('a key is good on the running server as soon as it is made, and dead as soo
   assert.equal(known.code, 0, known.stderr);
   assert.equal((JSON.parse(known.stdout) as { active: boolean }).active, true);
   assert.match(known.stdout, /service:aidb/);
+  for (const url of ['http://me:s3cret@127.0.0.1:1', 'http://me:s3cret @x:y', `${program.origin}/embeddings`]) {
+    const wrong = await program.cli(['whoami', '--url', url], second);
+    assert.equal(wrong.code, 2, wrong.stderr);
+    assert.match(wrong.stderr, /--url is where the gateway listens/);
+    assert.doesNotMatch(wrong.stderr, /s3cret/);
+  }
 
   const shown = program.stdout() + program.stderr() + known.stdout;
   for (const secret of [key, second]) assert.equal(shown.includes(secret.slice(17, 60)), false);

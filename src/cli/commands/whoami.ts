@@ -3,7 +3,7 @@ import { printable } from '../../core/printable.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, unreachable } from '../failure.ts';
-import { listenOrigin } from '../listen-origin.ts';
+import { givenOrigin, listenOrigin } from '../listen-origin.ts';
 import { secretFromFile, secretFromStdin } from '../secret-input.ts';
 import { readConfig } from '../workplace.ts';
 
@@ -11,7 +11,8 @@ import { readConfig } from '../workplace.ts';
 export async function whoami(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const file = invocation.text('key-file');
-  const origin = invocation.text('url') ?? listenOrigin(await readConfig(invocation));
+  const url = invocation.text('url');
+  const origin = url === null ? listenOrigin(await readConfig(invocation)) : givenOrigin(url).origin;
   const credential =
     file === null ? await secretFromStdin(invocation, 'the credential') : secretFromFile(file, 'the credential');
   const endpoint = new URL('/auth/introspect', origin);

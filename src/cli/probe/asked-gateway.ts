@@ -1,7 +1,8 @@
 import { Client } from 'undici';
 import { systemClock } from '../../core/clock.ts';
 import { PROBE_HEADER, PROBE_RUN_HEADER } from '../../core/probe.ts';
-import { codeOf, refused, unreachable, usage } from '../failure.ts';
+import { codeOf, refused, unreachable } from '../failure.ts';
+import { givenOrigin } from '../listen-origin.ts';
 import type { Proof } from './credentials.ts';
 import type { Target } from './plan.ts';
 
@@ -26,7 +27,7 @@ const answerMillis = 10_000;
  * only. `run`: the secret of the run.
  */
 export async function askedGateway(url: string, firstTarget: Target, run: string): Promise<AskedGateway> {
-  const { origin, authority, protocol } = partsOf(url);
+  const { origin, authority, protocol } = givenOrigin(url);
   const client = new Client(origin, {
     connect: { timeout: answerMillis },
     headersTimeout: answerMillis,
@@ -68,12 +69,4 @@ export async function askedGateway(url: string, firstTarget: Target, run: string
     },
     close: () => client.close(),
   };
-}
-
-function partsOf(url: string): { origin: string; authority: string; protocol: 'http' | 'https' } {
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  const plain = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.pathname === '/' && parsed.search === '';
-  if (!plain || parsed.username !== '' || parsed.password !== '')
-    throw usage('--url is where the gateway listens, as in http://127.0.0.1:8700');
-  return { origin: parsed.origin, authority: parsed.host, protocol: parsed.protocol === 'https:' ? 'https' : 'http' };
 }
