@@ -50,8 +50,11 @@ test('refuses a name that is set twice, and a file that is absent or a folder, w
     ...readEnvironment({ AUTH_ADMIN_TOKEN: 'hunter2', AUTH_ADMIN_TOKEN_FILE: fileOf('both', 'hunter2') }).faults,
     ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: join(folder, 'absent') }).faults,
     ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: folder }).faults,
+    ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: 'hunter2hunter2hunter2' }).faults,
+    ...readEnvironment({ SUPABASE_KEY_FILE: 'eyJhbGciOiJIUzI1NiJ9.hunter2.hunter2' }).faults,
+    ...readEnvironment({ DATABASE_URL_FILE: 'postgres://me:hunter2@127.0.0.1/db' }).faults,
   ].map(({ message }) => message);
-  assert.equal(faults.length, 3);
+  assert.equal(faults.length, 6);
   assert.equal(faults[0], 'AUTH_ADMIN_TOKEN and AUTH_ADMIN_TOKEN_FILE are both set');
   assert.match(faults[1] ?? '', /^AUTH_ADMIN_TOKEN_FILE names a file that cannot be used: .*absent/);
   assert.match(faults[2] ?? '', /not a regular file/);

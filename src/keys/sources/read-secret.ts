@@ -29,7 +29,7 @@ export function readSecretFile(path: string): SecretReading {
   } catch (error) {
     if (isMomentary(error)) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    return { ok: false, missing: code === 'ENOENT', fault: `${path}: cannot be opened (${code})` };
+    return { ok: false, missing: code === 'ENOENT', fault: `${named(path)}: cannot be opened (${code})` };
   }
   try {
     return judge(path, file);
@@ -40,6 +40,12 @@ export function readSecretFile(path: string): SecretReading {
   } finally {
     closeSync(file);
   }
+}
+
+/** Whoever writes the secret itself where its file should be named must not find it in a log: a path as long begins like one. */
+function named(path: string): string {
+  const maybeSecret = path.length >= 20 && !/^\.{0,2}\//.test(path);
+  return maybeSecret ? 'what should be the path of a file' : path;
 }
 
 function judge(path: string, file: number): SecretReading {
