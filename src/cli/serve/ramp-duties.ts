@@ -6,7 +6,7 @@ import type { Judgement } from '../../rollout/ramp/gates.ts';
 import type { RampStep } from '../../rollout/ramp/plan.ts';
 import { changeRamp } from '../../rollout/ramp/record.ts';
 import { paused, promoted, rightTimes, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
-import { hasKeyIn } from '../../compose/ramps/known-callers.ts';
+import { hasKeyIn, keysOfCallers } from '../../compose/ramps/known-callers.ts';
 import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { rounds } from './rounds.ts';
@@ -43,7 +43,12 @@ export function rampDuties(stack: Stack, { say, warn, lookMillis = 1000 }: RampD
       if (state?.status !== 'running' || now - state.lookedAt < state.plan.intervalSeconds) return;
       if (!(await leading.take(now))) return;
       const { config, modes, keyring } = stack;
-      const judgement = await judgementOf({ store, config, modes, hasKey: hasKeyIn(keyring) }, state, now);
+      const keysElsewhere = keysOfCallers(keyring.found());
+      const judgement = await judgementOf(
+        { store, config, modes, hasKey: hasKeyIn(keyring), keysElsewhere },
+        state,
+        now,
+      );
       const next = await changeRamp(store.records, clock, (current) =>
         // Somebody was faster: what was judged is no longer what is.
         current?.lookedAt === kept?.lookedAt && current?.status === 'running'

@@ -1,4 +1,6 @@
 import { isProvenCaller } from '../../core/rollup.ts';
+import type { FoundKey } from '../../keys/sources/index.ts';
+import type { LastingKey } from '../../rollout/ramp/evidence.ts';
 import type { RampGates } from '../../rollout/ramp/plan.ts';
 import type { StackConfig } from '../config.ts';
 
@@ -33,4 +35,13 @@ export function hasKeyIn(keyring: { signatureKeys(keyid: string): readonly unkno
       return false;
     }
   };
+}
+
+/** Of keys that were found outside the store those with which callers prove themselves, and for how long they lie there. */
+export function keysOfCallers(found: readonly FoundKey[]): LastingKey[] {
+  return found.flatMap((key): LastingKey[] => {
+    const { service, credentialId: id } = key;
+    if (key.kind === 'sk') return [];
+    return [{ service, id, expiresAt: (key.kind === 'hs' ? key.endsAt : key.record.expiresAt) ?? null }];
+  });
 }

@@ -1,7 +1,7 @@
 import type { ModeSource } from '../../core/mode-source.ts';
 import type { Store } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
-import { evidenceOf, type Evidence } from '../../rollout/ramp/evidence.ts';
+import { evidenceOf, type Evidence, type LastingKey } from '../../rollout/ramp/evidence.ts';
 import { judge, type Judgement } from '../../rollout/ramp/gates.ts';
 import { refusedByPassed } from '../../rollout/ramp/blame.ts';
 import { isExempt, type Asker } from '../../rollout/ramp/plan.ts';
@@ -13,6 +13,8 @@ const healthMillis = 5000;
 export interface Judged extends Acquaintance {
   readonly store: Pick<Store, 'decisions' | 'keys'>;
   readonly modes: Pick<ModeSource, 'modeOf'>;
+  /** Keys of callers that lie elsewhere than in the store. */
+  readonly keysElsewhere?: readonly LastingKey[];
 }
 
 /** What the gates say of the step under way. Rejects when the store cannot be read. */
@@ -29,6 +31,7 @@ export async function judgementOf(parts: Judged, state: RampState, now: number):
     isExempt: (asker) => isExempt(plan.exempt, asker, now),
     isRefusedAnyway: (asker) => isEnforced(parts, asker) || hasPassed(asker),
     keysUntil: plan.gates.keyExpiry ? since + current.soakSeconds : null,
+    keysElsewhere: parts.keysElsewhere ?? [],
     health: await healthOf(plan.gates.health),
   });
   return judge(plan, evidence);

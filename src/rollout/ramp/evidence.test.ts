@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
-import { evidenceOf, type Evidence } from './evidence.ts';
+import { decisionRow, keyRecord } from '../../stores/store-fixtures.test.ts';
+import { evidenceOf, type Evidence, type EvidenceQuestion } from './evidence.ts';
+import type { Asker } from './plan.ts';
 
 /** The beginning of the minute in which the rows of the store's contract are. */
 const since = Math.floor(decisionRow(0).time / 60) * 60;
@@ -13,19 +14,19 @@ function evidence(...rows: Partial<DecisionRow>[]): Promise<Evidence> {
   return evidenceSince(since, rows);
 }
 
+const asked = {
+  step: { routes: ['embeddings/embed'], callersPercent: 100, soakSeconds: 60, promote: 'auto' },
+  knows: (caller: string) => caller !== '',
+  isExempt: () => false,
+  isRefusedAnyway: ({ caller }: Asker) => caller === 'service:ours-already',
+  keysUntil: null,
+  health: null,
+} satisfies Omit<EvidenceQuestion, 'since' | 'until'>;
+
 async function evidenceSince(begun: number, rows: readonly Partial<DecisionRow>[]): Promise<Evidence> {
   const store = memoryStore();
   await store.decisions.append(rows.map((row) => decisionRow(1, row)));
-  return evidenceOf(store, {
-    step: { routes: ['embeddings/embed'], callersPercent: 100, soakSeconds: 60, promote: 'auto' },
-    since: begun,
-    until: begun + 60,
-    knows: (caller) => caller !== '',
-    isExempt: () => false,
-    isRefusedAnyway: ({ caller }) => caller === 'service:ours-already',
-    keysUntil: null,
-    health: null,
-  });
+  return evidenceOf(store, { ...asked, since: begun, until: begun + 60 });
 }
 
 const refused = { outcome: 'deny', mode: 'enforce' } as const;
@@ -120,4 +121,29 @@ test('what failed after it was let pass is a failure of the service, and refuses
     { ...failed, reason: 'not_found' },
   );
   assert.deepEqual([found.allowed, found.upstreamFailures, found.refused], [2, 2, []]);
+});
+
+test('a last key that ends elsewhere counts, where the caller has none that lasts', async () => {
+  const store = memoryStore();
+  const callers = ['redis', 'both', 'outlived', 'endless'];
+  const at = (seconds: number): number => since + seconds;
+  const rows = callers.map((name, index) => decisionRow(index, { principal: `service:${name}`, time: at(1) }));
+  await store.decisions.append(rows);
+  await store.keys.insert(keyRecord('k1', { service: 'both', expiresAt: at(50) }));
+  await store.keys.insert(keyRecord('k2', { service: 'outlived', expiresAt: at(9000) }));
+  const elsewhere = (service: string, expiresAt: number | null) => ({ service, id: `redis:${service}`, expiresAt });
+  const { endingKeys } = await evidenceOf(store, {
+    ...asked,
+    since,
+    until: at(60),
+    keysUntil: at(600),
+    keysElsewhere: [
+      elsewhere('redis', at(300)),
+      elsewhere('both', at(200)),
+      elsewhere('outlived', at(200)),
+      elsewhere('endless', null),
+      elsewhere('silent', at(100)),
+    ],
+  });
+  assert.deepEqual(endingKeys, [elsewhere('redis', at(300)), elsewhere('both', at(200))]);
 });

@@ -1,4 +1,3 @@
-import type { KeyRecord } from '../../core/credential.ts';
 import { failedLater } from '../../core/failure.ts';
 import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
@@ -31,6 +30,14 @@ export interface Evidence {
   readonly health: 'well' | string | null;
 }
 
+/** As much of a caller's key as tells for how long it can be shown. */
+export interface LastingKey {
+  readonly service: string;
+  readonly id: string;
+  /** Epoch seconds; null for never. */
+  readonly expiresAt: number | null;
+}
+
 export interface EvidenceQuestion {
   readonly step: RampStep;
   /** Epoch seconds. */
@@ -43,6 +50,8 @@ export interface EvidenceQuestion {
   readonly isRefusedAnyway: (asker: Asker) => boolean;
   /** Until when keys must last, epoch seconds; null: they are not looked at. */
   readonly keysUntil: number | null;
+  /** Keys of callers that lie elsewhere than in the store. */
+  readonly keysElsewhere?: readonly LastingKey[];
   readonly health: Evidence['health'];
 }
 
@@ -52,7 +61,7 @@ const minute = 60;
 /** Rejects when the store cannot be read. */
 export async function evidenceOf(
   store: Pick<Store, 'decisions' | 'keys'>,
-  { step, since, until, knows, isExempt, isRefusedAnyway, keysUntil, health }: EvidenceQuestion,
+  { step, since, until, knows, isExempt, isRefusedAnyway, keysUntil, keysElsewhere = [], health }: EvidenceQuestion,
 ): Promise<Evidence> {
   const from = Math.ceil(since / minute) * minute;
   const rollups = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
@@ -86,7 +95,7 @@ export async function evidenceOf(
       micros: slowest(measures.filter(({ kind, name }) => kind === 'answer' && name === service)),
     })),
     skews: farthest(measures.filter((one) => one.kind === 'skew' && callers.has(one.name) && !wasKept(one.most))),
-    endingKeys: keysUntil === null ? [] : await lastKeys(store, callers, until, keysUntil),
+    endingKeys: keysUntil === null ? [] : await lastKeys(store, keysElsewhere, callers, until, keysUntil),
     health,
   };
 }
@@ -160,18 +169,19 @@ function farthest(measures: readonly RollupMeasure[]): Evidence['skews'] {
 
 async function lastKeys(
   { keys }: Pick<Store, 'keys'>,
+  elsewhere: readonly LastingKey[],
   callers: ReadonlySet<string>,
   now: number,
   until: number,
 ): Promise<Evidence['endingKeys']> {
-  const last = new Map<string, KeyRecord>();
-  for await (const page of keys.pages())
-    for (const record of page) {
-      const { service, revokedAt, expiresAt } = record;
-      if (!callers.has(`service:${service}`) || revokedAt !== null || (expiresAt ?? Infinity) <= now) continue;
-      if ((expiresAt ?? Infinity) > (last.get(service)?.expiresAt ?? (last.has(service) ? Infinity : 0)))
-        last.set(service, record);
-    }
+  const last = new Map<string, LastingKey>();
+  const consider = ({ service, id, expiresAt }: LastingKey): void => {
+    if (!callers.has(`service:${service}`) || (expiresAt ?? Infinity) <= now) return;
+    if ((expiresAt ?? Infinity) > (last.get(service)?.expiresAt ?? (last.has(service) ? Infinity : 0)))
+      last.set(service, { service, id, expiresAt });
+  };
+  for (const key of elsewhere) consider(key);
+  for await (const page of keys.pages()) for (const key of page) if (key.revokedAt === null) consider(key);
   return [...last.values()].flatMap(({ service, id, expiresAt }) =>
     expiresAt !== null && expiresAt <= until ? [{ service, id, expiresAt }] : [],
   );

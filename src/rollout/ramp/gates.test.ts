@@ -114,6 +114,12 @@ const cases: readonly Case[] = [
     findings: /^the last key of web, k1, ends 2027-01-15T08:00:00Z: countersign keys rotate web$/,
   },
   {
+    of: 'a last key that ends in Redis',
+    evidence: { endingKeys: [{ ...ending, id: 'redis:web' }] },
+    answer: 'inconclusive',
+    findings: /^the last key of web, redis:web, ends 2027-01-15T08:00:00Z: countersign keys rotate web --to redis$/,
+  },
+  {
     of: 'an ill health page',
     evidence: { health: 'it answers 503' },
     answer: 'failed',

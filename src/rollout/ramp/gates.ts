@@ -107,7 +107,7 @@ function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): F
   for (const { service, id, expiresAt } of gates.keyExpiry ? endingKeys : [])
     found.push({
       answer: 'inconclusive',
-      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}`,
+      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}${id.startsWith('redis:') ? ' --to redis' : ''}`,
     });
   return found;
 }
