@@ -73,6 +73,27 @@ test('a probe while a step is tried leaves it as it is, and teaches nothing', as
   assert.match(rows.stdout, /"probe:[^"]+"/);
 });
 
+test('asking by sign --send what becomes of a request takes no step back where the store is at hand', async (t) => {
+  const { cli, status, origin, folder, json } = await trying(t);
+  assert.equal((await cli(['keys', 'create', 'web', '--kind', 'hs'])).code, 0);
+  const wrong = join(folder, 'wrong.key');
+  writeFileSync(wrong, 'ab'.repeat(32), { mode: 0o600 });
+  for (const scheme of ['service-signature', 'http-signature']) {
+    const keyid = scheme === 'http-signature' ? ['--keyid', 'web'] : ['--service', 'web'];
+    const url = `${origin}/embeddings/embed`;
+    const asked = await cli(['sign', '--scheme', scheme, ...keyid, '--key-file', wrong, '--send', 'GET', url]);
+    assert.equal(asked.code, 1);
+    assert.match(asked.stdout, /401[^]*another key/);
+  }
+  assert.deepEqual([(await status()).status, (await status()).culprits], ['running', []]);
+  const { callers } = await json<Report>('report');
+  assert.deepEqual(
+    callers.map(({ caller }) => caller),
+    [''],
+    'only who waited for the ramp',
+  );
+});
+
 test('who only says that it is a probe counts like anybody else', async (t) => {
   const { ask, status } = await trying(t);
   const answer = await ask({ 'x-countersign-probe': 'me', 'x-countersign-probe-run': 'A'.repeat(43) });

@@ -8,6 +8,7 @@ import {
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { secretFromFile, secretFromStdin, signingKeyFromFile } from '../secret-input.ts';
+import { asOperator } from '../sign/as-operator.ts';
 import { readCapturedRequest, type CapturedRequest } from '../sign/captured-request.ts';
 import { explainReceivedHttp, signHttp } from '../sign/http-signature.ts';
 import { heldKeys, prefixOf, type HeldKeys } from '../sign/held-keys.ts';
@@ -119,7 +120,7 @@ async function send(invocation: Invocation, order: Order, signed: SignedServiceR
   // Equal signatures may be good once, and only the second tells these two apart.
   const timestamp = Number(signed.headers['x-service-timestamp']) - 1;
   const { headers: asking } = signServiceRequest({ ...order, timestamp });
-  const answer = await sendSigned({ ...order, asking, sending: signed.headers });
+  const answer = await asOperator(invocation, (run) => sendSigned({ ...order, asking, sending: signed.headers, run }));
   const why = (reason: string): Promise<string> => whyRefused(invocation, order, signed, reason);
   return saySent(invocation, answer, why, explained(order, signed, invocation));
 }

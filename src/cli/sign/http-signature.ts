@@ -15,6 +15,7 @@ import type { Invocation } from '../command.ts';
 import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { signingKeyOrPem } from '../secret-input.ts';
 import { atWork, sealOf } from '../workplace.ts';
+import { asOperator } from './as-operator.ts';
 import type { CapturedRequest } from './captured-request.ts';
 import { heldSignatureKeys } from './held-keys.ts';
 import { saySent, saySigned, type Explained } from './say-signed.ts';
@@ -140,7 +141,9 @@ function explained(order: Order, signed: Signed, { out }: Invocation): Explained
 async function send(invocation: Invocation, order: Order, signed: Signed): Promise<number> {
   const { request, origin, key } = order;
   const { headers: asking } = await signHttpRequest({ ...request, nonce: newNonce() }, key);
-  const answer = await sendSigned({ ...request, origin, asking, sending: signed.headers });
+  const answer = await asOperator(invocation, (run) =>
+    sendSigned({ ...request, origin, asking, sending: signed.headers, run }),
+  );
   const why = (reason: string): Promise<string> => whyRefused(invocation, order, signed, reason);
   return saySent(invocation, answer, why, explained(order, signed, invocation));
 }

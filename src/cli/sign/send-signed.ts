@@ -1,4 +1,4 @@
-import { PROBE_HEADER, probeRequestId } from '../../core/probe.ts';
+import { PROBE_HEADER, PROBE_RUN_HEADER, probeRequestId } from '../../core/probe.ts';
 import { randomBase62 } from '../../crypto/random.ts';
 import { unreachable } from '../failure.ts';
 
@@ -11,6 +11,8 @@ export interface RequestToSend {
   /** For asking what would become of the request. */
   readonly asking: Readonly<Record<string, string>>;
   readonly sending: Readonly<Record<string, string>>;
+  /** The secret of a run, by which the gateway knows that an operator asks; null: it counts as if the caller had. */
+  readonly run: string | null;
 }
 
 export interface SentAnswer {
@@ -38,8 +40,9 @@ type Answer = Omit<SentAnswer, 'requestId'>;
  */
 export async function sendSigned(request: RequestToSend): Promise<SentAnswer> {
   const mark = `sign-${randomBase62(10)}`;
-  const requestId = probeRequestId(mark, 'anybody');
-  const asked = await send(request, { ...request.asking, [PROBE_HEADER]: mark });
+  const requestId = probeRequestId(mark, request.run === null ? 'anybody' : 'operator');
+  const ofRun: Record<string, string> = request.run === null ? {} : { [PROBE_RUN_HEADER]: request.run };
+  const asked = await send(request, { ...request.asking, [PROBE_HEADER]: mark, ...ofRun });
   // Forward auth refuses the mark, whoever signed.
   const isUntold = asked.outcome === null && asked.status === 403;
   const isLetPass = asked.outcome !== null && asked.outcome !== 'would_deny';
