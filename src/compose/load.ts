@@ -14,6 +14,7 @@ import { missingPrograms } from './checks/missing-programs.ts';
 import { placeIn } from './checks/place.ts';
 import { schemaFaults } from './schema/schema-faults.ts';
 import { configSchema } from './schema/schema.ts';
+import { shellWord } from '../core/shell-word.ts';
 
 export { ConfigError } from './faults.ts';
 export type { Fault } from './faults.ts';
@@ -110,6 +111,6 @@ export function loadConfig(file: string, env: Env, { text, ...options }: LoadOpt
   const warnings = [...config.warnings, ...missingPrograms(config.services, env)];
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & 0o002) === 0) return { ...config, warnings };
-  const warning = `${file}: everyone on this machine can change it (mode 0${(mode & 0o777).toString(8)}), and so open every service; run: chmod o-w ${file}`;
+  const warning = `${file}: everyone on this machine can change it (mode 0${(mode & 0o777).toString(8)}), and so open every service; run: chmod o-w ${shellWord(file)}`;
   return { ...config, warnings: [...warnings, warning] };
 }

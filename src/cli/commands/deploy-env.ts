@@ -9,6 +9,7 @@ import { EXIT, explain, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { atWork } from '../workplace.ts';
 import { keysToDeliver, onlyOption } from './deploy-keys.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 export type FileResult = Delivered | 'restored' | 'failed';
 
@@ -66,7 +67,7 @@ export async function rollBack(invocation: Invocation, folder: KeyFolder): Promi
     if (record && !isAlive(record, now))
       throw refused(
         `${folder.fileOf(service)} stays: the key that it held before, ${record.id}, ${endedWords(record)}`,
-        `Make another: countersign keys rotate ${service} --to ${folder.fileOf(service)}`,
+        `Make another: countersign keys rotate ${service} --to ${shellWord(folder.fileOf(service))}`,
       );
     found.push({ service, file: folder.fileOf(service), result: 'restored' });
   }

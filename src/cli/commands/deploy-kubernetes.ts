@@ -21,6 +21,7 @@ import type { Invocation } from '../command.ts';
 import { refused } from '../failure.ts';
 import { folderOption, sayFiles, type DeliveredFile } from './deploy-env.ts';
 import { keysToDeliver, onlyOption } from './deploy-keys.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 export async function deployKubernetes(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;
@@ -63,7 +64,7 @@ async function writeSecret(
     if ((statSync(file).mode & 0o077) !== 0)
       throw refused(
         `${file} can be read by others, and a key in the clear would come into it`,
-        `Run: chmod 600 ${file}`,
+        `Run: chmod 600 ${shellWord(file)}`,
       );
     if (before === text) return 'unchanged';
   }

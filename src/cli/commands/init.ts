@@ -4,6 +4,7 @@ import { mcpServers } from '../../compose/build/mcp-config.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** Writes what a new stack starts from. Nothing that exists is overwritten without --force. */
 export async function init(invocation: Invocation): Promise<number> {
@@ -50,7 +51,7 @@ export async function init(invocation: Invocation): Promise<number> {
   out.talk();
   out.talk(out.paintTalk('bold', 'Next'));
   const shown = shownConfig(configFile);
-  const token = existsSync(tokenFile) ? `AUTH_ADMIN_TOKEN_FILE=${relative(process.cwd(), tokenFile)} ` : '';
+  const token = existsSync(tokenFile) ? `AUTH_ADMIN_TOKEN_FILE=${shellWord(relative(process.cwd(), tokenFile))} ` : '';
   const steps: [string, string][] = [
     mcpFile === null
       ? [`put your services into ${basename(configFile)}`, `countersign validate${shown}`]
@@ -69,7 +70,7 @@ export async function init(invocation: Invocation): Promise<number> {
 
 function shownConfig(configFile: string): string {
   const path = relative(process.cwd(), configFile);
-  return path === 'countersign.yaml' ? '' : ` --config ${path.startsWith('..') ? configFile : path}`;
+  return path === 'countersign.yaml' ? '' : ` --config ${shellWord(path.startsWith('..') ? configFile : path)}`;
 }
 
 /** As a person would write it: relative within the folder of the configuration. */

@@ -19,6 +19,7 @@ import { atWork, type Workplace } from '../workplace.ts';
 import { withModes } from './mode.ts';
 import { orThrow } from './ramp-orders.ts';
 import { sayRamp, saySteps } from './ramp-words.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** Proposes a plan from what was recorded. One that is there may have been edited since. */
 export async function rampPropose(invocation: Invocation): Promise<number> {
@@ -36,7 +37,7 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
     if (file === null) out.line(plan.trimEnd());
     else {
       replaceFile(file, plan, 0o600);
-      out.talk(`written to ${file}: look at it, then run: countersign ramp start ${file}`);
+      out.talk(`written to ${file}: look at it, then run: countersign ramp start ${shellWord(file)}`);
     }
     return EXIT.done;
   });

@@ -2,10 +2,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { quoted, type SecretSeen } from './check-settings.ts';
+import type { SecretSeen } from './check-settings.ts';
 import { findingId, repair, type Finding } from './finding.ts';
 import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
 import { isEnvFile, isSettingsFile, isTemplate } from './stack-files.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** A repository may say which programs git is to run; none of them is run for us. */
 const harmless = ['-c', 'core.fsmonitor=false', '-c', 'log.showSignature=false', '-c', 'core.quotePath=false'];
@@ -48,7 +49,7 @@ function trackedFile(file: string): Finding {
     severity: 'high',
     what: 'a file of secrets is tracked by git',
     why: 'Everybody with a copy of the repository has them, now and in every later clone.',
-    repair: repair({ commands: [`git rm --cached --quiet -- ${quoted(file)}`, ignoreCommand(file)] }),
+    repair: repair({ commands: [`git rm --cached --quiet -- ${shellWord(file)}`, ignoreCommand(file)] }),
   };
 }
 
@@ -85,7 +86,7 @@ const unignoredState: Finding = {
 };
 
 function ignoreCommand(file: string): string {
-  return `echo ${quoted(`/${file}`)} >> .gitignore`;
+  return `echo ${shellWord(`/${file}`)} >> .gitignore`;
 }
 
 /** Null where git says no. */

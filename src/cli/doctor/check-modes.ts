@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
 import { relative } from 'node:path';
-import { quoted } from './check-settings.ts';
 import { repair, type Finding } from './finding.ts';
 import { isEnvFile, isTemplate, type StackFile } from './stack-files.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /**
  * Files with secrets in them that everybody on this machine can read. `withSecrets`: paths in which real ones were found, which
@@ -61,7 +61,7 @@ function findingOf(path: string, mode: number, wanted: number): Finding {
     what: `others on this machine can read it (mode ${octal(mode)})`,
     why: 'Every user and every service of the machine has the secrets in it.',
     repair: repair({
-      commands: [`chmod ${wanted.toString(8)} ${quoted(path)}`],
+      commands: [`chmod ${wanted.toString(8)} ${shellWord(path)}`],
       fix: { kind: 'mode', file: path, mode: wanted },
     }),
   };
@@ -70,6 +70,6 @@ function findingOf(path: string, mode: number, wanted: number): Finding {
 /** Settings are often read by a program that runs as another user, in a container for one, so nobody but its owner may narrow them. */
 function sharedFile(path: string, mode: number): Finding {
   const finding = findingOf(path, mode, 0o640);
-  const words = `Take the secret out of it. Until then, give the file to the group of the program that reads it (chgrp GROUP ${quoted(path)}), or that program reads it no longer after: chmod 640 ${quoted(path)}`;
+  const words = `Take the secret out of it. Until then, give the file to the group of the program that reads it (chgrp GROUP ${shellWord(path)}), or that program reads it no longer after: chmod 640 ${shellWord(path)}`;
   return { ...finding, repair: repair({ words }) };
 }

@@ -3,6 +3,7 @@ import { repair, type Edit, type Finding, type Repair } from './finding.ts';
 import { isGuessable, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
 import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** A secret in the clear, and where. The value stays within the doctor: it is looked for in git's history. */
 export interface SecretSeen {
@@ -169,7 +170,7 @@ function clearManifests(file: StackFile): Finding[] {
         what: 'a Secret of Kubernetes in the clear',
         why: 'base64 is no encryption: whoever reads the manifest reads the secret, and manifests end up in repositories.',
         repair: repair({
-          commands: [`sops encrypt --in-place --encrypted-regex '^(data|stringData)$' ${quoted(file.path)}`],
+          commands: [`sops encrypt --in-place --encrypted-regex '^(data|stringData)$' ${shellWord(file.path)}`],
           words: 'Where the manifest was committed or sent to anybody, replace the secret as well.',
         }),
       },
@@ -179,11 +180,4 @@ function clearManifests(file: StackFile): Finding[] {
 
 export function lineOfNode({ text }: StackFile, offset: number): number {
   return (text ?? '').slice(0, offset).split('\n').length;
-}
-
-/** For a POSIX shell. */
-export function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) && !path.startsWith('-')
-    ? path
-    : `'${`${path.startsWith('-') ? './' : ''}${path}`.replaceAll("'", "'\\''")}'`;
 }

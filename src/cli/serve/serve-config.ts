@@ -3,8 +3,8 @@ import { basename, resolve } from 'node:path';
 import type { StackConfig } from '../../compose/config.ts';
 import { loadConfig } from '../../compose/load.ts';
 import type { Invocation } from '../command.ts';
-import { quoted } from '../doctor/check-settings.ts';
 import { readCheckedConfig, readConfig } from '../workplace.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** What is to be served: the configuration, and what a file of MCP servers adds to it, or that file alone. */
 export async function readServeConfig(invocation: Invocation): Promise<StackConfig> {
@@ -16,7 +16,7 @@ export async function readServeConfig(invocation: Invocation): Promise<StackConf
     const alone = loadConfig(configFile, env, { text: '{}', mcpConfig });
     return warned(
       alone,
-      `there is no ${configFile}, so no other command knows these servers, and no key can be made for a caller; write it: countersign init --mcp-config ${quoted(named)}`,
+      `there is no ${configFile}, so no other command knows these servers, and no key can be made for a caller; write it: countersign init --mcp-config ${shellWord(named)}`,
     );
   }
   const { mcpFiles } = await readConfig(invocation);

@@ -3,6 +3,7 @@ import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
 import { configText } from '../schema/config-text.ts';
 import { ConfigError } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 /** Keys of an entry that mean nothing to a server of many callers. */
 const leftOut: ReadonlySet<string> = new Set([
@@ -78,7 +79,7 @@ function openSecrets(file: string, services: Readonly<Record<string, JsonObject>
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
   const holds = Object.values(services).some(({ env }) => isObject(env) && Object.keys(env).some(isSecretName));
   if (!holds || (mode & 0o077) === 0) return [];
-  return [`${file}: holds secrets, and others on this machine can read it; run: chmod 600 ${file}`];
+  return [`${file}: holds secrets, and others on this machine can read it; run: chmod 600 ${shellWord(file)}`];
 }
 
 function fault(file: string, message: string, hint: string): ConfigError {

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statfsSync } from 'node:fs';
+import { shellWord } from '../../core/shell-word.ts';
 
 const bytesMax = 64 * 1024;
 const tmpfs = 0x01021994;
@@ -54,7 +55,7 @@ function judge(path: string, file: number): SecretReading {
   const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
   const open = (stat.mode & 0o066) !== 0;
   const complaint = `${path}: group or others can read or write it (mode ${mode})`;
-  if (open && !exempt(path)) return refuse(`${complaint}, so it is not used; run: chmod 600 ${path}`);
+  if (open && !exempt(path)) return refuse(`${complaint}, so it is not used; run: chmod 600 ${shellWord(path)}`);
   if (stat.size > bytesMax) return refuse(`${path}: is larger than ${bytesMax} bytes`);
 
   // One byte more than it should have: a file that is being written is not half a key.
@@ -70,7 +71,7 @@ function judge(path: string, file: number): SecretReading {
   return {
     ok: true,
     text,
-    warning: open ? `${complaint}; where you can, run: chmod 600 ${path}` : foreign(path, stat.uid),
+    warning: open ? `${complaint}; where you can, run: chmod 600 ${shellWord(path)}` : foreign(path, stat.uid),
   };
 }
 
@@ -83,7 +84,7 @@ function withoutNewline(text: string): string {
 /** Others can open only what is their own or open to them; root opens anything, and so would take anybody's word for a key. */
 function foreign(path: string, owner: number): string | null {
   if (process.geteuid?.() !== 0 || owner === 0) return null;
-  return `${path}: belongs to user ${owner}, who can change it; unless that is meant, run: chown root ${path}`;
+  return `${path}: belongs to user ${owner}, who can change it; unless that is meant, run: chown root ${shellWord(path)}`;
 }
 
 /** Docker and Kubernetes mount secrets readable by all, in memory or below /run/secrets; there the mode is a warning only. */

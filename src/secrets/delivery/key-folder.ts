@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { fileTarget } from '../../keys/targets/index.ts';
 import { codeOfFault, SecretsError } from '../secrets-error.ts';
+import { shellWord } from '../../core/shell-word.ts';
 
 export type Delivered = 'created' | 'changed' | 'unchanged';
 
@@ -83,7 +84,7 @@ function refuseUnsafe(path: string): void {
     : `it belongs to user ${uid}`;
   throw new SecretsError(
     'key_file',
-    `no keys are written to ${path}: ${fault}; run: chown root ${path}; chmod go-w ${path}`,
+    `no keys are written to ${path}: ${fault}; run: chown root ${shellWord(path)}; chmod go-w ${shellWord(path)}`,
   );
 }
 
