@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adviceFor } from './mending.ts';
 
-const subject = { name: 'aidb', service: 'embeddings', route: '/embed', requestId: 'k3f9-1' };
+const subject = { name: 'aidb', service: 'embeddings', route: '/embed', requestId: 'k3f9-1', isShared: false };
 
 test('who shows a key that was ended is not sent for an API key where it signs, nor for another where it has one', () => {
   for (const reason of ['revoked', 'expired']) {

@@ -11,6 +11,8 @@ export interface Advice {
 export interface Subject {
   /** The caller's service id as an argument; 'CALLER' where none is known that is fit to be one. */
   readonly name: string;
+  /** It showed a key that many hold, which proves no caller. */
+  readonly isShared: boolean;
   readonly service: string;
   readonly route: string;
   /** Of a request that was refused so; an id that is fit to be an argument is named. */
@@ -65,10 +67,16 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     what: 'it sends the same signature twice: sign each request anew, retries too; with service-signature, replay: off allows it',
     commands: [tailOf(requestId)],
   }),
-  not_allowed: ({ name, service, route }) => ({
-    what: `it is not among those for whom ${routeWords(service, route)} is: if it should be, add ${name} to the callers of that route`,
-    commands: ['countersign validate', 'countersign simulate --against countersign.yaml --since 24h'],
-  }),
+  not_allowed: ({ name, isShared, service, route }) =>
+    isShared
+      ? {
+          what: `it shows a key that many hold, which says nothing of who calls, and ${routeWords(service, route)} is for callers by name: give each a key of its own, in place of the shared one, and add it to the callers of that route`,
+          commands: [`countersign keys create ${name} --to FILE`, 'countersign validate'],
+        }
+      : {
+          what: `it is not among those for whom ${routeWords(service, route)} is: if it should be, add ${name} to the callers of that route`,
+          commands: ['countersign validate', 'countersign simulate --against countersign.yaml --since 24h'],
+        },
   insufficient_scope: ({ name }) => ({
     what: 'its credential lacks a scope that the route asks for: give it one that has it',
     commands: [`countersign keys create ${name} --scope SCOPE --to FILE`],

@@ -114,7 +114,13 @@ function mending(first: RefusalGroup, same: readonly RefusalGroup[]): Mend {
     client_addresses: [...new Set(same.flatMap(({ client_addresses }) => client_addresses))].slice(0, addressesShown),
     last_seen: last.last_seen,
     example_request_id: last.example_request_id,
-    ...adviceFor(reason, { name: callerName(caller), service, route, requestId: last.example_request_id }),
+    ...adviceFor(reason, {
+      name: callerName(caller),
+      isShared: caller.startsWith('holder:'),
+      service,
+      route,
+      requestId: last.example_request_id,
+    }),
   };
 }
 

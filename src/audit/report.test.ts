@@ -165,6 +165,15 @@ test('what to mend names the caller, where, why, and what to run; proven callers
   assert.ok(mend[1]?.commands.includes('countersign keys list aidb'));
 });
 
+test('who shows a key that many hold is told to have one of its own, since no rule can name it', async () => {
+  const shared = { ...wouldDeny, reason: 'not_allowed', principal: 'holder:embeddings' } as const;
+  const { mend } = (await reportOn(shared, { ...shared, principal: 'service:ocr' })).verdict;
+  const ofShared = mend.find(({ caller }) => caller === 'holder:embeddings');
+  assert.match(ofShared?.what ?? '', /give each a key of its own/);
+  assert.deepEqual(ofShared?.commands, ['countersign keys create CALLER --to FILE', 'countersign validate']);
+  assert.match(mend.find(({ caller }) => caller === 'service:ocr')?.what ?? '', /add ocr to the callers of that route/);
+});
+
 test('a name that a caller made up never becomes part of a command', async () => {
   const evil = { ...wouldDeny, reason: 'unknown_service', claimed: 'service:$(reboot); --config x' } as const;
   const [mend] = (await reportOn(evil)).verdict.mend;
