@@ -7,6 +7,7 @@ import { ed25519Pair } from '../crypto/ed25519.ts';
 import { lastFour, mintId, mintKey } from '../crypto/key-format.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { KeyError } from './key-error.ts';
+import { requireKnownSeal } from './known-seal.ts';
 import { serviceIdFault } from './service-id.ts';
 
 /** Kinds whose secret the caller presents or signs with, and we have had in hand. */
@@ -27,13 +28,15 @@ export interface KeyOrder {
 
 /**
  * The key is in the answer and nowhere else: the store has its digest, for hs the sealed secret, and of a key pair the public
- * half; `key` is then the private half, as PEM (PKCS #8). Throws a KeyError.
+ * half; `key` is then the private half, as PEM (PKCS #8). Throws a KeyError, and what requireKnownSeal does.
  */
 export async function createKey(
   store: Store,
   seal: Seal,
   order: KeyOrder,
 ): Promise<{ readonly record: KeyRecord; readonly key: string }> {
+  checkOrder(order);
+  await requireKnownSeal(store, seal, order.kind, order.now);
   const made = await newKey(seal, order);
   await store.keys.insert(made.record);
   return made;

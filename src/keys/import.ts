@@ -7,6 +7,7 @@ import { idOf, mintedKind, mintId } from '../crypto/key-format.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { checkOrder, recordOfPublicKey, recordOfSecret, type KeyOrder, type SecretKind } from './create.ts';
 import { KeyError } from './key-error.ts';
+import { requireKnownSeal } from './known-seal.ts';
 import { mintedFault, secretLengthMin, unpresentable, weakness } from './secret-text.ts';
 
 export interface ImportOrder extends KeyOrder {
@@ -33,6 +34,7 @@ export async function importKey(store: Store, seal: Seal, order: ImportOrder): P
   if (known) throw duplicate(known);
   if ((await store.keys.revocations()).includes(digest))
     throw new KeyError('revoked_key', 'this key was revoked and cannot be used again: create a new one');
+  await requireKnownSeal(store, seal, kind, order.now);
   const record = recordOf();
   try {
     await store.keys.insert(record);

@@ -3,6 +3,7 @@ import { hasCode, type Store } from '../core/store.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { newKey } from './create.ts';
 import { KeyError } from './key-error.ts';
+import { requireKnownSeal } from './known-seal.ts';
 import { isAlive, lineageOf, type Lineage } from './lineage.ts';
 
 /**
@@ -32,6 +33,7 @@ export interface BeginOptions {
 export async function beginRotation(old: KeyRecord, options: BeginOptions): Promise<Begun> {
   const { store, seal, now, expiresAt = old.expiresAt === null ? null : now + old.expiresAt - old.createdAt } = options;
   const { service, kind, scopes, allowedIps } = old;
+  await requireKnownSeal(store, seal, kind, now);
   const made = await newKey(seal, { service, kind, scopes, allowedIps, expiresAt, now });
   const record: KeyRecord = { ...made.record, replaces: old.id, pending: true };
   try {

@@ -57,7 +57,7 @@ export function masterSeal({ env, folder, onNotice }: MasterSealOptions): Seal {
       seal ??= existing(path, onNotice);
       if (!seal)
         throw new MasterKeyError(
-          `there is no master key: ${path} is missing and COUNTERSIGN_MASTER_KEY is not set`,
+          `there is no master key: ${path} is missing and COUNTERSIGN_MASTER_KEY is not set; bring it back from a copy, or, if there is none, revoke the HMAC keys that it sealed and make new ones`,
           true,
         );
       return seal.open(sealed, context);

@@ -1,0 +1,20 @@
+import type { KeyKind } from '../core/credential.ts';
+import { hasCode, type Store } from '../core/store.ts';
+import type { Seal } from '../crypto/seal.ts';
+import { isAlive } from './lineage.ts';
+
+/**
+ * Before a secret is sealed: the master key that sealed those of the store must be at hand. A lost one would be made anew without
+ * a word, and what is sealed under the new one is shut again when the old one is brought back. Rejects with the seal's own error
+ * (code 'master_key'). Secrets that do not open with the key at hand are no matter of this one: `status` names them.
+ */
+export async function requireKnownSeal(store: Store, seal: Seal, kind: KeyKind, now: number): Promise<void> {
+  if (kind !== 'hs') return;
+  const sealed = (await store.keys.list()).find((record) => record.kind === 'hs' && isAlive(record, now));
+  if (!sealed) return;
+  try {
+    seal.open(sealed.material ?? '', sealed);
+  } catch (error) {
+    if (!hasCode(error, 'seal_broken')) throw error;
+  }
+}
