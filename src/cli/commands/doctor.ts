@@ -7,7 +7,7 @@ import { accept, acceptedIds } from '../doctor/accepted.ts';
 import { examineFolder, examineStack } from '../doctor/examine.ts';
 import { bySeverity, findingId, type Edit, type Finding, type Severity } from '../doctor/finding.ts';
 import { applyFix } from '../doctor/fixes.ts';
-import { EXIT, refused, usage } from '../failure.ts';
+import { EXIT, explain, refused, usage } from '../failure.ts';
 import type { Style } from '../output.ts';
 import { atWork, readConfig } from '../workplace.ts';
 import { keepResult } from './keep-result.ts';
@@ -22,7 +22,8 @@ export async function doctor(invocation: Invocation): Promise<number> {
   const ids = invocation.texts('accept');
   if (ids.length > 0) return acceptAll(folder, first.findings, ids, invocation);
   const fixed = invocation.flag('fix') ? fixAll(folder, first.findings, invocation) : [];
-  const { findings, notLookedAt } = fixed.length > 0 && !invocation.dryRun ? await look(folder, invocation) : first;
+  const { findings, notLookedAt, away } =
+    fixed.length > 0 && !invocation.dryRun ? await look(folder, invocation) : first;
   const accepted = acceptedIds(folder);
   const open = bySeverity(findings.filter((finding) => !accepted.has(findingId(finding))));
   if (invocation.json) {
@@ -47,7 +48,9 @@ export async function doctor(invocation: Invocation): Promise<number> {
     const words = summary(open, findings.length - open.length);
     await atWork(invocation, (place) => keepResult('doctor', words, open.map(kept), place, invocation));
   }
-  return open.length === 0 ? EXIT.done : EXIT.refused;
+  if (open.length > 0) return EXIT.refused;
+  // Nothing was found in half of it, which must not look like nothing at all.
+  return away === null ? EXIT.done : EXIT.unreachable;
 }
 
 function folderOf(invocation: Invocation): string {
@@ -62,7 +65,7 @@ async function look(folder: string, invocation: Invocation) {
   if (!existsSync(invocation.configFile)) {
     const { findings, notLookedAt } = await examineFolder(folder, null);
     const missing = `keys, clocks, routes and ports: there is no configuration at ${invocation.configFile}`;
-    return { findings, notLookedAt: [...notLookedAt, missing] };
+    return { findings, notLookedAt: [...notLookedAt, missing], away: null };
   }
   const config = await readConfig(invocation);
   const { findings, notLookedAt } = await examineFolder(folder, config);
@@ -70,9 +73,21 @@ async function look(folder: string, invocation: Invocation) {
     return {
       findings,
       notLookedAt: [...notLookedAt, 'keys, clocks and routes: only the server sees a store in memory'],
+      away: null,
     };
-  const running = await atWork(invocation, (place) => examineStack(place.config, place.store));
-  return { findings: [...findings, ...running], notLookedAt };
+  try {
+    const running = await atWork(invocation, (place) => examineStack(place.config, place.store));
+    return { findings: [...findings, ...running], notLookedAt, away: null };
+  } catch (error) {
+    // What lies in the files is there all the same, and somebody else may be the only one who can open the store.
+    const { exit, lines } = explain(error);
+    if (exit !== EXIT.unreachable) throw error;
+    return {
+      findings,
+      notLookedAt: [...notLookedAt, `keys, clocks, routes and ports: ${lines.join(' ')}`],
+      away: error,
+    };
+  }
 }
 
 function acceptAll(

@@ -90,7 +90,7 @@ function ownFiles(folder: string, config: StackConfig): string[] {
   const state = join(folder, '.countersign');
   const named = config.services.flatMap(({ apiKeyFile, upstreamKey }) => [apiKeyFile, upstreamKey?.file ?? null]);
   const patterns = config.keys.flatMap((source) => (source.kind === 'redis' ? [] : matching(source.pattern)));
-  const inState = existsSync(state) ? [state, ...readdirSync(state).map((name) => join(state, name))] : [];
+  const inState = existsSync(state) ? [state, ...namesIn(state).map((name) => join(state, name))] : [];
   const all = [...named.filter((path) => path !== null), ...patterns];
   // What lies in the folder is judged with its other files.
   return [...inState, ...new Set(all.filter((path) => !path.startsWith(`${folder}/`)))];
@@ -100,10 +100,15 @@ function matching(pattern: string): string[] {
   const folder = dirname(pattern);
   const parts = basename(pattern).split('*');
   const form = new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^/]*')}$`);
+  return namesIn(folder)
+    .filter((name) => form.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** None of a folder that is not there, or that another user keeps to himself. */
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => form.test(name))
-      .map((name) => join(folder, name));
+    return readdirSync(folder);
   } catch {
     return [];
   }

@@ -101,3 +101,18 @@ test('keys that MCP clients show their servers are found, in headers, arguments 
   );
   assert.doesNotMatch(stdout, new RegExp(key));
 });
+
+test('what lies in the files is told although the store does not open, and that it was not looked at', async (t) => {
+  const folder = folderFor(t);
+  // A file where the folder of the store is to be: nobody can open it, root neither.
+  const lines = 'store: sqlite:state/state.db\nservices: { web: { upstream: http://127.0.0.1:8081 } }\n';
+  writeFileSync(join(folder, 'countersign.yaml'), lines);
+  writeFileSync(join(folder, 'state'), '');
+  const none = await cliHere(['doctor'], { cwd: folder });
+  assert.equal(none.code, 3);
+  writeFileSync(join(folder, '.env'), 'DB_PASSWORD=Zk3qPw81mN\n', { mode: 0o600 });
+  const { code, stdout, stderr } = await cliHere(['doctor'], { cwd: folder });
+  assert.equal(code, 1);
+  assert.match(stdout, /\.env:1: DB_PASSWORD stands there in the clear/);
+  assert.match(stderr, /not looked at: keys, clocks, routes and ports: the database .*state\.db cannot be /);
+});
