@@ -113,8 +113,8 @@ mode: report
 
 # Keys that lie in files already, besides those of \`countersign keys create\`:
 # keys:
-#   - files: /run/secrets/*_api_key     # <service>_api_key, dashes as underscores
-#   - envFiles: /etc/my-stack/*.env
+#   - files: /run/secrets/*_api_key     # <service>_api_key, dashes as underscores: whoever has it may call that service
+#   - envFiles: /etc/my-stack/*.env     # HMAC secrets, a file for each caller: SERVICE_ID=, SERVICE_KEY=
 
 `;
 }

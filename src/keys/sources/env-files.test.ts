@@ -10,12 +10,12 @@ import { envFiles } from './env-files.ts';
 
 const secret = '5c1e07d3b9a24f8860d1e7f2c3b4958a7d6e0f1122334455a6b7c8d9e0f10213';
 
-async function read(t: TestContext, files: Record<string, string>, mode = 0o600) {
+async function read(t: TestContext, files: Record<string, string>, mode = 0o600, pattern = '*.env') {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-env-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode });
   const warned: string[] = [];
-  const source = envFiles({ pattern: join(folder, '*.env'), onWarning: (text) => warned.push(text) });
+  const source = envFiles({ pattern: join(folder, pattern), onWarning: (text) => warned.push(text) });
   t.after(() => source.close());
   await source.start(() => {});
   return { source, said: warned.join('\n') };
@@ -63,6 +63,15 @@ test('warns of a file without a usable key, by its path, and shows none of it', 
     assert.ok(said.includes(`${name}.env:`), name);
   assert.match(said, /quote\.env:1: /);
   assert.doesNotMatch(said, /5c1e07d3|cs_sk_[0-9A-Za-z]{10}/);
+});
+
+test('of a file of settings it says what such a file holds, and of a file called .env alone where to name the caller', async (t) => {
+  const settings = await read(t, { '.env': 'AIDB_KEY=7f3c9d2e-aidb-5b1a4c8e\n' }, 0o600, '.env');
+  assert.match(settings.said, /\.env: has no SERVICE_KEY=: .*one caller; .*countersign keys import NAME --kind sk/);
+  const nameless = await read(t, { '.env': `SERVICE_KEY=${secret}\n` }, 0o600, '.env');
+  assert.match(nameless.said, /\.env: write SERVICE_ID= into it, .*: a service id is 1 to 128/);
+  const wrong = await read(t, { 'aidb.env': `SERVICE_ID=a:b\nSERVICE_KEY=${secret}\n` });
+  assert.match(wrong.said, /aidb\.env: SERVICE_ID: a service id is/);
 });
 
 test('refuses a .env file that others can read', async (t) => {

@@ -35,7 +35,8 @@ function readKey(path: string, keys: FoundMacKey[], warnings: string[]): void {
   }
   const service = parsed.values.get('SERVICE_ID') || basename(path).replace(/\.env$/, '');
   const secret = parsed.values.get('SERVICE_KEY');
-  const fault = serviceIdFault(service) ?? secretFault(secret);
+  // The key first: a file without one is most often a file of settings, and what its name would prove is beside the point.
+  const fault = secretFault(secret) ?? nameFault(parsed.values.get('SERVICE_ID'), service);
   if (fault || secret === undefined) {
     warnings.push(`${path}: ${fault ?? ''}, so no key is taken from it`);
     return;
@@ -47,7 +48,16 @@ function readKey(path: string, keys: FoundMacKey[], warnings: string[]): void {
 }
 
 function secretFault(secret: string | undefined): string | null {
-  if (secret === undefined) return 'has no SERVICE_KEY=';
+  if (secret === undefined)
+    return 'has no SERVICE_KEY=: such a file holds the HMAC secret of one caller; an API key that is in use already is taken over by countersign keys import NAME --kind sk';
   const fault = unpresentable(secret) ?? mintedFault(secret, 'hs');
   return fault && `SERVICE_KEY ${fault}`;
+}
+
+function nameFault(written: string | undefined, service: string): string | null {
+  const fault = serviceIdFault(service);
+  if (fault === null) return null;
+  return written
+    ? `SERVICE_ID: ${fault}`
+    : `write SERVICE_ID= into it, for the file is not named for a service: ${fault}`;
 }
