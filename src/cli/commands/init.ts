@@ -1,6 +1,6 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { mcpServers } from '../../compose/build/mcp-config.ts';
+import { loadConfig } from '../../compose/load.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';
@@ -15,8 +15,10 @@ export async function init(invocation: Invocation): Promise<number> {
   const ignoreFile = join(folder, '.gitignore');
   const named = invocation.text('mcp-config');
   const mcpFile = named === null ? null : resolve(named);
+  const services = mcpFile === null ? exampleServices : `mcpConfig: ${JSON.stringify(nearest(folder, mcpFile))}\n`;
+  const text = template(invocation.text('name') ?? basename(folder)) + services;
   // A file that is refused when it is read is not to be named in a configuration.
-  if (mcpFile !== null) mcpServers(mcpFile);
+  if (mcpFile !== null) loadConfig(configFile, invocation.env, { keyHolders: 'unchecked', text });
   const wantsConfig = !existsSync(configFile) || invocation.flag('force');
   const wantsToken = invocation.flag('admin-token') && !existsSync(tokenFile);
   if (!wantsConfig && !wantsToken) {
@@ -36,8 +38,6 @@ export async function init(invocation: Invocation): Promise<number> {
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
     // Whoever may write it may open every service: never anybody but its owner, whatever the umask.
-    const services = mcpFile === null ? exampleServices : `mcpConfig: ${JSON.stringify(nearest(folder, mcpFile))}\n`;
-    const text = template(invocation.text('name') ?? basename(folder)) + services;
     if (wantsConfig) writeFileSync(configFile, text, { mode: 0o644 });
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
