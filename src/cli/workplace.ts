@@ -23,10 +23,10 @@ export interface Workplace {
   record(act: Act): Promise<void>;
 }
 
-/** Throws a ConfigError with every fault, or a Failure when there is no file at all. Callers without a key are no fault yet. */
+/** Throws a ConfigError with every fault, or a Failure when there is no file at all. Callers without a key are no fault yet, nor files that only the server sees. */
 export async function readConfig(invocation: Pick<Invocation, 'configFile' | 'env'>): Promise<StackConfig> {
   requireConfig(invocation);
-  return loadConfig(invocation.configFile, invocation.env, { keyHolders: 'unchecked' });
+  return loadConfig(invocation.configFile, invocation.env, { keyHolders: 'unchecked', namedFiles: 'unneeded' });
 }
 
 /** As readConfig, and every caller must be known: for `validate` and `serve`. A text counts in place of the file's own. */

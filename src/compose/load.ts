@@ -25,13 +25,15 @@ export interface ParseOptions {
   readonly env: Env;
   /** Callers known by a key, besides services and `callers`; 'unchecked' takes every caller for known. Nobody unless given. */
   readonly keyHolders?: ReadonlySet<string> | 'unchecked';
+  /** 'unneeded' for who serves nothing: files of keys and certificates may be where only the server sees them. */
+  readonly namedFiles?: 'needed' | 'unneeded';
   /** A file of MCP servers, whose servers are services too, besides that of the key mcpConfig. */
   readonly mcpConfig?: string | null;
 }
 
 /** Reads a configuration. Throws a ConfigError with every fault at once; never anything else. */
 export function parseConfig(text: string, options: ParseOptions): StackConfig {
-  const { file, env, keyHolders = new Set(), mcpConfig = null } = options;
+  const { file, env, keyHolders = new Set(), namedFiles = 'needed', mcpConfig = null } = options;
   const absolute = file === null ? null : resolve(file);
   const folder = absolute === null ? process.cwd() : dirname(absolute);
   const { environment, faults: fromEnvironment, storeFaults } = readEnvironment(env);
@@ -45,9 +47,9 @@ export function parseConfig(text: string, options: ParseOptions): StackConfig {
   const named = root.get('mcpConfig').text;
   const mcpFiles = [named === null ? null : resolve(folder, named), mcpConfig].filter((one) => one !== null);
   const written = [...environmentFaults, ...wrongForm];
-  const mcp = written.length > 0 ? [] : [...new Set(mcpFiles)].map((one) => serversOf(one, env));
+  const mcp = written.length > 0 ? [] : [...new Set(mcpFiles)].map((one) => serversOf(one, env, namedFiles));
   const found = findings(root, {
-    files: fileChecks(folder),
+    files: fileChecks(folder, namedFiles === 'needed'),
     keyHolders: keyHolders === 'unchecked' ? keyHolders : new Set([...keyHolders, ...mcp.flatMap(namesOf)]),
     servesMore: mcpFiles.length > 0,
   });
@@ -69,10 +71,10 @@ interface ReadServers {
 }
 
 /** The servers of the file, read as services by the same rules. */
-function serversOf(mcpFile: string, env: Env): ReadServers {
+function serversOf(mcpFile: string, env: Env, namedFiles: 'needed' | 'unneeded'): ReadServers {
   const servers = mcpServers(mcpFile);
   try {
-    return { servers, config: parseConfig(servers.text, { file: mcpFile, env, keyHolders: 'unchecked' }) };
+    return { servers, config: parseConfig(servers.text, { file: mcpFile, env, keyHolders: 'unchecked', namedFiles }) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     // Lines of what was made of the file are none of the file.
@@ -100,7 +102,7 @@ function withServers(config: StackConfig, { servers, config: added }: ReadServer
   };
 }
 
-export interface LoadOptions extends Pick<ParseOptions, 'keyHolders' | 'mcpConfig'> {
+export interface LoadOptions extends Pick<ParseOptions, 'keyHolders' | 'namedFiles' | 'mcpConfig'> {
   /** In place of what the file holds now. */
   readonly text?: string;
 }

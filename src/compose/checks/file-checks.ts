@@ -5,7 +5,7 @@ import type { Place } from './place.ts';
 
 /** Checks of the files that a configuration names; relative paths begin at `folder`. */
 export interface FileChecks {
-  /** The file must be there now. */
+  /** The file must be there now; where the files are not needed, an absent one is a warning. */
   present(place: Place, found: Findings): void;
   /** A file that is to be written: its folder must be there by then, so an absent one is a warning. */
   writable(place: Place, found: Findings): void;
@@ -13,7 +13,7 @@ export interface FileChecks {
   pattern(place: Place, found: Findings): void;
 }
 
-export function fileChecks(folder: string): FileChecks {
+export function fileChecks(folder: string, needed = true): FileChecks {
   return {
     present(place, found) {
       if (place.text === null || place.text === '') return;
@@ -26,7 +26,8 @@ export function fileChecks(folder: string): FileChecks {
           : kind === 'folder'
             ? `${file} is a folder`
             : `the file ${file} cannot be reached`;
-      found.faults.push(
+      const isMistake = needed || kind === 'folder';
+      (isMistake ? found.faults : found.warnings).push(
         place.fault(message, 'write the path of a file; a relative one starts at the folder of the configuration'),
       );
     },
