@@ -24,10 +24,13 @@ export interface LeaseOptions {
 
 /**
  * A lease ends by the holder's clock or the store's user's, whichever is read: keep `seconds` well above what clocks differ by. One
- * that ends later than it can be taken for was left by a clock that was wrong, perhaps by years, and is anybody's.
+ * that ends later than it can be taken for was taken by another clock, of which one cannot tell whether it is wrong, or our own: it is
+ * anybody's once nobody has renewed it for as long as clocks may differ.
  */
 export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   let mine: StoredRecord | null = null;
+  /** A lease that ends too late, and since when it is as it is, by our clock. */
+  let odd = { revision: '', since: 0 };
   return {
     async take(now) {
       const entry = { kind: 'lease', id: name, value: { holder }, expiresAt: now + seconds };
@@ -47,8 +50,9 @@ export function lease({ records, name, holder, seconds }: LeaseOptions): Lease {
   /** A lease that we took but never heard of (its answer was lost) is renewed, not waited for. */
   function open(found: StoredRecord | null, now: number): StoredRecord | null {
     const value = found?.value as { readonly holder?: unknown } | undefined;
-    const isOurs = value?.holder === holder;
-    const isUntrue = (found?.expiresAt ?? 0) - now > seconds + clockSkewSecondsMax;
-    return isOurs || isUntrue ? found : null;
+    if (found === null || value?.holder === holder) return found;
+    if ((found.expiresAt ?? 0) - now <= seconds + clockSkewSecondsMax) return null;
+    if (found.revision !== odd.revision) odd = { revision: found.revision, since: now };
+    return now - odd.since > clockSkewSecondsMax ? found : null;
   }
 }
