@@ -53,12 +53,15 @@ test('refuses a name that is set twice, and a file that is absent or a folder, w
     ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: 'hunter2hunter2hunter2' }).faults,
     ...readEnvironment({ SUPABASE_KEY_FILE: 'eyJhbGciOiJIUzI1NiJ9.hunter2.hunter2' }).faults,
     ...readEnvironment({ DATABASE_URL_FILE: 'postgres://me:hunter2@127.0.0.1/db' }).faults,
+    ...readEnvironment({ AUTH_ADMIN_TOKEN_FILE: '.countersign/admin_token_of_nobody' }).faults,
   ].map(({ message }) => message);
-  assert.equal(faults.length, 6);
+  assert.equal(faults.length, 7);
   assert.equal(faults[0], 'AUTH_ADMIN_TOKEN and AUTH_ADMIN_TOKEN_FILE are both set');
   assert.match(faults[1] ?? '', /^AUTH_ADMIN_TOKEN_FILE names a file that cannot be used: .*absent/);
   assert.match(faults[2] ?? '', /not a regular file/);
   assert.doesNotMatch(faults.join(), /hunter2/);
+  // As `init` prints it.
+  assert.match(faults[6] ?? '', /: \.countersign\/admin_token_of_nobody: cannot be opened/);
 });
 
 test('an empty value counts as not set', () => {

@@ -43,9 +43,9 @@ export function readSecretFile(path: string): SecretReading {
   }
 }
 
-/** Whoever writes the secret itself where its file should be named must not find it in a log: a path as long begins like one. */
+/** Whoever writes the secret itself where its file should be named must not find it in a log: a path as long begins with / or a dot. */
 function named(path: string): string {
-  const maybeSecret = path.length >= 20 && !/^\.{0,2}\//.test(path);
+  const maybeSecret = path.length >= 20 && !/^[./]/.test(path);
   return maybeSecret ? 'what should be the path of a file' : path;
 }
 
