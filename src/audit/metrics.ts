@@ -142,19 +142,12 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
       registers,
       collect() {
         this.reset();
-        for (const { service, credentialId, expiresAt } of options.expiries())
-          this.set({ service, credential: credentialId }, expiresAt);
-      },
-    }),
-    new Gauge({
-      name: 'countersign_key_replaced',
-      help: '1 for a key that ends and whose place another has taken: its end needs no heed.',
-      labelNames: ['service', 'credential'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { service, credentialId, replaced } of options.expiries())
-          if (replaced) this.set({ service, credential: credentialId }, 1);
+        // It is read behind this one, being registered later: every key is looked at once for both.
+        replacedKeys.reset();
+        for (const { service, credentialId: credential, expiresAt, replaced } of options.expiries()) {
+          this.set({ service, credential }, expiresAt);
+          if (replaced) replacedKeys.set({ service, credential }, 1);
+        }
       },
     }),
     new Gauge({
@@ -202,7 +195,14 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
       },
     }),
   ];
-  for (const gauge of gauges) registry.registerMetric(gauge);
+  // Filled by the gauge of ends.
+  const replacedKeys = new Gauge({
+    name: 'countersign_key_replaced',
+    help: '1 for a key that ends and whose place another has taken: its end needs no heed.',
+    labelNames: ['service', 'credential'],
+    registers,
+  });
+  for (const gauge of [...gauges, replacedKeys]) registry.registerMetric(gauge);
 }
 
 /** A store that hangs is as good as away: a scrape must not hang with it. */

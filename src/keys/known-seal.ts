@@ -10,11 +10,15 @@ import { isAlive } from './lineage.ts';
  */
 export async function requireKnownSeal(store: Store, seal: Seal, kind: KeyKind, now: number): Promise<void> {
   if (kind !== 'hs') return;
-  const sealed = (await store.keys.list()).find((record) => record.kind === 'hs' && isAlive(record, now));
-  if (!sealed) return;
-  try {
-    seal.open(sealed.material ?? '', sealed);
-  } catch (error) {
-    if (!hasCode(error, 'seal_broken')) throw error;
+  for await (const page of store.keys.pages()) {
+    const sealed = page.find((record) => record.kind === 'hs' && isAlive(record, now));
+    if (!sealed) continue;
+    // One tells of all, and a rotation of many keys asks before each.
+    try {
+      seal.open(sealed.material ?? '', sealed);
+    } catch (error) {
+      if (!hasCode(error, 'seal_broken')) throw error;
+    }
+    return;
   }
 }

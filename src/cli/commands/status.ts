@@ -131,9 +131,11 @@ interface Endings {
 /** Whoever verifies by what lies in Redis knows one key of each caller: after a rotation that did not go there, the wrong one. */
 function outdated(records: readonly KeyRecord[], found: readonly FoundKey[], now: number): string[] {
   const lineage = lineageOf(records, now);
+  const byDigest = new Map(records.map((record) => [record.digest, record]));
   return found.flatMap(({ kind, credentialId, service, digest }) => {
     if (kind !== 'hs' || credentialId !== `redis:${service}`) return [];
-    const record = records.find((one) => one.service === service && one.digest === digest);
+    const same = byDigest.get(digest);
+    const record = same?.service === service ? same : undefined;
     const current = record && lineage.currentFor(record);
     if (!current) return [];
     return [
@@ -144,17 +146,23 @@ function outdated(records: readonly KeyRecord[], found: readonly FoundKey[], now
 
 /** What ended while it was somebody's, who has no other one of the kind. */
 function ended(records: readonly KeyRecord[], uses: readonly KeyUse[], now: number): string[] {
-  const alive = records.filter((record) => isActive(record, now));
+  const having = new Set(records.filter((record) => isActive(record, now)).map(ofKind));
+  const since = now - usedLately;
+  // Of several the last one counts.
+  const inOrder = uses.filter(({ lastUsed }) => lastUsed > since).toSorted((a, b) => a.lastUsed - b.lastUsed);
+  const lately = new Map(inOrder.map((use) => [use.credentialId, use]));
   return records.flatMap((record) => {
     const { id, service, kind, expiresAt, revokedAt } = record;
-    if (expiresAt === null || expiresAt > now || revokedAt !== null) return [];
-    if (alive.some((other) => other.service === service && other.kind === kind)) return [];
-    const use = uses.find(({ credentialId, lastUsed }) => credentialId === id && now - lastUsed < usedLately);
-    if (!use) return [];
+    const use = lately.get(id);
+    if (!use || expiresAt === null || expiresAt > now || revokedAt !== null || having.has(ofKind(record))) return [];
     return [
       `key ${id} of ${service} ended ${agoWords(now - expiresAt)} and nothing replaced it; it was last used ${useWords(use, now)}: countersign keys create ${service} --kind ${kind}`,
     ];
   });
+}
+
+function ofKind({ service, kind }: KeyRecord): string {
+  return `${service} ${kind}`;
 }
 
 /** What ends soon without a successor, and what was replaced and is used all the same. */
