@@ -1,3 +1,4 @@
+import { isAlike } from '../core/decision-values.ts';
 import type { DecisionRow } from '../core/store.ts';
 
 /** One decision as a JSON line, without a line end. Written by hand: it needs no second object. */
@@ -29,25 +30,11 @@ function sharedBy(row: DecisionRow): Shared {
   const place = `${row.credentialId} ${row.route}`;
   const held = recent.get(place);
   // Anybody may make two rows meet in one place.
-  if (held && isLike(held.row, row)) return held;
+  if (held && isAlike(held.row, row)) return held;
   if (recent.size >= recentMax) recent.clear();
   const made = sharedOf(row);
   recent.set(place, made);
   return made;
-}
-
-function isLike(a: DecisionRow, b: DecisionRow): boolean {
-  return (
-    a.credentialId === b.credentialId &&
-    a.route === b.route &&
-    a.method === b.method &&
-    a.service === b.service &&
-    a.outcome === b.outcome &&
-    a.reason === b.reason &&
-    a.mode === b.mode &&
-    a.principal === b.principal &&
-    a.scheme === b.scheme
-  );
 }
 
 /** Each is put together by a join, which leaves one piece of text: what `+` leaves is walked through for each line. */

@@ -22,7 +22,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
   const ids = invocation.texts('accept');
   if (ids.length > 0) return acceptAll(folder, first.findings, ids, invocation);
   const fixed = invocation.flag('fix') ? fixAll(folder, first.findings, invocation) : [];
-  const { findings, notLookedAt, away } =
+  const { findings, notLookedAt, isAway } =
     fixed.length > 0 && !invocation.dryRun ? await look(folder, invocation) : first;
   const accepted = acceptedIds(folder);
   const open = bySeverity(findings.filter((finding) => !accepted.has(findingId(finding))));
@@ -50,7 +50,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
   }
   if (open.length > 0) return EXIT.refused;
   // Nothing was found in half of it, which must not look like nothing at all.
-  return away === null ? EXIT.done : EXIT.unreachable;
+  return isAway ? EXIT.unreachable : EXIT.done;
 }
 
 function folderOf(invocation: Invocation): string {
@@ -65,7 +65,7 @@ async function look(folder: string, invocation: Invocation) {
   if (!existsSync(invocation.configFile)) {
     const { findings, notLookedAt } = await examineFolder(folder, null);
     const missing = `keys, clocks, routes and ports: there is no configuration at ${invocation.configFile}`;
-    return { findings, notLookedAt: [...notLookedAt, missing], away: null };
+    return { findings, notLookedAt: [...notLookedAt, missing], isAway: false };
   }
   const config = await readConfig(invocation);
   const { findings, notLookedAt } = await examineFolder(folder, config);
@@ -73,11 +73,11 @@ async function look(folder: string, invocation: Invocation) {
     return {
       findings,
       notLookedAt: [...notLookedAt, 'keys, clocks and routes: only the server sees a store in memory'],
-      away: null,
+      isAway: false,
     };
   try {
     const running = await atWork(invocation, (place) => examineStack(place.config, place.store));
-    return { findings: [...findings, ...running], notLookedAt, away: null };
+    return { findings: [...findings, ...running], notLookedAt, isAway: false };
   } catch (error) {
     // What lies in the files is there all the same, and somebody else may be the only one who can open the store.
     const { exit, lines } = explain(error);
@@ -85,7 +85,7 @@ async function look(folder: string, invocation: Invocation) {
     return {
       findings,
       notLookedAt: [...notLookedAt, `keys, clocks, routes and ports: ${lines.join(' ')}`],
-      away: error,
+      isAway: true,
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { DecisionValue } from '../../core/decision-values.ts';
+import { isAlike, type DecisionValue } from '../../core/decision-values.ts';
 import type { DecisionRow } from '../../core/store.ts';
 
 /**
@@ -40,21 +40,8 @@ function kindOf(row: DecisionRow, firsts: readonly DecisionRow[]): number {
   return -1;
 }
 
-/** What most rows differ in comes first. */
 function isOfKind(a: DecisionRow, b: DecisionRow): boolean {
-  return (
-    a.credentialId === b.credentialId &&
-    a.route === b.route &&
-    a.service === b.service &&
-    a.method === b.method &&
-    a.outcome === b.outcome &&
-    a.reason === b.reason &&
-    a.note === b.note &&
-    a.mode === b.mode &&
-    a.principal === b.principal &&
-    a.claimed === b.claimed &&
-    a.scheme === b.scheme
-  );
+  return isAlike(a, b) && a.note === b.note && a.claimed === b.claimed;
 }
 
 export function unpacked({ kinds, own }: PackedRows): DecisionRow[] {
