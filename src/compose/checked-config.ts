@@ -14,9 +14,9 @@ import { openStore } from './open-store.ts';
 export async function loadCheckedConfig(
   file: string,
   env: Env,
-  { text = configText(file), mcpConfig = null }: Pick<LoadOptions, 'text' | 'mcpConfig'> = {},
+  { text = configText(file), ...rest }: Omit<LoadOptions, 'keyHolders'> = {},
 ): Promise<StackConfig> {
-  const options = { text, mcpConfig };
+  const options = { text, ...rest };
   try {
     // Where the file alone knows every caller, no key need be looked at.
     return loadConfig(file, env, options);

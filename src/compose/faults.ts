@@ -60,6 +60,11 @@ export function environmentFault(message: string, hint: string): Fault {
   return { source: 'environment', line: 0, column: 0, message, hint };
 }
 
+/** Of the file as a whole, or of what is no file. */
+export function wholeFault(message: string, hint: string): Fault {
+  return { source: 'file', line: 0, column: 0, message, hint };
+}
+
 /** A value as it may be shown in a message: short, and on one line. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';

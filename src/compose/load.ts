@@ -7,7 +7,7 @@ import type { StackConfig } from './config.ts';
 import { configText } from './schema/config-text.ts';
 import { sourceDocument } from './schema/document.ts';
 import { readEnvironment, type Env } from './env.ts';
-import { ConfigError, formatFault } from './faults.ts';
+import { ConfigError, formatFault, wholeFault } from './faults.ts';
 import { fileChecks } from './checks/file-checks.ts';
 import { mcpServers, type McpServers } from './build/mcp-config.ts';
 import { missingPrograms } from './checks/missing-programs.ts';
@@ -92,7 +92,7 @@ function withServers(config: StackConfig, { servers, config: added }: ReadServer
   const twice = added.services.filter(({ name }) => known.has(name)).map(({ name }) => `"${name}"`);
   if (twice.length > 0) {
     const message = `${twice.join(', ')}: in ${config.file ?? 'the configuration'} too`;
-    throw new ConfigError(servers.file, [{ source: 'file', line: 0, column: 0, message, hint: 'keep one of the two' }]);
+    throw new ConfigError(servers.file, [wholeFault(message, 'keep one of the two')]);
   }
   return {
     ...config,

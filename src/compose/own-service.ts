@@ -1,8 +1,9 @@
 import type { KeySource } from '../keys/sources/index.ts';
-import { authoritySource, envFiles, secretFiles, type AuthoritySourceOptions } from '../keys/sources/index.ts';
+import { authoritySource, envFiles, secretFiles } from '../keys/sources/index.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { ConfigError } from './faults.ts';
+import type { KeyOption } from './key-option.ts';
 import { parseConfig } from './load.ts';
 import type { RawConfig, RawRoute, RawService } from './schema/schema.ts';
 
@@ -15,27 +16,6 @@ type Fixed<T> = T extends readonly (infer Item)[]
 
 /** A rule in the words of countersign.yaml. */
 export type RouteOption = Fixed<RawRoute>;
-
-/** Where keys come from; relative paths begin at the working folder. */
-export type KeyOption =
-  /** Shared keys of called services: of the files that match, <service>_api_key and stack_api_key are used. */
-  | { readonly files: string }
-  /** HMAC secrets of callers, one .env file each. */
-  | { readonly envFiles: string }
-  /** Keys, session tokens, modes and limits of a stack: 'sqlite:FILE'. At most one. */
-  | { readonly store: string }
-  /** Keys and session tokens of a stack from its authority, kept fresh. */
-  | AuthorityOption
-  | KeySource;
-
-/** `token`, or a file that holds it, needs the scope keys:read. See AuthoritySourceOptions for the rest. */
-export interface AuthorityOption extends Pick<
-  AuthoritySourceOptions,
-  'token' | 'tokenFile' | 'staleSecondsMax' | 'timeoutSeconds'
-> {
-  /** Where the authority answers: https, or http on this machine. */
-  readonly authority: string;
-}
 
 type ServiceWords =
   | 'accept'

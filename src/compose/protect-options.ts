@@ -4,7 +4,8 @@ import { nearest } from '../core/nearest.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Store } from '../core/store.ts';
 import type { Env } from './env.ts';
-import { ConfigError, shown, type Fault } from './faults.ts';
+import { ConfigError, shown, wholeFault, type Fault } from './faults.ts';
+import { keysFaults, whereKeysAre } from './key-option.ts';
 import type { OwnService } from './own-service.ts';
 
 /** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */
@@ -29,9 +30,14 @@ export interface ProtectionSettings {
   readonly clock?: Clock;
 }
 
-export type ProtectOptions = (OwnService | FromStack) & ProtectionSettings;
-
 type OwnWord = Exclude<keyof OwnService, 'service'>;
+
+/** Either of the two: what stands in the file is not said here. */
+export type ProtectOptions = (
+  | (OwnService & { readonly config?: never })
+  | (FromStack & { readonly [Word in OwnWord]?: never })
+) &
+  ProtectionSettings;
 
 /** What a service says of itself, which beside `config` stands in the file. The compiler sees to it that none is missing. */
 const ownWords: Readonly<Record<OwnWord, true>> = {
@@ -70,27 +76,25 @@ const settings: Readonly<Record<keyof ProtectionSettings, 'function' | 'object'>
  * ConfigError with every slip. `adapterWords`: what the adapter takes besides.
  */
 export function checkOptions(given: unknown, adapterWords: readonly string[]): void {
-  if (!isObject(given)) throw slips([slip('there are no options', whereKeysAre)]);
+  if (!isObject(given)) throw slips([wholeFault('there are no options', whereKeysAre)]);
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const known = ['service', 'config', ...Object.keys(ownWords), ...Object.keys(settings), ...adapterWords];
   const faults = Object.keys(options)
     .filter((name) => !known.includes(name))
     .map((name) => unknownOption(name, known));
   if (typeof options['service'] !== 'string')
-    faults.push(slip(`"service" must be a text, not ${shown(options['service'])}`, 'say which service this is'));
+    faults.push(wholeFault(`"service" must be a text, not ${shown(options['service'])}`, 'say which service this is'));
   for (const [name, type] of Object.entries(settings))
     // oxlint-disable-next-line valid-typeof -- one of the two above
     if (name in options && typeof options[name] !== type)
-      faults.push(slip(`"${name}" must be a ${type}, not ${shown(options[name])}`, ''));
+      faults.push(wholeFault(`"${name}" must be a ${type}, not ${shown(options[name])}`, ''));
   faults.push(...('config' in options ? besideConfig(options) : keysFaults(options['keys'])));
   if (faults.length > 0) throw slips(faults);
 }
 
-const whereKeysAre = `write keys: [{ files: '/run/secrets/*_api_key' }], or config: 'countersign.yaml' to follow a stack`;
-
 function unknownOption(name: string, known: readonly string[]): Fault {
   const meant = nearest(name, known);
-  return slip(
+  return wholeFault(
     `unknown option ${shown(name)}`,
     meant === null ? `known here: ${known.join(', ')}` : `did you mean "${meant}"?`,
   );
@@ -99,25 +103,15 @@ function unknownOption(name: string, known: readonly string[]): Fault {
 function besideConfig(options: Readonly<Record<string, unknown>>): Fault[] {
   const { config } = options;
   const faults =
-    typeof config === 'string' ? [] : [slip(`"config" must be the path of a file, not ${shown(config)}`, '')];
+    typeof config === 'string' ? [] : [wholeFault(`"config" must be the path of a file, not ${shown(config)}`, '')];
   const inFile = Object.keys(options).filter((name) => name in ownWords);
   for (const name of inFile)
-    faults.push(slip(`"${name}" is not read beside config`, 'write it into the file, or leave config out'));
+    faults.push(wholeFault(`"${name}" is not read beside config`, 'write it into the file, or leave config out'));
   return faults;
-}
-
-function keysFaults(keys: unknown): Fault[] {
-  if (keys === undefined) return [slip('"keys" is missing', whereKeysAre)];
-  if (Array.isArray(keys) && keys.every(isObject)) return [];
-  return [slip('"keys" must be a list of places', whereKeysAre)];
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
-}
-
-function slip(message: string, hint: string): Fault {
-  return { source: 'file', line: 0, column: 0, message, hint };
 }
 
 function slips(faults: readonly Fault[]): ConfigError {

@@ -182,6 +182,22 @@ test('tells of every option that nobody would read', async () => {
     [{ service: 'a', config: 'x.yaml', routes: [{ path: '/x' }] }, [/"routes" is not read beside config/]],
     [{ service: 'a', config: 7 }, [/"config" must be the path of a file/]],
     [{ service: 'a', keys: [], caseSensitive: true }, [/unknown option "caseSensitive"/]],
+    [
+      { service: 'a', keys: [{ authority: 'https://a.example', token: 't', staleSeconds: 5 }] },
+      [/unknown word "staleSeconds" in entry 1 of keys — did you mean "staleSecondsMax"\?/],
+    ],
+    [
+      { service: 'a', keys: [{ files: '/a/*' }, { store: 'memory:', envFiles: '/b/*' }] },
+      [/entry 2 of keys names envFiles and store — write an entry for each/],
+    ],
+    [{ service: 'a', keys: [{ files: '/a/*', token: 't' }] }, [/"token" is not read in entry 1 of keys/]],
+    [{ service: 'a', keys: [{ redis: 'redis://127.0.0.1' }] }, [/unknown word "redis" in entry 1 of keys/]],
+    [{ service: 'a', keys: [{ token: 't' }] }, [/entry 1 of keys names no place — write one of files, envFiles/]],
+    [{ service: 'a', keys: [{ authority: 7 }] }, [/"authority" in entry 1 of keys must be a text, not 7/]],
+    [
+      { service: 'a', keys: [{ authority: 'https://a.example', token: 't', timeoutSeconds: '5' }] },
+      [/"timeoutSeconds" in entry 1 of keys must be a number/],
+    ],
   ];
   for (const [options, words] of slips)
     await assert.rejects(protection(options as ProtectOptions), (error: Error & { code?: string }) => {
@@ -201,6 +217,29 @@ services:
     maxSignedBody: 1KiB
     routes: [{ path: /health, access: ${access} }]
 `;
+
+test('a configuration that is absent is no matter of a command', async () => {
+  const absent = protection({ service: 'a', config: '/nowhere/countersign.yaml', env: {} });
+  await assert.rejects(absent, /does not exist — give the path of the stack's file as config/);
+});
+
+test("takes a stack's file that the gateway takes: callers known by their keys, secrets that only the gateway sees", async (t) => {
+  const folder = folderFor(t);
+  const config = join(folder, 'countersign.yaml');
+  writeFileSync(join(folder, 'aidb.env'), `SERVICE_ID=aidb\nSERVICE_KEY=${key}\n`, { mode: 0o600 });
+  const text = `store: memory:
+keys: [{ envFiles: '*.env' }]
+services:
+  embeddings: { upstream: 'http://127.0.0.1:9001', routes: [{ path: /embed, callers: [aidb] }] }
+  vectors: { upstream: 'http://127.0.0.1:9002', upstreamKey: { file: vectors.key } }
+`;
+  writeFileSync(config, text);
+  const { shared, warnings } = await protectedBy(t, { config });
+  assert.equal(await said(shared, '/embed'), 'deny: missing_credentials');
+  writeFileSync(`${config}.new`, text.replace('callers: [aidb]', 'callers: [nobody]'));
+  renameSync(`${config}.new`, config);
+  await until(() => warnings.some((line) => /is refused: .*unknown caller "nobody"/.test(line)));
+});
 
 test("takes its part of a stack's file, and follows it", async (t) => {
   const folder = folderFor(t);

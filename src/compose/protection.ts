@@ -4,15 +4,17 @@ import type { Guard } from '../core/guard.ts';
 import { andThen } from '../core/maybe-promise.ts';
 import type { AuthRequest } from '../core/request.ts';
 import { messageOf } from '../core/message-of.ts';
+import { loadCheckedConfig } from './checked-config.ts';
 import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
-import { loadConfig } from './load.ts';
-import { ownConfig, type OwnService } from './own-service.ts';
+import { ownConfig, type OwnConfig, type OwnService } from './own-service.ts';
 import { checkOptions, type FromStack, type ProtectionSettings, type ProtectOptions } from './protect-options.ts';
+import { configText } from './schema/config-text.ts';
 import { createStack, type Stack } from './stack.ts';
 import { watchConfig } from './watch-config.ts';
 
-export type { AuthorityOption, KeyOption, OwnService, RouteOption } from './own-service.ts';
+export type { AuthorityOption, KeyOption } from './key-option.ts';
+export type { OwnService, RouteOption } from './own-service.ts';
 export type { ProtectionSettings, ProtectOptions } from './protect-options.ts';
 
 /** A service that guards itself: what every adapter is built on. It judges as the gateway would. */
@@ -42,7 +44,7 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
   const env = serviceEnvironment(options.env ?? process.env);
   const stacks = 'config' in options && options.config !== undefined ? options : null;
   const read = () => (stacks === null ? ownConfig(options as OwnService, env, warn) : fromFile(stacks, env));
-  const { config, sources } = read();
+  const { config, sources } = await read();
   const stack = await createStack({
     config,
     env,
@@ -53,8 +55,10 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
     ...(clock && { clock }),
     ...(log && { logLine: log }),
   });
-  const unfollow =
-    config.file === null ? null : watchConfig(config.file, () => reload(stack, () => read().config, warn));
+  // One after the other: of two changes in a row the later one is to win.
+  let reloaded = Promise.resolve();
+  const follow = () => void (reloaded = reloaded.then(() => reload(stack, read, warn)));
+  const unfollow = config.file === null ? null : watchConfig(config.file, follow);
   const guarded = () => stack.service(service) ?? gone(service);
   const complaints = new Set<string>();
   return {
@@ -79,8 +83,10 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
   };
 }
 
-function fromFile({ service, config: file }: FromStack, env: Env): { config: StackConfig; sources: [] } {
-  const config = loadConfig(file, env);
+/** As the gateway takes it, but for the files of other services' secrets, which need not be seen from here. */
+async function fromFile({ service, config: file }: FromStack, env: Env): Promise<OwnConfig> {
+  const text = configText(file, "give the path of the stack's file as config");
+  const config = await loadCheckedConfig(file, env, { text, namedFiles: 'unneeded' });
   if (!config.services.some(({ name }) => name === service)) gone(service, config);
   return { config, sources: [] };
 }
@@ -91,9 +97,13 @@ function gone(service: string, config?: StackConfig): never {
 }
 
 /** A broken file is refused and the last good one stays in force. */
-function reload(stack: Stack, read: () => StackConfig, warn: (text: string) => void): void {
+async function reload(
+  stack: Stack,
+  read: () => OwnConfig | Promise<OwnConfig>,
+  warn: (text: string) => void,
+): Promise<void> {
   try {
-    stack.reload(read());
+    stack.reload((await read()).config);
   } catch (error) {
     warn(`the new configuration is refused: ${messageOf(error)}`);
   }

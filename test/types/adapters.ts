@@ -89,4 +89,6 @@ export async function slips(): Promise<void> {
   await protectNode({ ...own, mode: 'audit' });
   // @ts-expect-error -- no such source
   await protectNode({ ...own, keys: [{ file: '/run/secrets/a' }] });
+  // @ts-expect-error -- what stands in the file is not said beside it
+  await protectNode({ ...own, config: 'countersign.yaml' });
 }

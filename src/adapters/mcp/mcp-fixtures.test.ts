@@ -20,7 +20,7 @@ import {
 } from '@modelcontextprotocol/server';
 import express from 'express';
 import { z } from 'zod';
-import type { Protection, ProtectOptions } from '../../compose/protection.ts';
+import type { OwnService, Protection, ProtectionSettings, ProtectOptions } from '../../compose/protection.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { createKey } from '../../keys/create.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
@@ -93,6 +93,9 @@ export interface Host {
 }
 
 /** One way to guard a server; returns the guard's protection and what listens. */
+/** What a test says of a service besides what all have. */
+export type OwnOptions = Partial<OwnService & ProtectionSettings>;
+
 type Guarding = (options: ProtectOptions) => Promise<{
   readonly guard: { readonly protection: Protection; close(): Promise<void> };
   readonly listener: RequestListener;
@@ -139,7 +142,7 @@ export const guards: Readonly<Record<string, Guarding>> = {
   },
 };
 
-export async function start(t: TestContext, guarding: Guarding, options: Partial<ProtectOptions> = {}): Promise<Host> {
+export async function start(t: TestContext, guarding: Guarding, options: OwnOptions = {}): Promise<Host> {
   const store = memoryStore();
   const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
   const warn = () => undefined;

@@ -20,15 +20,7 @@ import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import {
-  mcpGuard,
-  principalSessions,
-  protect,
-  sessionNotFound,
-  tokenVerifier,
-  type McpGuard,
-  type ProtectOptions,
-} from './index.ts';
+import { mcpGuard, principalSessions, protect, sessionNotFound, tokenVerifier, type McpGuard } from './index.ts';
 import {
   bearer,
   guards,
@@ -38,6 +30,7 @@ import {
   start,
   talkFor,
   tokenOf,
+  type OwnOptions,
   type Seen,
   type Talker,
 } from './mcp-fixtures.test.ts';
@@ -176,7 +169,7 @@ function optionsFor(t: TestContext) {
   return { service: 'tools', keys: [], mode: 'enforce' as const, store, env, warn: () => undefined };
 }
 
-async function guardFor(t: TestContext, more: Partial<ProtectOptions> = {}): Promise<McpGuard> {
+async function guardFor(t: TestContext, more: OwnOptions = {}): Promise<McpGuard> {
   const guard = await protect({ ...optionsFor(t), ...more });
   t.after(() => guard.close());
   return guard;

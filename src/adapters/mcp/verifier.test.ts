@@ -6,9 +6,22 @@ import { OAuthError as ClientsOAuthError } from '@modelcontextprotocol/client';
 import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { authInfoOf, principalOf, tokenVerifier, type AuthInfo, type VerifierOptions } from './index.ts';
-import { bearer, keyOf, post, start, talkFor, tokenOf, verifiers, type Seen } from './mcp-fixtures.test.ts';
+import {
+  bearer,
+  keyOf,
+  post,
+  start,
+  talkFor,
+  tokenOf,
+  verifiers,
+  type OwnOptions,
+  type Seen,
+} from './mcp-fixtures.test.ts';
 
-async function verifierFor(t: TestContext, options: Partial<VerifierOptions> = {}) {
+async function verifierFor(
+  t: TestContext,
+  options: OwnOptions & Pick<VerifierOptions, 'errors' | 'path' | 'resource'> = {},
+) {
   const store = memoryStore();
   const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
   const warn = () => undefined;

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
 import { configText } from '../schema/config-text.ts';
-import { ConfigError } from '../faults.ts';
+import { ConfigError, wholeFault } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
 import { shellWord } from '../../core/shell-word.ts';
 
@@ -83,5 +83,5 @@ function openSecrets(file: string, services: Readonly<Record<string, JsonObject>
 }
 
 function fault(file: string, message: string, hint: string): ConfigError {
-  return new ConfigError(file, [{ source: 'file', line: 0, column: 0, message, hint }]);
+  return new ConfigError(file, [wholeFault(message, hint)]);
 }

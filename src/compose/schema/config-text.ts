@@ -1,13 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileBytesMax } from './document.ts';
-import { ConfigError } from '../faults.ts';
+import { ConfigError, wholeFault } from '../faults.ts';
 
 const otherConfig = 'name another with --config, or make one: countersign init';
 
 /** What the file holds now. `whenAbsent` says what to do about one that is not there. Throws a ConfigError. */
 export function configText(file: string, whenAbsent = otherConfig): string {
-  const refuse = (message: string, hint: string) =>
-    new ConfigError(file, [{ source: 'file', line: 0, column: 0, message, hint }]);
+  const refuse = (message: string, hint: string) => new ConfigError(file, [wholeFault(message, hint)]);
   let content: Buffer;
   try {
     if (statSync(file).size > fileBytesMax)

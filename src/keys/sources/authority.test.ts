@@ -318,6 +318,8 @@ test('misuse shows when the source is made', () => {
     { url: 'ftp://127.0.0.1' },
     { url: 'nonsense' },
     { staleSecondsMax: 0 },
+    { timeoutSeconds: 0 },
+    { timeoutSeconds: Infinity },
     { tokenFile: '/a/file' },
     { token: 'two words' },
   ])

@@ -24,7 +24,7 @@ export interface AuthoritySourceOptions {
    * requests are refused as unavailable. The price of a long time: a key that is revoked meanwhile goes on working here.
    */
   readonly staleSecondsMax?: number;
-  /** How long the authority may take to answer; 5. */
+  /** How long the authority may take to answer; 5, at most 3,600. */
   readonly timeoutSeconds?: number;
   readonly onWarning?: (text: string) => void;
   readonly fetch?: typeof globalThis.fetch;
@@ -39,6 +39,7 @@ export interface AuthoritySource extends KeySource {
 }
 
 const waitSecondsMax = 25;
+const timeoutSecondsMax = 3600;
 const retryMillis = 250;
 const retryMillisMax = 5000;
 /** An authority with too many waiting answers at once: it is not asked without pause for that. */
@@ -50,6 +51,8 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
   const { fetch: send = globalThis.fetch, elapsed = () => performance.now() / 1000 } = options;
   const origin = originOf(options.url);
   if (!(staleSecondsMax > 0)) throw new TypeError('staleSecondsMax must be more than 0');
+  if (!(timeoutSeconds > 0 && timeoutSeconds <= timeoutSecondsMax))
+    throw new TypeError(`timeoutSeconds must be more than 0 and at most ${timeoutSecondsMax}`);
   const token = tokenOf(options);
   // While one question waits nothing is heard, and that must not look like an authority that is away.
   const waitSeconds = Math.max(1, Math.min(waitSecondsMax, Math.floor(staleSecondsMax / 2)));
