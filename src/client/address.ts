@@ -7,13 +7,14 @@ export interface Base {
   readonly path: string;
 }
 
-/** Throws a TypeError on what is no address of a service. */
-export function baseOf(baseUrl: string | URL): Base {
+/** Throws a TypeError on what is no address of a service. `option`: where it stands, for the message. */
+export function baseOf(baseUrl: string | URL, option: 'baseUrl' | 'gateway' = 'baseUrl'): Base {
   const url = URL.parse(String(baseUrl));
-  if (!url || !isHttp(url)) throw new TypeError('baseUrl must be an absolute http or https URL');
+  if (!url || !isHttp(url))
+    throw new TypeError(`${option} must be an absolute http or https URL, as http://127.0.0.1:8700`);
   if (url.username !== '' || url.password !== '')
-    throw new TypeError('baseUrl must not hold a user name or password: give a credential instead');
-  if (url.search !== '' || url.hash !== '') throw new TypeError('baseUrl must have neither a query nor a fragment');
+    throw new TypeError(`${option} must not hold a user name or password: give a credential instead`);
+  if (url.search !== '' || url.hash !== '') throw new TypeError(`${option} must have neither a query nor a fragment`);
   return { origin: url.origin, path: url.pathname.replace(/\/+$/, '') };
 }
 

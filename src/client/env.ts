@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { baseOf } from './address.ts';
 import { ClientError } from './client-error.ts';
 import type { ServiceCredential } from './credential.ts';
 import { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';
@@ -99,9 +100,14 @@ export function createClient(service: string, options: StackClientOptions = {}):
   const baseUrl =
     gateway === undefined
       ? addresses(config, rest.env ?? process.env).baseUrlOf(service)
-      : `${gateway.replace(/\/+$/, '')}/${encodeURIComponent(service)}`;
+      : belowGateway(gateway, service);
   if (credential) return createServiceClient({ ...forClient(rest), baseUrl, credential });
   return createServiceClientFromEnv({ ...rest, baseUrl, service });
+}
+
+function belowGateway(gateway: string, service: string): string {
+  const { origin, path } = baseOf(gateway, 'gateway');
+  return `${origin}${path}/${encodeURIComponent(service)}`;
 }
 
 /** createClient with the same options for every service: `const client = stackClients({ gateway })`, then `client('embeddings')`. */

@@ -17,6 +17,7 @@ test('an option that nobody would read is refused', async () => {
   assert.throws(() => createServiceClientFromEnv({ ...whole, timeout: 5 } as object), says(/no option timeout/));
   assert.throws(() => createServiceClientFromEnv({ ...whole, prefer: 'x' as 'api-key' }), says(/prefer must be/));
   await createServiceClientFromEnv(whole).close();
+  assert.throws(() => createClient('b', { gateway: '127.0.0.1:8700', env }), says(/^gateway must be an absolute http/));
   await createClient('b', { gateway: 'http://127.0.0.1:8700', credential: { kind: 'api-key', key }, env }).close();
 });
 
