@@ -1,4 +1,4 @@
-/** The programs in docs/adapters.md compile as they stand, against the sources that their imports stand for. */
+/** What documents say is true of the sources; their programs compile as they stand. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,25 +7,42 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 
-test('every program in docs/adapters.md compiles', { timeout: 120_000 }, (t) => {
+const entrances = {
+  countersign: 'index.ts',
+  'countersign/node': 'adapters/node/index.ts',
+  'countersign/client': 'client/index.ts',
+};
+
+/** Importing the sources that its imports stand for, found from `folder`, which holds src. */
+function fromSources(program: string, folder: string): string {
+  return Object.entries(entrances).reduce(
+    (text, [name, file]) => text.replaceAll(`'${name}'`, `'${folder}/src/${file}'`),
+    program,
+  );
+}
+
+test('every program in docs/adapters.md compiles, and the test among them passes', { timeout: 120_000 }, (t) => {
   const text = readFileSync(join(root, 'docs/adapters.md'), 'utf8');
   const programs = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] as string);
-  assert.ok(programs.length >= 2);
+  const [tested, ...more] = programs.filter((program) => program.includes("'node:test'"));
+  assert.ok(tested !== undefined && more.length === 0);
   const folder = mkdtempSync(join(root, 'node_modules/.docs-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   for (const [index, program] of programs.entries())
-    writeFileSync(
-      join(folder, `program-${index}.ts`),
-      program
-        .replaceAll("'countersign/node'", "'../../src/adapters/node/index.ts'")
-        .replaceAll("'countersign'", "'../../src/index.ts'"),
-    );
+    writeFileSync(join(folder, `program-${index}.ts`), fromSources(program, '../..'));
   writeFileSync(
     join(folder, 'tsconfig.json'),
     JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }),
   );
-  const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' });
-  assert.equal(status, 0, stdout);
+  const compiled = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' });
+  assert.equal(compiled.status, 0, compiled.stdout);
+
+  // Not as a file of that folder: below node_modules no types are taken away.
+  const run = ['--input-type=module-typescript', '--eval', fromSources(tested, '.')];
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const ran = spawnSync(process.execPath, run, { cwd: root, env, encoding: 'utf8' });
+  assert.match(ran.stdout, /^. pass 1$/m, ran.stdout + ran.stderr);
+  assert.equal(ran.status, 0, ran.stdout);
 });
 
 test('every type of audit event is told of in docs/audit.md', () => {
