@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { SealError, type Seal } from '../../crypto/seal.ts';
-import { MasterKeyError } from '../../keys/sources/master-key.ts';
+import { MasterKeyError } from '../../keys/sources/index.ts';
 
 export interface Unopened {
   readonly wanting: readonly string[];

@@ -127,7 +127,7 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
   };
 }
 
-export function acceptSignature(): string {
+function acceptSignature(): string {
   const components = [...coveredAlways, 'content-digest'].map((component) => `"${component}"`).join(' ');
   return `countersign=(${components});created;keyid;nonce;tag="${tag}"`;
 }

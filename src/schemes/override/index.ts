@@ -1,1 +1,1 @@
-export { override, overrideHeader, type OverrideOptions } from './scheme.ts';
+export { override, type OverrideOptions } from './scheme.ts';

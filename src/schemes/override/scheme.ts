@@ -5,7 +5,7 @@ import { allow, deny, type Denied, type Principal, type Reason, type Verdict } f
 const name = 'override';
 
 /** The header never reaches an upstream. */
-export const overrideHeader = 'x-override-token';
+const overrideHeader = 'x-override-token';
 
 const breakGlass: Principal = {
   id: 'operator:break-glass',
