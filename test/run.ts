@@ -47,8 +47,8 @@ const files =
   named.length > 0 ? named : folders.flatMap((folder) => globSync(`${folder}/**/*.test.ts`, { cwd: root }).sort());
 station('tests', process.execPath, [
   '--test',
-  // One more than there are cores: a quarter of the time of a file is spent waiting for what it started.
-  `--test-concurrency=${availableParallelism() + 1}`,
+  // Two for each core: much of the time of a file is spent waiting for what it started.
+  `--test-concurrency=${availableParallelism() * 2}`,
   '--test-timeout=180000',
   ...files,
 ]);
