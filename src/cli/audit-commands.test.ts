@@ -40,6 +40,7 @@ test('what is done by command line is in the audit, with who, what and why, and 
   };
   await say('mode', 'set', 'report', 'embeddings', '--reason', 'INC-7');
   await say('mode', 'set', 'off', '--dry-run');
+  assert.match((await say('mode', 'get')).stdout, /embeddings .* by cli:\S+$/m);
   await say('tokens', 'create', '--scope', 'embed:write');
   await say('routes', 'publish');
   await say('keys', 'revoke', made.id, '--reason', 'leaked');

@@ -7,6 +7,7 @@ import { isMode, MODES } from '../../core/mode.ts';
 import { modes, type ModeLine, type Modes } from '../../rollout/modes.ts';
 import { storedRamp } from '../../rollout/ramp/record.ts';
 import type { Invocation } from '../command.ts';
+import { commandActor } from '../command-actor.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { enforcedWords, rampInForce, rampWant } from '../in-force.ts';
 import { columns, type Style } from '../output.ts';
@@ -87,8 +88,9 @@ export async function modeSet(invocation: Invocation): Promise<number> {
   return atWork(invocation, (place) =>
     withModes(place, invocation, async (levels) => {
       if (!invocation.dryRun) {
-        if (all) await levels.setAll(mode, 'operator:cli');
-        else await levels.set(scope, mode, 'operator:cli');
+        const by = commandActor(invocation.env).id;
+        if (all) await levels.setAll(mode, by);
+        else await levels.set(scope, mode, by);
         await place.record({ type: 'mode.set', subject: all ? '*' : scope, detail: { mode } });
       } else knownOrRefused(place.config, scope);
       if (invocation.json) out.json({ scope, mode, all, dry_run: invocation.dryRun });

@@ -11,6 +11,7 @@ import {
 } from '../../compose/build/route-set.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { Invocation } from '../command.ts';
+import { commandActor } from '../command-actor.ts';
 import { EXIT, refused } from '../failure.ts';
 import { columns } from '../output.ts';
 import { atWork, readCheckedConfig } from '../workplace.ts';
@@ -27,7 +28,7 @@ export async function routesPublish(invocation: Invocation): Promise<number> {
   const config = await readCheckedConfig(invocation);
   return atWork(invocation, async ({ store, record }) => {
     const now = Math.floor(systemClock());
-    const set = routeSetOf(config, 'operator:cli', now);
+    const set = routeSetOf(config, commandActor(invocation.env).id, now);
     const expected = await publishedRevision(store.records, now);
     if (!dryRun && !(await publishRoutes(store.records, set, expected))) throw faster();
     const routes = Object.fromEntries([...set.services].map(([name, rules]) => [name, rules.length]));
