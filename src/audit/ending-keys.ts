@@ -1,7 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { KeyRecord } from '../core/credential.ts';
+import type { KeyEnd, KeyRecord } from '../core/credential.ts';
 
-/** A key of the store that ends soon, or has ended and left its service without another one. */
+/** A key that ends soon, or has ended and left its service without another one. */
 export interface EndingKey {
   readonly id: string;
   readonly service: string;
@@ -13,27 +13,36 @@ export interface EndingKey {
   readonly has_successor: boolean;
 }
 
+type Lasting = Pick<KeyRecord, 'id' | 'service' | 'kind' | 'expiresAt'>;
+
 const soonSeconds = 30 * 86_400;
 
-/** The one that ends first comes first. Keys that ended and were succeeded are no news. */
-export function endingKeys(records: readonly KeyRecord[], now: number): EndingKey[] {
+/**
+ * The one that ends first comes first. Keys that ended and were succeeded are no news. One that lies `elsewhere` is followed by none
+ * of the store: whoever reads it there would find nothing.
+ */
+export function endingKeys(records: readonly KeyRecord[], elsewhere: readonly KeyEnd[], now: number): EndingKey[] {
   const alive = records.filter(({ revokedAt }) => revokedAt === null);
-  return alive
-    .filter((record): record is KeyRecord & { expiresAt: number } => record.expiresAt !== null)
-    .filter(({ expiresAt }) => expiresAt - now <= soonSeconds)
-    .sort((a, b) => a.expiresAt - b.expiresAt)
-    .map((record) => ({
-      id: record.id,
-      service: record.service,
-      kind: record.kind,
-      expires_at: rfc3339(record.expiresAt),
-      expired: record.expiresAt <= now,
-      has_successor: alive.some((other) => succeeds(other, record, now)),
+  const isSoon = <Key extends Lasting>(key: Key): key is Key & KeyEnd =>
+    key.expiresAt !== null && key.expiresAt - now <= soonSeconds;
+  const inStore = alive.filter(isSoon).map((key) => ({
+    key,
+    hasSuccessor: alive.some((other) => succeeds(other, key, now)),
+  }));
+  return [...inStore, ...elsewhere.filter(isSoon).map((key) => ({ key, hasSuccessor: false }))]
+    .sort((a, b) => a.key.expiresAt - b.key.expiresAt)
+    .map(({ key, hasSuccessor }) => ({
+      id: key.id,
+      service: key.service,
+      kind: key.kind,
+      expires_at: rfc3339(key.expiresAt),
+      expired: key.expiresAt <= now,
+      has_successor: hasSuccessor,
     }))
     .filter((key) => !key.expired || !key.has_successor);
 }
 
-function succeeds(other: KeyRecord, record: KeyRecord & { expiresAt: number }, now: number): boolean {
+function succeeds(other: Lasting, record: KeyEnd, now: number): boolean {
   if (other.id === record.id || other.service !== record.service || other.kind !== record.kind) return false;
   return other.expiresAt === null || other.expiresAt > Math.max(record.expiresAt, now);
 }

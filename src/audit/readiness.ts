@@ -1,3 +1,4 @@
+import { isInRedis } from '../core/credential.ts';
 import { OTHERS } from '../core/rollup.ts';
 import type { ClockSkew } from './clock-skews.ts';
 import type { EndingKey } from './ending-keys.ts';
@@ -141,7 +142,11 @@ function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<s
     .filter(({ has_successor }) => !has_successor)
     .map(
       ({ id, service, kind, expires_at, expired }) =>
-        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys ${expired ? `create ${service} --kind ${kind}` : `rotate ${service}`}`,
+        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys ${expired ? `create ${service} --kind ${kind}` : rotation(id, service)}`,
     );
   return [...clocks, ...keys];
+}
+
+function rotation(id: string, service: string): string {
+  return `rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`;
 }

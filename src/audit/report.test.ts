@@ -219,6 +219,20 @@ test('clocks and keys that will fail are told before they do', async () => {
   await store.keys.insert(keyOf('next', null));
   const succeeded = await report(store, period);
   assert.equal(succeeded.key_expiry[0]?.has_successor, true);
+  const inRedis = { id: 'redis:aidb', service: 'aidb', kind: 'hs' } as const;
+  const elsewhere = await report(store, period, [
+    { ...inRedis, expiresAt: start + 86_000 },
+    { ...inRedis, id: 'redis:web', expiresAt: start + 40 * 86_400 },
+  ]);
+  assert.deepEqual(
+    elsewhere.key_expiry.map(({ id, has_successor: succeeds }) => [id, succeeds]),
+    [
+      ['redis:aidb', false],
+      ['ends', true],
+    ],
+    'what lies in Redis is followed by nothing in the store',
+  );
+  assert.match(elsewhere.verdict.concerns.join(), /redis:aidb of aidb .*: countersign keys rotate aidb --to redis$/);
   await store.keys.insert(keyOf('ended', start - 1, 'web'));
   const { verdict: over } = await report(store, period);
   assert.match(over.concerns.join('\n'), /key ended of web ended at .*: countersign keys create web --kind sk$/m);

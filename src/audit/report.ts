@@ -1,4 +1,5 @@
 import { rfc3339 } from '../core/clock.ts';
+import type { KeyEnd } from '../core/credential.ts';
 import { failedLater } from '../core/failure.ts';
 import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
@@ -76,8 +77,12 @@ const listedMax = 20;
 /** Of callers and refusals: whoever floods with names must not flood the reader too. The sums hold them all. */
 const groupsMax = 1000;
 
-/** Rejects when the store cannot be reached. */
-export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: Period): Promise<Report> {
+/** Rejects when the store cannot be reached. `endsElsewhere`: of keys that lie outside the store. */
+export async function report(
+  store: Pick<Store, 'decisions' | 'keys'>,
+  period: Period,
+  endsElsewhere: readonly KeyEnd[] = [],
+): Promise<Report> {
   const { since, until, service = null } = period;
   const rollups = await store.decisions.rollups(since, until);
   const ofService = (name: string): boolean => service === null || name === service;
@@ -91,7 +96,7 @@ export async function report(store: Pick<Store, 'decisions' | 'keys'>, period: P
     not_judged: sumOf(decided.filter((group) => group.mode === 'off')).requests,
     would_deny_groups: refusalGroups(decided.filter((group) => group.outcome === 'would_deny')),
     clock_skew: clockSkews(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
-    key_expiry: endingKeys(await store.keys.list(), until),
+    key_expiry: endingKeys(await store.keys.list(), endsElsewhere, until),
   };
   const totals = sumOf(decided);
   return {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
+import { endsElsewhere } from '../keys/ends-elsewhere.ts';
 import type { Act } from '../core/event.ts';
 import { MODES } from '../core/mode.ts';
 import { hasCode } from '../core/store.ts';
@@ -74,7 +75,7 @@ async function reportOf({ stack, query }: Exchange): Promise<object | Refused> {
   if (isRefused(span)) return span;
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
-  return report(stack.store, span);
+  return report(stack.store, span, endsElsewhere(stack.keyring.found()));
 }
 
 const modeSchema = z.strictObject({

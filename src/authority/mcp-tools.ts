@@ -1,6 +1,7 @@
 import { McpServer, type CallToolResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { report } from '../audit/report.ts';
+import { endsElsewhere } from '../keys/ends-elsewhere.ts';
 import type { Actor } from '../core/event.ts';
 import { publicWords } from '../core/refusal.ts';
 import type { Stack } from '../compose/stack.ts';
@@ -81,7 +82,7 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
         const span = sinceOf(stack, since);
         if (isRefused(span)) return span;
         await stack.audit.flush();
-        return report(stack.store, span);
+        return report(stack.store, span, endsElsewhere(stack.keyring.found()));
       }),
   );
   server.registerTool(

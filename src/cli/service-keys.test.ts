@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
 import { forThisFile, startRedis } from '../../test/fixtures/databases.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
 
 const theirs = 'a4f1c09b77e2d35568aa01bc9d3fe6427781905cde23f4ab56108e9dc7b3f02a';
@@ -139,5 +140,29 @@ if (server) {
     assert.equal((await cli(['keys', 'retire', id, '--force'])).code, 0);
     assert.equal((await cli(['keys', 'rotate', 'batch', '--to', 'redis'])).code, 0);
     assert.doesNotMatch((await cli(['status'])).stdout, held);
+  });
+
+  test('a key that Redis will let go of is told before it does, and what is said to do about it gives it a successor', async (t) => {
+    const client = new Redis(server.url);
+    t.after(() => client.disconnect());
+    await client.set('service:key:mail', theirs, 'EX', 10 * 86_400);
+    const { cli, stderr } = await startProgram(t, {
+      yaml: `callers: [mail]\nkeys: [{ redis: ${server.url} }]\nservices:\n  embeddings: { upstream: http://127.0.0.1:1 }\n`,
+    });
+    const words = /key redis:mail of mail ends in 9 days where it lies: countersign keys rotate mail --to redis$/m;
+    await until(() => words.test(stderr()));
+    assert.match((await cli(['status'])).stdout, words);
+    const { stdout: report } = await cli(['report']);
+    assert.match(report, /^redis:mail +mail +hs +20\S+Z +none$/m);
+    const refused = await cli(['keys', 'rotate', 'mail', '--to', 'redis']);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /the key of mail lies outside the store alone \(redis:mail\)[^]*redis-cli get service:key:mail \| countersign keys import mail --kind hs$/m,
+    );
+    assert.equal((await cli(['keys', 'import', 'mail', '--kind', 'hs'], theirs)).code, 0);
+    assert.equal((await cli(['keys', 'rotate', 'mail', '--to', 'redis'])).code, 0);
+    assert.notEqual(await client.get('service:key:mail'), theirs);
+    assert.doesNotMatch((await cli(['status'])).stdout, /redis:mail/);
   });
 }

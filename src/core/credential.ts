@@ -29,6 +29,17 @@ export interface KeyRecord {
   readonly pending: boolean;
 }
 
+/** As much of a key that has an end as is told of it, wherever it lies. */
+export interface KeyEnd extends Pick<KeyRecord, 'id' | 'service' | 'kind'> {
+  /** Epoch seconds. */
+  readonly expiresAt: number;
+}
+
+/** Whether this is the id of a key that lies in Redis as service:key:<id>. */
+export function isInRedis(credentialId: string): boolean {
+  return credentialId.startsWith('redis:');
+}
+
 /** How one credential was used by one caller from one address. */
 export interface KeyUse {
   readonly credentialId: string;

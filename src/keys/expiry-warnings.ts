@@ -1,4 +1,5 @@
-import type { KeyRecord, KeyUse } from '../core/credential.ts';
+import type { KeyEnd, KeyRecord, KeyUse } from '../core/credential.ts';
+import { endElsewhereWords } from './ends-elsewhere.ts';
 import { lineageOf } from './lineage.ts';
 import { spanWords, useWords } from './use-words.ts';
 
@@ -17,6 +18,15 @@ const lately = day;
 /** Whether a key may be warned of, or have a say in whether another is: of many keys few are to be held for it. */
 export function bearsOnExpiry({ expiresAt, replaces }: KeyRecord, now: number): boolean {
   return replaces !== null || (expiresAt !== null && expiresAt - now <= Math.max(...stepSeconds));
+}
+
+/** Keys outside the store that are let go of soon. */
+export function warningsElsewhere(keys: readonly KeyEnd[], now: number): ExpiryWarning[] {
+  return keys.flatMap((key): ExpiryWarning[] => {
+    const step = stepSeconds.find((seconds) => key.expiresAt - now <= seconds);
+    if (step === undefined) return [];
+    return [{ id: `${key.id} ${key.expiresAt} ${step}`, words: endElsewhereWords(key, now) }];
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Store } from '../core/store.ts';
 import type { Principal } from '../core/verdict.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { audience } from './audience.ts';
+import { endsElsewhere } from './ends-elsewhere.ts';
 import { followKeys } from './follow-keys.ts';
 import { KeyError } from './key-error.ts';
 import { keyIndex, type KeyExpiry, type KeyIndex } from './key-index.ts';
@@ -65,11 +66,14 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     return sources.flatMap((source) => source.keys());
   }
 
-  function endsElsewhere(): KeyExpiry[] {
-    return found().flatMap((key) => {
-      if (key.kind !== 'hs' || key.endsAt === undefined || index.isRevoked(key.digest)) return [];
-      return [{ service: key.service, credentialId: key.credentialId, expiresAt: key.endsAt, replaced: false }];
-    });
+  function expiriesElsewhere(): KeyExpiry[] {
+    const living = found().filter(({ digest }) => !index.isRevoked(digest));
+    return endsElsewhere(living).map(({ id, service, expiresAt }) => ({
+      service,
+      credentialId: id,
+      expiresAt,
+      replaced: false,
+    }));
   }
 
   /** Throws while what a source said cannot be relied on: a revocation may have been missed, which beats every other source. */
@@ -122,7 +126,7 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     holds: (principal) => index.holds(principal, clock()),
     endOf: (principal) => index.endOf(principal),
     onChange: (listener) => listeners.add(listener),
-    expiries: () => [...index.expiries(clock()), ...endsElsewhere()],
+    expiries: () => [...index.expiries(clock()), ...expiriesElsewhere()],
     get warnings() {
       return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];
     },

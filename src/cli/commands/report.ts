@@ -2,7 +2,9 @@ import { report as reportOf, type Report } from '../../audit/report.ts';
 import { reportHtml } from '../../audit/report-html.ts';
 import { reportMarkdown } from '../../audit/report-markdown.ts';
 import { reportText } from '../../audit/report-text.ts';
+import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
 import { systemClock } from '../../core/clock.ts';
+import { endsElsewhere } from '../../keys/ends-elsewhere.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
@@ -31,7 +33,9 @@ export async function report(invocation: Invocation): Promise<number> {
     const now = systemClock();
     // What happened within this second is part of the report.
     const period = { since: now - since, until: now + 1 };
-    const text = write(await reportOf(store, service === null ? period : { ...period, service }));
+    const sources = await lookAtKeySources(config);
+    const ends = endsElsewhere(sources.keys);
+    const text = write(await reportOf(store, service === null ? period : { ...period, service }, ends));
     if (file !== null) {
       // Who calls what is not for everybody on this machine.
       replaceFile(file, `${text}\n`, 0o600);
@@ -39,6 +43,7 @@ export async function report(invocation: Invocation): Promise<number> {
     } else {
       for (const line of text.split('\n')) out.line(format === 'text' ? styled(line, invocation) : line);
     }
+    for (const warning of sources.warnings) out.warn(warning);
     if (!config.audit.rows)
       out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
     return EXIT.done;

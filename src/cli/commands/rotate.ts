@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StackConfig } from '../../compose/config.ts';
+import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
 import { rotationRule, settleMillis } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
-import type { KeyRecord } from '../../core/credential.ts';
+import { isInRedis, type KeyRecord } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import { lineageOf, type Lineage } from '../../keys/lineage.ts';
 import { keyAct } from '../../keys/key-act.ts';
@@ -50,7 +51,7 @@ export async function keysRotate(invocation: Invocation): Promise<number> {
       const now = systemClock();
       const records = await store.keys.list();
       const lineage = lineageOf(records, now);
-      const key = keyToRotate(records, lineage, name, { kind, now });
+      const key = await orExplained(config, name, () => keyToRotate(records, lineage, name, { kind, now }));
       const expiresAt = expires === null ? undefined : now + expires;
       return { invocation, config, store, taken, key, records, lineage, graceSeconds, expiresAt };
     };
@@ -61,6 +62,23 @@ export async function keysRotate(invocation: Invocation): Promise<number> {
     if (invocation.dryRun) return sayWould(work, target.name);
     return withRotationLease(store, invocation, async () => deliver(await look(), target));
   });
+}
+
+/** A key that lies in Redis or a file alone is rotated once it is in the store: only what is there can be given an end. */
+async function orExplained(config: StackConfig, name: string, choose: () => KeyRecord): Promise<KeyRecord> {
+  try {
+    return choose();
+  } catch (error) {
+    if (codeOf(error) !== 'unknown_key') throw error;
+    const { keys } = await lookAtKeySources(config);
+    const found = keys.find(({ kind, service }) => kind === 'hs' && service === name);
+    if (!found) throw error;
+    const takeUp = `countersign keys import ${name} --kind hs`;
+    throw refused(
+      `the key of ${name} lies outside the store alone (${found.credentialId})`,
+      `Take it up first, so that both count for a while: ${isInRedis(found.credentialId) ? `redis-cli get service:key:${name} | ${takeUp}` : `${takeUp}, with the key on standard input`}`,
+    );
+  }
 }
 
 function checkOptions(invocation: Invocation, name: string | undefined): void {

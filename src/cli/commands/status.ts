@@ -2,9 +2,10 @@ import type { StackConfig } from '../../compose/config.ts';
 import { lookAtKeySources } from '../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
-import type { KeyRecord, KeyUse } from '../../core/credential.ts';
+import { isInRedis, type KeyRecord, type KeyUse } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import type { FoundKey } from '../../keys/sources/index.ts';
+import { endElsewhereWords, endsElsewhere } from '../../keys/ends-elsewhere.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { rotationsWanting } from '../../keys/rotations-wanting.ts';
 import { agoWords, useWords } from '../../keys/use-words.ts';
@@ -82,7 +83,9 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
   const sources = await lookAtKeySources(config);
   wanting.push(...outdated(records, sources.keys, now));
-  const inRedis = sources.keys.filter(({ credentialId }) => credentialId.startsWith('redis:')).length;
+  for (const key of endsElsewhere(sources.keys))
+    if (key.expiresAt - now <= soon) wanting.push(endElsewhereWords(key, now));
+  const inRedis = sources.keys.filter(({ credentialId }) => isInRedis(credentialId)).length;
   const noKeys = alive.length === 0 && sources.keys.length === 0;
   if (noKeys && stackMode === 'enforce')
     wanting.push(

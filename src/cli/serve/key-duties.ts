@@ -2,7 +2,8 @@ import type { KeyRecord } from '../../core/credential.ts';
 import { hasCode } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
 import { dutyWords, rotateDue, type Duty } from '../../keys/rotate-due.ts';
-import { bearsOnExpiry, expiryWarnings } from '../../keys/expiry-warnings.ts';
+import { endsElsewhere } from '../../keys/ends-elsewhere.ts';
+import { bearsOnExpiry, expiryWarnings, warningsElsewhere } from '../../keys/expiry-warnings.ts';
 import { keyAct } from '../../keys/key-act.ts';
 import { rotates, rotationLease, rotationRule, settleMillis } from '../../compose/rotation.ts';
 import type { Stack } from '../../compose/stack.ts';
@@ -68,7 +69,9 @@ export function keyDuties(stack: Stack, { say, warn }: KeyDutiesOptions): KeyDut
     const now = clock();
     const records: KeyRecord[] = [];
     for await (const page of store.keys.pages()) records.push(...page.filter((record) => bearsOnExpiry(record, now)));
-    for (const { id, words } of expiryWarnings(records, await store.usage.list(), now)) {
+    const inStore = expiryWarnings(records, await store.usage.list(), now);
+    const elsewhere = warningsElsewhere(endsElsewhere(stack.keyring.found()), now);
+    for (const { id, words } of [...inStore, ...elsewhere]) {
       if (!told.has(id)) warn(words);
       told.add(id);
     }

@@ -1,3 +1,4 @@
+import { isInRedis } from '../../core/credential.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { Evidence } from './evidence.ts';
 import type { RampPlan } from './plan.ts';
@@ -107,7 +108,7 @@ function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): F
   for (const { service, id, expiresAt } of gates.keyExpiry ? endingKeys : [])
     found.push({
       answer: 'inconclusive',
-      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}${id.startsWith('redis:') ? ' --to redis' : ''}`,
+      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`,
     });
   return found;
 }
