@@ -241,6 +241,23 @@ services:
   await until(() => warnings.some((line) => /is refused: .*unknown caller "nobody"/.test(line)));
 });
 
+test('follows the file of MCP servers that the configuration names, in which its service may stand', async (t) => {
+  const folder = folderFor(t);
+  const config = join(folder, 'countersign.yaml');
+  const servers = join(folder, 'mcp.json');
+  const rewrite = (access: string) => {
+    const server = { url: 'http://127.0.0.1:9001/mcp', routes: [{ path: '/health', access }] };
+    writeFileSync(`${servers}.new`, JSON.stringify({ mcpServers: { embeddings: server } }));
+    renameSync(`${servers}.new`, servers);
+  };
+  rewrite('public');
+  writeFileSync(config, 'store: memory:\nmcpConfig: mcp.json\n');
+  const { shared } = await protectedBy(t, { config });
+  assert.equal(await said(shared, '/health'), 'public: nobody asked');
+  rewrite('any');
+  await until(async () => (await said(shared, '/health')) === 'deny: missing_credentials');
+});
+
 test("takes its part of a stack's file, and follows it", async (t) => {
   const folder = folderFor(t);
   const config = join(folder, 'countersign.yaml');

@@ -9,9 +9,9 @@ import type { StackConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { ownConfig, type OwnConfig, type OwnService } from './own-service.ts';
 import { checkOptions, type FromStack, type ProtectionSettings, type ProtectOptions } from './protect-options.ts';
+import { followConfig } from './follow-config.ts';
 import { configText } from './schema/config-text.ts';
 import { createStack, type Stack } from './stack.ts';
-import { watchConfig } from './watch-config.ts';
 
 export type { AuthorityOption, KeyOption } from './key-option.ts';
 export type { OwnService, RouteOption } from './own-service.ts';
@@ -55,10 +55,15 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
     ...(clock && { clock }),
     ...(log && { logLine: log }),
   });
-  // One after the other: of two changes in a row the later one is to win.
-  let reloaded = Promise.resolve();
-  const follow = () => void (reloaded = reloaded.then(() => reload(stack, read, warn)));
-  const unfollow = config.file === null ? null : watchConfig(config.file, follow);
+  const following =
+    config.file === null
+      ? null
+      : followConfig({
+          files: [config.file, ...config.mcpFiles],
+          load: async () => (await read()).config,
+          apply: (next) => stack.reload(next),
+          onRefused: (error) => warn(`the new configuration is refused: ${messageOf(error)}`),
+        });
   const guarded = () => stack.service(service) ?? gone(service);
   const complaints = new Set<string>();
   return {
@@ -77,7 +82,7 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
       warn(text);
     },
     async close() {
-      unfollow?.();
+      following?.close();
       await stack.close();
     },
   };
@@ -94,19 +99,6 @@ async function fromFile({ service, config: file }: FromStack, env: Env): Promise
 function gone(service: string, config?: StackConfig): never {
   const known = config ? `; ${config.file} has ${config.services.map(({ name }) => name).join(', ')}` : '';
   throw new TypeError(`protect: no service "${service}" is configured${known}`);
-}
-
-/** A broken file is refused and the last good one stays in force. */
-async function reload(
-  stack: Stack,
-  read: () => OwnConfig | Promise<OwnConfig>,
-  warn: (text: string) => void,
-): Promise<void> {
-  try {
-    stack.reload((await read()).config);
-  } catch (error) {
-    warn(`the new configuration is refused: ${messageOf(error)}`);
-  }
 }
 
 function observed(guard: Guard, onDecision: NonNullable<ProtectionSettings['onDecision']>): Guard {

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { ending } from '../serve/ending.ts';
-import { followConfig } from '../serve/reload.ts';
+import { reloading } from '../serve/reload.ts';
 import { readServeConfig } from '../serve/serve-config.ts';
 import { startServer } from '../serve/server.ts';
 import { sayStarted } from '../serve/started.ts';
@@ -19,7 +19,7 @@ export async function serve(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const config = await readServeConfig(invocation);
   const server = await startServer(invocation, config);
-  const stopFollowing = followConfig({
+  const stopFollowing = reloading({
     files: [invocation.configFile, ...config.mcpFiles],
     load: () => readServeConfig(invocation),
     apply: (next) => {

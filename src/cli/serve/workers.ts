@@ -5,7 +5,7 @@ import { EXIT, usage } from '../failure.ts';
 import { readCheckedConfig, readConfigText } from '../workplace.ts';
 import { crew } from './crew.ts';
 import { ending } from './ending.ts';
-import { followConfig } from './reload.ts';
+import { reloading } from './reload.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -26,7 +26,7 @@ export async function serveWithWorkers(
   cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const workers = crew({ count, drainMillis, onWarning: (words) => out.warn(words) });
   await workers.start(text);
-  const stopFollowing = followConfig({
+  const stopFollowing = reloading({
     files: [file, ...mcpFiles],
     load() {
       text = readConfigText(invocation);
