@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
-import { start, type Started } from './proxies/start.ts';
+import { start, startGateway, type Started } from './proxies/start.ts';
 
 const streams = Number(process.argv[2] ?? 2000);
 const bytesMax = 400 * 1024 * 1024;
@@ -13,7 +13,7 @@ const atOnce = 50;
 const heldMillis = 5000;
 
 const upstream = await start('streaming-upstream.ts', []);
-const gateway = await start('gateway.ts', [upstream.url, tmpdir(), 'plain'], ['--expose-gc']);
+const gateway = await startGateway(upstream.url, tmpdir(), 'plain', ['--expose-gc']);
 try {
   const before = await memory();
   const answers = await opened(gateway);

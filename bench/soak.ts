@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { median } from './measure.ts';
-import { start, type Started } from './proxies/start.ts';
+import { start, startGateway, type Started } from './proxies/start.ts';
 
 const total = Number(process.argv[2] ?? 1_000_000);
 const concurrency = 64;
@@ -25,7 +25,7 @@ interface Memory {
 
 const folder = await mkdtemp(join(tmpdir(), 'countersign-soak-'));
 const upstream = await start('upstream.ts', []);
-const gateway = await start('gateway.ts', [upstream.url, folder, 'full'], ['--expose-gc']);
+const gateway = await startGateway(upstream.url, folder, 'full', ['--expose-gc']);
 try {
   process.exitCode = (await soak(gateway)) ? 0 : 1;
 } finally {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median, type Bench } from '../measure.ts';
 import { hasWrk, load } from '../proxies/load.ts';
-import { start, startNginx, type Started } from '../proxies/start.ts';
+import { start, startGateway, startNginx, type Started } from '../proxies/start.ts';
 
 /** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
 const generations = 3;
@@ -37,10 +37,10 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
     bench.say('skipped: the gateway cases need wrk (apt-get install wrk)');
     return;
   }
-  const plain = side('gateway', (upstream, folder) => start('gateway.ts', [upstream, folder, 'plain']), '/bench/embed');
+  const plain = side('gateway', (upstream, folder) => startGateway(upstream, folder, 'plain'), '/bench/embed');
   const full = side(
     'gateway, log lines and rows',
-    (upstream, folder) => start('gateway.ts', [upstream, folder, 'full']),
+    (upstream, folder) => startGateway(upstream, folder, 'full'),
     '/bench/embed',
   );
   const bare = side('node:http and undici, nothing else', (upstream) => start('bare.ts', [upstream]));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median, type Bench } from '../measure.ts';
 import { cpuMicros, hasWrk, load } from '../proxies/load.ts';
-import { start, type Started } from '../proxies/start.ts';
+import { start, startGateway, type Started } from '../proxies/start.ts';
 
 /** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
 const generations = 6;
@@ -61,7 +61,7 @@ async function measure(sides: readonly Side[]): Promise<void> {
   const running: [Side, Started][] = [];
   const kept = new Map<Side, number>();
   try {
-    for (const each of sides) running.push([each, await start('gateway.ts', [upstream.url, folder, each.variant])]);
+    for (const each of sides) running.push([each, await startGateway(upstream.url, folder, each.variant)]);
     for (const [side, started] of running) {
       await load(started, path, connections, warmSeconds);
       kept.set(side, await seal(started));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { median, type Bench } from '../measure.ts';
-import { start, type Started } from '../proxies/start.ts';
+import { start, startGateway, type Started } from '../proxies/start.ts';
 
 const warmRounds = 200;
 const rounds = 600;
@@ -11,7 +11,7 @@ const rounds = 600;
 export default async function streamCases(bench: Bench): Promise<void> {
   if (!bench.wants('streams')) return;
   const upstream = await start('streaming-upstream.ts', []);
-  const gateway = await start('gateway.ts', [upstream.url, tmpdir(), 'plain']);
+  const gateway = await startGateway(upstream.url, tmpdir(), 'plain');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
     const ours: number[] = [];
