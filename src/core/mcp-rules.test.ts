@@ -101,9 +101,17 @@ test('what names nothing, or a method that is nearly judged, is no message', () 
     { method: 'Tools/Call', params: { name: 'a' } },
     { method: ' tools/call', params: { name: 'a' } },
     { method: 'completion/complete', params: {} },
+    { method: 'completion/complete', params: { ref: { type: 'Ref/Prompt', name: 'a' } } },
     { method: 'subscriptions/listen', params: { notifications: { resourceSubscriptions: 'file:///a' } } },
   ])
     assert.equal(reasonFor(message, rules), 'bad_request', JSON.stringify(message));
+  const prompts = { prompts: [rule()] };
+  const other = { method: 'completion/complete', params: { ref: { type: 'ref/Prompt', name: 'a' } } };
+  assert.equal(
+    reasonFor(other, prompts),
+    'bad_request',
+    'a kind of reference that a careless server takes for another',
+  );
 });
 
 test('a subscription to nothing is for the server to refuse, parameters by position are not', () => {
@@ -134,4 +142,47 @@ test('a URI that leads out of an allowed folder is not allowed', () => {
     'FILE:///public/a',
   ])
     assert.equal(read(uri), 'tool_not_allowed', uri);
+});
+
+test('a denied URI is denied in every form that leads to the same', () => {
+  const rules = {
+    resources: [
+      rule({
+        deny: ['file:///secret/*', 'file:///etc/passwd', 'https://vault.internal/*'],
+        scopes: [{ glob: 'file:///audit/*', scopes: ['audit'] }],
+      }),
+    ],
+  };
+  const read = (uri: string) => reasonFor({ method: 'resources/read', params: { uri } }, rules);
+  for (const uri of [
+    'file:///secret/a',
+    'file:///%73ecret/a',
+    'file:///SECRET/a',
+    'file:/secret/a',
+    'file:secret/a',
+    'file:////secret/a',
+    'file:///secret//a',
+    'file://localhost/secret/a',
+    'file:///etc/passwd?',
+    'file:///etc/passwd#a',
+    'file:///etc/passwd/',
+    'file:///etc//passwd',
+    'file:///etc/pass%77d?a=b',
+    'https://vault.internal:443/a',
+    'https://me@vault.internal/a',
+    'https://VAULT.internal/a',
+    'https:vault.internal/a',
+  ]) {
+    assert.equal(read(uri), 'tool_not_allowed', uri);
+    assert.equal(isListed('resources', uri, aidb, rulesFor(rules)), false, uri);
+  }
+  assert.equal(read('file:///%61udit/a'), 'insufficient_scope');
+  for (const uri of [
+    'file:///public/100%',
+    'file:///public/secret/a',
+    'https://example.com',
+    'note://secret/a',
+    'memo',
+  ])
+    assert.equal(read(uri), null, uri);
 });

@@ -1,5 +1,6 @@
 import { fits } from './glob.ts';
 import { folded, isObject, type JsonObject } from './mcp-messages.ts';
+import { isAmbiguousUri, looseUri, readingsOf } from './resource-uri.ts';
 import type { Principal, Reason } from './verdict.ts';
 
 /** What a caller may name of one kind. Globs, in which '*' stands for any characters. */
@@ -82,11 +83,11 @@ function objectionToName(kind: McpKind, name: string, principal: Principal, rule
   if (!rule) return objection('tool_not_allowed', `no rule lets ${principal.id} use ${kind}`);
   if (kind === 'resources' && isAmbiguousUri(name) && (rule.allow !== null || rule.deny.length > 0))
     return objection('tool_not_allowed', `the ${shown} can be read in two ways`);
-  if (rule.deny.some((glob) => fitsLoosely(glob, name)))
-    return objection('tool_not_allowed', `the ${shown} is denied to ${principal.id}`);
+  const fitsLoosely = kind === 'resources' ? uriFitsLoosely(name) : nameFitsLoosely(name);
+  if (rule.deny.some(fitsLoosely)) return objection('tool_not_allowed', `the ${shown} is denied to ${principal.id}`);
   if (rule.allow !== null && !rule.allow.some((glob) => fits(glob, name)))
     return objection('tool_not_allowed', `the ${shown} is not among those that ${principal.id} may use`);
-  const needed = rule.scopes.filter(({ glob }) => fitsLoosely(glob, name)).flatMap(({ scopes }) => scopes);
+  const needed = rule.scopes.filter(({ glob }) => fitsLoosely(glob)).flatMap(({ scopes }) => scopes);
   if (needed.every((scope) => principal.scopes.includes(scope))) return null;
   return objection('insufficient_scope', `the ${shown} needs ${needed.join(' ')}`, [...new Set(needed)]);
 }
@@ -108,7 +109,11 @@ function namedBy(method: string, params: JsonObject): Named[] {
   if (method === 'completion/complete') {
     const ref = isObject(params['ref']) ? params['ref'] : {};
     if (ref['type'] === 'ref/prompt') return [{ kind: 'prompts', name: text(ref['name']) }];
-    return [{ kind: 'resources', name: text(ref['uri']) }];
+    if (ref['type'] === 'ref/resource') return [{ kind: 'resources', name: text(ref['uri']) }];
+    return [
+      { kind: 'prompts', name: null },
+      { kind: 'resources', name: null },
+    ];
   }
   const wanted = isObject(params['notifications']) ? params['notifications'] : {};
   const uris = wanted['resourceSubscriptions'];
@@ -122,14 +127,15 @@ function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** Where '..' or an encoded slash is resolved, a name below an allowed folder leads out of it. */
-function isAmbiguousUri(uri: string): boolean {
-  return /(?:^|[/\\])\.{1,2}(?:$|[/\\?#])|\\|%2e|%2f|%5c|%25/i.test(uri) || !/^[\x21-\x7e]*$/.test(uri);
+/** As strict as can be read: a server may take letters for one another that we tell apart. */
+function nameFitsLoosely(name: string): (glob: string) => boolean {
+  return (glob) => fits(glob, name) || fits(folded(glob), folded(name));
 }
 
-/** As strict as can be read: a server may take letters for one another that we tell apart. */
-function fitsLoosely(glob: string, name: string): boolean {
-  return fits(glob, name) || fits(folded(glob), folded(name));
+/** Likewise, and more of a URI than letters is the same in two spellings. */
+function uriFitsLoosely(uri: string): (glob: string) => boolean {
+  const readings = readingsOf(uri);
+  return (glob) => fits(glob, uri) || readings.some((reading) => fits(looseUri(glob), reading));
 }
 
 function objection(reason: McpObjection['reason'], note: string, requiredScopes: readonly string[] = []): McpObjection {
