@@ -41,6 +41,18 @@ test('what two readers could understand in two ways is refused', () => {
     ['{"method":"tools/call","params":{"Name":"x","name":"y"}}', /"Name" is nearly/],
     ['{"method":"tools/call","Params":{"name":"x"}}', /"Params" is nearly/],
     ['{"method":"tools/call","param\\u017f":{"name":"x"}}', /nearly/],
+    [
+      '{"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"x","Name":"y"}}}',
+      /"Name" is nearly/,
+    ],
+    [
+      '{"method":"completion/complete","params":{"ref":{"type":"ref/prompt","TYPE":"ref/resource"}}}',
+      /"TYPE" is nearly/,
+    ],
+    [
+      '{"method":"subscriptions/listen","params":{"notifications":{"ResourceSubscriptions":["file:///a"]}}}',
+      /"ResourceSubscriptions" is nearly/,
+    ],
     ['\ufeff{"method":"a"}', /no JSON/],
     ["{'method':'a'}", /no JSON/],
     ['{"method":"a",}', /no JSON/],

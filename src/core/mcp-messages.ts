@@ -20,8 +20,13 @@ export interface UnreadableMessages {
 const depthMax = 100;
 const messagesMax = 100;
 /** Members that servers act upon. Some readers find them whatever the case of their letters, others do not. */
-const envelopeNames: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
-const parameterNames: ReadonlySet<string> = new Set(['name', 'uri', 'arguments', 'ref', 'notifications', '_meta']);
+const envelopeNames = namesOf('jsonrpc', 'id', 'method', 'params', 'result', 'error');
+const parameterNames = namesOf('name', 'uri', 'arguments', 'ref', 'notifications', '_meta');
+/** Of parameters that are objects themselves. */
+const innerNames = new Map([
+  ['ref', namesOf('type', 'name', 'uri')],
+  ['notifications', namesOf('resourceSubscriptions')],
+]);
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -77,12 +82,23 @@ function messageFault(message: JsonObject): string | null {
   if (method !== undefined && typeof method !== 'string') return 'the method is no string';
   if (method === undefined && !('result' in message) && !('error' in message)) return 'a message without a method';
   if (!isObject(params)) return null;
-  const parameter = lookAlike(params, parameterNames);
+  let parameter = lookAlike(params, parameterNames);
+  for (const [name, names] of innerNames) if (isObject(params[name])) parameter ??= lookAlike(params[name], names);
   return parameter === null ? null : `the parameter ${JSON.stringify(parameter)} is nearly one that is known`;
 }
 
-function lookAlike(object: JsonObject, known: ReadonlySet<string>): string | null {
-  for (const name of Object.keys(object)) if (!known.has(name) && known.has(folded(name))) return name;
+type Names = ReadonlyMap<string, string>;
+
+/** Each by its folded form. */
+function namesOf(...names: readonly string[]): Names {
+  return new Map(names.map((name) => [folded(name), name]));
+}
+
+function lookAlike(object: JsonObject, known: Names): string | null {
+  for (const name of Object.keys(object)) {
+    const meant = known.get(folded(name));
+    if (meant !== undefined && meant !== name) return name;
+  }
   return null;
 }
 
