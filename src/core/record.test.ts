@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryStore } from '../stores/memory/store.ts';
-import { changeRecord, eraseRecord, everyRecord, recordsListedMax } from './record.ts';
+import { changeRecord, eraseExpired, eraseRecord, everyRecord, recordsListedMax } from './record.ts';
 
 test('every record of a kind is found, however many pages they fill', async () => {
   const { records } = memoryStore();
@@ -45,4 +45,12 @@ test('a record that goes on being written is given up, by who changes and by who
   assert.equal(await changeRecord(busy, counter, () => ({ value: 'ours', expiresAt: null })), false);
   assert.equal(await eraseRecord(busy, 'counter', 'a', 0), false);
   assert.equal((await records.get('counter', 'a', 0))?.value, writes);
+});
+
+test('what has expired goes, however much of it there is', async () => {
+  const { records } = memoryStore();
+  for (let number = 0; number < 2500; number += 1)
+    await records.put({ kind: 'code', id: `c${number}`, value: number, expiresAt: number < 2400 ? 5 : 50 }, null, 0);
+  await eraseExpired(records, 10);
+  assert.equal((await everyRecord(records, 'code', 0)).length, 100);
 });

@@ -103,6 +103,11 @@ export async function eraseRecord(
   return false;
 }
 
+/** Removes all that expired before `before`, however much it is. */
+export async function eraseExpired(records: Pick<RecordStore, 'deleteExpired'>, before: number): Promise<void> {
+  while ((await records.deleteExpired(before)) > 0);
+}
+
 /** Thrown for an entry that no store takes; compared by code. */
 export class RecordError extends Error {
   readonly code = 'record_invalid';

@@ -725,6 +725,42 @@ services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
   assert.deepEqual(statuses, [...Array<number>(20).fill(201), 429]);
 });
 
+test('who begins login after login, and ends none, is stopped before the store is full of them', async (t) => {
+  const { admin, stack } = await oauthStack(t as never, {
+    yaml: () => `
+oauth: { server: {} }
+services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
+`,
+  });
+  const { clientId } = await createClient(
+    { name: 'A client', redirectUris: [redirect], device: true, scopes: [], jwks: null },
+    { records: stack.store.records, clock: stack.clock, accessTokenSeconds: 300 },
+  );
+  const ask = new URL(question({ clientId, resource: '' }).url).search;
+  const ways: readonly (() => Promise<Response>)[] = [
+    () => fetch(`${admin}/oauth/authorize${ask}`, { redirect: 'manual' }),
+    () => fetch(`${admin}/oauth/par`, { method: 'POST', body: new URLSearchParams(ask) }),
+    () =>
+      fetch(`${admin}/oauth/device_authorization`, {
+        method: 'POST',
+        body: new URLSearchParams({ client_id: clientId, scope: 'openid' }),
+      }),
+  ];
+  const statuses = new Set<number>();
+  for (let count = 0; count < 300; count += 1) {
+    const answer = await ways[count % ways.length]?.();
+    statuses.add(answer?.status ?? 0);
+    await answer?.body?.cancel();
+  }
+  assert.deepEqual([...statuses].toSorted(), [200, 201, 303]);
+  for (const way of ways) {
+    const answer = await way();
+    assert.equal(answer.status, 429);
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    await answer.body?.cancel();
+  }
+});
+
 test('all that is agreed to is shown, however much it is', async (t) => {
   const scopes = Array.from({ length: 8 }, (_, index) => `${'s'.repeat(100)}:${index}`);
   const { admin, gateway, stack } = await oauthStack(t as never, {

@@ -3,6 +3,7 @@ import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { OauthServerConfig, StackConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
+import { eraseExpired } from '../../core/record.ts';
 import { addressGroup } from '../../policies/address-group.ts';
 import type { Exchange } from '../exchange.ts';
 import { refusalReply, type Reply } from '../reply.ts';
@@ -42,8 +43,20 @@ const discovery: ReadonlySet<string> = new Set([
 ]);
 /** What browsers show, where cookies count; all else is asked by programs, from whatever origin. */
 const shown: readonly string[] = [ROUTES.authorization, ROUTES.code_verification, INTERACTION];
-const sweepMillis = 3_600_000;
-const registrations = { perAddress: 20, all: 500, windowSeconds: 3600 };
+const sweepMillis = 600_000;
+/**
+ * What strangers make us write into the store: clients that register themselves, and logins that are begun, each up to 64 KiB for a
+ * quarter of an hour.
+ */
+const written = {
+  'oauth-register': { what: 'registrations', perAddress: 20, all: 500, windowSeconds: 3600 },
+  'oauth-begin': { what: 'logins begun', perAddress: 300, all: 5000, windowSeconds: 900 },
+} as const;
+const beginnings: ReadonlySet<string> = new Set([
+  ROUTES.authorization,
+  ROUTES.pushed_authorization_request,
+  ROUTES.device_authorization,
+]);
 
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
   const login = options.login ?? adminTokenLogin(stack);
@@ -61,7 +74,7 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     made = null;
   });
   const sweep = setInterval(() => {
-    stack.store.records.deleteExpired(stack.clock()).catch(() => undefined);
+    eraseExpired(stack.store.records, stack.clock()).catch(() => undefined);
   }, sweepMillis);
   sweep.unref();
 
@@ -98,15 +111,15 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
   }
 
   /** RFC 7591 §5: who lets strangers write into the store bounds what they write. */
-  async function registrationFault({ request }: Exchange): Promise<Reply | null> {
+  async function tooMuchWritten(kind: keyof typeof written, { request }: Exchange): Promise<Reply | null> {
     const { limits } = stack.store;
-    const { perAddress, all, windowSeconds } = registrations;
+    const { what, perAddress, all, windowSeconds } = written[kind];
     for (const [key, limit] of [
-      [`oauth-register:${addressGroup(request.remoteAddress)}`, perAddress],
-      ['oauth-register', all],
+      [`${kind}:${addressGroup(request.remoteAddress)}`, perAddress],
+      [kind, all],
     ] as const) {
       const { allowed, retryAfter } = await limits.take(key, limit, windowSeconds, stack.clock());
-      if (!allowed) return refusalReply(refusedBy(deny('rate_limited', 'too many registrations', { retryAfter })));
+      if (!allowed) return refusalReply(refusedBy(deny('rate_limited', `too many ${what}`, { retryAfter })));
     }
     return null;
   }
@@ -122,10 +135,14 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
         return refusalReply(refused('not_allowed', 'this form is answered on its own page only'));
       const isKnown = discovery.has(path) || isShown || Object.values<string>(ROUTES).includes(path);
       if (!isKnown) return refusalReply(refused('not_found', 'there is nothing at this path'));
-      if (path === ROUTES.registration && exchange.method === 'POST') {
-        const limited = await registrationFault(exchange);
-        if (limited) return limited;
-      }
+      const writes =
+        path === ROUTES.registration && exchange.method === 'POST'
+          ? 'oauth-register'
+          : beginnings.has(path) && exchange.method !== 'OPTIONS'
+            ? 'oauth-begin'
+            : null;
+      const limited = writes && (await tooMuchWritten(writes, exchange));
+      if (limited) return limited;
       const provider = await current();
       addressedToIssuer(req, server.issuer, exchange.request.remoteAddress);
       if (path.startsWith(`${INTERACTION}/`)) return interaction(provider, login, exchange);
