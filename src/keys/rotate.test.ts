@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -239,4 +240,24 @@ test('a file behind a link is what is replaced, and goes on belonging to whom it
   symlinkSync(join(real, 'key'), path);
   const record = await rotate(old);
   assert.ok(isSecretOf(readFileSync(join(real, 'key'), 'utf8').trimEnd(), record));
+});
+
+test('a link that somebody else made leads to no file but theirs', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root may give a link away');
+  const { store, old, key } = await stackWith();
+  const { path, rotate } = delivering(t, store);
+  const foreign = 65_534;
+  const real = join(path, '../ours');
+  writeFileSync(real, key, { mode: 0o600 });
+  symlinkSync(real, path);
+  lchownSync(path, foreign, foreign);
+  await assert.rejects(rotate(old), {
+    code: 'not_delivered',
+    message: /cannot be written \(it is a link of user 65534 to a file of user 0\)/,
+  });
+  assert.equal(readFileSync(real, 'utf8'), key);
+  lchownSync(real, foreign, foreign);
+  const record = await rotate(old);
+  assert.ok(isSecretOf(readFileSync(real, 'utf8').trimEnd(), record));
+  assert.equal(statSync(real).uid, foreign);
 });

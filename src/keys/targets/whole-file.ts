@@ -3,14 +3,16 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { randomBase62 } from '../../crypto/random.ts';
 
 /**
@@ -50,13 +52,38 @@ export function written(name: string, text: string, mode = 0o600): string {
   return next;
 }
 
-/** The file behind a link: what others link to must be what is replaced. */
+const linksMax = 40;
+
+/**
+ * The file behind a link: what others link to must be what is replaced. Only behind a link of ours, of root's, or of whom the file
+ * belongs to (as the kernel's `protected_symlinks` has it): the owner of a folder could have us write over any file otherwise.
+ */
 function targetOf(path: string): string {
+  let real: string;
   try {
-    return realpathSync(path);
+    real = realpathSync(path);
   } catch {
     return path;
   }
+  const { uid: owner } = statSync(real);
+  const trusted = new Set([0, process.geteuid?.() ?? owner, owner]);
+  let at = path;
+  for (let count = 0; count < linksMax; count += 1) {
+    const { uid } = lstatSync(at);
+    const next = linkedFrom(at);
+    if (next === null) return real;
+    if (!trusted.has(uid))
+      throw Object.assign(new Error(`${at} is a link of user ${uid} to a file of user ${owner}`), {
+        code: `it is a link of user ${uid} to a file of user ${owner}`,
+      });
+    at = next;
+  }
+  return real;
+}
+
+/** Null for what is no link. */
+function linkedFrom(path: string): string | null {
+  return lstatSync(path).isSymbolicLink() ? resolve(dirname(path), readlinkSync(path)) : null;
 }
 
 /** So that the new name survives a power cut as well as the new text does. */
