@@ -371,6 +371,16 @@ test('a login that somebody else began, and put into an operator’s browser, lo
   assert.match(again.body, /Log in/);
 });
 
+test('what goes on with nothing that was begun is told so, and is no fault of ours', async () => {
+  for (const path of ['authorize', 'device'])
+    for (const cookie of ['', 'countersign_oauth_resume=made-up']) {
+      const answer = await fetch(`${here.admin}/oauth/${path}/made-up`, { headers: { cookie } });
+      assert.equal(answer.status, 400, path);
+      assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
+      assert.match(await answer.text(), /Begin again/);
+    }
+});
+
 test('a form answered from another origin is refused, a service’s on the same machine included', async () => {
   const clientId = await registered();
   const browser = plainBrowser(here.admin);
@@ -745,6 +755,7 @@ services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
         method: 'POST',
         body: new URLSearchParams({ client_id: clientId, scope: 'openid' }),
       }),
+    () => fetch(`${admin}/oauth/device`),
   ];
   const statuses = new Set<number>();
   for (let count = 0; count < 300; count += 1) {

@@ -35,14 +35,15 @@ export function onlyWhereAnswered(provider: Provider) {
     const uid = beginnings.has(ctx.path) ? undefined : ctx.cookies.get(RESUME_COOKIE, { signed: true });
     const result = uid === undefined ? undefined : (await provider.Interaction.find(uid))?.result;
     const proof = ctx.cookies.get(ANSWER_COOKIE, { signed: false }) ?? '';
-    if (result === undefined || equalText(sha256Hex(proof), String(result['answeredBy']))) {
+    const isHere = result === undefined || equalText(sha256Hex(proof), String(result['answeredBy']));
+    // The library would look for what was begun, find nothing, and take that for a fault of its own.
+    const isBegun = uid !== undefined || ![...beginnings].some((path) => ctx.path.startsWith(`${path}/`));
+    if (isHere && isBegun) {
       await next();
       return;
     }
-    const { body, headers } = page(
-      'That did not work',
-      html`<p>This login was begun in another browser. Begin again at your client.</p>`,
-    );
+    const words = isHere ? 'is over, or was begun in another browser' : 'was begun in another browser';
+    const { body, headers } = page('That did not work', html`<p>This login ${words}. Begin again at your client.</p>`);
     ctx.status = 400;
     ctx.set({ ...headers });
     ctx.body = body;

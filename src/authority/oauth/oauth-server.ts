@@ -56,6 +56,7 @@ const beginnings: ReadonlySet<string> = new Set([
   ROUTES.authorization,
   ROUTES.pushed_authorization_request,
   ROUTES.device_authorization,
+  ROUTES.code_verification,
 ]);
 
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
@@ -94,7 +95,10 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     const provider = oauthProvider({ stack, server, keys, login, fetch });
     provider.use(onlyWhereAnswered(provider));
     provider.use(answerForAccessTokens({ stack, keys, accessTokenSeconds: server.accessTokenSeconds }));
-    provider.on('server_error', (_ctx: unknown, error: Error) => process.emitWarning(`OAuth: ${error.message}`));
+    const warn = (error: Error): void => process.emitWarning(`OAuth: ${error.message}`);
+    provider.on('server_error', (_ctx: unknown, error: Error) => warn(error));
+    // Where nobody listens, what it is built on writes a whole stack to the log; its types do not have it.
+    (provider as NodeJS.EventEmitter).on('error', warn);
     provider.on('registration_create.success', (ctx: KoaContextWithOIDC, client) => {
       const act = registeredAct(client);
       void stack.trail.record(act, { id: `client:${client.clientId}`, via: 'http', from: ctx.ip });
