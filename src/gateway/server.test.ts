@@ -121,6 +121,21 @@ describe('the server before the gateway', () => {
       socket.destroy();
     });
 
+    it('ends the connection when it is more than anybody needs, and is served when it is less', async () => {
+      const stream = `GET /echo/streams HTTP/1.1\r\n${head}\r\n`;
+      const short = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+      const socket = await opened();
+      socket.write(stream + short.repeat(101));
+      await collected(socket);
+      assert.match(gate.refused[0]?.denied.note ?? '', /more than 100 requests ahead of an answer/);
+      while (streams.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      const plain = `GET /echo/x HTTP/1.1\r\n${head}\r\n`;
+      const last = `GET /echo/last HTTP/1.1\r\n${head}Connection: close\r\n\r\n`;
+      const reply = await rawExchange(gate.port, plain.repeat(100) + last);
+      assert.equal(reply.split('<GET /x >').length - 1, 100);
+      assert.match(reply, /<GET \/last >$/);
+    });
+
     for (const [name, behind] of [
       ['an upgrade', upgrade],
       ['a tunnel', connecting],

@@ -34,6 +34,9 @@ const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessag
   keepAliveInitialDelay: 30_000,
 };
 
+/** Requests that wait for their turn on one connection. Each costs a hundred times the memory of what was sent for it. */
+const aheadMax = 100;
+
 /** node:http's own code for it. */
 const tooSlow = 'ERR_HTTP_REQUEST_TIMEOUT';
 
@@ -59,6 +62,7 @@ export function frontServer(
     onClientError(Object.assign(new Error('the request body stopped coming in'), { code: tooSlow }), socket);
   });
   const lastRequests = new WeakSet<Duplex>();
+  const ahead = new WeakMap<Duplex, number>();
 
   function take(req: IncomingMessage, res: ServerResponse): void {
     if (lastRequests.has(req.socket)) {
@@ -75,8 +79,24 @@ export function frontServer(
     req.on('error', () => undefined);
     // Sent ahead of an answer, a request has its turn when that is through. Its own response does not hear of every end of a
     // connection that it has not been given yet, and whatever was done for it would last.
-    if (res.socket === null) res.once('socket', () => begin(req, res));
+    if (res.socket === null) wait(req, res);
     else begin(req, res);
+  }
+
+  function wait(req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req;
+    const waiting = ahead.get(socket) ?? 0;
+    if (waiting === aheadMax) {
+      if (!socket.destroyed)
+        refused(deny('bad_request', `more than ${aheadMax} requests ahead of an answer`), unreadRequest(socket));
+      socket.destroy();
+      return;
+    }
+    ahead.set(socket, waiting + 1);
+    res.once('socket', () => {
+      ahead.set(socket, (ahead.get(socket) ?? 1) - 1);
+      begin(req, res);
+    });
   }
 
   function begin(req: IncomingMessage, res: ServerResponse): void {
