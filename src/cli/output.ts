@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { terminalSafe } from '../audit/log-line.ts';
 import { printable } from '../core/printable.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -37,7 +38,8 @@ export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     });
   return {
     line: (text = '') => result(`${text}\n`),
-    json: (value) => result(`${JSON.stringify(value, null, 2)}\n`),
+    // Strangers choose some of the names in it.
+    json: (value) => result(`${terminalSafe(JSON.stringify(value, null, 2))}\n`),
     talk: (text = '') => void stderr.write(`${text}\n`),
     warn: (text) => void stderr.write(`${paintTalk('yellow', 'warning:')} ${text}\n`),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
@@ -62,7 +64,9 @@ export function columns(
   rows: readonly (readonly (string | Cell)[])[],
   paint: (style: Style, text: string) => string,
 ): string[] {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: printable(cell) } : cell)));
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'string' ? { text: printable(cell) } : { ...cell, text: printable(cell.text) })),
+  );
   const widths = head.map((title, index) =>
     Math.max(title.length, ...cells.map((row) => row[index]?.text.length ?? 0)),
   );

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { lastWhere } from '../../audit/find-link.ts';
 import { linkLine } from '../../audit/link.ts';
+import { terminalSafe } from '../../audit/log-line.ts';
 import { sealedIn } from '../../audit/seal.ts';
 import { contentOf } from '../../audit/verify-chain.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -71,7 +72,7 @@ async function exported(store: Store, since: number | null, withDecisions: boole
   let after = since === null ? -Infinity : (first ?? 1) - 1;
   for (;;) {
     const rows = await store.decisions.list({ after, limit: page });
-    for (const row of rows) await write(JSON.stringify({ decision: row }));
+    for (const row of rows) await write(terminalSafe(JSON.stringify({ decision: row })));
     after = rows.at(-1)?.sequence ?? after;
     if (rows.length < page) return;
   }

@@ -1,3 +1,4 @@
+import { terminalSafe } from '../../audit/log-line.ts';
 import { report as reportOf, type Report } from '../../audit/report.ts';
 import { reportHtml } from '../../audit/report-html.ts';
 import { reportMarkdown } from '../../audit/report-markdown.ts';
@@ -14,7 +15,7 @@ import { atWork } from '../workplace.ts';
 const formats: Readonly<Record<string, (found: Report) => string>> = {
   text: reportText,
   markdown: reportMarkdown,
-  json: (found) => JSON.stringify(found, null, 2),
+  json: (found) => terminalSafe(JSON.stringify(found, null, 2)),
   html: reportHtml,
 };
 
