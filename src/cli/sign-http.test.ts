@@ -46,6 +46,15 @@ const http = (...args: string[]): Promise<CliResult> =>
   cli(['sign', '--scheme', 'http-signature', '--service', 'aidb', ...args]);
 const keyed = (kind: string): string[] => ['--key-file', file(`${kind}.key`)];
 
+test('what whoever was called answers is shown, and a terminal obeys none of it', async (t) => {
+  const server = createServer((_req, res) => res.end('one\u001b[2J\u009b31m\ntwo')).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { stdout } = await http('--send', ...keyed('hs'), 'GET', `http://127.0.0.1:${port}/a`);
+  assert.equal(stdout, '200  one\ufffd[2J\ufffd31m\ntwo\n');
+});
+
 for (const kind of ['hs', 'ed25519']) {
   test(`sign --send is let in with an HTTP signature of a key of kind ${kind}, with a body and without`, async () => {
     const body = ['--body-file', file('body.json')];

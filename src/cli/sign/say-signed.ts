@@ -1,3 +1,4 @@
+import { printable } from '../../core/printable.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { recordedReason } from './recorded-reason.ts';
@@ -39,13 +40,18 @@ export async function saySent(
   else {
     if (flag('explain')) for (const line of lines) out.line(line);
     if (wouldDeny) out.line(`${out.paint('yellow', 'would_deny')}  ${untilEnforced}`);
-    else out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${text}`);
+    else out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${shown(text)}`);
     if (difference !== null) out.line(difference);
     else if (wouldDeny) out.line(`Where its store is, this says why: countersign audit tail --request ${requestId}`);
   }
   const blind = refusedHere || wouldDeny ? null : blindness(answer);
   if (blind !== null) out.talk(`${blind} says nothing about the signature.`);
   return refusedHere || wouldDeny ? EXIT.refused : EXIT.done;
+}
+
+/** Whoever answered may be anybody. */
+function shown(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }
 
 const untilEnforced = 'In mode report it would pass, and be refused once that is enforced, so it was not sent.';
