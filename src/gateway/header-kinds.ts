@@ -58,7 +58,13 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-forwarded-for', 'forwarded-for'],
   ['x-forwarded-host', 'forwarded-host'],
   ['x-forwarded-proto', 'forwarded-proto'],
+  // Frameworks that look for the client's address believe them, some before X-Forwarded-For.
   ['x-real-ip', 'proxy-claim'],
+  ['true-client-ip', 'proxy-claim'],
+  ['x-client-ip', 'proxy-claim'],
+  ['x-cluster-client-ip', 'proxy-claim'],
+  ['cf-connecting-ip', 'proxy-claim'],
+  ['fastly-client-ip', 'proxy-claim'],
   ['x-countersign-dev', 'secret'],
   ['x-countersign-probe', 'secret'],
   ['x-countersign-probe-run', 'secret'],

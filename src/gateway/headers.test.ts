@@ -227,6 +227,19 @@ describe('headers on their way upstream', () => {
     assert.equal(trusted?.['x_forwarded_for'], undefined);
   });
 
+  it('lets no client name its own address in the words of proxies that are not there', async () => {
+    const names = ['True-Client-IP', 'X-Client-IP', 'CF-Connecting-IP', 'X-Cluster-Client-IP', 'Fastly-Client-IP'];
+    const lines = [...good, ...[...names, 'True_Client_IP'].flatMap((name) => [name, '10.0.0.1'])];
+    await opened();
+    assert.ok(!(await sent(lines)).seen?.rawHeaders.includes('10.0.0.1'));
+    await gate?.close();
+    await upstream?.close();
+    await opened({ trustedProxies: ['127.0.0.1/32'] });
+    const trusted = (await sent(lines)).seen?.headers;
+    for (const name of names) assert.equal(trusted?.[name.toLowerCase()], '10.0.0.1', name);
+    assert.equal(trusted?.['true_client_ip'], undefined);
+  });
+
   it('passes nothing on that names another path or method than the one judged', async () => {
     const rewrites = [
       'X-Original-URL',
