@@ -1,5 +1,5 @@
 import type { Act } from '../core/event.ts';
-import { decisionValues } from '../core/decision-values.ts';
+import { decisionValues, isOfNobody } from '../core/decision-values.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
 import type { LinkContent } from './link.ts';
@@ -22,7 +22,7 @@ export interface Sealed {
   readonly count: number;
   /** SHA-256 over the digests of all rows, in their order. */
   readonly digest: string;
-  /** For each row a character (s for a refused stranger, who may be forgotten early; - otherwise) and its mark. */
+  /** For each row a character (s for one of nobody proven, which may be forgotten early; - otherwise) and its mark. */
   readonly marks: string;
   /** Numbers between the first and the last that no decision had: [from, to]. */
   readonly gaps: readonly (readonly [number, number])[];
@@ -72,7 +72,7 @@ export function sealOver(rows: readonly KeptDecision[], retain: Sealed['retain']
     if (Number.isFinite(row.time)) earliest = Math.min(earliest, row.time);
     const digest = digestOf(row);
     digests.push(digest);
-    marks += (isStranger(row) ? 's' : '-') + digest.slice(0, markLength);
+    marks += (isOfNobody(row) ? 's' : '-') + digest.slice(0, markLength);
   }
   const digest = sha256Hex(digests.join(''));
   return {
@@ -141,9 +141,4 @@ export function marksIn({ first, last, marks, gaps }: Sealed): Mark[] {
     sequence += 1;
   }
   return found;
-}
-
-/** Rows that are removed apart from the others, since anybody can make any number of them (DecisionStore.prune). */
-function isStranger({ principal, outcome }: DecisionRow): boolean {
-  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
 }

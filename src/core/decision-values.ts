@@ -21,6 +21,14 @@ export function isAlike(a: DecisionRow, b: DecisionRow): boolean {
   );
 }
 
+/**
+ * Whether nobody was proven: it was refused, or would be, or nobody was asked. Anybody can make any number of such rows, so they are
+ * counted and removed apart from the others.
+ */
+export function isOfNobody({ principal }: Pick<DecisionRow, 'principal'>): boolean {
+  return principal === '';
+}
+
 /** What a row says, in the order that seals are made of: another one would break every seal that there is. */
 export function decisionValues(row: DecisionRow): DecisionValue[] {
   return [

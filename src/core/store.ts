@@ -210,8 +210,8 @@ export interface DecisionStore {
   /** Who did what within a time, the most frequent first; with a credential's id only what was done with that one. */
   groups(since: number, until: number, credentialId?: string): Promise<DecisionGroup[]>;
   /**
-   * Removes what is older than `before`; then of the rows of strangers who were refused (outcome deny or would_deny, principal
-   * '') all but the newest floor(keep / 2), since anybody can make any number of those; then all but the newest `keep` rows.
+   * Removes what is older than `before`; then of the rows of nobody proven (`isOfNobody`) all but the newest
+   * floor(keep / 2), since anybody can make any number of those; then all but the newest `keep` rows.
    * Resolves to how many.
    */
   prune(before: number, keep: number): Promise<number>;

@@ -161,19 +161,21 @@ export function decisionsContract({ under, remote }: ContractGround): void {
       assert.deepEqual(await store.decisions.groups(t0, t0 + 100, ''), []);
     });
 
-    test('of strangers who were refused hold at most half when pruned, so that no flood of them pushes out the others', async () => {
+    test('of nobody proven hold at most half when pruned, so that no flood of them pushes out the others', async () => {
       const stranger = { outcome: 'deny', reason: 'missing_credentials', principal: '' } as const;
+      // Refused, asked for on public routes, and let pass where nobody is asked.
+      const outcomes = ['deny', 'would_deny', 'public', 'allow'] as const;
       const known: [number, Partial<DecisionRow>][] = [
         [1, {}],
         [2, { outcome: 'deny', reason: 'not_allowed' }],
-        [3, { outcome: 'public', principal: '' }],
+        [3, { outcome: 'deny', reason: 'rate_limited' }],
         [4, { outcome: 'would_deny', reason: 'expired' }],
       ];
       await store.decisions.append(known.map(([number, details]) => decisionRow(number, details)));
       const flood = Array.from({ length: 1500 }, (_, index) =>
         decisionRow(index + 5, {
           ...stranger,
-          outcome: index % 2 === 0 ? 'deny' : 'would_deny',
+          outcome: outcomes[index % outcomes.length] ?? 'deny',
           claimed: index % 3 === 0 ? 'service:aidb' : '',
         }),
       );

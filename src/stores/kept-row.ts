@@ -19,8 +19,3 @@ export function isMeant(row: KeptRow, filter: DecisionFilter): boolean {
     (after === undefined || row.sequence > after)
   );
 }
-
-/** Of nobody proven, and refused, or it would be: anybody can make any number of these. */
-export function isStranger({ principal, outcome }: Pick<DecisionRow, 'principal' | 'outcome'>): boolean {
-  return principal === '' && (outcome === 'deny' || outcome === 'would_deny');
-}

@@ -48,7 +48,8 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 10, name: 'tokens by age', statements: tokensByAge(dialect) },
     { version: 11, name: 'changes, for those who poll', statements: dialect.overHttp },
     { version: 12, name: 'roll-ups of decisions', statements: rollups(dialect) },
-    { version: 13, name: 'audit events', statements: [...events(dialect), ...dialect.verbsOverHttp] },
+    { version: 13, name: 'audit events', statements: events(dialect) },
+    { version: 14, name: 'decisions of nobody', statements: [...decisionsOfNobody(), ...dialect.verbsOverHttp] },
   ];
 }
 
@@ -104,13 +105,22 @@ function tokensByAge({ comparable }: Dialect): Statement[] {
   ];
 }
 
-/** Rows that are counted and removed apart from the others. Look-ups repeat this condition word for word. */
-export const ofStrangers = `principal = '' AND outcome IN ('deny', 'would_deny')`;
-
 function strangers(): Statement[] {
-  // With the columns of the condition, so that counting never goes to the table.
   return [
-    `CREATE INDEX countersign_decisions_strangers ON countersign_decisions (sequence, outcome, principal) WHERE ${ofStrangers}`,
+    `CREATE INDEX countersign_decisions_strangers ON countersign_decisions (sequence, outcome, principal)
+      WHERE principal = '' AND outcome IN ('deny', 'would_deny')`,
+  ];
+}
+
+/** `isOfNobody` in SQL. Look-ups repeat this condition word for word. */
+export const ofNobody = `principal = ''`;
+
+/** Those of strangers who were let pass too: anybody can make any number of them, and push out all others. */
+function decisionsOfNobody(): Statement[] {
+  // With the column of the condition, so that counting never goes to the table.
+  return [
+    'DROP INDEX countersign_decisions_strangers',
+    `CREATE INDEX countersign_decisions_nobody ON countersign_decisions (sequence, principal) WHERE ${ofNobody}`,
   ];
 }
 

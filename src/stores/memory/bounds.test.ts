@@ -31,11 +31,11 @@ test('the newest decisions are kept, and no more', async () => {
   assert.deepEqual([rows.at(0)?.requestId, rows.at(-1)?.requestId], ['r901', 'r1000']);
 });
 
-test('refused strangers push out nobody else, between prunings either', async () => {
+test('rows of nobody proven push out no others, between prunings either', async () => {
   const { decisions } = memoryStore({ decisionsMax: 100 });
   for (let number = 1; number <= 20; number += 1) await decisions.append([decisionRow(number)]);
   for (let number = 21; number <= 1000; number += 1)
-    await decisions.append([decisionRow(number, { outcome: 'deny', principal: '' })]);
+    await decisions.append([decisionRow(number, { outcome: number % 2 === 0 ? 'deny' : 'public', principal: '' })]);
   const rows = await decisions.list({ limit: 5000 });
   assert.equal(rows.length, 70);
   assert.deepEqual([rows[0]?.requestId, rows[19]?.requestId, rows[20]?.requestId], ['r1', 'r20', 'r951']);

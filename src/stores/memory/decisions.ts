@@ -1,7 +1,8 @@
+import { isOfNobody } from '../../core/decision-values.ts';
 import type { DecisionGroup } from '../../core/rollup.ts';
 import type { DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
-import { isMeant, isStranger, type KeptRow } from '../kept-row.ts';
+import { isMeant, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Memory } from './memory.ts';
 import { memoryRollups } from './rollups.ts';
@@ -46,12 +47,12 @@ export function memoryDecisions({ step }: Memory, rowsMax: number): DecisionStor
   };
 }
 
-/** The newest `keep`, of which refused strangers hold at most half: anybody can make any number of their rows. */
+/** The newest `keep`, of which those of nobody proven hold at most half. */
 function worthKeeping(rows: readonly KeptRow[], keep: number): KeptRow[] {
-  const strangers = rows.filter(isStranger);
+  const strangers = rows.filter(isOfNobody);
   const excess = strangers.length - Math.floor(keep / 2);
   const lastToGo = excess > 0 ? (strangers[excess - 1]?.sequence ?? 0) : 0;
-  const left = rows.filter((row) => row.sequence > lastToGo || !isStranger(row));
+  const left = rows.filter((row) => row.sequence > lastToGo || !isOfNobody(row));
   return left.slice(Math.max(0, left.length - keep));
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionGroup } from '../../core/rollup.ts';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { storableText } from '../../core/storable-text.ts';
-import { ofStrangers } from '../migrations.ts';
+import { ofNobody } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
 import { pruneRollups, rollupParts, rollupsBetween, rollupStatements, rollupValues } from './rollups.ts';
@@ -84,13 +84,13 @@ export const firstBeyond: Statement = {
 
 export const strangersBeyond: Statement = {
   name: 'countersign-decisions-strangers-beyond',
-  text: `SELECT sequence::float8 AS sequence FROM countersign_decisions WHERE ${ofStrangers}
+  text: `SELECT sequence::float8 AS sequence FROM countersign_decisions WHERE ${ofNobody}
     ORDER BY sequence DESC OFFSET $1 LIMIT 1`,
 };
 export const pruneStrangers: Statement = {
   name: 'countersign-decisions-prune-strangers',
   text: `WITH gone AS (DELETE FROM countersign_decisions WHERE sequence IN
-      (SELECT sequence FROM countersign_decisions WHERE ${ofStrangers} AND sequence <= $1 ORDER BY sequence LIMIT $2
+      (SELECT sequence FROM countersign_decisions WHERE ${ofNobody} AND sequence <= $1 ORDER BY sequence LIMIT $2
         FOR UPDATE SKIP LOCKED) RETURNING 1)
     SELECT COUNT(*)::int AS count FROM gone`,
 };

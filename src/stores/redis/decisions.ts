@@ -1,6 +1,7 @@
+import { isOfNobody } from '../../core/decision-values.ts';
 import type { DecisionRow, DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
-import { isMeant, isStranger, type KeptRow } from '../kept-row.ts';
+import { isMeant, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
 import { decisionsMax, type ScriptName } from './scripts.ts';
@@ -9,7 +10,7 @@ import { listOf, type Server, type Value } from './server.ts';
 /** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
 const step = 500;
 
-/** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of refused strangers 50,000. */
+/** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of nobody proven 50,000. */
 export function redisDecisions(server: Server): DecisionStore {
   const rolled = rollUp();
 
@@ -59,7 +60,7 @@ export function redisDecisions(server: Server): DecisionStore {
         await server.run(
           'decisionsAppend',
           some.length,
-          ...some.flatMap((row) => [row.time, JSON.stringify(row), isStranger(row) ? 1 : 0]),
+          ...some.flatMap((row) => [row.time, JSON.stringify(row), isOfNobody(row) ? 1 : 0]),
           ...rollupArguments(rolled(some, piece === 0 ? measures : [])),
         );
       }

@@ -115,7 +115,7 @@ function sourcesFor(channel: string) {
       if held and tonumber(held) > tonumber(ARGV[3]) then return 0 end
       redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
       return 1`,
-    // how many rows; time, row, 1 for a refused stranger's or 0, and so on; then the roll-ups
+    // how many rows; time, row, 1 for one of nobody proven or 0, and so on; then the roll-ups
     decisionsAppend: `
       local count = tonumber(ARGV[1])
       local first = redis.call('INCRBY', 'countersign:decisions-sequence', count) - count

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decisionValues } from '../../core/decision-values.ts';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
 import { groupMerger, type GroupMerger, type GroupPart } from '../groups.ts';
-import { ofStrangers } from '../migrations.ts';
+import { ofNobody } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import type { Database } from './database.ts';
 import { behindNumber, numberOf } from './number.ts';
@@ -38,9 +38,9 @@ export const pruneFirst = `DELETE FROM countersign_decisions WHERE sequence IN
 
 // The smallest index is counted: milliseconds for a million rows.
 const allCount = 'SELECT COUNT(*) AS n FROM countersign_decisions';
-export const strangersCount = `SELECT COUNT(*) AS n FROM countersign_decisions WHERE ${ofStrangers}`;
-export const pruneStrangers = `DELETE FROM countersign_decisions WHERE sequence IN
-  (SELECT sequence FROM countersign_decisions WHERE ${ofStrangers} ORDER BY sequence LIMIT ?)`;
+export const nobodysCount = `SELECT COUNT(*) AS n FROM countersign_decisions WHERE ${ofNobody}`;
+export const pruneNobodys = `DELETE FROM countersign_decisions WHERE sequence IN
+  (SELECT sequence FROM countersign_decisions WHERE ${ofNobody} ORDER BY sequence LIMIT ?)`;
 
 /** Rows deleted, and rows grouped, at a time, so that requests never wait long for it. */
 const pruneStep = 500;
@@ -116,8 +116,8 @@ export function sqliteDecisions(database: Database): DecisionStore {
     async prune(before, keep) {
       const kept = Math.max(0, keep);
       const old = await inSteps(pruneOld, Infinity, before);
-      const strangers = (await counted(strangersCount)) - Math.floor(kept / 2);
-      const anonymous = await inSteps(pruneStrangers, strangers);
+      const beyond = (await counted(nobodysCount)) - Math.floor(kept / 2);
+      const anonymous = await inSteps(pruneNobodys, beyond);
       return old + anonymous + (await inSteps(pruneFirst, (await counted(allCount)) - kept));
     },
     rollups: (since, until) => rollupsBetween(database, since, until),

@@ -11,8 +11,8 @@ import {
   groupsNext,
   listing,
   pruneFirst,
-  pruneStrangers,
-  strangersCount,
+  pruneNobodys,
+  nobodysCount,
   pruneOld,
   sqliteDecisions,
 } from './decisions.ts';
@@ -80,7 +80,7 @@ describe('a look-up reads an index and never the whole table', () => {
     'the next time of groups': groupsNext,
     'old decisions': pruneOld,
     'first decisions': pruneFirst,
-    'first decisions of strangers': pruneStrangers,
+    'first decisions of nobody': pruneNobodys,
     'groups of a time': rollupGroups,
     'measures of a time': rollupMeasures,
     'the oldest minute': oldestMinute,
@@ -108,11 +108,11 @@ test('decisions since a time are never looked for among older ones', () => {
   assert.match(plan?.detail ?? '', /^SEARCH countersign_decisions USING INDEX countersign_decisions_time \(time>\?\)$/);
 });
 
-test('decisions of strangers are counted and found in an index of theirs alone', () => {
-  for (const sql of [strangersCount, pruneStrangers]) {
+test('decisions of nobody are counted and found in an index of theirs alone', () => {
+  for (const sql of [nobodysCount, pruneNobodys]) {
     const plan = database.durable.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`);
     const details = plan.map(({ detail }) => detail).join('\n');
-    assert.match(details, /USING COVERING INDEX countersign_decisions_strangers/);
+    assert.match(details, /USING COVERING INDEX countersign_decisions_nobody/);
     assert.doesNotMatch(details, /TEMP B-TREE/);
   }
 });
