@@ -697,6 +697,18 @@ test('a document on this machine or in a private network is never asked for', as
   assert.equal(outside.paths.length, asked);
 });
 
+test('nobody makes us ask another server for documents without end', async () => {
+  const earlier = outside.paths.length;
+  const asked = 100;
+  for (let count = 0; count < asked; count += 1) {
+    const clientId = `https://localhost:${outside.port}/made-up-${count}.json`;
+    const { status, body } = await token({ grant_type: 'refresh_token', refresh_token: 'x', client_id: clientId });
+    assert.equal(status, 400, JSON.stringify(body));
+  }
+  const came = outside.paths.length - earlier;
+  assert.ok(came > 0 && came <= 60, `${came} of ${asked} reached it`);
+});
+
 test('mixed-up issuer (RFC 9207): every answer, a refusal too, says whose it is', async () => {
   const clientId = await registered();
   const { landed } = await plainBrowser(here.admin).open(

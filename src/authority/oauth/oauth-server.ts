@@ -52,6 +52,7 @@ const written = {
   'oauth-register': { what: 'registrations', perAddress: 20, all: 500, windowSeconds: 3600 },
   'oauth-begin': { what: 'logins begun', perAddress: 300, all: 5000, windowSeconds: 900 },
 } as const;
+const documentsPerHost = { limit: 60, windowSeconds: 60 };
 const beginnings: ReadonlySet<string> = new Set([
   ROUTES.authorization,
   ROUTES.pushed_authorization_request,
@@ -61,7 +62,7 @@ const beginnings: ReadonlySet<string> = new Set([
 
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
   const login = options.login ?? adminTokenLogin(stack);
-  const fetch = documentFetch(options.documents);
+  const ask = documentFetch(options.documents);
   let made: { readonly provider: Provider; readonly keys: SigningKeys; readonly config: StackConfig } | null = null;
   let making: Promise<Provider> | null = null;
   /** Another one whenever what was read before is not the last word. */
@@ -78,6 +79,20 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     eraseExpired(stack.store.records, stack.clock()).catch(() => undefined);
   }, sweepMillis);
   sweep.unref();
+
+  /** Strangers say whom: no server is to be asked by us for as often as they like. */
+  async function fetch(url: string | URL, init?: object): Promise<Response> {
+    const { hostname } = new URL(url);
+    const { limit, windowSeconds } = documentsPerHost;
+    const { allowed } = await stack.store.limits.take(
+      `oauth-document:${hostname}`,
+      limit,
+      windowSeconds,
+      stack.clock(),
+    );
+    if (!allowed) throw new Error(`${hostname} was asked for too many documents`);
+    return ask(url, init);
+  }
 
   function current(): Promise<Provider> {
     if (made !== null && made.config === stack.config && stack.clock() < made.keys.dueAt)
