@@ -40,7 +40,10 @@ const membersMax = 8;
 const componentsMax = 32;
 const integerDigitsMax = 15;
 
-/** Component lists that were read before, by their text: callers repeat themselves. Bounded, and never evicted. */
+/**
+ * Component lists that were read before, by their text: callers repeat themselves. Bounded, and begun anew when full: anybody can
+ * make lists up, and must not keep the usual ones out for good.
+ */
 const knownLists = new Map<string, readonly Component[]>();
 const knownListsMax = 256;
 
@@ -112,8 +115,10 @@ function readComponents(reader: Reader): readonly Component[] {
     return known;
   }
   const components = newComponents(reader);
-  if (reader.at === close && knownLists.size < knownListsMax)
+  if (reader.at === close) {
+    if (knownLists.size >= knownListsMax) knownLists.clear();
     knownLists.set(reader.line.slice(from, close), components);
+  }
   return components;
 }
 
