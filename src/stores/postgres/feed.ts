@@ -18,8 +18,14 @@ export interface Feed {
   close(): void;
 }
 
-export function feed(database: Database, patienceMillis: number): Feed {
+export interface NoticeFeed extends Feed {
+  /** What keeps notices from coming although the server answers; for operators. */
+  warnings(): readonly string[];
+}
+
+export function feed(database: Database, patienceMillis: number): NoticeFeed {
   const listenNow = { text: `LISTEN ${channel}`, query_timeout: patienceMillis };
+  const tellAll = { name: 'countersign_tell_all', text: `SELECT pg_notify('${channel}', $1)` };
   // A connection that has fallen silent looks like one on which nothing happens; so it is asked.
   const areYouThere = { text: 'SELECT 1', query_timeout: patienceMillis };
 
@@ -27,6 +33,9 @@ export function feed(database: Database, patienceMillis: number): Feed {
   let client: Client | null = null;
   let first: Promise<void> | null = null;
   let listening = false;
+  /** A word that was told over another connection, to see whether it comes. */
+  let awaited: { readonly word: string; readonly came: () => void } | null = null;
+  let deaf = false;
   /** When the server last gave a sign of life on the feed's connection. */
   let heardAt = performance.now();
   let failures = 0;
@@ -45,6 +54,8 @@ export function feed(database: Database, patienceMillis: number): Feed {
       mine.once('end', () => lost(mine));
       await mine.connect();
       await mine.query(listenNow);
+      deaf = !(await hearsOthers());
+      if (deaf || mine !== client) return lost(mine);
       listening = true;
       failures = 0;
       heardAt = performance.now();
@@ -55,6 +66,20 @@ export function feed(database: Database, patienceMillis: number): Feed {
       // Whoever needs the store hears of the outage from their own verbs.
       lost(made);
     }
+  }
+
+  /**
+   * A pooler that lends connections for a transaction each answers LISTEN and passes no notice on: what is revoked elsewhere would
+   * stay good here for ever. Told over the pool, since every connection hears itself.
+   */
+  async function hearsOthers(): Promise<boolean> {
+    const word = uuid();
+    const heard = new Promise<boolean>((resolve) => {
+      awaited = { word, came: () => resolve(true) };
+      setTimeout(resolve, patienceMillis, false).unref();
+    });
+    await database.query(tellAll, [word]);
+    return heard;
   }
 
   function lost(which: Client | null): void {
@@ -88,6 +113,9 @@ export function feed(database: Database, patienceMillis: number): Feed {
   }
 
   function hear(payload: string): void {
+    if (payload === awaited?.word) awaited.came();
+    // What comes before the feed counts as running is made good by the resync with which it begins.
+    if (!listening) return;
     heardAt = performance.now();
     const told = readChange(payload);
     if (!told) return;
@@ -108,6 +136,12 @@ export function feed(database: Database, patienceMillis: number): Feed {
       return watching.add(listener);
     },
     started: start,
+    warnings: () =>
+      deaf
+        ? [
+            `Postgres at ${database.place} passes no notices on, as behind a pooler of transactions, so nothing is heard of what others revoke; name the server itself, or let the pooler pool sessions`,
+          ]
+        : [],
     close() {
       closed = true;
       clearTimeout(retry);

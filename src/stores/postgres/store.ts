@@ -49,7 +49,10 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     async ping() {
       await database.query(pingNow);
     },
-    warnings: () => Promise.resolve([]),
+    async warnings() {
+      await changes.started();
+      return changes.warnings();
+    },
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();

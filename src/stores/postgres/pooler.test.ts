@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
+import { postgresStore } from './store.ts';
+
+const server = await forThisFile('Postgres behind a pooler', () => startPostgres());
+
+if (server) {
+  test('behind a pooler that answers LISTEN and passes no notice on, changes count as not heard until it does', async (t) => {
+    const pooler = await poolerOfTransactions(t, server.port);
+    const url = new URL(await server.database());
+    url.port = String(pooler.port);
+    const store = postgresStore({ url: url.href, patienceMillis: 500 });
+    t.after(() => store.close());
+    await store.migrate();
+    const heard: string[] = [];
+    const resync = new Promise((resolve) =>
+      store.watch(({ topic }) => {
+        heard.push(topic);
+        if (topic === 'resync') resolve(null);
+      }),
+    );
+    assert.deepEqual(heard, ['lost']);
+    assert.match((await store.warnings()).join(), /^Postgres at .* passes no notices on.*pool sessions/);
+    pooler.passNotices();
+    await resync;
+    assert.deepEqual(await store.warnings(), []);
+  });
+}
+
+/**
+ * To us a pooler in transaction mode is this: every statement is answered, and a notice reaches nobody, since the connection that
+ * listens is lent to somebody else by then.
+ */
+async function poolerOfTransactions(
+  t: TestContext,
+  targetPort: number,
+): Promise<{ readonly port: number; passNotices(): void }> {
+  let passes = false;
+  const sockets = new Set<Socket>();
+  const pooler = createServer((near) => {
+    const far = connect(targetPort, '127.0.0.1');
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => other.destroy());
+    }
+    near.pipe(far);
+    let rest = Buffer.alloc(0);
+    far.on('data', (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      // A letter and a length, which counts itself (postgresql.org/docs/current/protocol-message-formats.html).
+      while (rest.length >= 5 && rest.length > rest.readUInt32BE(1)) {
+        const message = rest.subarray(0, 1 + rest.readUInt32BE(1));
+        rest = rest.subarray(message.length);
+        if (passes || message[0] !== notificationResponse) near.write(message);
+      }
+    });
+  });
+  pooler.listen(0, '127.0.0.1');
+  await once(pooler, 'listening');
+  t.after(() => {
+    pooler.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { port: (pooler.address() as AddressInfo).port, passNotices: () => void (passes = true) };
+}
+
+const notificationResponse = 'A'.charCodeAt(0);
