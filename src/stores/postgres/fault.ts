@@ -2,6 +2,13 @@ import { StoreError } from '../../core/store.ts';
 
 /** Postgres' error codes (postgresql.org/docs/current/errcodes-appendix.html), whole or by class, in an operator's words. */
 const WORDS: readonly (readonly [code: string, words: string])[] = [
+  // PgBouncer has this one code for all that it does not like.
+  [
+    '08P01',
+    'is behind a pooler that refuses us; check user, password and database in the URL, and that it has ignore_startup_parameters = statement_timeout',
+  ],
+  ['26000', 'is behind a pooler of transactions; name the server itself, or let the pooler pool sessions'],
+  ['42P05', 'is behind a pooler of transactions; name the server itself, or let the pooler pool sessions'],
   ['28', 'refuses the user or the password; check both in the URL'],
   ['3D000', 'has no database of this name; create it, or name another one'],
   [

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
+import { storeFault } from './fault.ts';
 import { postgresStore } from './store.ts';
 
 const server = await forThisFile('Postgres behind a pooler', () => startPostgres());
@@ -29,6 +30,13 @@ if (server) {
     assert.deepEqual(await store.warnings(), []);
   });
 }
+
+test('what only a pooler answers is told in words that lead to the pooler', () => {
+  const words = (code: string) =>
+    (storeFault(Object.assign(new Error(), { severity: 'FATAL', code }), 'db:6432/stack') as Error).message;
+  assert.match(words('08P01'), /password.*ignore_startup_parameters = statement_timeout/);
+  for (const code of ['42P05', '26000']) assert.match(words(code), /pool sessions/);
+});
 
 /**
  * To us a pooler in transaction mode is this: every statement is answered, and a notice reaches nobody, since the connection that
