@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { contentOf } from '../audit/verify-chain.ts';
 import type { Stack } from '../compose/stack.ts';
+import { mintKey } from '../crypto/key-format.ts';
 import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';
 
 async function eventsOf({ store }: Stack) {
   return (await store.events.list('events', { limit: 100 })).map(({ text }) => contentOf(text));
 }
 
-test('an admin’s acts are recorded with their reason, and what was refused is not', async (t) => {
+test('an admin’s acts are recorded with their reason, and who did not know the token as refused', async (t) => {
   const { adminOrigin, origin, stack } = await startAuthority(t);
   const ask = async (url: string, method: string, body?: object, headers = bearer(adminToken)) => {
     const answer = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
@@ -32,11 +33,15 @@ test('an admin’s acts are recorded with their reason, and what was refused is 
       ['mode.reset', '*', ''],
       ['key.revoked', key['id'], ''],
       ['token.created', token['token_id'], ''],
+      ['admin.refused', '', ''],
       ['token.revoked', token['token_id'], ''],
     ],
   );
   for (const content of found)
-    assert.deepEqual([content?.actor, content?.via, content?.from], ['operator:admin', 'http', '127.0.0.1']);
+    assert.deepEqual(
+      [content?.actor, content?.via, content?.from],
+      [content?.type === 'admin.refused' ? 'operator:admin?' : 'operator:admin', 'http', '127.0.0.1'],
+    );
   const text = JSON.stringify(found);
   assert.ok(!text.includes(key['key'] ?? '?') && !text.includes(token['token'] ?? '?'));
 });
@@ -90,4 +95,23 @@ test('whoever revokes a credential of their own is named, and an unknown one is 
     found.map((content) => [content?.type, content?.actor]),
     [['token.revoked', `token:${record.tokenId}`]],
   );
+});
+
+test('guesses at the admin token are in the audit, once a minute however many, and with none of what was guessed', async (t) => {
+  const { origin, stack } = await startAuthority(t);
+  const guess = (token: string) => fetch(`${origin}/auth/token`, { method: 'POST', headers: bearer(token) });
+  for (let time = 0; time < 11; time += 1) await guess(`a-guess-${time}`);
+  // Neither a session token that has ended nor the right one is a guess.
+  await guess(mintKey('st').key);
+  await guess(adminToken);
+  const before = await eventsOf(stack);
+  await stack.close();
+  const found = await eventsOf(stack);
+  assert.deepEqual(
+    [before, found].map((events) =>
+      events.filter((content) => content?.type === 'admin.refused').map((content) => content?.detail),
+    ),
+    [[{ attempts: 1 }], [{ attempts: 1 }, { attempts: 10, throttled: 1 }]],
+  );
+  assert.ok(!JSON.stringify(found).includes('a-guess'));
 });

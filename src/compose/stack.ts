@@ -151,6 +151,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const trail = stackTrail({ store, clock, warn });
   opened.add(() => trail.close());
   const happened = happenings(trail, clock);
+  opened.add(() => happened.close());
   const stale = staleness({ store, onWarning: warn, ...happened });
   opened.add(() => stale.close());
   const { follow } = stale;
@@ -229,7 +230,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     audit: evidence,
     trail,
     tracing: traces,
-    admin: adminAccess(environment.adminToken, limits),
+    admin: adminAccess(environment.adminToken, { ...limits, onRefused: happened.adminRefused }),
     seal,
     version,
     devMode,

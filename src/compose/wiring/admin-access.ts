@@ -23,9 +23,22 @@ interface Counting {
 /** Secrets that a person chose are guarded against guessing: ten wrong ones per address in five minutes. */
 const guessing = { limit: 10, windowSeconds: 300 };
 
+export interface AdminAccessOptions extends Counting {
+  /** Hears of every attempt that was not right. */
+  readonly onRefused: (address: string, throttled: boolean) => void;
+}
+
 /** Only the token's digest is kept. */
-export function adminAccess(token: string | null, counting: Counting): AdminAccess {
-  const attempts = attemptGate({ ...counting, ...guessing, secret: 'admin' });
+export function adminAccess(token: string | null, { onRefused, ...counting }: AdminAccessOptions): AdminAccess {
+  const gate = attemptGate({ ...counting, ...guessing, secret: 'admin' });
+  const attempts: AttemptGate = {
+    async attempt(address, check) {
+      const attempt = await gate.attempt(address, check);
+      // Where nobody is the admin, nobody tries to be.
+      if (attempt.result !== 'right' && token !== null) onRefused(address, attempt.result === 'limited');
+      return attempt;
+    },
+  };
   const isAdminDigest = digestCheck(token);
   return {
     configured: token !== null,

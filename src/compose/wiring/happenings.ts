@@ -1,3 +1,4 @@
+import { onceAMinute } from '../../audit/once-a-minute.ts';
 import type { Trail } from '../../audit/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Decision } from '../../core/decision.ts';
@@ -7,9 +8,19 @@ import type { AuthRequest } from '../../core/request.ts';
 export interface Happenings {
   /** Looks for broken glass: each place is told once a minute, with how often it happened. */
   decided(decision: Decision, request: AuthRequest): void;
+  /** Somebody did not know the admin token, or was turned away unread as one too many. */
+  adminRefused(address: string, throttled: boolean): void;
   onLost(): void;
   onRestored(seconds: number): void;
   onDropped(count: number): void;
+  /** Tells what has not been told yet. */
+  close(): void;
+}
+
+interface Guesses {
+  readonly attempts: number;
+  readonly throttled: number;
+  readonly from: string;
 }
 
 const glassSeconds = 60;
@@ -17,6 +28,19 @@ const glassSeconds = 60;
 const placesMax = 1000;
 
 export function happenings(trail: Trail, clock: Clock): Happenings {
+  // All addresses as one: whoever guesses may come from any number of them.
+  const guesses = onceAMinute(
+    ({ attempts, throttled, from }: Guesses) =>
+      void trail.record(
+        { type: 'admin.refused', subject: '', detail: { attempts, ...(throttled > 0 && { throttled }) } },
+        { id: 'operator:admin?', via: 'http', from },
+      ),
+    (before, now) => ({
+      attempts: before.attempts + now.attempts,
+      throttled: before.throttled + now.throttled,
+      from: now.from,
+    }),
+  );
   const places = new Map<string, { readonly since: number; untold: number }>();
 
   function glass(service: string, address: string): void {
@@ -39,9 +63,11 @@ export function happenings(trail: Trail, clock: Clock): Happenings {
     decided({ verdict }, { service, remoteAddress }) {
       if (verdict?.allowed && verdict.principal.id === 'operator:break-glass') glass(service, remoteAddress);
     },
+    adminRefused: (from, throttled) => guesses.happened('', { attempts: 1, throttled: throttled ? 1 : 0, from }),
     onLost: () => void trail.record({ type: 'feed.lost', subject: '' }),
     onRestored: (seconds) =>
       void trail.record({ type: 'feed.restored', subject: '', detail: { seconds: Math.round(seconds * 10) / 10 } }),
     onDropped: (count) => void trail.record({ type: 'decisions.dropped', subject: '', detail: { count } }),
+    close: () => guesses.close(),
   };
 }
