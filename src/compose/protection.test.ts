@@ -77,7 +77,7 @@ test('without any key everything is refused, and it says so', async (t) => {
   const { shared, warnings } = await protectedBy(t, { keys: [] });
   assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
   assert.equal(await said(shared, '/x', withKey), 'deny: invalid_credentials');
-  assert.match(warnings.join(), /no key is known yet/);
+  assert.match(warnings.join(), /neither a key nor a session token is known yet/);
 });
 
 test('takes HMAC secrets of callers from .env files, and from a source of the caller', async (t) => {

@@ -320,7 +320,7 @@ test('warns of weak tokens, of a loaded override, and of enforcing without any k
       'AUTH_ADMIN_TOKEN has only 5 characters; make',
       'SERVICE_AUTH_OVERRIDE_TOKEN repeats a few ch',
       'SERVICE_AUTH_OVERRIDE_TOKEN is set: whoever ',
-      'no key is known yet, so every guarded reques',
+      'neither a key nor a session token is known y',
     ],
   );
 });

@@ -210,8 +210,10 @@ async function wired(wiring: Wiring): Promise<Stack> {
     },
   });
   for (const text of current.differences()) warn(text);
-  const keyless = keyring.size === 0 ? keylessWarning(current.config, modes) : null;
-  if (keyless !== null) warn(keyless);
+  if (keyring.size === 0) {
+    const keyless = keylessWarning(current.config, modes, await mayHaveTokens(tokens));
+    if (keyless !== null) warn(keyless);
+  }
 
   return {
     get config() {
@@ -250,4 +252,13 @@ async function wired(wiring: Wiring): Promise<Stack> {
     },
     close: () => opened.close(),
   };
+}
+
+/** Those of an authority cannot be listed from here. */
+async function mayHaveTokens(tokens: Tokens): Promise<boolean> {
+  try {
+    return (await tokens.listActive(1)).length > 0;
+  } catch {
+    return true;
+  }
 }

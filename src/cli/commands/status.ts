@@ -86,10 +86,10 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   for (const key of endsElsewhere(sources.keys))
     if (key.expiresAt - now <= soon) wanting.push(endElsewhereWords(key, now));
   const inRedis = sources.keys.filter(({ credentialId }) => isInRedis(credentialId)).length;
-  const noKeys = alive.length === 0 && sources.keys.length === 0;
-  if (noKeys && stackMode === 'enforce')
+  const tokens = (await store.tokens.listActive(now, tokensCounted)).length;
+  if (alive.length + sources.keys.length + tokens === 0 && stackMode === 'enforce')
     wanting.push(
-      'no key exists and the mode is enforce: every call is refused. Make one: countersign keys create SERVICE',
+      'there is neither a key nor a session token and the mode is enforce: every call is refused. Make a key: countersign keys create SERVICE',
     );
   return {
     config: invocation.configFile,
@@ -110,7 +110,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
       in_files: sources.keys.length - inRedis,
       in_redis: inRedis,
     },
-    tokens: { active: (await store.tokens.listActive(now, tokensCounted)).length },
+    tokens: { active: tokens },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
     wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
     notes: [...(stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`]), ...shut.notes],
@@ -214,7 +214,7 @@ function statusLines(found: Status, { out }: Invocation): string[] {
       'keys',
       `${keys.active} active, ${keys.expired} expired, ${keys.revoked} revoked; ${keys.in_files} in files${keys.in_redis === 0 ? '' : `, ${keys.in_redis} in Redis`}`,
     ),
-    row('tokens', `${tokens.active} active`),
+    row('tokens', `${tokens.active}${tokens.active === tokensCounted ? ' or more' : ''} active`),
   ];
   for (const note of found.notes) lines.push(row('note', note));
   for (const want of found.wanting) lines.push(row('wanting', out.paint('yellow', want)));

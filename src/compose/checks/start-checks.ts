@@ -52,20 +52,25 @@ export function startWarnings(environment: Environment): string[] {
   return warnings;
 }
 
-/** Where no key is known; null while nobody is refused for that. */
-export function keylessWarning({ file, services }: StackConfig, { modeOf }: Pick<Modes, 'modeOf'>): string | null {
-  const enforces = services.some(
+/** Where no key is known; null while nobody is refused for that. `tokensLive`: there are session tokens. */
+export function keylessWarning(
+  { file, services }: StackConfig,
+  { modeOf }: Pick<Modes, 'modeOf'>,
+  tokensLive: boolean,
+): string | null {
+  const enforcing = services.filter(
     ({ name, rules, accept }) =>
       !accept.includes('client-certificate') &&
       !accept.includes('oauth') &&
       [{ path: '*', mode: null }, ...rules].some((rule) => modeOf(name, rule.path, rule.mode) === 'enforce'),
   );
-  if (!enforces) return null;
-  const known = 'no key is known yet, so every guarded request will be refused';
+  if (enforcing.length === 0) return null;
+  if (tokensLive && enforcing.some(({ accept }) => accept.includes('session-token'))) return null;
+  const known = 'neither a key nor a session token is known yet, so every guarded request will be refused';
   // A service that guards itself has no configuration that a command could find.
-  if (file === null) return `${known}; put one where its option keys looks for them`;
+  if (file === null) return `${known}; put a key where its option keys looks for them`;
   // Keys are made where there is a configuration, which a file of MCP servers served alone has not.
-  return !existsSync(file) ? known : `${known}; make one with: countersign keys create SERVICE`;
+  return !existsSync(file) ? known : `${known}; make a key with: countersign keys create SERVICE`;
 }
 
 function listeners(config: StackConfig): ListenAddress[] {

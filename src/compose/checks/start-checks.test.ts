@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Env } from '../env.ts';
+import { parseConfig } from '../load.ts';
+import { createStack } from '../stack.ts';
+
+const text = `store: memory
+services:
+  embeddings: { upstream: 'http://127.0.0.1:9001' }
+`;
+
+function folderFor(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-start-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** A stack, and what it said so far. */
+async function started(t: TestContext, yaml: string, env: Env, folder?: string) {
+  const warnings: string[] = [];
+  const file = folder === undefined ? null : join(folder, 'countersign.yaml');
+  const stack = await createStack({
+    config: parseConfig(yaml, { file, env }),
+    env,
+    warn: (warning) => warnings.push(warning),
+  });
+  t.after(() => stack.close());
+  return { stack, warnings };
+}
+
+test('is not said to refuse everything while session tokens live that a service takes', async (t) => {
+  const folder = folderFor(t);
+  const own = text.replace('store: memory', 'store: sqlite:state.db');
+  const first = await started(t, own, {}, folder);
+  assert.match(first.warnings.join(), /every guarded request will be refused/);
+  const minted = { scopes: [], allowedIps: [], clientId: null, metadata: {}, createdBy: 'operator:admin' };
+  await first.stack.tokens.mint({ ...minted, ttlSeconds: 60 });
+  assert.deepEqual((await started(t, own, {}, folder)).warnings, []);
+  const keysOnly = own.replace('{ upstream', '{ accept: [api-key], upstream');
+  assert.match((await started(t, keysOnly, {}, folder)).warnings.join(), /every guarded request will be refused/);
+});
