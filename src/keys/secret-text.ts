@@ -34,6 +34,13 @@ export function mintedFault(secret: string, wanted: 'sk' | 'hs'): string | null 
   return kind === wanted ? null : `is ${meaning[kind]} (cs_${kind}_…), where ${meaning[wanted]} belongs`;
 }
 
+/** Null when requests can show this text as the admin token; a key of another kind is read as what it says it is. */
+export function adminTokenFault(secret: string): string | null {
+  const kind = mintedKind(secret);
+  if (kind !== null && kind !== 'ad') return `is ${meaning[kind]} (cs_${kind}_…)`;
+  return unpresentable(secret);
+}
+
 /** Null when the secret looks random enough; an upper bound on its bits, so that only clear cases are complained of. */
 export function weakness(secret: string): string | null {
   if (secret.length < secretLengthMin) return `has only ${secret.length} characters`;

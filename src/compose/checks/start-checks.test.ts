@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { mintKey } from '../../crypto/key-format.ts';
 import type { Env } from '../env.ts';
 import { parseConfig } from '../load.ts';
 import { createStack } from '../stack.ts';
@@ -30,6 +31,19 @@ async function started(t: TestContext, yaml: string, env: Env, folder?: string) 
   t.after(() => stack.close());
   return { stack, warnings };
 }
+
+test('warns of an admin token that no request can show', async (t) => {
+  for (const [secret, words] of [
+    ['two words of a length that would do otherwise', /white space/],
+    ['ein-schlüssel-von-ordentlicher-länge', /not printable ASCII/],
+    [mintKey('sk').key, /is an API key \(cs_sk_…\)/],
+  ] as const) {
+    const { warnings } = await started(t, text, { AUTH_ADMIN_TOKEN: secret });
+    assert.match(warnings[0] ?? '', /^AUTH_ADMIN_TOKEN .*nobody is the admin/);
+    assert.match(warnings[0] ?? '', words);
+    assert.ok(!warnings.join().includes(secret));
+  }
+});
 
 test('is not said to refuse everything while session tokens live that a service takes', async (t) => {
   const folder = folderFor(t);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { weakness } from '../../keys/secret-text.ts';
+import { adminTokenFault, weakness } from '../../keys/secret-text.ts';
 import type { Modes } from '../../rollout/modes.ts';
 import type { ListenAddress, StackConfig } from '../config.ts';
 import type { Environment } from '../env.ts';
@@ -45,7 +45,12 @@ export function startWarnings(environment: Environment): string[] {
     const weak = secret === null ? null : weakness(secret);
     if (weak !== null) warnings.push(`${name} ${weak}; make a better one with: openssl rand -hex 32`);
   };
-  judge('AUTH_ADMIN_TOKEN', adminToken);
+  const unusable = adminToken === null ? null : adminTokenFault(adminToken);
+  if (unusable === null) judge('AUTH_ADMIN_TOKEN', adminToken);
+  else
+    warnings.push(
+      `AUTH_ADMIN_TOKEN ${unusable}, so no request can show it and nobody is the admin; make one with: openssl rand -hex 32`,
+    );
   judge('SERVICE_AUTH_OVERRIDE_TOKEN', overrideToken);
   if (overrideToken !== null)
     warnings.push('SERVICE_AUTH_OVERRIDE_TOKEN is set: whoever holds it passes every rule of every service');
