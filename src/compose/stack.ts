@@ -27,6 +27,7 @@ import { guardedServices, outsideServices } from './wiring/guarded-services.ts';
 import { happenings } from './wiring/happenings.ts';
 import { nonceOnce } from './wiring/nonce-once.ts';
 import { openStore, requireSchema } from './open-store.ts';
+import { startSecrets } from './wiring/start-secrets.ts';
 import { stackAudit } from './wiring/stack-audit.ts';
 import { stackCredentials } from './wiring/stack-credentials.ts';
 import { stackModes } from './wiring/stack-modes.ts';
@@ -210,6 +211,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     },
   });
   for (const text of current.differences()) warn(text);
+  const secrets = startSecrets(env);
   if (keyring.size === 0) {
     const keyless = keylessWarning(current.config, modes, await mayHaveTokens(tokens));
     if (keyless !== null) warn(keyless);
@@ -247,7 +249,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
       const changes = configChanges(current.written, next);
       current.takeUp(next);
       void trail.record({ type: 'config.reloaded', subject: next.name, detail: { digest: next.digest, ...changes } });
-      for (const text of current.differences()) warn(text);
+      for (const text of [...current.differences(), ...secrets.changed()]) warn(text);
       sources.follow().catch((error: unknown) => warn(`key files: ${messageOf(error)}`));
     },
     close: () => opened.close(),

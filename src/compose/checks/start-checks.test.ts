@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -12,6 +12,7 @@ const text = `store: memory
 services:
   embeddings: { upstream: 'http://127.0.0.1:9001' }
 `;
+const strong = 'Zk3vQ8wR1tY6uI0pL5sD2fG7hJ4kX9cV';
 
 function folderFor(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-start-'));
@@ -55,4 +56,20 @@ test('is not said to refuse everything while session tokens live that a service 
   assert.deepEqual((await started(t, own, {}, folder)).warnings, []);
   const keysOnly = own.replace('{ upstream', '{ accept: [api-key], upstream');
   assert.match((await started(t, keysOnly, {}, folder)).warnings.join(), /every guarded request will be refused/);
+});
+
+test('a reload says which secret of the environment counts only after a restart', async (t) => {
+  const file = join(folderFor(t), 'admin');
+  writeFileSync(file, strong, { mode: 0o600 });
+  const env = { AUTH_ADMIN_TOKEN_FILE: file };
+  const { stack, warnings } = await started(t, text, env);
+  const again = () => {
+    warnings.length = 0;
+    stack.reload(parseConfig(text, { file: null, env: {} }));
+    return warnings.join();
+  };
+  assert.equal(again(), '');
+  writeFileSync(file, `${strong}-another`);
+  assert.match(again(), /^AUTH_ADMIN_TOKEN_FILE .*after a restart/);
+  assert.ok(stack.admin.isAdminToken(strong));
 });
