@@ -20,7 +20,7 @@ import { keyList, lastUseOf, time } from './overview.ts';
 import { readBody } from './read-body.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
 import type { Endpoints } from './router.ts';
-import { addressSchema, reasonSchema, scopeSchema } from './shape.ts';
+import { addressesSchema, reasonSchema, scopesSchema } from './shape.ts';
 
 /** The life of a key, as operators order it: by the very code that serves the command line. */
 export function keyOrders({ shown, act, confirmed }: Guards): Endpoints {
@@ -53,8 +53,8 @@ const createSchema = z.strictObject({
   }),
   kind: z.enum(['sk', 'hs', 'ed25519'], { error: 'must be sk, hs or ed25519' }).default('sk'),
   expires_in_days: days,
-  scopes: z.array(scopeSchema, { error: 'must be a list of scopes' }).max(64).default([]),
-  allowed_ips: z.array(addressSchema, { error: 'must be a list of addresses or CIDRs' }).max(64).default([]),
+  scopes: scopesSchema.default([]),
+  allowed_ips: addressesSchema.default([]),
   reason: reasonSchema,
 });
 const rotateSchema = z.strictObject({ anew: yes, expires_in_days: days, reason: reasonSchema });

@@ -8,7 +8,7 @@ import type { Stack } from '../compose/stack.ts';
 import { addressGroup } from '../policies/address-group.ts';
 import { jsonDepth } from './body.ts';
 import { ADMIN_TOKENS, KEYS_READ, type Caller } from './caller.ts';
-import { addressSchema, faultsOf, scopeSchema } from './shape.ts';
+import { addressesSchema, faultsOf, scopesSchema } from './shape.ts';
 import { isRefused, refused, refusedBy, type Refused } from './refused.ts';
 
 /** The one way to mint a session token, shared by HTTP and MCP: the same words, limits and narrowing. */
@@ -28,7 +28,7 @@ const mintsPerWindow = 5;
 const windowSeconds = 60;
 
 const metadata = z
-  .record(z.string().max(128), z.json(), { error: 'must be a JSON object' })
+  .record(z.string(), z.json(), { error: 'must be a JSON object' })
   .refine(
     (value) => Buffer.byteLength(JSON.stringify(value)) <= metadataBytesMax,
     `must be at most ${metadataBytesMax} bytes of JSON`,
@@ -49,14 +49,8 @@ export const mintSchema = z.strictObject({
   metadata: metadata
     .optional()
     .describe('Any JSON object that says what the token is for. No secrets: it is shown in lists.'),
-  scopes: z
-    .array(scopeSchema, { error: 'must be a list of scopes' })
-    .max(64)
-    .optional()
-    .describe('What the token may do, for example ["embed:write"]. Default: no scopes.'),
-  allowed_ips: z
-    .array(addressSchema, { error: 'must be a list of addresses or CIDRs' })
-    .max(64)
+  scopes: scopesSchema.optional().describe('What the token may do, for example ["embed:write"]. Default: no scopes.'),
+  allowed_ips: addressesSchema
     .optional()
     .describe('Client addresses or CIDRs from which the token is accepted. Default: from anywhere the minter is.'),
   client_id: z

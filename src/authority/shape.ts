@@ -2,15 +2,25 @@ import { z } from 'zod';
 import { cidrFault } from '../core/address.ts';
 import { scopePattern, scopeRule } from '../core/scope.ts';
 
-export const scopeSchema = z.string({ error: 'must be a string' }).regex(scopePattern, { error: scopeRule });
+const scope = z.string({ error: 'must be a string' }).regex(scopePattern, { error: scopeRule });
 
-export const addressSchema = z
+const address = z
   .string({ error: 'must be a string such as 10.0.0.0/8' })
   .max(64)
   .superRefine((cidr, context) => {
     const fault = cidrFault(cidr);
     if (fault) context.addIssue({ code: 'custom', message: fault });
   });
+
+const listMax = 64;
+
+export const scopesSchema = z
+  .array(scope, { error: 'must be a list of scopes' })
+  .max(listMax, { error: `must be at most ${listMax} scopes` });
+
+export const addressesSchema = z
+  .array(address, { error: 'must be a list of addresses or CIDRs' })
+  .max(listMax, { error: `must be at most ${listMax} addresses or CIDRs` });
 
 /** Why, in the actor's words, for the audit. */
 export const reasonSchema = z
