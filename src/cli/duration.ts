@@ -2,6 +2,9 @@ import { usage } from './failure.ts';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
+/** A hundred years: what ends so late that no date can be written for it could be made, and then neither listed nor revoked. */
+const daysMax = 36_500;
+
 /** '90d' as seconds. Throws a usage Failure that names the option. */
 export function durationSeconds(text: string, option: string): number {
   const match = /^([0-9]{1,9})(s|m|h|d|w)$/.exec(text);
@@ -12,6 +15,7 @@ export function durationSeconds(text: string, option: string): number {
       'Units: s, m, h, d, w; for example 30m, 24h or 90d.',
     );
   }
+  if (seconds > daysMax * 86_400) throw usage(`--${option} is at most ${daysMax}d`);
   return seconds;
 }
 
