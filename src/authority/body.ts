@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { oneSpelling } from '../core/json-spelling.ts';
 
 /** What became of a request's body: its text, or why it cannot be read. The words may be shown to the caller. */
 export type BodyText =
@@ -68,7 +69,9 @@ function parseJson(text: string): BodyValue {
     return { ok: false, reason: 'bad_request', words: `the JSON is nested deeper than ${depthMax} levels` };
   try {
     const value: unknown = JSON.parse(text);
-    return { ok: true, value };
+    // Of a name that stands twice one reader takes the first value and another the last.
+    const spelling = oneSpelling(text);
+    return spelling.ok ? { ok: true, value } : { ok: false, reason: 'bad_request', words: spelling.note };
   } catch {
     // The parser's own message quotes the text, which may hold a secret.
     return { ok: false, reason: 'bad_request', words: 'the request body is not JSON' };

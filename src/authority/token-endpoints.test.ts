@@ -205,6 +205,8 @@ test('what is no JSON, too deep or too large has its status, and the connection 
     refusedAs(await post(body), 400, 'bad_request', /not JSON/);
   refusedAs(await post(Uint8Array.from([0x7b, 0xff, 0x7d])), 400, 'bad_request', /not UTF-8/);
   refusedAs(await post('['.repeat(60_000)), 400, 'bad_request', /nested deeper/);
+  for (const body of ['{"ttl_hours":1,"ttl_hours":9}', '{"metadata":{"a":1,"\\u0061":2}}'])
+    refusedAs(await post(body), 400, 'bad_request', /the name "(ttl_hours|a)" stands twice/);
   refusedAs(await post('x'.repeat(65_537)), 413, 'too_large', /^Request body too large/);
   refusedAs(await post('x'.repeat(900_000)), 413, 'too_large', /^Request body too large/);
   refusedAs(await post('x'.repeat(3_000_000)), 413, 'too_large', /^Request body too large/);

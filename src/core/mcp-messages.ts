@@ -1,4 +1,5 @@
 /** What a client sends to an MCP server, read so strictly that no two readers can understand it in two ways. */
+import { oneSpelling } from './json-spelling.ts';
 import { hasTooManyValues, marksMax } from './json-values.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -16,8 +17,6 @@ export interface UnreadableMessages {
   readonly note: string;
 }
 
-/** Levels of arrays and objects. A tool's arguments are seldom deeper than ten. */
-const depthMax = 100;
 const messagesMax = 100;
 /** Members that servers act upon. Some readers find them whatever the case of their letters, others do not. */
 const envelopeNames = namesOf('jsonrpc', 'id', 'method', 'params', 'result', 'error');
@@ -53,7 +52,7 @@ function read(body: Uint8Array): McpMessages | UnreadableMessages {
   } catch {
     return unreadable('the body is no JSON in UTF-8');
   }
-  const canonical = respelled(source);
+  const canonical = oneSpelling(source);
   if (!canonical.ok) return canonical;
   const messages: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (messages.length === 0) return unreadable('the batch is empty');
@@ -100,64 +99,6 @@ function lookAlike(object: JsonObject, known: Names): string | null {
     if (meant !== undefined && meant !== name) return name;
   }
   return null;
-}
-
-/** The text, known to be JSON, in one spelling. Refuses a name that stands twice in one object, and what nests too deeply. */
-function respelled(source: string): { readonly ok: true; readonly text: string } | UnreadableMessages {
-  // Of each open object the names so far; null for an array.
-  const open: (Set<string> | null)[] = [];
-  // What stands as it is to stand is taken over in as few pieces as can be: a piece for each token would fill the memory.
-  const pieces: string[] = [];
-  let taken = 0;
-  let at = 0;
-  let namesNext = false;
-  const replace = (end: number, text: string): void => {
-    pieces.push(source.slice(taken, at), text);
-    taken = at = end;
-  };
-  while (at < source.length) {
-    const mark = source[at] as string;
-    if (isBlank(mark)) {
-      let end = at + 1;
-      while (isBlank(source[end])) end += 1;
-      replace(end, '');
-    } else if (mark === '"') {
-      const end = stringEnd(source, at);
-      const written = source.slice(at, end);
-      const value = JSON.parse(written) as string;
-      const names = open.at(-1);
-      if (namesNext && names) {
-        if (names.has(value)) return unreadable(`the name ${JSON.stringify(value.slice(0, 64))} stands twice`);
-        names.add(value);
-        namesNext = false;
-      }
-      const text = JSON.stringify(value);
-      if (text === written) at = end;
-      else replace(end, text);
-    } else {
-      at += 1;
-      if (mark === '{' || mark === '[') {
-        open.push(mark === '{' ? new Set() : null);
-        if (open.length > depthMax) return unreadable(`nested deeper than ${depthMax} levels`);
-      } else if (mark === '}' || mark === ']') open.pop();
-      if (',:[]{}'.includes(mark)) namesNext = mark === '{' || (mark === ',' && open.at(-1) !== null);
-    }
-  }
-  pieces.push(source.slice(taken));
-  return { ok: true, text: pieces.join('') };
-}
-
-function isBlank(char: string | undefined): boolean {
-  return char === ' ' || char === '\n' || char === '\t' || char === '\r';
-}
-
-/** Behind the string that begins there. A pattern would need memory for each character of it. */
-function stringEnd(source: string, start: number): number {
-  for (let closing = source.indexOf('"', start + 1); ; closing = source.indexOf('"', closing + 1)) {
-    let escapes = closing;
-    while (source[escapes - 1] === '\\') escapes -= 1;
-    if ((closing - escapes) % 2 === 0) return closing + 1;
-  }
 }
 
 function unreadable(note: string): UnreadableMessages {
