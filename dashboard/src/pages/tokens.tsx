@@ -49,7 +49,7 @@ export function Tokens() {
                 },
               ]}
             />
-            {data.truncated && <p class="dim">There are more; countersign tokens list shows all.</p>}
+            {data.truncated && <p class="dim">There are more; countersign tokens list --limit COUNT shows them.</p>}
           </>
         )}
       </Loaded>
