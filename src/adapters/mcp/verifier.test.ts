@@ -89,6 +89,23 @@ describe('a token verifier', () => {
     });
   }
 
+  it('tells who gives it rules for tools that with those it can let nobody in', async (t) => {
+    for (const rules of [{ tools: { deny: ['wipe'] } }, { resources: { allow: ['note://*'] } }, {}]) {
+      const told: string[] = [];
+      const { verifier, host } = await verifierFor(t, { ...rules, warn: (text) => void told.push(text) });
+      const complaints = () => told.filter((text) => text.startsWith('tokenVerifier: ')).length;
+      const expected = Object.keys(rules).length;
+      assert.equal(complaints(), expected, 'when it is made');
+      const { key } = await keyOf(host);
+      const code = await verifier.verifyAccessToken(key).then(
+        () => null,
+        (error: unknown) => (error as OAuthError).code,
+      );
+      assert.equal(code, expected === 0 ? null : 'insufficient_scope');
+      assert.equal(complaints(), expected, 'and not again');
+    }
+  });
+
   it('judges by the rules of the path that it was given', async (t) => {
     const routes = [{ path: '/tools/mcp', scopes: ['tools'] }];
     const { verifier, host } = await verifierFor(t, { routes, path: '/tools/mcp' });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
+import { hasRules, type McpRules } from '../../core/mcp-rules.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';
@@ -46,9 +47,19 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
     );
   const shared = await protection(options, ['path', 'resource', 'errors']);
   const { guard, service, stack } = shared;
+  complainOfRules(stack.service(service)?.mcp ?? null);
+
+  /** Who gave them is told when the verifier is made, and of a file that has them by now when a token is judged. */
+  function complainOfRules(rules: McpRules | null): void {
+    if (rules !== null && hasRules(rules))
+      shared.complain(
+        `tokenVerifier: the rules for tools, resources or prompts of ${service} need the message, which a verifier never sees, so every token is refused where ${path} is enforced: guard the server with protect() of countersign/mcp`,
+      );
+  }
 
   async function judge(request: AuthRequest): Promise<Verdict> {
-    const { verdict, outcome } = await guard.decide(request);
+    const { verdict, outcome, route } = await guard.decide(request);
+    complainOfRules(route.mcp);
     if (verdict !== null && (verdict.allowed || outcome === 'deny')) return verdict;
     // The route lets everybody pass (public, off, report), but whoever asks a verifier wants to know who it is: a token that
     // proves nobody is refused in every mode.

@@ -18,7 +18,7 @@ export function toolsPolicy(): Policy {
           ? denyPrincipal(
               principal,
               'tool_not_allowed',
-              'rules for tools need the body, which forward auth never sees: let the gateway stand before this service',
+              'rules for tools need the body, which neither forward auth nor a token verifier sees: let the gateway, or protect of countersign/mcp, stand before this service',
             )
           : null;
       return judged(principal, request, mcp);
