@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { requireBearerAuth as bearerV2 } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
@@ -19,12 +20,14 @@ import {
   requireBearerAuth as webBearer,
 } from '@modelcontextprotocol/server';
 import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
 import { z } from 'zod';
 import type { OwnService, Protection, ProtectionSettings, ProtectOptions } from '../../compose/protection.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { createKey } from '../../keys/create.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { principalOf, protect, tokenVerifier, toolScopes, type AnyAuthInfo } from './index.ts';
+import { principalOf, protect, tokenVerifier, toolScopes, type AnyAuthInfo, type McpRequest } from './index.ts';
 
 export const scopes = toolScopes({ whoami: [], wipe: ['tools:write'] });
 
@@ -139,6 +142,26 @@ export const guards: Readonly<Record<string, Guarding>> = {
     const guard = await protect(options);
     const handler = listenerV2();
     return { guard, listener: (req, res) => guard(req, res, () => void handler(req, res)) };
+  },
+  'v2, protect as a hook of Fastify': async (options) => {
+    const guard = await protect(options);
+    const handler = listenerV2();
+    const app = fastify();
+    app.addHook('onRequest', (request, reply, next) => void guard(request.raw, reply.raw, next));
+    app.all('/mcp', (request, reply) => {
+      reply.hijack();
+      return handler(request.raw, reply.raw, request.body);
+    });
+    await app.ready();
+    return { guard, listener: app.routing };
+  },
+  'v2, protect before Hono': async (options) => {
+    const guard = await protect(options);
+    const handler = createMcpHandler(() => serverV2());
+    const app = new Hono<{ Bindings: HttpBindings }>();
+    app.all('/mcp', (c) => handler.fetch(c.req.raw, { authInfo: (c.env.incoming as McpRequest).auth }));
+    const listener = getRequestListener(app.fetch);
+    return { guard, listener: (req, res) => guard(req, res, () => void listener(req, res)) };
   },
 };
 
