@@ -177,6 +177,21 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     ],
   ],
   [
+    'a pattern of callers',
+    'services:\n  a:\n    upstream: http://127.0.0.1:9001\n    routes:\n      - { path: /x, callers: ["token:*", "client:*", "client:https://x.test/*.json"] }\n',
+    [
+      '5:31: the caller token:* can never match: callers are no patterns — name each of them, or ask for a scope: scopes: [NAME]',
+      '5:42: the caller client:* can never match: callers are no patterns — name each of them, or ask for a scope: scopes: [NAME]',
+    ],
+  ],
+  [
+    'a pattern of callers in the rules for tools',
+    'services:\n  a:\n    upstream: http://127.0.0.1:9001\n    tools: { for: { "operator:*": { allow: [x] } } }\n',
+    [
+      '4:21: the caller operator:* can never match: callers are no patterns — name each of them, or ask for a scope: scopes: [NAME]',
+    ],
+  ],
+  [
     'an unknown service as principal',
     'services:\n  a:\n    upstream: http://127.0.0.1:9001\n    routes:\n      - { path: /x, callers: ["service:b"] }\n',
     [

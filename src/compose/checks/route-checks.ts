@@ -83,6 +83,14 @@ function callerFaults(caller: Place, route: Place, known: ReadonlySet<string> | 
       ];
     if (kind === undefined)
       return [caller.fault(`"${name}" is not a principal`, 'write service:NAME, token:ID, client:ID or operator:NAME')];
+    // The id of a client may be any address, also one with a star in it.
+    if (name.includes('*') && (kind !== 'client' || name === 'client:*'))
+      return [
+        caller.fault(
+          `the caller ${name} can never match: callers are no patterns`,
+          'name each of them, or ask for a scope: scopes: [NAME]',
+        ),
+      ];
     if (access === 'service' && kind !== 'service')
       return [caller.fault(`access: service shuts out ${name}`, 'leave out access, or this caller')];
     if (access === 'operator' && kind !== 'operator')
