@@ -129,6 +129,17 @@ test("knows callers by their stack's authority, and ends with it once its word i
   await assert.rejects(protection(wrong), TypeError);
 });
 
+test('once closed it follows nothing any more, and answers as one that is cut off from its store', async (t) => {
+  const folder = folderFor(t);
+  writeFileSync(join(folder, 'embeddings_api_key'), key, { mode: 0o600 });
+  const routes = [{ path: '/strict', onStoreOutage: 'deny' }];
+  const { shared } = await protectedBy(t, { keys: [{ files: join(folder, '*_api_key') }], routes });
+  assert.equal(await said(shared, '/strict', withKey), 'allow: holder:embeddings');
+  await shared.close();
+  assert.equal(await said(shared, '/x', withKey), 'allow: holder:embeddings');
+  assert.equal(await said(shared, '/strict', withKey), 'deny: unavailable');
+});
+
 test('judges by the routes that it is given, and takes the callers in them at their word', async (t) => {
   const { shared } = await protectedBy(t, {
     keys: [],

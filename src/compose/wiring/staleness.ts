@@ -103,6 +103,9 @@ export function staleness({
     },
     close() {
       stop();
+      // Nothing is heard from now on, and whoever asks all the same may not take the last word for the latest.
+      running = false;
+      missingSince ??= performance.now();
       clearTimeout(beginning);
       if (look) clearInterval(look);
       look = null;
