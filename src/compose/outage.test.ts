@@ -62,6 +62,9 @@ for (const [kind, server] of Object.entries(servers)) {
     assert.equal(await ask('/patient'), 'allow');
     await until(async () => (await ask('/other')) === 'unavailable');
     assert.deepEqual(await every(), ['unavailable', 'unavailable', 'allow']);
+    const order = { service: 'aidb', expiresAt: null, now: 1_700_000_001 } as const;
+    const { key: newKey } = await createKey(direct, stack.seal, { ...order, kind: 'sk' });
+    assert.equal(said(await stack.guard.decide(requestTo('/patient', newKey))), 'unavailable', 'it may be a new one');
     assert.match((await stack.audit.metrics()).text, /^countersign_store_stale_seconds [1-9]/m);
 
     relay.restore();
@@ -72,6 +75,7 @@ for (const [kind, server] of Object.entries(servers)) {
       return now === 'revoked';
     });
     assert.deepEqual(await every(), ['revoked', 'revoked', 'revoked']);
+    assert.equal(said(await stack.guard.decide(requestTo('/patient', newKey))), 'allow');
     assert.equal(stack.staleness.seconds(), null);
     await until(async () => warnings.some((words) => words.includes('are heard again')));
     assert.equal(warnings.filter((words) => words.includes('not heard any more')).length, 1);

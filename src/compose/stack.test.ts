@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
+import { deny } from '../core/verdict.ts';
 import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
@@ -121,23 +122,10 @@ test('decides a request end to end: key, signature, session token, route, scope'
 
   assert.equal(lines.length, 13);
   assert.doesNotMatch(lines.join(), new RegExp(`${key}|${token}|${secret}`));
-  assert.equal(stack.guard.refusal({ ...denied }, 'embeddings').status, 401);
+  assert.equal(stack.guard.refusal(denied, 'embeddings').status, 401);
 });
 
-const denied = {
-  allowed: false,
-  reason: 'missing_credentials',
-  note: '',
-  presentedAs: null,
-  caller: null,
-  scheme: null,
-  credentialId: null,
-  skewSeconds: null,
-  retryAfter: null,
-  requiredScopes: [],
-  heldScopes: [],
-  messageId: null,
-} as const;
+const denied = deny('missing_credentials', '');
 
 /** Waits for the keyring's own news; the store's change feed brings it. */
 async function settled(stack: Stack, done: () => boolean): Promise<void> {

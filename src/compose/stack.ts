@@ -204,6 +204,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     modes,
     override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
     staleSeconds: stale.seconds,
+    unheard: () => (stale.seconds() === null ? keyring.unheard() : 'changes of the store are not heard'),
     onRefused: refusedAttempts({ ...limits, config }),
     observe(decision, request) {
       evidence.decision(decision, request, traces?.decided(decision, request));

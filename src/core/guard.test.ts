@@ -9,7 +9,7 @@ import { BodyError, type BodyErrorCode } from './request.ts';
 import { routeTable } from './route-table.ts';
 import type { RouteRule } from './route.ts';
 import type { Scheme } from './scheme.ts';
-import { allow, deny, denyPrincipal, type Verdict } from './verdict.ts';
+import { allow, deny, denyPrincipal, type DeniedDetails, type Verdict } from './verdict.ts';
 
 interface Setting {
   rules?: RouteRule[];
@@ -328,4 +328,18 @@ test('a refusal challenges with every scheme of the service, each challenge once
   const denied = deny('missing_credentials', 'none');
   assert.equal(guard.refusal(denied, 'embeddings').headers['www-authenticate'], 'Bearer, Countersign');
   assert.equal(guard.refusal(denied, 'nobody').headers['www-authenticate'], undefined);
+});
+
+test('a credential that may be a new one is not called wrong while nothing new is heard', async () => {
+  let unheard: string | null = null;
+  const options: Partial<GuardOptions> = { unheard: () => unheard };
+  const saying = async (details: DeniedDetails) => {
+    const one = scheme('one', () => deny('invalid_credentials', 'no such key', { scheme: 'one', ...details }));
+    const { verdict } = await guardWith({ schemes: [one], options }).decide(requestWith({}));
+    return verdict?.allowed === false ? [verdict.reason, verdict.retryAfter] : null;
+  };
+  assert.deepEqual(await saying({ mayBeNew: true }), ['invalid_credentials', null]);
+  unheard = 'the store is away';
+  assert.deepEqual(await saying({ mayBeNew: true }), ['unavailable', 1]);
+  assert.deepEqual(await saying({}), ['invalid_credentials', null]);
 });

@@ -44,6 +44,11 @@ export interface GuardOptions {
   readonly onRefused?: ((denied: Denied, request: AuthRequest) => MaybePromise<Denied>) | null;
   /** For how long what is in memory may have been behind the store, seconds; null while it is level. Asked on every request. */
   readonly staleSeconds?: (() => number | null) | null;
+  /**
+   * Why a key that was made elsewhere may be unknown here; null while every one is heard of. Asked only of credentials that are
+   * unknown.
+   */
+  readonly unheard?: (() => string | null) | null;
   /** Sees every decision. What it throws is swallowed: evidence never stops a request. */
   readonly observe?: ((decision: Decision, request: AuthRequest) => void) | null;
 }
@@ -51,6 +56,7 @@ export interface GuardOptions {
 /** A guard of these schemes and policies. What it is given as a function is asked on every request, so a change counts at once. */
 export function createGuard(options: GuardOptions): Guard {
   const { policies, modes, override = null, onRefused = null, staleSeconds = null, observe = null } = options;
+  const unheard = options.unheard ?? (() => null);
 
   // Nothing here awaits what is known already: each await would cost a decision more than its routing does.
   function judge(request: AuthRequest, guarded: GuardedService, route: Route): MaybePromise<Verdict> {
@@ -67,8 +73,13 @@ export function createGuard(options: GuardOptions): Guard {
     const answer = firstAnswer(guarded.schemes, (scheme) => scheme.authenticate(request));
     return andThen(answer, (found) => {
       const verdict = found ?? unrecognised(request, guarded.authorization);
-      return verdict.allowed ? permit(verdict, request, route) : refuse(verdict, request);
+      return verdict.allowed ? permit(verdict, request, route) : refuse(heardOf(verdict), request);
     });
+  }
+
+  function heardOf(denied: Denied): Denied {
+    const why = denied.mayBeNew ? unheard() : null;
+    return why === null ? denied : { ...denied, ...notHeardOf(denied, why) };
   }
 
   function permit(verdict: Allowed, request: AuthRequest, route: Route): MaybePromise<Verdict> {
@@ -167,6 +178,11 @@ function undecidable(error: unknown): Denied {
   if (code === 'body_unavailable') return deny('bad_request', 'the request body ended before it was complete');
   const note = messageOf(error);
   return deny('unavailable', `could not decide: ${note}`, { retryAfter: 1 });
+}
+
+/** What is unknown may be a new key: as in every outage, 503. */
+function notHeardOf({ note }: Denied, why: string): Pick<Denied, 'reason' | 'note' | 'retryAfter'> {
+  return { reason: 'unavailable', note: `${note}, but it may be new: ${why}`, retryAfter: 1 };
 }
 
 /** Whom the store has revoked since is not known here: a guess in the caller's favour would be an opening. */

@@ -85,6 +85,8 @@ export interface Denied {
   readonly heldScopes: readonly string[];
   /** Of the JSON-RPC request, for header_mismatch: its answer is one of that protocol. */
   readonly messageId: string | number | null;
+  /** No key that is known here fits, and one that was made a moment ago might. */
+  readonly mayBeNew: boolean;
 }
 
 /** What a scheme, and then the policies, say of one request. */
@@ -113,6 +115,7 @@ export function deny(reason: Reason, note: string, details: DeniedDetails = {}):
     requiredScopes: details.requiredScopes ?? [],
     heldScopes: details.heldScopes ?? [],
     messageId: details.messageId ?? null,
+    mayBeNew: details.mayBeNew ?? false,
   };
 }
 

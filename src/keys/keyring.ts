@@ -28,6 +28,8 @@ export interface LiveKeyring extends Keyring {
   readonly warnings: readonly string[];
   /** Since when the keys of the store are known to be behind it, by performance.now(); null while they are level. */
   behindSince(): number | null;
+  /** Why new keys of a source are not heard of; null while they are. */
+  unheard(): string | null;
   /** What the sources besides the store have found, in their order. */
   found(): readonly FoundKey[];
   /** Reads every file anew at once: after the configuration changed. */
@@ -119,6 +121,13 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     signatureKeys: (keyid) => certain(trusted().signatureKeys(keyid)),
     found,
     behindSince: following.behindSince,
+    unheard() {
+      for (const source of sources) {
+        const why = source.unheard?.() ?? null;
+        if (why !== null) return `${source.name}: ${why}`;
+      }
+      return null;
+    },
     get size() {
       return index.size;
     },

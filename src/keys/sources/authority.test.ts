@@ -172,6 +172,9 @@ test('keeps working while the authority is away, then refuses as unavailable, an
   assert.equal(await statusOf(url, token), 200);
   const { token: unseen } = await fixture.stack.tokens.mint(mint);
   assert.equal(await statusOf(url, unseen), 503, 'whether it is one of theirs cannot be told');
+  const { key: newKey } = await created(fixture, 'sk');
+  assert.equal(await statusOf(url, newKey), 503, 'nor of a key');
+  assert.equal(await statusOf(url, newKey.slice(0, -1) + (newKey.endsWith('0') ? '1' : '0')), 401, 'mistyped');
   await fixture.stack.store.keys.revoke(record.id, systemClock());
   assert.equal(await statusOf(url, key), 200, 'nobody here knows yet');
 
@@ -183,6 +186,7 @@ test('keeps working while the authority is away, then refuses as unavailable, an
   await until(() => statusOf(url, key), 401);
   await until(() => statusOf(url, token), 200);
   assert.equal(await statusOf(url, unseen), 200);
+  assert.equal(await statusOf(url, newKey), 200);
   assert.ok(warnings.some((text) => /up to date/.test(text)));
   assert.ok(warnings.length < 10, 'an outage is told once');
   for (const text of warnings) assert.ok(!text.includes(adminToken));

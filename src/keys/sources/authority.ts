@@ -176,6 +176,7 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
     keys: () => found,
     revoked: () => revoked,
     fault,
+    unheard: () => trouble,
     warnings: () => [...withheld, ...(trouble === null ? [] : [trouble])].map((text) => `${name}: ${text}`),
     sessions: {
       tokens: {

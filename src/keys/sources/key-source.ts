@@ -18,6 +18,8 @@ export interface KeySource {
   fault?(): string | null;
   /** Why nothing was read yet; null once it was. Until then a key that no source knows may be one of its own. */
   unread?(): string | null;
+  /** Why keys that are new there are not heard of; null while they are. A key that is known nowhere may be one of them. */
+  unheard?(): string | null;
   /** Session tokens that are known there, in place of those of the store. */
   readonly sessions?: SessionStore;
   close(): void;

@@ -150,6 +150,7 @@ test('a key with a wrong check is refused as mistyped, from memory alone', () =>
     // No promise: nothing but the index in memory was asked.
     assert.ok(verdict !== null && 'allowed' in verdict && !verdict.allowed);
     assert.match(verdict.note, /check digits/);
+    assert.equal(verdict.mayBeNew, false);
   }
 });
 
@@ -169,6 +170,8 @@ test('an unknown key of ours is named by its public id', async () => {
   const denied = await refusal(bearer(unknown.key));
   assert.equal(denied.credentialId, unknown.id);
   assert.equal(denied.caller, null);
+  assert.equal(denied.mayBeNew, true);
+  assert.equal((await refusal(xApiKey('a-foreign-key'))).mayBeNew, true);
 });
 
 test('a session token as x-api-key is no API key', async () => {

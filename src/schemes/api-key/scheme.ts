@@ -57,13 +57,16 @@ function unknown(presentedAs: 'bearer' | 'x-api-key', value: string): Denied | n
   const minted = mintedKind(value);
   if (minted === 'sk') {
     if (!wellFormed(value))
-      return refuse(presentedAs, 'the API key is mistyped or cut off: its check digits do not fit');
-    return refuse(presentedAs, `no key with the id ${idOf(value)} is known here`, idOf(value));
+      return deny('invalid_credentials', 'the API key is mistyped or cut off: its check digits do not fit', {
+        presentedAs,
+        scheme: name,
+      });
+    return unknownHere(presentedAs, `no key with the id ${idOf(value)} is known here`, idOf(value));
   }
   // A foreign Bearer may be a session token, and other kinds of ours are not API keys; an x-api-key can be nothing else.
-  return presentedAs === 'bearer' ? null : refuse(presentedAs, 'no such API key is known here');
+  return presentedAs === 'bearer' ? null : unknownHere(presentedAs, 'no such API key is known here');
 }
 
-function refuse(presentedAs: 'bearer' | 'x-api-key', note: string, credentialId: string | null = null): Denied {
-  return deny('invalid_credentials', note, { presentedAs, credentialId, scheme: name });
+function unknownHere(presentedAs: 'bearer' | 'x-api-key', note: string, credentialId: string | null = null): Denied {
+  return deny('invalid_credentials', note, { presentedAs, credentialId, scheme: name, mayBeNew: true });
 }

@@ -252,6 +252,18 @@ test('the port that the protocol has anyway is not signed, whether it is sent or
     await refused({ ...message, authority }, 'invalid_signature');
 });
 
+test('a key that is unknown, or named by its service alone, may be a new one', async () => {
+  const mayBeNew = async (keyid: string, message: Sent) => {
+    const on = bench([{ ...hmacEntry, principal: { ...principal, credentialId: keyid } }]);
+    const verdict = await judged(message, on);
+    return verdict?.allowed === false && verdict.mayBeNew;
+  };
+  const changed = { ...(await sent()), method: 'PUT' };
+  assert.equal(await mayBeNew('aidb-key', await sent({}, { ...hmacKey, keyid: 'nobody' })), true);
+  assert.equal(await mayBeNew('aidb-key', changed), false);
+  assert.equal(await mayBeNew('another-key', changed), true);
+});
+
 test('keys: unknown, revoked, expired, and an algorithm that is not the key’s', async () => {
   await refused(await sent({}, { ...hmacKey, keyid: 'nobody' }), 'unknown_service');
   await refused(await sent(), 'revoked', bench([{ ...hmacEntry, revoked: true }]));

@@ -174,13 +174,17 @@ function unverified(candidates: readonly SignatureKeyEntry[], { input, keyid }: 
   const { alg } = input.parameters;
   const [first] = candidates;
   const shown = keyid.slice(0, 64);
-  if (!first) return refuse('unknown_service', `no key "${shown}" is known`);
+  if (!first) return refuse('unknown_service', `no key "${shown}" is known`, { mayBeNew: true });
   const caller = { id: first.principal.id, proven: false };
   if (alg !== null && candidates.every(({ algorithm }) => algorithm !== alg))
     return refuse('invalid_signature', `the key is for ${first.algorithm}, the message says ${alg.slice(0, 32)}`, {
       caller,
     });
-  return refuse('invalid_signature', `the signature is not that of key "${shown}" over this request`, { caller });
+  return refuse('invalid_signature', `the signature is not that of key "${shown}" over this request`, {
+    caller,
+    // By the name of its service it may be a newer key.
+    mayBeNew: keyid !== first.principal.credentialId,
+  });
 }
 
 /** The caller's clock minus ours, seconds. */

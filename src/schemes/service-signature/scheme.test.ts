@@ -160,6 +160,12 @@ schemeContract('service-signature', () => ({
   outage: { scheme: schemeAt({ keyring: { ...keyring, macKeys: away } }), request: signed() },
 }));
 
+test('what none of the known keys made may be made with a new one, unless its time is off', async () => {
+  assert.equal((await refusal(signed({ secret: 'another' }))).mayBeNew, true);
+  assert.equal((await refusal(signed({ serviceId: 'nobody' }))).mayBeNew, true);
+  assert.equal((await refusal(signed({ secret: 'another', timestamp: now - 301 }))).mayBeNew, false);
+});
+
 function linesOf(headers: Readonly<Record<string, string>>): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(headers).map(([field, value]) => [field, [value]]));
 }

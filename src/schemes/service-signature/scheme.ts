@@ -168,5 +168,7 @@ function refuse(
   claim: Claim,
 ): Denied {
   const caller = { id: `service:${claim.serviceId}`, proven: false };
-  return deny(reason, note, { presentedAs: 'signature', scheme: name, caller });
+  // A time that is off is wrong whatever the key.
+  const mayBeNew = reason !== 'timestamp_outside_window';
+  return deny(reason, note, { presentedAs: 'signature', scheme: name, caller, mayBeNew });
 }
