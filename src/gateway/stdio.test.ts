@@ -225,6 +225,21 @@ describe('an MCP server that the gateway runs, with rules', () => {
     await assert.rejects(client.callTool({ name: 'crash' }), /tool_not_allowed/);
     assert.ok(Number(await said(client, 'pid')) > 0);
   });
+
+  it('refuses nothing in report mode: what would be refused finds its session', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving], mode: 'report', tools: { deny: ['pid'] } });
+    const client = await clientV1(t, stack, stack.keys[0]);
+    assert.ok(Number(await said(client, 'pid')) > 0);
+    const session = (client.transport as TransportV1).sessionId ?? '';
+    const ping = (headers: Record<string, string>): Promise<Response> =>
+      fetch(stack.url, {
+        method: 'POST',
+        headers: { 'mcp-session-id': session, accept: 'application/json', ...headers },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
+      });
+    assert.equal((await ping({})).status, 200, 'whose key has ended');
+    assert.equal((await ping({ 'x-auth-mode': 'enforce' })).status, 200, 'whatever a caller says');
+  });
 });
 
 describe('an MCP server that the gateway runs, without rules', () => {
