@@ -31,9 +31,14 @@ export interface AuthInfoOptions {
   readonly now: number;
   readonly token?: string;
   readonly resource?: URL;
+  /** False where nothing is refused, in report: principalSessions then refuses nothing either. Default: true. */
+  readonly enforced?: boolean;
 }
 
-export function authInfoOf(principal: Principal, { now, token, resource }: AuthInfoOptions): AuthInfo {
+/** A registered symbol, since two copies of a package may be installed. */
+const unenforced = Symbol.for('countersign.unenforced');
+
+export function authInfoOf(principal: Principal, { now, token, resource, enforced = true }: AuthInfoOptions): AuthInfo {
   const shown = {
     clientId: principal.id,
     scopes: [...principal.scopes],
@@ -45,7 +50,13 @@ export function authInfoOf(principal: Principal, { now, token, resource }: AuthI
   return Object.defineProperties(info, {
     toJSON: { value: () => shown },
     [Symbol.for('nodejs.util.inspect.custom')]: { value: () => shown },
+    ...(!enforced && { [unenforced]: { value: true } }),
   });
+}
+
+/** Whether it was made where nothing is refused. */
+export function isUnenforced(authInfo: AnyAuthInfo): boolean {
+  return (authInfo as { [unenforced]?: boolean })[unenforced] === true;
 }
 
 /** The SDKs' own type, the same in both major versions. */

@@ -67,7 +67,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     // Whatever stood here was not put there by this guard.
     delete req.auth;
     if (principal !== null) {
-      req.auth = authInfoOf(principal, { now: stack.clock() });
+      req.auth = authInfoOf(principal, { now: stack.clock(), enforced });
       // Where nothing is refused, nothing is cut off either.
       if (enforced) endWithCredential(principal, shared, req, res);
       if (mcp !== null && decided !== null)

@@ -1,4 +1,4 @@
-import type { AnyAuthInfo } from './auth-info.ts';
+import { isUnenforced, type AnyAuthInfo } from './auth-info.ts';
 
 /** Sessions of the stateful protocol (until 2025-11-25), each found by its own principal only. */
 export interface Sessions<Session> {
@@ -24,14 +24,30 @@ export const sessionNotFound = Object.freeze({
  * of their own. Bound to the principal and not to the token, which changes when it is renewed.
  */
 export function principalSessions<Session>(): Sessions<Session> {
-  const held = new Map<string, { readonly session: Session; readonly owner: string | null }>();
+  interface Held {
+    readonly session: Session;
+    readonly owner: string | null;
+    /** Begun in report mode: who would be refused there comes without AuthInfo, and is refused nothing. */
+    readonly isOpen: boolean;
+  }
+  const held = new Map<string, Held>();
+
+  function mayUse({ owner, isOpen }: Held, authInfo: AnyAuthInfo | undefined): boolean {
+    if (owner === (authInfo?.clientId ?? null)) return true;
+    return authInfo ? isUnenforced(authInfo) : isOpen;
+  }
+
   return {
     keep(id, session, authInfo) {
-      held.set(id, { session, owner: authInfo?.clientId ?? null });
+      held.set(id, {
+        session,
+        owner: authInfo?.clientId ?? null,
+        isOpen: authInfo !== undefined && isUnenforced(authInfo),
+      });
     },
     find(id, authInfo) {
       const found = typeof id === 'string' ? held.get(id) : undefined;
-      return found && found.owner === (authInfo?.clientId ?? null) ? found.session : null;
+      return found && mayUse(found, authInfo) ? found.session : null;
     },
     drop: (id) => void held.delete(id),
     get size() {
