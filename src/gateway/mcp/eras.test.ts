@@ -157,6 +157,22 @@ describe('a session of a server without rules', () => {
     assert.ok(typeof ended.session === 'string' && ended.session !== id);
   });
 
+  it('goes on when its service goes back to report, also with what would be refused', async (t) => {
+    const { url, key, webKey, stack } = await place(t, sessionServer([]), {
+      words: `${words}    tools: { deny: [wipe] }\n`,
+    });
+    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers: { 'x-api-key': key } } });
+    const client = await connected(t, transport);
+    const id = transport.sessionId ?? '';
+    assert.equal((await client.listTools()).tools.length, 1);
+    await stack.modes.set('files', 'report', 'operator:test');
+    assert.equal((await client.listTools()).tools.length, 2);
+    assert.deepEqual((await client.callTool({ name: 'wipe' })).content, [{ type: 'text', text: 'wipe' }]);
+    const another = await fetch(url, { method: 'DELETE', headers: { 'x-api-key': webKey, 'mcp-session-id': id } });
+    assert.notEqual(another.status, 200, 'an id that is sealed for somebody else stays sealed');
+    await transport.terminateSession();
+  });
+
   it('is not looked after in report mode, nor is anything refused', async (t) => {
     const { url, key } = await place(t, sessionServer([]), { words, mode: 'report' });
     const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers: { 'x-api-key': key } } });

@@ -3,7 +3,7 @@ import type { Decision } from '../../core/decision.ts';
 import { readMcpMessages } from '../../core/mcp-messages.ts';
 import type { McpRules } from '../../core/mcp-rules.ts';
 import type { Principal } from '../../core/verdict.ts';
-import { endpointOf, upstreamTarget, type Asked, type Endpoint } from './endpoint.ts';
+import { endpointOf, upstreamTarget, type Asked, type Endpoint, type Holder } from './endpoint.ts';
 import { sessionBinding, sessionHeader, type SessionBinding } from './sessions.ts';
 
 /** Of one exchange with an MCP server. */
@@ -30,6 +30,20 @@ export function rulesInForce(
   };
 }
 
+/**
+ * Whose sessions may have been sealed while the service was enforced: they go on when that is taken back. Null where nobody is
+ * proven, or nothing is asked at all.
+ */
+export function formerHolder(
+  { mode, verdict, route }: Decision,
+  seal: Stack['seal'],
+  { service }: Asked,
+): Holder | null {
+  if (route.mcp === null || mode !== 'report' || verdict === null) return null;
+  const known = verdict.allowed ? verdict.principal : verdict.caller?.proven ? verdict.caller : null;
+  return known === null ? null : { principal: known, sessions: sessionBinding(seal, service.name) };
+}
+
 /** What is passed on of a held body: what was judged, in its one spelling. */
 export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): Buffer | null {
   if (held === null || inForce === null) return held;
@@ -41,16 +55,26 @@ export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): B
 const dropped = /^(?:accept-encoding|range|if-range|content-digest|digest)$/i;
 
 /**
- * Asks for an answer that can be looked into: whole and not compressed. Null where the session is not the caller's.
+ * Asks for an answer that can be looked into: whole and not compressed. Null where the session is not the caller's. In report mode
+ * all passes as it is but for a session that the caller had.
  */
 export function judgedHead(
   lines: string[],
   target: string,
-  inForce: RulesInForce | null,
+  inForce: RulesInForce | Holder | null,
 ): { readonly lines: string[]; readonly target: string } | null {
   if (inForce === null) return { lines, target };
+  if (!('rules' in inForce))
+    return { lines: formerLines(lines, inForce), target: upstreamTarget(target, inForce) ?? target };
   const own = { lines: ownLines(lines, inForce), target: upstreamTarget(target, inForce) };
   return own.lines === null || own.target === null ? null : { lines: own.lines, target: own.target };
+}
+
+function formerLines(lines: readonly string[], { principal, sessions }: Holder): string[] {
+  return lines.map((text, index) => {
+    const isSession = index % 2 === 1 && nameAt(lines, index).toLowerCase() === sessionHeader;
+    return isSession ? (sessions.opened(text, principal.id) ?? text) : text;
+  });
 }
 
 function ownLines(lines: readonly string[], { principal, sessions }: RulesInForce): string[] | null {
