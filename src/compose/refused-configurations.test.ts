@@ -410,6 +410,13 @@ const refused: readonly (readonly [name: string, text: string, lines: readonly s
     ['2:5: entry 1 of keys must be a map, not a text — write "key: value" lines below it, indented'],
   ],
   [
+    'a command with its arguments',
+    'services:\n  a: { command: [npx, -y, server] }\n',
+    [
+      '2:17: "command" must be a text, not a list — write the program alone, and its arguments beside it: command: npx, args: [-y, NAME]',
+    ],
+  ],
+  [
     'a secret where the place of one belongs, without saying it',
     `keys: redis://:s3cret@127.0.0.1:6379
 services:

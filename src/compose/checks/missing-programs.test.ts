@@ -14,6 +14,8 @@ test('a command that cannot be started is warned of when the configuration is re
     c: { command: 'mine' },
     d: { command: 'mine', env: { PATH: '/nonexistent' } },
     e: { upstream: 'http://127.0.0.1:9' },
+    f: { command: 'mine -y server' },
+    g: { command: './mine --stdio' },
   };
   const file = join(folder, 'countersign.yaml');
   writeFileSync(file, JSON.stringify({ services }), { mode: 0o600 });
@@ -24,5 +26,7 @@ test('a command that cannot be started is warned of when the configuration is re
     'the command of "a" is not found in PATH: no-such-program-here; install it, or write its whole path',
     `the command of "b" is no program: ${join(folder, 'plain.txt')}`,
     'the command of "d" is not found in PATH: mine; install it, or write its whole path',
+    'the command of "f" is not found in PATH: mine -y server; its arguments stand beside it: command: mine, args: [-y, server]',
+    `the command of "g" is no program: ${join(folder, 'mine')} --stdio; its arguments stand beside it: command: ${join(folder, 'mine')}, args: [--stdio]`,
   ]);
 });

@@ -8,10 +8,13 @@ export function missingPrograms(services: readonly ServiceConfig[], env: Env): s
   return services.flatMap(({ name, command }) => {
     if (command === null || isThere(command, env)) return [];
     const { command: program } = command;
+    const [alone, ...args] = program.split(/\s+/);
+    const remedy =
+      args.length > 0 ? `its arguments stand beside it: command: ${alone}, args: [${args.join(', ')}]` : null;
     return [
       program.includes('/')
-        ? `the command of "${name}" is no program: ${program}`
-        : `the command of "${name}" is not found in PATH: ${program}; install it, or write its whole path`,
+        ? `the command of "${name}" is no program: ${program}${remedy === null ? '' : `; ${remedy}`}`
+        : `the command of "${name}" is not found in PATH: ${program}; ${remedy ?? 'install it, or write its whole path'}`,
     ];
   });
 }

@@ -15,7 +15,7 @@ const secretSource = z
 /** Of a service that is run here. */
 export const commandKeys = {
   command: z
-    .string()
+    .string({ error: 'write the program alone, and its arguments beside it: command: npx, args: [-y, NAME]' })
     .min(1, { error: 'write the program of the MCP server: command: npx' })
     .optional()
     .describe('In place of upstream: the program of an MCP server that speaks over standard input and output.'),
