@@ -3,16 +3,16 @@ import { windowState, type Window } from '../window.ts';
 import type { Database } from './database.ts';
 
 /** Starts a window, or counts in the running one while there is room; returns no row when there is none. */
-const takeOne = `INSERT INTO countersign_limits (key, count, ends_at) VALUES (?1, 1, ?2 + ?3)
+const takeOne = `INSERT INTO countersign_limits (key, count, ends_at) VALUES (?, 1, ? + ?)
   ON CONFLICT (key) DO UPDATE SET
-    count = CASE WHEN ends_at <= ?2 THEN 1 ELSE count + 1 END,
-    ends_at = CASE WHEN ends_at <= ?2 THEN excluded.ends_at ELSE ends_at END
-  WHERE ends_at <= ?2 OR count < ?4
+    count = CASE WHEN ends_at <= ? THEN 1 ELSE count + 1 END,
+    ends_at = CASE WHEN ends_at <= ? THEN excluded.ends_at ELSE ends_at END
+  WHERE ends_at <= ? OR count < ?
   RETURNING count, ends_at AS endsAt`;
 export const limitByKey = 'SELECT count, ends_at AS endsAt FROM countersign_limits WHERE key = ?';
 
-const spend = `INSERT INTO countersign_once (key, expires_at) VALUES (?1, ?2)
-  ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?3`;
+const spend = `INSERT INTO countersign_once (key, expires_at) VALUES (?, ?)
+  ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`;
 
 /** A sweep removes more than the calls between two of them can add, so the tables follow what is alive. */
 const sweepEvery = 256;
@@ -38,7 +38,7 @@ export function sqliteLimits(database: Database): LimitStore {
       step(() => {
         if (limit < 1) return { allowed: false, count: 0, retryAfter: windowSeconds };
         sweepSometimes(now);
-        const taken = database.quick.get<Window>(takeOne, key, now, windowSeconds, limit);
+        const taken = database.quick.get<Window>(takeOne, key, now, windowSeconds, now, now, now, limit);
         if (taken) return { allowed: true, count: taken.count, retryAfter: taken.endsAt - now };
         // Refused above, whatever another process has done to the window since.
         const window = database.quick.get<Window>(limitByKey, key);

@@ -31,8 +31,9 @@ export function sqliteModes(database: Database, { write, note }: Changes): ModeS
     clear: (scope, only) =>
       step(() =>
         write(() => {
-          const sql = 'DELETE FROM countersign_modes WHERE (?1 IS NULL OR scope = ?1) AND (?2 IS NULL OR mode = ?2)';
-          database.durable.run(sql, scope, only ?? null);
+          const sql = 'DELETE FROM countersign_modes WHERE (? IS NULL OR scope = ?) AND (? IS NULL OR mode = ?)';
+          const mode = only ?? null;
+          database.durable.run(sql, scope, scope, mode, mode);
           note('modes', scope ?? '*');
         }),
       ),
