@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
+import { Request as ForeignRequest } from 'undici';
 import { createClient, createServiceClient, createServiceClientFromEnv, type ServiceClientOptions } from './index.ts';
 
 const key = '0123456789abcdef'.repeat(4);
@@ -36,6 +37,14 @@ test('a private key says which credential it is for', () => {
   const fault = { code: 'key_unusable', message: /PEM form, which the credential of kind 'http-signature' alone/ };
   assert.throws(make({ credential: { kind: 'api-key', key: pem } }), fault);
   assert.throws(() => createServiceClientFromEnv({ env: { SERVICE_ID: 'a', SERVICE_KEY: pem } }), fault);
+});
+
+test('what is no address is not taken for a path, a Request of another fetch least of all', async () => {
+  const client = make({ credential: { kind: 'api-key', key }, baseUrl: 'http://127.0.0.1:1' })();
+  const foreign = new ForeignRequest('http://127.0.0.1:1/embed', { method: 'POST', body: 'hello' });
+  for (const input of [undefined, null, 7, {}, foreign])
+    await assert.rejects(client.fetch(input as string), says(/a path, a URL or a Request/));
+  await client.close();
 });
 
 test('what no editor shows is told by its name', () => {

@@ -36,7 +36,17 @@ export function aimOf(
   base: Base | null,
 ): { readonly url: URL; readonly signal: AbortSignal | null } {
   const own = input instanceof Request ? input : null;
-  return { url: addressOf(own ? own.url : String(input), base), signal: init?.signal ?? own?.signal ?? null };
+  return { url: addressOf(own ? own.url : textOf(input), base), signal: init?.signal ?? own?.signal ?? null };
+}
+
+/** As text, anything else would be a path below the base. A URL may be one of another library. */
+function textOf(input: unknown): string {
+  if (typeof input === 'string') return input;
+  const { href } = (input ?? {}) as { href?: unknown };
+  if (typeof href === 'string') return href;
+  throw new TypeError(
+    'fetch takes a path, a URL or a Request of this runtime; of a Request of another library give the url, and the rest as options',
+  );
 }
 
 /** Rejects as fetch does on what makes no request. With `bytesMax` the body's bytes are needed, and are at most as many. */
