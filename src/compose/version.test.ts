@@ -16,8 +16,8 @@ test('in the bundle of a service there is no version, and no version of somebody
   const bundled = async (name: string): Promise<unknown> => {
     const place = join(folder, name, 'out');
     mkdirSync(place, { recursive: true });
-    copyFileSync(new URL('version.ts', import.meta.url), join(place, 'bundle.ts'));
-    return ((await import(pathToFileURL(join(place, 'bundle.ts')).href)) as { version: unknown }).version;
+    copyFileSync(new URL('version.ts', import.meta.url), join(place, 'bundle.mts'));
+    return ((await import(pathToFileURL(join(place, 'bundle.mts')).href)) as { version: unknown }).version;
   };
   assert.equal(await bundled('alone'), 'unknown');
   writeFileSync(join(folder, 'package.json'), '{"name":"their-service","version":"9.0.0"}');
