@@ -191,6 +191,15 @@ test('simulate ends with 1 when a known caller would newly be refused, and names
   assert.equal((await cli('simulate', '--against', join(folder, 'missing.yaml'))).code, 1);
 });
 
+test('simulate says of refused pages that it cannot tell, where the service asks for their origin', async (t) => {
+  const { folder, cli } = await place(t, [{ ...web, outcome: 'would_deny', reason: 'not_allowed' }]);
+  const asked = yaml.replace('8081\n', '8081\n    origins: [https://app.example.org]\n');
+  writeFileSync(join(folder, 'new.yaml'), asked);
+  const { stdout } = await cli('simulate', '--against', join(folder, 'new.yaml'));
+  assert.match(stdout, /Cannot be told\n +10 +the Origin/);
+  assert.doesNotMatch(stdout, /Newly allowed/);
+});
+
 test('report is written in four forms, to the terminal or to a file that only its owner reads', async (t) => {
   const { folder, cli } = await place(t, [web]);
   assert.match((await cli('report')).stdout, /Ready to enforce/);

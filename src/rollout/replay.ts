@@ -100,6 +100,9 @@ async function objectionTo(row: DecisionRow, { candidate, route, facts }: Around
       return untold('the credential is no longer known, and with it its scopes');
     if (denied) return denied.reason;
   }
+  // Rules for callers and methods and one for pages refuse by the same name.
+  if (row.reason === 'not_allowed' && route.origins !== null)
+    return untold('the Origin of the page that called was not recorded');
   return null;
 }
 

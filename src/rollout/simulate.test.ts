@@ -10,7 +10,7 @@ import { addressesPolicy } from '../policies/addresses/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
 import { decisionRow } from '../stores/store-fixtures.test.ts';
-import type { Candidate, CredentialFacts } from './replay.ts';
+import type { Candidate, CandidateService, CredentialFacts } from './replay.ts';
 import { simulate } from './simulate.ts';
 
 const plain = ruleFor('/');
@@ -85,6 +85,20 @@ test('what is opened is newly allowed: to everybody, or to one more caller', asy
   const refused = { outcome: 'deny', reason: 'not_allowed' } as const;
   const added = await simulated(against([{ path: '/embed', callers: ['web'] }]), [refused]);
   assert.deepEqual([added.newly_allowed[0]?.before, added.newly_allowed[0]?.after], ['deny', 'allow']);
+});
+
+test('a page of another origin is not newly allowed: from where it called was not recorded', async () => {
+  const refused = { outcome: 'would_deny', reason: 'not_allowed' } as const;
+  const guarded = (rule: Partial<RouteRule>): Candidate => {
+    const candidate = against([{ path: '/embed', ...rule }]);
+    const { table, accept } = candidate.service('embeddings') as CandidateService;
+    const find: typeof table.find = (...asked) => ({ ...table.find(...asked), origins: ['https://app.example.org'] });
+    return { ...candidate, service: () => ({ table: { ...table, find }, accept }) };
+  };
+  const found = await simulated(guarded({}), [refused]);
+  assert.deepEqual([found.newly_allowed, Object.values(found.cannot_tell)], [[], [1]]);
+  const closed = await simulated(guarded({ callers: ['aidb'] }), [refused]);
+  assert.equal(closed.newly_refused[0]?.reason, 'not_allowed', 'the rule refuses whoever asks from wherever');
 });
 
 test('methods, scopes, addresses and accepted schemes are the new ones', async () => {

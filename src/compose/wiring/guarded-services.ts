@@ -20,7 +20,7 @@ export function guardedServices(
     services.map((service) => [
       service.name,
       {
-        table: completed(routeTable(service.name, service.rules), service),
+        table: routesOf(service),
         schemes: schemesFor(service.accept, { ...parts, service }),
         authorization: service.authorization,
         staleSecondsMax: service.staleSecondsMax,
@@ -30,7 +30,8 @@ export function guardedServices(
 }
 
 /** Paths that no rule names have them too: what the service says of limits, tools and origins is meant for all of it. */
-function completed(table: RouteTable, { rateLimit, mcp, origins }: ServiceConfig): RouteTable {
+export function routesOf({ name, rules, rateLimit, mcp, origins }: ServiceConfig): RouteTable {
+  const table = routeTable(name, rules);
   if (rateLimit === null && mcp === null && origins === null) return table;
   const complete = new WeakMap<Route, Route>();
   return {
