@@ -67,15 +67,19 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     what: 'it sends the same signature twice: sign each request anew, retries too; with service-signature, replay: off allows it',
     commands: [tailOf(requestId)],
   }),
-  not_allowed: ({ name, isShared, service, route }) =>
+  not_allowed: ({ name, isShared, service, route, requestId }) =>
     isShared
       ? {
           what: `it shows a key that many hold, which says nothing of who calls, and ${routeWords(service, route)} is for callers by name: give each a key of its own, in place of the shared one, and add it to the callers of that route`,
           commands: [`countersign keys create ${name} --to FILE`, 'countersign validate'],
         }
       : {
-          what: `it is not among those for whom ${routeWords(service, route)} is: if it should be, add ${name} to the callers of that route`,
-          commands: ['countersign validate', 'countersign simulate --against countersign.yaml --since 24h'],
+          what: `it is not among those for whom ${routeWords(service, route)} is, or asks with a method or an origin that is not: the note says which; if it may, add ${name} to its callers, or what it asks with`,
+          commands: [
+            tailOf(requestId),
+            'countersign validate',
+            'countersign simulate --against countersign.yaml --since 24h',
+          ],
         },
   insufficient_scope: ({ name }) => ({
     what: 'its credential lacks a scope that the route asks for: give it one that has it',

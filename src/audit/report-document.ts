@@ -74,7 +74,7 @@ function totalsSection(report: Report): Section {
     ),
     notes:
       upstream_failures > 0
-        ? [`${counted(upstream_failures, 'allowed request')} got no answer from the upstream.`]
+        ? [`${counted(upstream_failures, 'request')} passed and got no answer from the upstream.`]
         : [],
   });
 }

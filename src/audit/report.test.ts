@@ -171,7 +171,10 @@ test('who shows a key that many hold is told to have one of its own, since no ru
   const ofShared = mend.find(({ caller }) => caller === 'holder:embeddings');
   assert.match(ofShared?.what ?? '', /give each a key of its own/);
   assert.deepEqual(ofShared?.commands, ['countersign keys create CALLER --to FILE', 'countersign validate']);
-  assert.match(mend.find(({ caller }) => caller === 'service:ocr')?.what ?? '', /add ocr to the callers of that route/);
+  const ofOcr = mend.find(({ caller }) => caller === 'service:ocr');
+  assert.match(ofOcr?.what ?? '', /add ocr to its callers/);
+  assert.match(ofOcr?.what ?? '', /a method or an origin.*the note says which/);
+  assert.match(ofOcr?.commands[0] ?? '', /^countersign audit tail --request /);
 });
 
 test('a name that a caller made up never becomes part of a command', async () => {
