@@ -1,4 +1,4 @@
-import { onceAMinute } from '../audit/once-a-minute.ts';
+import { seldom } from '../audit/seldom.ts';
 import type { Trail } from '../audit/trail.ts';
 import type { Accounts } from '../operators/account.ts';
 import type { Login, LoginResult } from '../operators/login.ts';
@@ -31,7 +31,7 @@ interface Failures {
  * their password where the name belongs.
  */
 export function watchedLogin(login: Login, { accounts, trail }: WatchedLoginOptions): WatchedLogin {
-  const failures = onceAMinute(tell, (before, now) => ({
+  const failures = seldom(tell, (before, now) => ({
     ...now,
     attempts: before.attempts + now.attempts,
     wrongCodes: before.wrongCodes + now.wrongCodes,

@@ -4,14 +4,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { principalSessions, protect, type McpRequest, type ProtectOptions } from './index.ts';
-import { bearer, keyOf, post, tokenOf, type Host } from './mcp-fixtures.test.ts';
+import { principalSessions, protect, type McpRequest } from './index.ts';
+import { bearer, keyOf, post, tokenOf, type Host, type OwnOptions } from './mcp-fixtures.test.ts';
 
 /** A server that says only whether the session of a request was found; `/mcp/new` begins one. */
-async function host(
-  t: TestContext,
-  more: Partial<ProtectOptions>,
-): Promise<Host & { begun(key: string): Promise<string> }> {
+async function host(t: TestContext, more: OwnOptions): Promise<Host & { begun(key: string): Promise<string> }> {
   const store = memoryStore();
   const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
   const guard = await protect({ service: 'tools', keys: [], store, env, warn: () => undefined, ...more });

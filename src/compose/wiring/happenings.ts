@@ -1,4 +1,4 @@
-import { onceAMinute } from '../../audit/once-a-minute.ts';
+import { seldom } from '../../audit/seldom.ts';
 import type { Trail } from '../../audit/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Decision } from '../../core/decision.ts';
@@ -29,7 +29,7 @@ const placesMax = 1000;
 
 export function happenings(trail: Trail, clock: Clock): Happenings {
   // All addresses as one: whoever guesses may come from any number of them.
-  const guesses = onceAMinute(
+  const guesses = seldom(
     ({ attempts, throttled, from }: Guesses) =>
       void trail.record(
         { type: 'admin.refused', subject: '', detail: { attempts, ...(throttled > 0 && { throttled }) } },

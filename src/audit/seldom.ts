@@ -2,7 +2,7 @@
  * Tells of what anybody can bring about: at once, then once a minute, and once an hour while it goes on and on. So whoever does it
  * again and again fills the audit with little, and pushes nothing older out of it.
  */
-export interface OnceAMinute<What> {
+export interface Seldom<What> {
   /** What has another key is told apart: there must be few of them. */
   happened(key: string, what: What): void;
   /** Tells what has not been told yet; of what happens from then on nothing is told. */
@@ -23,10 +23,7 @@ const quietMillis = 60_000;
 const longQuietMillis = 3_600_000;
 const toldOften = 10;
 
-export function onceAMinute<What>(
-  tell: (what: What) => void,
-  together: (before: What, now: What) => What,
-): OnceAMinute<What> {
+export function seldom<What>(tell: (what: What) => void, together: (before: What, now: What) => What): Seldom<What> {
   const quiet = new Map<string, Quiet<What>>();
   let closed = false;
 
