@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const run = promisify(execFile);
 const planted = 'package/examples/ai-stack-before/.env';
 
 // The Node of these tests first, and npm as it stands behind it, with whatever it needs to reach the registry.
-const env = { ...process.env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) };
+const env = withNode(dirname(process.execPath));
 
 test('the package works where nothing else is', { timeout: 170_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-packed-'));
@@ -67,37 +67,65 @@ test('the package works where nothing else is', { timeout: 170_000 }, async (t) 
     await run(process.execPath, ['--input-type=module', '-e', imports], { cwd: folder, env });
   });
 
-  await t.test('guards a service', async (inner) => {
-    const upstream = createServer((_req, res) => void res.end('through')).listen(0, '127.0.0.1');
-    await once(upstream, 'listening');
-    const [port, adminPort] = [await freePort(), await freePort()];
-    writeFileSync(
-      join(folder, 'countersign.yaml'),
-      `listen: 127.0.0.1:${port}
+  const oldest = join(folder, 'oldest');
+  mkdirSync(oldest);
+  writeFileSync(join(oldest, 'package.json'), '{"private":true}');
+  const version = String(manifest.engines.node).replace('>=', '');
+  // The package `node` brings this one by a script; named itself, it needs none.
+  const nodePackage = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  await npm(['install', '--prefer-offline', `${nodePackage}@${version}`], oldest);
+  const nodes = { 'this Node': env, [`Node ${version}`]: withNode(join(oldest, 'node_modules', nodePackage, 'bin')) };
+
+  for (const [name, itsEnv] of Object.entries(nodes))
+    await t.test(`guards a service on ${name}, with keys, limits, signatures and modes`, async (inner) => {
+      const upstream = createServer((_req, res) => void res.end('through')).listen(0, '127.0.0.1');
+      inner.after(() => upstream.close());
+      await once(upstream, 'listening');
+      const [port, adminPort] = [await freePort(), await freePort()];
+      const stack = mkdtempSync(join(folder, 'stack-'));
+      writeFileSync(
+        join(stack, 'countersign.yaml'),
+        `listen: 127.0.0.1:${port}
 adminListen: 127.0.0.1:${adminPort}
 mode: enforce
-callers: [aidb]
+callers: [aidb, signer]
 services:
-  echo: { upstream: 'http://127.0.0.1:${(upstream.address() as AddressInfo).port}' }
+  echo:
+    upstream: 'http://127.0.0.1:${(upstream.address() as AddressInfo).port}'
+    routes: [{ path: /rare, rateLimit: { limit: 1, per: 60s } }]
 `,
-    );
-    const { key } = JSON.parse(await countersign('keys', 'create', 'aidb', '--output', 'json'));
-    const server = spawn(program, ['serve'], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
-    const ended = once(server, 'close');
-    inner.after(async () => {
-      server.kill('SIGTERM');
-      await ended;
-      upstream.close();
+      );
+      const countersign = async (...args: string[]): Promise<string> =>
+        (await run(program, args, { cwd: stack, env: itsEnv })).stdout;
+      const { key } = JSON.parse(await countersign('keys', 'create', 'aidb', '--output', 'json'));
+      await countersign('keys', 'create', 'signer', '--kind', 'hs', '--to', 'signer.key');
+      const server = spawn(program, ['serve'], { cwd: stack, env: itsEnv, stdio: ['ignore', 'ignore', 'pipe'] });
+      const ended = once(server, 'close');
+      inner.after(async () => {
+        server.kill('SIGTERM');
+        await ended;
+      });
+      await once(server.stderr, 'data');
+      const ask = async (path: string, headers: Record<string, string>): Promise<[number, string]> => {
+        for (;;) {
+          const answer = await fetch(`http://127.0.0.1:${port}/echo${path}`, { headers }).catch(() => null);
+          if (answer) return [answer.status, await answer.text()];
+          assert.equal(server.exitCode, null, 'the server ended');
+        }
+      };
+      assert.equal((await ask('/x', {}))[0], 401);
+      assert.deepEqual(await ask('/x', { 'x-api-key': key }), [200, 'through']);
+      assert.equal((await ask('/rare', { 'x-api-key': key }))[0], 200);
+      assert.equal((await ask('/rare', { 'x-api-key': key }))[0], 429);
+      const url = `http://127.0.0.1:${port}/echo/signed`;
+      const sign = ['sign', '--scheme', 'http-signature', '--key-file', 'signer.key', '--service', 'signer'];
+      assert.match(await countersign(...sign, '--send', 'GET', url), /^200 +through$/m);
+      await countersign('mode', 'set', 'report', '--all');
+      await countersign('mode', 'reset', '--all');
+      assert.match(await countersign('report'), /^requests /m);
     });
-    await once(server.stderr, 'data');
-    const ask = async (headers: Record<string, string>): Promise<[number, string]> => {
-      for (;;) {
-        const answer = await fetch(`http://127.0.0.1:${port}/echo/x`, { headers }).catch(() => null);
-        if (answer) return [answer.status, await answer.text()];
-        assert.equal(server.exitCode, null, 'the server ended');
-      }
-    };
-    assert.equal((await ask({}))[0], 401);
-    assert.deepEqual(await ask({ 'x-api-key': key }), [200, 'through']);
-  });
 });
+
+function withNode(bin: string): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: [bin, process.env['PATH'] ?? ''].join(delimiter) };
+}
