@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
-import { StoreError } from '../core/store.ts';
+import { StoreError, type Change } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { createKey } from '../keys/create.ts';
 import { isReserved } from './authority.ts';
@@ -67,6 +67,27 @@ test('ready is DOWN with a reason while the store does not answer, and UP again 
   assert.equal((await fetch(`${origin}/health/live`)).status, 200);
   away = false;
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);
+});
+
+test('ready says that changes may have been missed where the store answers and its feed does not', async (t) => {
+  const store = memoryStore();
+  const { watch } = store;
+  const told: ((change: Change) => void)[] = [];
+  const { origin } = await startAuthority(t, {
+    store: Object.assign(store, {
+      watch: (listener: (change: Change) => void) => {
+        told.push(listener);
+        return watch(listener);
+      },
+    }),
+  });
+  for (const tell of told) tell({ topic: 'lost', id: '', since: performance.now() });
+  const answer = await fetch(`${origin}/health/ready`);
+  assert.equal(answer.status, 503);
+  assert.match(
+    ((await answer.json()) as { reason: string }).reason,
+    /^changes of the memory store may have been missed/,
+  );
 });
 
 test('ready does not wait for a store that never answers', async (t) => {

@@ -30,11 +30,11 @@ export function probes(stack: Stack): Probes {
       const { kind } = stack.store;
       if (!(await storeAnswers()))
         return json(503, { status: 'DOWN', reason: `the ${kind} store does not answer`, stale_seconds: staleSeconds });
-      // It answers already, but what changed meanwhile is not read yet.
+      // It answers, but its changes are not heard, or what changed meanwhile is not read yet.
       if (stack.staleness.seconds() !== null)
         return json(503, {
           status: 'DOWN',
-          reason: `everything is read anew from the ${kind} store`,
+          reason: `changes of the ${kind} store may have been missed, until they are heard again and everything was read anew`,
           stale_seconds: staleSeconds,
         });
       return json(200, { status: 'UP', store: kind });
