@@ -30,6 +30,8 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
   let closed = false;
   let retry: NodeJS.Timeout | null = null;
   let behindSince: number | null = null;
+  /** The digests that the store is known to have. They are never taken back. */
+  const revoked = new Set<string>();
   /** When the oldest change was heard that is not read yet. */
   let heardAt: number | null = null;
 
@@ -41,6 +43,7 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
     } else if (topic === 'keys') ids.add(id);
     else if (topic === 'revocations') {
       // Needs no reading, and must not wait for one that is slow or fails.
+      revoked.add(id);
       index.putRevoked(id);
       onChange();
       return;
@@ -98,13 +101,19 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
   /** A page at a time: there may be a hundred thousand keys, and requests to answer meanwhile. */
   async function readEverything(): Promise<void> {
     const seen = new Set<string>();
-    for (const digest of await store.keys.revocations()) index.putRevoked(digest);
+    const before = [...revoked];
+    const digests = new Set(await store.keys.revocations());
+    for (const digest of digests) index.putRevoked(digest);
     for await (const page of store.keys.pages())
       for (const record of page) {
         seen.add(record.id);
         index.putRecord(record.id, record);
       }
-    index.keepOnly(seen);
+    const keys = index.keepOnly(seen);
+    const lost = before.filter((digest) => !digests.has(digest));
+    for (const digest of lost) revoked.delete(digest);
+    for (const digest of digests) revoked.add(digest);
+    if (keys + lost.length > 0) onWarning(lostWords(keys, lost.length));
   }
 
   return {
@@ -117,4 +126,10 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
       if (retry) clearTimeout(retry);
     },
   };
+}
+
+/** What this process knows as revoked stays so; one that starts anew asks the store alone. */
+function lostWords(keys: number, revocations: number): string {
+  const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
+  return `the store has lost ${counted(keys, 'key')} and ${counted(revocations, 'revocation')} that it had: after a restart of this server a revoked key lives again where a file still has it; restore a backup, or make the keys and revoke anew`;
 }

@@ -19,8 +19,8 @@ export interface KeyExpiry {
 export interface KeyIndex extends Keyring {
   /** What is known of one stored key; null forgets it. */
   putRecord(id: string, record: KeyRecord | null): void;
-  /** Forgets the stored keys that are not among these: all were read. */
-  keepOnly(ids: ReadonlySet<string>): void;
+  /** Forgets the stored keys that are not among these, since all were read; returns how many. */
+  keepOnly(ids: ReadonlySet<string>): number;
   /** All that the other sources found, in their order, in place of what they found before. */
   putFound(found: readonly FoundKey[]): void;
   /** A revoked digest beats every source. */
@@ -101,7 +101,9 @@ export function keyIndex(seal: Seal): KeyIndex {
     signatureKeys: served.signatureKeys,
     putRecord,
     keepOnly(ids) {
-      for (const id of [...records.keys(), ...faults.keys()]) if (!ids.has(id)) putRecord(id, null);
+      const gone = [...records.keys(), ...faults.keys()].filter((id) => !ids.has(id));
+      for (const id of gone) putRecord(id, null);
+      return gone.length;
     },
     putFound(next) {
       const before = new Map(found.map((key) => [key.identity('with-end'), key]));
