@@ -54,8 +54,11 @@ export function feed(database: Database, patienceMillis: number): NoticeFeed {
       mine.once('end', () => lost(mine));
       await mine.connect();
       await mine.query(listenNow);
-      deaf = !(await hearsOthers());
-      if (deaf || mine !== client) return lost(mine);
+      const hears = await hearsOthers();
+      // It was lost meanwhile, and another one is being made.
+      if (mine !== client) return;
+      deaf = !hears;
+      if (deaf) return lost(mine);
       listening = true;
       failures = 0;
       heardAt = performance.now();

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Store } from '../../core/store.ts';
+import { until } from '../../../test/fixtures/until.ts';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
 import { storeFault } from './fault.ts';
 import { postgresStore } from './store.ts';
@@ -29,6 +32,31 @@ if (server) {
     await resync;
     assert.deepEqual(await store.warnings(), []);
   });
+
+  test('a connection that was lost while it was tried says nothing about the next one', async (t) => {
+    const pooler = await poolerOfTransactions(t, server.port);
+    const url = new URL(await server.database());
+    url.port = String(pooler.port);
+    const patienceMillis = 1000;
+    const store = postgresStore({ url: url.href, patienceMillis });
+    t.after(() => store.close());
+    const migrated = store.migrate();
+    await pooler.tried;
+    const tried = performance.now();
+    pooler.passNotices();
+    pooler.cutListener();
+    await migrated;
+    await until(() => isHeard(store));
+    // Until the first attempt has waited in vain, which nobody is told.
+    await sleep(tried + patienceMillis + 200 - performance.now());
+    assert.deepEqual(await store.warnings(), []);
+  });
+}
+
+function isHeard(store: Store): boolean {
+  let lost = false;
+  store.watch(({ topic }) => (lost = topic === 'lost'))();
+  return !lost;
 }
 
 test('what only a pooler answers is told in words that lead to the pooler', () => {
@@ -45,8 +73,11 @@ test('what only a pooler answers is told in words that lead to the pooler', () =
 async function poolerOfTransactions(
   t: TestContext,
   targetPort: number,
-): Promise<{ readonly port: number; passNotices(): void }> {
+): Promise<{ readonly port: number; readonly tried: Promise<void>; passNotices(): void; cutListener(): void }> {
   let passes = false;
+  let trial: () => void = () => {};
+  const tried = new Promise<void>((resolve) => (trial = resolve));
+  let listener: Socket | null = null;
   const sockets = new Set<Socket>();
   const pooler = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1');
@@ -59,6 +90,10 @@ async function poolerOfTransactions(
       socket.once('close', () => other.destroy());
     }
     near.pipe(far);
+    near.on('data', (chunk: Buffer) => {
+      if (chunk.includes('LISTEN')) listener = near;
+      if (chunk.includes('countersign_tell_all')) far.once('data', trial);
+    });
     let rest = Buffer.alloc(0);
     far.on('data', (chunk: Buffer) => {
       rest = Buffer.concat([rest, chunk]);
@@ -76,7 +111,12 @@ async function poolerOfTransactions(
     pooler.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { port: (pooler.address() as AddressInfo).port, passNotices: () => void (passes = true) };
+  return {
+    port: (pooler.address() as AddressInfo).port,
+    tried,
+    passNotices: () => void (passes = true),
+    cutListener: () => void listener?.destroy(),
+  };
 }
 
 const notificationResponse = 'A'.charCodeAt(0);
