@@ -1,6 +1,7 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../core/credential.ts';
+import { printable } from '../../core/printable.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
 import { endMinted } from '../../keys/end-minted.ts';
 import { tokenAct } from '../../keys/key-act.ts';
@@ -99,7 +100,7 @@ export async function tokensShow(invocation: Invocation): Promise<number> {
     const record = await named(invocation, life);
     const view = shown(record);
     if (invocation.json) out.json(view);
-    else for (const [name, value] of Object.entries(view)) out.line(`${name.padEnd(12)}  ${asText(value)}`);
+    else for (const [name, value] of Object.entries(view)) out.line(`${name.padEnd(12)}  ${printable(asText(value))}`);
     return EXIT.done;
   });
 }
