@@ -95,10 +95,10 @@ services:
     routes: [{ path: /rare, rateLimit: { limit: 1, per: 60s } }]
 `,
       );
-      const countersign = async (...args: string[]): Promise<string> =>
+      const command = async (...args: string[]): Promise<string> =>
         (await run(program, args, { cwd: stack, env: itsEnv })).stdout;
-      const { key } = JSON.parse(await countersign('keys', 'create', 'aidb', '--output', 'json'));
-      await countersign('keys', 'create', 'signer', '--kind', 'hs', '--to', 'signer.key');
+      const { key } = JSON.parse(await command('keys', 'create', 'aidb', '--output', 'json'));
+      await command('keys', 'create', 'signer', '--kind', 'hs', '--to', 'signer.key');
       const server = spawn(program, ['serve'], { cwd: stack, env: itsEnv, stdio: ['ignore', 'ignore', 'pipe'] });
       const ended = once(server, 'close');
       inner.after(async () => {
@@ -119,10 +119,10 @@ services:
       assert.equal((await ask('/rare', { 'x-api-key': key }))[0], 429);
       const url = `http://127.0.0.1:${port}/echo/signed`;
       const sign = ['sign', '--scheme', 'http-signature', '--key-file', 'signer.key', '--service', 'signer'];
-      assert.match(await countersign(...sign, '--send', 'GET', url), /^200 +through$/m);
-      await countersign('mode', 'set', 'report', '--all');
-      await countersign('mode', 'reset', '--all');
-      assert.match(await countersign('report'), /^requests /m);
+      assert.match(await command(...sign, '--send', 'GET', url), /^200 +through$/m);
+      await command('mode', 'set', 'report', '--all');
+      await command('mode', 'reset', '--all');
+      assert.match(await command('report'), /^requests /m);
     });
 });
 
