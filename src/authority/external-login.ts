@@ -3,7 +3,7 @@ import { boundedFetch } from '../compose/wiring/bounded-fetch.ts';
 import type { Act, Actor } from '../core/event.ts';
 import { printable } from '../core/printable.ts';
 import { randomSecret } from '../crypto/random.ts';
-import { endMinted } from '../keys/end-minted.ts';
+import { revokeTokens } from '../keys/revoke-tokens.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';
 import { standingOf, type Account } from '../operators/account.ts';
 import { OpenidError, openidProvider, type Attempt, type Claims } from '../operators/openid.ts';
@@ -140,7 +140,7 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
   /** A viewer could neither have made the tokens nor have let the programs in. */
   async function endLetIn(exchange: Exchange, name: string): Promise<void> {
     const kept = (act: Act): Promise<void> => stack.trail.record(act, actor(exchange, name));
-    await endMinted(stack.tokens, `operator:${name}`, kept);
+    await revokeTokens(stack.tokens, await stack.tokens.mintedBy(`operator:${name}`), kept);
     const { config, clock } = stack;
     const grants = await endGrantsOf(name, { config, clock, records: stack.store.records });
     if (grants > 0) await kept({ type: 'oauth.grants_ended', subject: name, detail: { grants } });

@@ -212,6 +212,16 @@ test('what a token minted is told of when it is revoked, and revoked by one comm
   assert.deepEqual([left?.token_id, more], [other.token_id, []]);
   assert.match((await cli(['tokens', 'revoke', '--minted-by', minter.token_id])).stderr, /No token that .* is alive/);
   assert.notEqual((await cli(['tokens', 'revoke', other.token_id, '--minted-by', 'service:aidb'])).code, 0);
+
+  for (const client of ['alice', 'alice', 'bob']) await cli(['tokens', 'create', '--client', client]);
+  assert.match((await cli(['tokens', 'revoke', '--client', 'carol'])).stderr, /No token of client carol is alive/);
+  assert.equal((await cli(['tokens', 'revoke', '--client', 'alice', '--minted-by', 'service:aidb'])).code, 2);
+  assert.equal((await json<unknown[]>(['tokens', 'revoke', '--client', 'alice'])).length, 2);
+  const clients = await json<{ client_id: string | null }[]>(['tokens', 'list']);
+  assert.deepEqual(
+    clients.map(({ client_id: id }) => id),
+    ['bob', null],
+  );
 });
 
 test('--dry-run says what would change and changes nothing', async (t) => {

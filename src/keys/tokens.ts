@@ -26,6 +26,8 @@ export interface Tokens extends TokenLookup {
   listActive(limit: number): Promise<TokenRecord[]>;
   /** Live ones that this principal minted ('token:<uuid>', 'service:aidb'), newest first, among the newest 100,000 live tokens. */
   mintedBy(principalId: string): Promise<TokenRecord[]>;
+  /** The same of those that were made for this client. */
+  madeFor(clientId: string): Promise<TokenRecord[]>;
   get(tokenId: string): Promise<TokenRecord | null>;
   byToken(token: string): Promise<TokenRecord | null>;
   /** Null when there is no such token. */
@@ -63,6 +65,10 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
     else if (topic === 'resync') changed(null);
   });
 
+  async function liveOnes(areMeant: (record: TokenRecord) => boolean): Promise<TokenRecord[]> {
+    return (await store.tokens.listActive(clock(), lookedThroughMax)).filter(areMeant);
+  }
+
   return {
     find: (tokenHash) => memory.find(tokenHash),
     async mint(request) {
@@ -86,10 +92,8 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
       return { token, record };
     },
     listActive: (limit) => store.tokens.listActive(clock(), limit),
-    async mintedBy(principalId) {
-      const live = await store.tokens.listActive(clock(), lookedThroughMax);
-      return live.filter(({ createdBy }) => createdBy === principalId);
-    },
+    mintedBy: (principalId) => liveOnes(({ createdBy }) => createdBy === principalId),
+    madeFor: (id) => liveOnes(({ clientId }) => clientId === id),
     get: (tokenId) => store.tokens.get(tokenId),
     byToken: (token) => store.tokens.byHash(sha256Hex(token)),
     async revoke(tokenId) {

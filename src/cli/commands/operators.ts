@@ -12,7 +12,7 @@ import {
   type Role,
 } from '../../operators/account.ts';
 import { appointed, withLoginCode } from '../../operators/appoint.ts';
-import { endMinted } from '../../keys/end-minted.ts';
+import { revokeTokens } from '../../keys/revoke-tokens.ts';
 import { tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
@@ -96,7 +96,7 @@ export async function operatorsDisable(invocation: Invocation): Promise<number> 
 async function endTokens({ store, record }: Workplace, name: string, { out, json }: Invocation): Promise<number> {
   const life = tokens({ store, clock: systemClock });
   try {
-    const ended = await endMinted(life, `operator:${name}`, record);
+    const ended = await revokeTokens(life, await life.mintedBy(`operator:${name}`), record);
     for (const { tokenId, scopes } of ended) {
       if (!json) out.talk(`revoked  token ${tokenId}, which ${name} made`);
       if (scopes.includes(ADMIN_TOKENS) && (await life.mintedBy(`token:${tokenId}`)).length > 0)

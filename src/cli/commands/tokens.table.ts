@@ -55,11 +55,17 @@ export const tokenCommands: readonly Command[] = [
         value: 'MINTER',
         summary: 'instead: all live tokens that it minted; a token_id, or a principal such as service:aidb',
       },
+      client: {
+        type: 'text',
+        value: 'CLIENT',
+        summary: 'instead: all live tokens that were made for this client, as `tokens list` shows it',
+      },
     },
     changes: true,
     examples: [
       'countersign tokens revoke 8a3c6f9e-3b0c-4f7e-9d53-3f1f6f0a2b11',
       'countersign tokens revoke --minted-by service:aidb',
+      'countersign tokens revoke --client alice',
     ],
     load: async () => (await import('./tokens.ts')).tokensRevoke,
   },

@@ -3,7 +3,7 @@ import { rfc3339, systemClock } from '../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../core/credential.ts';
 import { printable } from '../../core/printable.ts';
 import { mintedKind } from '../../crypto/key-format.ts';
-import { endMinted } from '../../keys/end-minted.ts';
+import { revokeTokens } from '../../keys/revoke-tokens.ts';
 import { tokenAct } from '../../keys/key-act.ts';
 import { tokens, type Tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
@@ -107,8 +107,8 @@ export async function tokensShow(invocation: Invocation): Promise<number> {
 
 export async function tokensRevoke(invocation: Invocation): Promise<number> {
   const { out } = invocation;
-  const minter = minterOption(invocation);
-  if (minter !== null) return revokeMinted(invocation, minter);
+  const many = severalOption(invocation);
+  if (many !== null) return revokeSeveral(invocation, many);
   return withTokens(invocation, async (life, _, taken) => {
     const record = await named(invocation, life);
     if (invocation.dryRun) {
@@ -132,27 +132,37 @@ export async function tokensRevoke(invocation: Invocation): Promise<number> {
   });
 }
 
-/** All live tokens of one minter: what a leaked token or key with admin:tokens may have left behind. */
-async function revokeMinted(invocation: Invocation, minter: string): Promise<number> {
+interface Several {
+  readonly find: (life: Tokens) => Promise<TokenRecord[]>;
+  /** 'that aidb minted' */
+  readonly words: string;
+}
+
+/** All live tokens of one minter, what a leaked token or key with admin:tokens may have left behind, or of one client. */
+async function revokeSeveral(invocation: Invocation, { find, words }: Several): Promise<number> {
   const { out } = invocation;
   return withTokens(invocation, async (life, _, taken) => {
-    const ended = invocation.dryRun ? await life.mintedBy(minter) : await endMinted(life, minter, taken);
+    const live = await find(life);
+    const ended = invocation.dryRun ? live : await revokeTokens(life, live, taken);
     if (invocation.json) {
       out.json(ended.map((record) => ({ ...(invocation.dryRun && { dry_run: true }), ...shown(record) })));
       return EXIT.done;
     }
     for (const { tokenId } of ended) out.line(`${invocation.dryRun ? 'would revoke' : 'revoked'}  token ${tokenId}`);
-    if (ended.length === 0) out.talk(`No token that ${minter} minted is alive.`);
+    if (ended.length === 0) out.talk(`No token ${words} is alive.`);
     return EXIT.done;
   });
 }
 
-/** A token_id, or a principal such as service:aidb as `tokens list` shows it below BY. */
-function minterOption(invocation: Invocation): string | null {
-  const minter = invocation.text('minted-by');
-  if (minter === null) return null;
-  if (invocation.positionals.length > 0) throw usage('give either an ID or --minted-by, not both');
-  return minter.includes(':') ? minter : `token:${minter.toLowerCase()}`;
+function severalOption(invocation: Invocation): Several | null {
+  const [minter, client] = [invocation.text('minted-by'), clientOption(invocation)];
+  if (minter === null && client === null) return null;
+  if (invocation.positionals.length > 0 || (minter !== null && client !== null))
+    throw usage('give an ID, --minted-by or --client, one of them');
+  if (client !== null) return { find: (life) => life.madeFor(client), words: `of client ${client}` };
+  // A token_id, or a principal such as service:aidb as `tokens list` shows it below BY.
+  const id = minter?.includes(':') === true ? minter : `token:${minter?.toLowerCase()}`;
+  return { find: (life) => life.mintedBy(id), words: `that ${id} minted` };
 }
 
 function clientOption(invocation: Invocation): string | null {

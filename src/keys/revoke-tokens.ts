@@ -3,14 +3,14 @@ import type { Act } from '../core/event.ts';
 import { tokenAct } from './key-act.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Ends what this principal minted and is alive, each with an event. */
-export async function endMinted(
+/** Ends these tokens, each with an event; resolves to those that there were. */
+export async function revokeTokens(
   life: Tokens,
-  minter: string,
+  tokens: readonly TokenRecord[],
   record: (act: Act) => Promise<void>,
 ): Promise<TokenRecord[]> {
   const ended: TokenRecord[] = [];
-  for (const { tokenId } of await life.mintedBy(minter)) {
+  for (const { tokenId } of tokens) {
     const revoked = await life.revoke(tokenId);
     if (!revoked) continue;
     ended.push(revoked);
