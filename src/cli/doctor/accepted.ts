@@ -1,5 +1,6 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { appendText } from '../append-text.ts';
 import { findingId, type Finding } from './finding.ts';
 
 /** Findings that somebody has looked at and lives with, one a line: the id, then words for those who read the file. */
@@ -16,6 +17,6 @@ export function acceptedIds(folder: string): ReadonlySet<string> {
 export function accept(folder: string, findings: readonly Finding[]): string {
   const file = join(folder, fileName);
   const lines = findings.map((finding) => `${findingId(finding)}  ${finding.place}: ${finding.what}\n`);
-  appendFileSync(file, lines.map((line) => line.replace(/[\r\n]+(?=.)/g, ' ')).join(''));
+  appendText(file, lines.map((line) => line.replace(/[\r\n]+(?=.)/g, ' ')).join(''));
   return file;
 }

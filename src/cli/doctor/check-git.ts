@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { SecretSeen } from './check-settings.ts';
 import { findingId, repair, type Finding } from './finding.ts';
+import { ignoreLine } from './ignore-line.ts';
 import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
 import { isEnvFile, isSettingsFile, isTemplate } from './stack-files.ts';
 import { shellWord } from '../../core/shell-word.ts';
@@ -86,7 +87,9 @@ const unignoredState: Finding = {
 };
 
 function ignoreCommand(file: string): string {
-  return `echo ${shellWord(`/${file}`)} >> .gitignore`;
+  const line = ignoreLine(file);
+  // What echo does with a backslash depends on the shell.
+  return `${line.includes('\\') ? "printf '%s\\n'" : 'echo'} ${shellWord(line)} >> .gitignore`;
 }
 
 /** Null where git says no. */

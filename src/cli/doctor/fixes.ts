@@ -1,22 +1,13 @@
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { appendText } from '../append-text.ts';
 import type { Fix } from './finding.ts';
+import { ignoreLine } from './ignore-line.ts';
 
 /** Does what is safe: takes rights from others, or a name out of git's sight. Throws where the file is not as it was found. */
 export function applyFix(folder: string, fix: Fix): void {
   if (fix.kind === 'ignore') {
-    const file = join(folder, '.gitignore');
-    const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    appendFileSync(file, `${before === '' || before.endsWith('\n') ? '' : '\n'}/${fix.file}\n`);
+    appendText(join(folder, '.gitignore'), `${ignoreLine(fix.file)}\n`);
     return;
   }
   // The very file that is opened, so that no link that was put there meanwhile leads the change elsewhere.

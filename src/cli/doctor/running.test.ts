@@ -167,6 +167,31 @@ test('--fix takes the file from others and from git, --dry-run only says so, and
   assert.equal(statSync(join(outside, 'other.env')).mode & 0o777, 0o644);
 });
 
+test('a name with line breaks ends no search, adds no line of its own, and a link is not written through', async (t) => {
+  const folder = stack(t);
+  const name = 'a\n* * * * * root id\nb*::end.env';
+  writeFileSync(join(folder, name), 'SOME_TOKEN=Zk3qPw81mN\n', { mode: 0o600 });
+  const outside = mkdtempSync(join(tmpdir(), 'countersign-doctor-'));
+  t.after(() => rmSync(outside, { recursive: true, force: true }));
+  writeFileSync(join(outside, 'other'), 'theirs\n');
+  for (const link of ['.gitignore', '.doctor-accepted']) symlinkSync(join(outside, 'other'), join(folder, link));
+
+  const found = await cliHere(['doctor', '--output', 'json'], { cwd: folder });
+  const { findings } = JSON.parse(found.stdout) as { findings: { id: string }[] };
+  assert.equal(findings.length, 3);
+  for (const args of [['--fix'], ['--accept', findings[0]?.id ?? '']]) {
+    const refused = await cliHere(['doctor', ...args], { cwd: folder });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /was left alone: it is a link/);
+  }
+  assert.equal(readFileSync(join(outside, 'other'), 'utf8'), 'theirs\n');
+
+  rmSync(join(folder, '.gitignore'));
+  await cliHere(['doctor', '--fix'], { cwd: folder });
+  assert.equal(readFileSync(join(folder, '.gitignore'), 'utf8'), '/a?\\* \\* \\* \\* \\* root id?b\\*::end.env\n');
+  execFileSync('git', ['check-ignore', '--quiet', '--', name], { cwd: folder });
+});
+
 test('what was accepted is not found again, and only what is found can be accepted', async (t) => {
   const folder = stack(t);
   writeFileSync(join(folder, 'app.ini'), 'password = foobared\n', { mode: 0o600 });
