@@ -17,7 +17,9 @@ export function peerCertificate({ socket }: IncomingMessage): ClientCertificate 
 function read(socket: TLSSocket): ClientCertificate | null {
   const certificate = socket.getPeerX509Certificate?.();
   if (!certificate) return null;
-  const names = [...certificate.subject.matchAll(/^CN=(.*)$/gm)].map(([, name]) => name as string);
+  // Undefined for an empty one. What else than a line break begins a line to a regular expression may be part of a name.
+  const subject = (certificate.subject as string | undefined)?.split('\n') ?? [];
+  const names = subject.flatMap((line) => (line.startsWith('CN=') ? [line.slice(3)] : []));
   return {
     fault: socket.authorized ? null : String(socket.authorizationError),
     serial: plainSerial(certificate.serialNumber),
