@@ -43,9 +43,9 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
   function look(): void {
     try {
       const read: SecureContextOptions = {
-        ...(files.cert !== null && { cert: plainFile(files.cert) }),
+        ...(files.cert !== null && { cert: certificates(files.cert) }),
         ...(files.key !== null && { key: secretFile(files.key) }),
-        ...(files.ca !== null && { ca: plainFile(files.ca) }),
+        ...(files.ca !== null && { ca: certificates(files.ca) }),
       };
       const now = JSON.stringify(read);
       // Throws for what is no certificate, and for a key of another one.
@@ -83,10 +83,13 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
   };
 }
 
-function plainFile(path: string): string {
+/** To node:tls an empty text is none at all: the authorities that Node trusts would count, which are those of all the web. */
+function certificates(path: string): string {
   try {
     if (statSync(path).size > fileBytesMax) throw new Error('is larger than 1 MiB');
-    return readFileSync(path, 'utf8');
+    const text = readFileSync(path, 'utf8');
+    if (!/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/.test(text)) throw new Error('holds no certificate');
+    return text;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Error(`${path}: ${code === undefined ? message : `cannot be read (${code})`}`, { cause: error });
