@@ -48,6 +48,7 @@ const schemes: Readonly<Record<SchemeName, SchemeMaker>> = {
       once: nonceOnce,
       ageSecondsMax: service.signature.ageSeconds,
       skewSecondsMax: service.signature.skewSeconds,
+      hosts: service.signature.hosts,
     }),
   'service-signature': ({ keyring, clock, once, service }) =>
     serviceSignature({

@@ -228,6 +228,8 @@ export interface ServiceConfig {
     readonly ageSeconds: number;
     /** How far the clock of who made an HTTP signature may be ahead of ours, seconds. */
     readonly skewSeconds: number;
+    /** For which hosts HTTP signatures are made that count; null for any. */
+    readonly hosts: readonly string[] | null;
   };
   /** Of the service's own keys, over those of the stack; null for what the stack says. */
   readonly rotateEverySeconds: number | null;

@@ -82,7 +82,7 @@ test('fills in every default', () => {
       staleSecondsMax: 300,
       maxSignedBody: 10_485_760,
       timeouts: { connectSeconds: 5, responseSeconds: 300 },
-      signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
+      signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30, hosts: null },
       rotateEverySeconds: null,
       rotateGraceSeconds: null,
     },
@@ -133,7 +133,7 @@ services:
       for: { outside: { deny: [drop] } }
     resources: { for: { outside: { allow: ['file:///b/*'] } } }
     timeouts: { connect: 1s, response: 2m }
-    signature: { window: 30, replay: all, age: 2m, skew: 5 }
+    signature: { window: 30, replay: all, age: 2m, skew: 5, hosts: ['tools.internal:8081'] }
     rotateEvery: 30d
     rotateGrace: 12h
     routes:
@@ -201,7 +201,13 @@ services:
     },
     maxSignedBody: 1024,
     timeouts: { connectSeconds: 1, responseSeconds: 120 },
-    signature: { windowSeconds: 30, replay: 'all', ageSeconds: 120, skewSeconds: 5 },
+    signature: {
+      windowSeconds: 30,
+      replay: 'all',
+      ageSeconds: 120,
+      skewSeconds: 5,
+      hosts: ['tools.internal:8081'],
+    },
     rotateEverySeconds: 30 * 86_400,
     rotateGraceSeconds: 12 * 3600,
   });

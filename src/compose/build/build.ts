@@ -134,6 +134,7 @@ function serviceOf(
       replay: raw.signature?.replay ?? 'off',
       ageSeconds: secondsOf(raw.signature?.age, 60),
       skewSeconds: secondsOf(raw.signature?.skew, 30),
+      hosts: raw.signature?.hosts ?? null,
     },
     rotateEverySeconds: raw.rotateEvery === undefined ? null : secondsOf(raw.rotateEvery, 0),
     rotateGraceSeconds: raw.rotateGrace === undefined ? null : secondsOf(raw.rotateGrace, 0),

@@ -27,6 +27,9 @@ export const listen = z.string({ error: 'write host and port: 127.0.0.1:8700' })
 export const host = z
   .string()
   .regex(hostPattern, { error: 'write a host name in lower case, without scheme and port: tools.example.org' });
+export const authority = z.string().regex(/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/, {
+  error: 'write a host in lower case as callers do, with the port if it is not that of the scheme: tools.internal:8081',
+});
 export const cidr = z.string({ error: 'write an address or CIDR: 10.0.0.0/8' });
 export const file = z.string().min(1, { error: 'write a path; a relative one starts at the folder of this file' });
 export const service = z.string().regex(servicePattern, {

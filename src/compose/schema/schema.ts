@@ -5,7 +5,21 @@ import { commandKeys } from './command-schema.ts';
 import { outagePattern } from './quantities.ts';
 import { address, origin, serviceOauth, stackOauth } from './schema-oauth.ts';
 import { operators } from './schema-operators.ts';
-import { cidr, count, duration, file, host, listen, method, mode, scope, service, size, some } from './schema-words.ts';
+import {
+  authority,
+  cidr,
+  count,
+  duration,
+  file,
+  host,
+  listen,
+  method,
+  mode,
+  scope,
+  service,
+  size,
+  some,
+} from './schema-words.ts';
 import { adminTls, keptCertificate, listenTls, upstreamTls } from './tls-schema.ts';
 
 /**
@@ -91,6 +105,9 @@ const signature = z.strictObject({
     .describe('Refuse a service signature seen before: off (default), unsafe-methods or all.'),
   age: duration.optional().describe('How old an HTTP signature may be; default 60s.'),
   skew: duration.optional().describe('How far the clock of the maker of an HTTP signature may be ahead; default 30s.'),
+  hosts: some(authority, 'any')
+    .optional()
+    .describe('Hosts, with their ports, for which HTTP signatures are made that count here; default any.'),
 });
 
 const timeouts = z.strictObject({

@@ -7,7 +7,7 @@ import type { ServiceConfig } from '../config.ts';
 /** How credentials are read outside service routes: /auth, /metrics, /mcp. */
 export const outsideServices: SchemeParts['service'] = {
   authorization: 'ours',
-  signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30 },
+  signature: { windowSeconds: 300, replay: 'off', ageSeconds: 60, skewSeconds: 30, hosts: null },
   oauth: null,
 };
 

@@ -112,6 +112,34 @@ const replaced = (message: Sent, name: string, change: (value: string) => string
   lines: message.lines.map(([field, value]) => [field, field === name ? change(value) : value]),
 });
 
+test('a signature for another host does not count where the hosts are known', async () => {
+  const once = (): boolean => true;
+  const options = { keys: { signatureKeys: () => [hmacEntry] }, clock: () => now, once };
+  const scheme = httpSignature({ ...options, hosts: ['gateway.local:8700', 'gateway.local'] });
+  const of = async (authority: string): Promise<Verdict | null> =>
+    scheme.authenticate(asRequest(await sent({ authority })));
+  for (const known of ['gateway.local:8700', 'gateway.local']) assert.equal((await of(known))?.allowed, true);
+  assert.equal(
+    (
+      await scheme.authenticate({
+        ...asRequest(await sent({ authority: 'gateway.local' })),
+        authority: 'gateway.local:80',
+      })
+    )?.allowed,
+    true,
+  );
+  for (const other of ['tools.evil', 'gateway.local:8701', '']) {
+    const verdict = await of(other);
+    assert.ok(verdict?.allowed === false);
+    assert.equal(verdict.reason, 'invalid_signature');
+    assert.match(verdict.note, /is for the host/);
+  }
+  assert.equal(
+    (await httpSignature(options).authenticate(asRequest(await sent({ authority: 'tools.evil' }))))?.allowed,
+    true,
+  );
+});
+
 test('accepts what was signed, with a body and without', async () => {
   for (const body of [toSign.body, null]) {
     const verdict = await judged(await sent({ body }));

@@ -27,6 +27,11 @@ export interface HttpSignatureOptions {
   /** How far the caller's clock may be ahead of ours, seconds. */
   readonly skewSecondsMax?: number;
   /**
+   * For which hosts signatures are made that count here; null for any. Whoever is called has a good signature that nobody has seen,
+   * and could have it count at another service, under its own name as the host.
+   */
+  readonly hosts?: readonly string[] | null;
+  /**
    * True for exactly one caller per key and nonce until `expiresAt` (epoch seconds); asked only after all else was found
    * right. Throws or rejects when it cannot tell.
    */
@@ -51,14 +56,20 @@ const tagParameter = `tag="${tag}"`;
  * burn a nonce, and nobody makes us hold a body without a key.
  */
 export function httpSignature(options: HttpSignatureOptions): Scheme {
-  const { keys, clock, once, ageSecondsMax = 60, skewSecondsMax = 30 } = options;
+  const { keys, clock, once, ageSecondsMax = 60, skewSecondsMax = 30, hosts = null } = options;
 
   // Nothing here awaits what is known already: with an HMAC key and without a body all is judged at once.
   function judge(request: AuthRequest, signed: Signed): MaybePromise<Verdict> {
     const now = clock();
     const { input, keyid, created } = signed.profile;
     const candidates = keys.signatureKeys(keyid);
-    const base = signatureBase(signedMessage(request), input.components, input.text);
+    const message = signedMessage(request);
+    if (hosts !== null && !hosts.includes(message.authority))
+      return refuse(
+        'invalid_signature',
+        `the signature is for the host "${message.authority}", which is none of this service`,
+      );
+    const base = signatureBase(message, input.components, input.text);
     if (base === null) return refuse('invalid_signature', 'a covered component is not in the request, or not ASCII');
     const dropped = droppedField(request, signed.profile.fields);
     if (dropped !== null)
