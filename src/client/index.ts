@@ -18,4 +18,4 @@ export {
 export type { HeaderRequest } from './proven-headers.ts';
 export type { ClientTls } from './connections.ts';
 export { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';
-export { signingInterceptor, type SigningInterceptorOptions } from './signing-interceptor.ts';
+export { signingInterceptor, type SigningInterceptor, type SigningInterceptorOptions } from './signing-interceptor.ts';

@@ -14,6 +14,11 @@ export interface SigningInterceptorOptions {
   readonly clock?: Clock;
 }
 
+/** What `compose` of a dispatcher takes, in each major version of undici, whose types do not fit one another. */
+export type SigningInterceptor = <Dispatch extends (options: never, handler: never) => boolean>(
+  dispatch: Dispatch,
+) => Dispatch;
+
 type Options = Dispatcher.DispatchOptions;
 
 /**
@@ -23,7 +28,7 @@ type Options = Dispatcher.DispatchOptions;
 export function signingInterceptor(
   credential: ServiceCredential,
   { baseUrl, signedBodyBytesMax = 10 * 1024 * 1024, clock = systemClock }: SigningInterceptorOptions = {},
-): Dispatcher.DispatcherComposeInterceptor {
+): SigningInterceptor {
   const base = baseUrl === undefined ? null : baseOf(baseUrl);
   const proof = prover(credential);
 
@@ -48,12 +53,14 @@ export function signingInterceptor(
     return { ...rest, path: target, headers: flat(headers), ...(body && { body }) };
   }
 
-  return (dispatch) => (given, handler) => {
+  const interceptor: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (given, handler) => {
     void proven(given)
       .then((options) => void dispatch(options, handler))
       .catch((error: unknown) => fail(handler, error));
     return true;
   };
+  // What is used of options and handlers here is the same in all of them.
+  return interceptor as unknown as SigningInterceptor;
 }
 
 /** As undici's own interceptors do where no request was begun: there is no controller yet. */
