@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { OAuthError, requireBearerAuth } from '@modelcontextprotocol/server';
 import { OAuthError as ClientsOAuthError } from '@modelcontextprotocol/client';
 import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js';
+import { mintKey } from '../../crypto/key-format.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { authInfoOf, principalOf, tokenVerifier, type AuthInfo, type VerifierOptions } from './index.ts';
 import {
@@ -103,6 +104,23 @@ describe('a token verifier', () => {
       );
       assert.equal(code, expected === 0 ? null : 'insufficient_scope');
       assert.equal(complaints(), expected, 'and not again');
+    }
+  });
+
+  it('does not call a key wrong that may be a new one, in report neither', async (t) => {
+    const away = {
+      name: 'an authority that is away',
+      start: async () => undefined,
+      refresh: async () => undefined,
+      keys: () => [],
+      warnings: () => [],
+      unheard: () => 'it is away',
+      close: () => undefined,
+    };
+    for (const mode of ['enforce', 'report'] as const) {
+      const { verifier } = await verifierFor(t, { keys: [away], mode });
+      const error = await caught(verifier.verifyAccessToken(mintKey('sk').key));
+      assert.equal((error as OAuthError).code, 'server_error', mode);
     }
   });
 

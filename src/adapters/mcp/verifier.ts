@@ -64,6 +64,9 @@ export async function tokenVerifier(options: VerifierOptions): Promise<TokenVeri
     // The route lets everybody pass (public, off, report), but whoever asks a verifier wants to know who it is: a token that
     // proves nobody is refused in every mode.
     const proven = await firstAnswer(stack.bearerSchemes, (scheme) => scheme.authenticate(request));
+    if (proven?.allowed) return proven;
+    // What cannot be told is no wrong token, in report neither.
+    if (verdict?.reason === 'unavailable') return verdict;
     return proven ?? deny('invalid_credentials', 'the token is unknown here', { presentedAs: 'bearer' });
   }
 
