@@ -203,6 +203,23 @@ for (const skew of [-400, 400]) {
   });
 }
 
+test('a body that is sent once cannot be sent again, but the next one is by the right clock', async (t) => {
+  const { stack, url } = await gatewayFixture(t);
+  const hs = await createdKey(stack, 'hs');
+  const { fetch } = client(t, {
+    credential: { kind: 'service-signature', serviceId: 'hybrid-coordinator', key: hs.key },
+    baseUrl: `${url}/embeddings`,
+    clock: () => systemClock() - 600,
+  });
+  const streamed = async () => {
+    const body = ReadableStream.from([Buffer.from('x')]);
+    const response = await fetch('/a', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    return [response.status, ((await response.json()) as { reason?: string }).reason];
+  };
+  assert.deepEqual(await streamed(), [401, 'timestamp_outside_window']);
+  assert.deepEqual(await streamed(), [200, undefined]);
+});
+
 test('a Date beyond all reason corrects nothing', async (t) => {
   const entry = { principal: principal('service:aidb'), expiresAt: null, revoked: false };
   const server = await signatureServer(

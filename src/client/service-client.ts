@@ -159,8 +159,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
         outgoing = next;
         continue;
       }
-      const repeatable = outgoing.trusted && outgoing.body.kind !== 'stream';
-      if (response.status === 401 && repeatable && (await mended(response, used))) timestamp = 0;
+      // What it says of clock and key counts for the next call, also where this one cannot be sent again.
+      const isMended = response.status === 401 && outgoing.trusted && (await mended(response, used));
+      if (isMended && outgoing.body.kind !== 'stream') timestamp = 0;
       else if (!(await again(pauseAfter(response, outgoing.method, retried, clock.now())))) {
         if (hops > 0) Object.defineProperty(response, 'redirected', { value: true });
         return response;
