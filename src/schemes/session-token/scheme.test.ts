@@ -48,6 +48,17 @@ test('a token of ours and one of any other form are accepted, found in memory or
   }
 });
 
+test('what is no token may be a new key of another form; a token of ours is looked up where it was made', async () => {
+  for (const [token, mayBeNew] of [
+    ['some-unknown-thing', true],
+    [unknown.token, false],
+    [mistyped, false],
+  ] as const) {
+    const verdict = await scheme.authenticate(bearer(token));
+    assert.equal(verdict?.allowed === false && verdict.mayBeNew, mayBeNew);
+  }
+});
+
 schemeContract('session-token', () => ({
   scheme,
   accepted: bearer(minted.token),

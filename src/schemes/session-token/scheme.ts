@@ -35,14 +35,20 @@ export function sessionToken(options: SessionTokenOptions): Scheme {
       if (minted === 'st' && !wellFormed(found.value))
         return refuse('the session token is mistyped or cut off: its check digits do not fit');
       const pending = tokens.find(sha256Hex(found.value));
-      return isPromise(pending) ? pending.then((entry) => judge(entry, clock())) : judge(pending, clock());
+      const judged = (entry: TokenEntry | null): Verdict =>
+        entry === null ? unknownHere(minted === null) : judge(entry, clock());
+      return isPromise(pending) ? pending.then(judged) : judged(pending);
     },
     challenge: bearerChallenge,
   };
 }
 
-function judge(entry: TokenEntry | null, now: number): Verdict {
-  if (entry === null) return refuse('no such session token is known here');
+/** `mayBeKey`: of a form that keys of others have too, which are not looked up in the store. */
+function unknownHere(mayBeKey: boolean): Denied {
+  return { ...refuse('no such session token is known here'), mayBeNew: mayBeKey };
+}
+
+function judge(entry: TokenEntry, now: number): Verdict {
   const fault = lifeFault(entry, now);
   if (fault === null) return allow(entry.principal);
   const note = fault === 'revoked' ? 'the session token was revoked' : 'the session token has expired';
