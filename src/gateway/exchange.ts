@@ -15,7 +15,7 @@ import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-opti
 import { upstreamHeaders } from './request-headers.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
-import { formerHolder, judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
+import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
 import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
@@ -117,7 +117,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
     if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
     const passed = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
-    const head = judgedHead(passed, this.#target, inForce ?? formerHolder(decision, stack.seal, asked));
+    const head = judgedHead(passed, this.#target, inForce);
     // What a client that lost its session is told too: it opens another one.
     if (head === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
     this.#span = stack.tracing?.upstream(this.#request, upstream.host, head.lines) ?? null;

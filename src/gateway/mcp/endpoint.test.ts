@@ -17,7 +17,7 @@ test('an endpoint is moved however its event is written and cut, and no other ev
   const endpoint = { streamUrl: new URL('http://127.0.0.1:1/base/sse'), basePath: '/base', callerPath: '/files' };
   const rules: McpRules = { tools: null, resources: null, prompts: null };
   const sessions = { bound: (id: string) => `sealed ${id}`, opened: (id: string) => id };
-  const told = (data: string) => callersEndpoint(data, endpoint, { principal, sessions });
+  const told = (data: string) => callersEndpoint(data, endpoint, sessions);
   const moved = (pieces: readonly string[]): string => {
     const filter = listFilter('text/event-stream', '', { principal, rules, moved: told });
     assert.ok(filter);

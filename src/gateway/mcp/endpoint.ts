@@ -33,11 +33,6 @@ export function endpointOf({ request, target, service, basePath }: Asked): Endpo
   return { streamUrl: new URL(target, service.upstream), basePath, callerPath: isNamed ? `/${service.name}` : '' };
 }
 
-export interface Holder {
-  readonly sessions: SessionBinding;
-  readonly principal: { readonly id: string };
-}
-
 /** As the servers of all official SDKs call it. */
 const sessionParameter = /^session_?id$/i;
 
@@ -45,21 +40,24 @@ const sessionParameter = /^session_?id$/i;
  * Where the caller is to post to, for the event's data. Throws an UpstreamError where that is another place than the upstream: the
  * caller would send its key there.
  */
-export function callersEndpoint(data: string, { streamUrl, basePath, callerPath }: Endpoint, holder: Holder): string {
+export function callersEndpoint(
+  data: string,
+  { streamUrl, basePath, callerPath }: Endpoint,
+  sessions: SessionBinding,
+): string {
   const url = URL.parse(data.trim(), streamUrl.href);
   if (url === null || url.protocol !== streamUrl.protocol || url.host !== streamUrl.host)
     throw badResponse('an endpoint at another place');
   if (!url.pathname.startsWith(`${basePath}/`)) throw badResponse('an endpoint outside its base path');
-  const { sessions, principal } = holder;
-  const query = replaced(url.search, (id) => sessions.bound(id, principal.id));
+  const query = replaced(url.search, sessions.bound);
   return callerPath + url.pathname.slice(basePath.length) + (query ?? url.search);
 }
 
 /** The target as the upstream knows it; null where the session in its query is not the caller's. */
-export function upstreamTarget(target: string, { sessions, principal }: Holder): string | null {
+export function upstreamTarget(target: string, sessions: SessionBinding): string | null {
   const mark = target.indexOf('?');
   if (mark === -1) return target;
-  const query = replaced(target.slice(mark), (id) => sessions.opened(id, principal.id));
+  const query = replaced(target.slice(mark), sessions.opened);
   return query === null ? null : target.slice(0, mark) + query;
 }
 

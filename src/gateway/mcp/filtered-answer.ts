@@ -57,15 +57,15 @@ export class FilteredAnswer implements ResponseHandler {
   }
 
   #filterFor(lines: readonly string[]): ListFilter | null {
-    const { principal, rules, endpoint } = this.#inForce;
-    const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, this.#inForce);
+    const { principal, rules, endpoint, sessions } = this.#inForce;
+    if (principal === null) return null;
+    const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, sessions);
     return listFilter(valueOf(lines, 'content-type'), valueOf(lines, 'content-encoding'), { principal, rules, moved });
   }
 
-  /** A session's id becomes one that only this caller can use. `index`: even for names, odd for values. */
+  /** A session's id becomes one that only this caller can use under enforcement. `index`: even for names, odd for values. */
   #bound(text: string, name: string, index: number): string {
-    const { sessions, principal } = this.#inForce;
-    return index % 2 === 1 && name.toLowerCase() === sessionHeader ? sessions.bound(text, principal.id) : text;
+    return index % 2 === 1 && name.toLowerCase() === sessionHeader ? this.#inForce.sessions.bound(text) : text;
   }
 }
 

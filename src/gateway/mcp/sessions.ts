@@ -1,29 +1,68 @@
 import type { Stack } from '../../compose/stack.ts';
 
 /**
- * Session ids of an MCP server, bound to whoever opened the session. The client gets the id sealed for its principal; nobody
- * else's opens it, on whichever replica, and nothing has to be remembered. A refreshed credential of the same principal
- * keeps its session.
+ * Session ids of an MCP server, bound to whoever opened the session: the client gets the id sealed, together with its principal,
+ * and nothing has to be remembered, on whichever replica. A refreshed credential of the same principal keeps its session.
  */
 export interface SessionBinding {
   /** What the client is given for the server's id. */
-  bound(id: string, principal: string): string;
-  /** The server's id; null where this principal did not open the session. */
-  opened(id: string, principal: string): string | null;
+  bound(id: string): string;
+  /** The server's id; null where the caller may not use the session. */
+  opened(id: string): string | null;
 }
 
 export const sessionHeader = 'mcp-session-id';
 
-export function sessionBinding(seal: Stack['seal'], service: string): SessionBinding {
-  const contextOf = (principal: string) => ({ id: principal, service, kind: sessionHeader });
+interface Session {
+  readonly owner: string;
+  readonly id: string;
+}
+
+/** Under enforcement: nobody else's session is opened. Throws where nothing can be sealed. */
+export function sessionBinding(seal: Stack['seal'], service: string, principal: string): SessionBinding {
   return {
-    bound: (id, principal) => seal.seal(id, contextOf(principal)),
-    opened(id, principal) {
-      try {
-        return seal.open(id, contextOf(principal));
-      } catch {
-        return null;
-      }
+    bound: (id) => seal.seal(JSON.stringify([principal, id]), contextOf(service)),
+    opened(id) {
+      const session = sessionIn(id, seal, service);
+      return session?.owner === principal ? session.id : null;
     },
   };
+}
+
+/**
+ * Of one exchange where nothing is refused: a session goes on whoever asks, and is known to the client as it was. One that a proven
+ * caller begins is sealed here too, so that it outlasts the beginning of enforcement; of one that was begun before, nobody knows
+ * whose it is. `principal`: null where nobody is proven.
+ */
+export function openBinding(seal: Stack['seal'], service: string, principal: string | null): SessionBinding {
+  let asked: { readonly given: string; readonly id: string } | null = null;
+  return {
+    bound(id) {
+      if (asked !== null) return asked.id === id ? asked.given : id;
+      if (principal === null) return id;
+      try {
+        return sessionBinding(seal, service, principal).bound(id);
+      } catch {
+        return id;
+      }
+    },
+    opened(given) {
+      asked = { given, id: sessionIn(given, seal, service)?.id ?? given };
+      return asked.id;
+    },
+  };
+}
+
+/** Null for what was not sealed here. */
+function sessionIn(sealed: string, seal: Stack['seal'], service: string): Session | null {
+  try {
+    const [owner, id] = JSON.parse(seal.open(sealed, contextOf(service))) as [string, string];
+    return { owner, id };
+  } catch {
+    return null;
+  }
+}
+
+function contextOf(service: string) {
+  return { id: '', service, kind: sessionHeader };
 }

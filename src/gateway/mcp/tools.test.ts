@@ -244,11 +244,33 @@ describe('the session of an MCP server with rules', () => {
     }
   });
 
-  it('is the server’s own in report mode', async (t) => {
-    const { post } = await place(t, opening, { mode: 'report' });
+  it('keeps in report mode the id under which it is known, whoever asks', async (t) => {
+    const { post, key, webKey } = await place(t, opening, { mode: 'report' });
+    const begun = (await post(ping)).headers.get('mcp-session-id') ?? '';
+    assert.ok(begun !== '' && !begun.includes('plain-id'), 'sealed for when it is enforced');
+    for (const by of [key, webKey, 'nobody']) {
+      for (const [id, own] of [
+        [begun, 'plain-id'],
+        ['plain-id', 'plain-id'],
+        ['any', 'any'],
+      ] as const) {
+        const answer = await post(ping, { 'mcp-session-id': id, 'x-api-key': by });
+        assert.equal(answer.headers.get('mcp-session-id'), own === 'any' ? 'plain-id' : id);
+        assert.equal(await answer.text(), `session ${own}`);
+      }
+    }
+    assert.equal((await post(ping, { 'x-api-key': 'nobody' })).headers.get('mcp-session-id'), 'plain-id');
+  });
+
+  it('costs nothing in report mode where it cannot be sealed', async (t) => {
+    const unavailable = (): never => {
+      throw new Error('COUNTERSIGN_MASTER_KEY is not set');
+    };
+    const changed = { seal: { seal: unavailable, open: unavailable } };
+    const { post } = await place(t, opening, { mode: 'report', changed });
     const answer = await post(ping, { 'mcp-session-id': 'any' });
-    assert.equal(answer.headers.get('mcp-session-id'), 'plain-id');
     assert.equal(await answer.text(), 'session any');
+    assert.equal((await post(ping)).headers.get('mcp-session-id'), 'plain-id');
   });
 });
 
