@@ -13,6 +13,9 @@ export interface SessionBinding {
 
 export const sessionHeader = 'mcp-session-id';
 
+/** Before what was sealed here, so that the master key, which may be a file, is not looked for on account of other ids. */
+const mark = 'cs.';
+
 interface Session {
   readonly owner: string;
   readonly id: string;
@@ -21,7 +24,7 @@ interface Session {
 /** Under enforcement: nobody else's session is opened. Throws where nothing can be sealed. */
 export function sessionBinding(seal: Stack['seal'], service: string, principal: string): SessionBinding {
   return {
-    bound: (id) => seal.seal(JSON.stringify([principal, id]), contextOf(service)),
+    bound: (id) => mark + seal.seal(JSON.stringify([principal, id]), contextOf(service)),
     opened(id) {
       const session = sessionIn(id, seal, service);
       return session?.owner === principal ? session.id : null;
@@ -54,9 +57,10 @@ export function openBinding(seal: Stack['seal'], service: string, principal: str
 }
 
 /** Null for what was not sealed here. */
-function sessionIn(sealed: string, seal: Stack['seal'], service: string): Session | null {
+function sessionIn(given: string, seal: Stack['seal'], service: string): Session | null {
+  if (!given.startsWith(mark)) return null;
   try {
-    const [owner, id] = JSON.parse(seal.open(sealed, contextOf(service))) as [string, string];
+    const [owner, id] = JSON.parse(seal.open(given.slice(mark.length), contextOf(service))) as [string, string];
     return { owner, id };
   } catch {
     return null;

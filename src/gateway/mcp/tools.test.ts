@@ -263,13 +263,16 @@ describe('the session of an MCP server with rules', () => {
   });
 
   it('costs nothing in report mode where it cannot be sealed', async (t) => {
-    const unavailable = (): never => {
+    const asked: string[] = [];
+    const unavailable = (what: string): never => {
+      asked.push(what);
       throw new Error('COUNTERSIGN_MASTER_KEY is not set');
     };
     const changed = { seal: { seal: unavailable, open: unavailable } };
     const { post } = await place(t, opening, { mode: 'report', changed });
     const answer = await post(ping, { 'mcp-session-id': 'any' });
     assert.equal(await answer.text(), 'session any');
+    assert.deepEqual(asked, [], 'the key is not looked for on account of an id that nobody sealed');
     assert.equal((await post(ping)).headers.get('mcp-session-id'), 'plain-id');
   });
 });
