@@ -74,7 +74,7 @@ function replaced(query: string, change: (id: string) => string | null): string 
     const id = decoded(value);
     const changed = id === null ? null : change(id);
     if (changed === null) return null;
-    pairs.push(`${name}=${encodeURIComponent(changed)}`);
+    pairs.push(changed === id ? pair : `${name}=${encodeURIComponent(changed)}`);
   }
   return query === '' ? '' : `?${pairs.join('&')}`;
 }

@@ -62,7 +62,9 @@ export function judgedHead(
   inForce: RulesInForce | null,
 ): { readonly lines: string[]; readonly target: string } | null {
   if (inForce === null) return { lines, target };
-  const own = { lines: ownLines(lines, inForce), target: upstreamTarget(target, inForce.sessions) };
+  // What nobody decodes is no session of anybody, and refused as that where anything is.
+  const sentTo = upstreamTarget(target, inForce.sessions) ?? (inForce.enforced ? null : target);
+  const own = { lines: ownLines(lines, inForce), target: sentTo };
   return own.lines === null || own.target === null ? null : { lines: own.lines, target: own.target };
 }
 

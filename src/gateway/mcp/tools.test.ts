@@ -262,6 +262,16 @@ describe('the session of an MCP server with rules', () => {
     assert.equal((await post(ping, { 'x-api-key': 'nobody' })).headers.get('mcp-session-id'), 'plain-id');
   });
 
+  it('stands in report mode in the query as the caller wrote it', async (t) => {
+    const { url, key } = await place(t, (req, res) => res.end(req.url), { mode: 'report' });
+    for (const query of ['?sessionId=%zz', '?a=1&session_id=a%2Db+c', '?sessionId']) {
+      const call = httpRequest(url, { path: `/files/m${query}`, headers: { 'x-api-key': key } }).end();
+      const [answer] = (await once(call, 'response')) as [IncomingMessage];
+      assert.equal(answer.statusCode, 200, query);
+      assert.equal(Buffer.concat((await answer.toArray()) as Buffer[]).toString(), `/m${query}`);
+    }
+  });
+
   it('costs nothing in report mode where it cannot be sealed', async (t) => {
     const asked: string[] = [];
     const unavailable = (what: string): never => {
