@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { report } from '../audit/report.ts';
+import { askedRoutes } from '../audit/asked-routes.ts';
 import { hasKeyIn, knownCallers, type Acquaintance } from '../compose/ramps/known-callers.ts';
 import { ConfigError } from '../compose/load.ts';
 import {
@@ -57,7 +57,7 @@ async function proposalOf({ stack, query }: Exchange): Promise<object | Refused>
   const routes = routeModes(stack.config, stack.modes).filter(({ mode }) => mode === 'report');
   if (routes.length === 0) return refused('not_found', 'no route is in mode report');
   const knows = knownCallers(acquaintance(stack), 'count');
-  return { plan: proposedRamp(routes, await report(stack.store, span), knows) };
+  return { plan: proposedRamp(routes, await askedRoutes(stack.store, span), knows) };
 }
 
 const startSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import { askedRoutes } from '../../audit/asked-routes.ts';
 import type { RefusalGroup } from '../../audit/refusal-groups.ts';
-import { report } from '../../audit/report.ts';
+
 import { knownCallers, type Acquaintance } from '../../compose/ramps/known-callers.ts';
 import { rampGround, rampPlan } from '../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../compose/ramps/ramp-control.ts';
@@ -30,7 +31,7 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
     throw refused(`${file} exists already and was left alone`, 'Write over it with --force, or name another file.');
   return atWork(invocation, async (place) => {
     const now = systemClock();
-    const found = await report(place.store, { since: now - since, until: now + 1 });
+    const found = await askedRoutes(place.store, { since: now - since, until: now + 1 });
     const routes = await routesInReport(place, invocation);
     if (routes.length === 0) throw refused('every route is enforced already, or off', 'See: countersign mode get');
     const plan = proposedRamp(routes, found, knownCallers(await acquaintance(place), 'count'));
@@ -116,7 +117,7 @@ function routesInReport(place: Workplace, invocation: Invocation) {
 
 /** Known callers who would be refused by each step, by what was recorded in the last day. */
 async function predicted(place: Workplace, plan: RampPlan, now: number) {
-  const { would_deny_groups: refusals } = await report(place.store, { since: now - 86_400, until: now + 1 });
+  const { refusals } = await askedRoutes(place.store, { since: now - 86_400, until: now + 1 });
   const knows = knownCallers(await acquaintance(place), plan.gates.claims);
   return plan.steps.flatMap(({ routes }, index) => {
     const meant = refusals.filter(

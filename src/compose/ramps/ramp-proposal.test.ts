@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { report } from '../../audit/report.ts';
+import { askedRoutes } from '../../audit/asked-routes.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
@@ -21,14 +21,17 @@ const ground = rampGround(config, 0);
 const now = 1_800_000_000;
 
 /** The steps of the plan that is proposed after such requests, by what each of them names. */
-async function stepsAfter(rows: readonly Partial<DecisionRow>[]): Promise<readonly (readonly string[])[]> {
+async function stepsAfter(
+  rows: readonly Partial<DecisionRow>[],
+  among = ground,
+): Promise<readonly (readonly string[])[]> {
   const store = memoryStore();
   await store.decisions.append(rows.map((row) => ({ ...decisionRow(0, row), time: now - 60 })));
-  const found = await report(store, { since: now - 3600, until: now });
+  const found = await askedRoutes(store, { since: now - 3600, until: now });
   const { steps } = parseRampPlan(
-    proposedRamp(ground.routes, found, () => true),
+    proposedRamp(among.routes, found, (caller) => caller !== ''),
     null,
-    ground,
+    among,
   );
   return steps.map(({ routes }) => routes);
 }
@@ -58,4 +61,13 @@ test('nothing is in the way of a pattern whose routes are all ready', async () =
     ground.routes.map(({ service, label }) => `${service}${label === '*' ? '/*' : label}`),
     ground.routes.map(({ service, label }) => `${service}${label === '*' ? '/*' : label}`),
   ]);
+});
+
+test('of a large stack every route that was asked for counts, not only the busiest', async () => {
+  const routes = Array.from({ length: 40 }, (_, index) => ({ service: 'large', label: `/path-${index}` }));
+  const [first, , ...rest] = await stepsAfter(
+    routes.map(({ service, label }) => asked(service, label)),
+    { ...ground, routes },
+  );
+  assert.deepEqual([first?.length, rest], [40, []]);
 });

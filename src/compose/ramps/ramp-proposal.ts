@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Report } from '../../audit/report.ts';
+import type { AskedRoutes } from '../../audit/asked-routes.ts';
 import { meansRoute, routeName } from '../../rollout/ramp/plan.ts';
 
 export interface ProposedRoute {
@@ -19,7 +19,7 @@ interface Group {
  */
 export function proposedRamp(
   routes: readonly ProposedRoute[],
-  { would_deny_groups: refusals, top_endpoints: busy, since, until }: Report,
+  { refusals, asked: busy, since, until }: AskedRoutes,
   isKnown: (caller: string) => boolean,
 ): string {
   const atRisk = refusals.filter(({ caller }) => isKnown(caller));
