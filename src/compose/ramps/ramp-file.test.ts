@@ -104,6 +104,11 @@ const slips: readonly [what: string, text: string, said: RegExp][] = [
     'gates: { health: file:///etc/passwd }\nsteps: [{ routes: ["*"] }]',
     /write the address/,
   ],
+  [
+    'a health page with a password, which would be kept and shown',
+    'gates: { health: "http://probe:s3cret@127.0.0.1/" }\nsteps: [{ routes: ["*"] }]',
+    /"health" holds a name and a password(?!.*s3cret)/,
+  ],
 ];
 
 test('a plan that no store could keep is refused', () => {

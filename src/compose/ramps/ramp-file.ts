@@ -164,7 +164,13 @@ function findings(root: Place, { routes, now }: RampGround): Fault[] {
         return place.fault(`"${place.text}" means no route that is there`, `there are ${known.join(', ')}`);
       });
   const exempt = root.get('exempt').items();
+  const health = root.get('gates').get('health');
+  const { username, password } = new URL(health.text ?? 'http://none');
   return [
+    // No fetch takes them, and what the gates find is kept, logged and shown with the address.
+    ...(username + password === ''
+      ? []
+      : [health.fault('"health" holds a name and a password', 'name a page that answers without')]),
     ...[...root.get('steps').items(), ...exempt].flatMap((place) => globFaults(place.get('routes').items())),
     ...exempt.flatMap((place) => {
       const [caller, addresses, until] = ['caller', 'allowedIps', 'until'].map((name) => place.get(name));
