@@ -153,13 +153,17 @@ test('a last key that ends before the step does holds it', async (t) => {
   assert.equal((await minute(5)).successes, 1);
 });
 
-for (const [what, status, wanted] of [
+for (const [what, status, wanted, words = ''] of [
   ['well', 204, 'running'],
-  ['not well', 503, 'withdrawn'],
-  ['gone', null, 'withdrawn'],
+  ['not well', 503, 'withdrawn', 'it answers 503'],
+  ['elsewhere by now', 302, 'withdrawn', 'it answers 302'],
+  ['gone', null, 'withdrawn', 'it does not answer (connect ECONNREFUSED'],
 ] as const)
   test(`a health address that is ${what}: ${wanted}`, async (t) => {
-    const health = createServer((_, res) => res.writeHead(status ?? 200).end()).listen(0, '127.0.0.1');
+    const health = createServer((_, res) => res.writeHead(status ?? 200, { location: '/' }).end()).listen(
+      0,
+      '127.0.0.1',
+    );
     await once(health, 'listening');
     const url = `http://127.0.0.1:${(health.address() as AddressInfo).port}/health`;
     if (status === null) health.close();
@@ -167,7 +171,7 @@ for (const [what, status, wanted] of [
     const { minute } = await server(t, `minSamples: 1\ngates: { health: '${url}' }\n${steps}`);
     const found = await minute(5);
     assert.equal(found.status, wanted, found.findings.join());
-    if (wanted === 'withdrawn') assert.ok(found.findings.join().startsWith(url), found.findings.join());
+    if (wanted === 'withdrawn') assert.ok(found.findings.join().startsWith(`${url}: ${words}`), found.findings.join());
   });
 
 test('what an operator orders while the gates are asked is not undone by what they say', async (t) => {

@@ -47,10 +47,11 @@ function isEnforced({ modes, config }: Judged, { service, label }: Asker): boole
 async function healthOf(url: string | null): Promise<Evidence['health']> {
   if (url === null) return null;
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(healthMillis), redirect: 'error' });
+    const answer = await fetch(url, { signal: AbortSignal.timeout(healthMillis), redirect: 'manual' });
     await answer.body?.cancel();
     return answer.ok ? 'well' : `it answers ${answer.status}`;
   } catch (error) {
-    return `it does not answer (${messageOf(error)})`;
+    // fetch says of each that it failed, and why in the cause.
+    return `it does not answer (${messageOf(error instanceof Error ? (error.cause ?? error) : error)})`;
   }
 }
