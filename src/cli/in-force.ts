@@ -1,6 +1,9 @@
 import type { StackConfig } from '../compose/config.ts';
+import { rampGround } from '../compose/ramps/ramp-file.ts';
 import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramps/ramped-routes.ts';
 import { routeModes, type RouteMode } from '../compose/ramps/route-modes.ts';
+import { shellWord } from '../core/shell-word.ts';
+import type { Modes } from '../rollout/modes.ts';
 import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
 import type { RampState } from '../rollout/ramp/state.ts';
 
@@ -63,6 +66,36 @@ function leftInReport(ground: Ground, { plan, orderedAt }: RampState): boolean {
       (ground.modes.loweredAt(service, label) ?? -Infinity) < orderedAt,
   );
 }
+
+/** What was to be enforced under a name that nothing has any more; under its new one it passes whom it refused. */
+export interface LostEnforcement {
+  readonly byMode: readonly string[];
+  /** Nobody takes a single route out of a ramp that is through. */
+  readonly byRamp: readonly string[];
+}
+
+export function lostEnforcement(ground: Ground & { readonly modes: Modes }): LostEnforcement {
+  const { config, modes, state } = ground;
+  if (rampInForce(ground).isAll || notEnforced(ground).length === 0) return { byMode: [], byRamp: [] };
+  const scopes = config.services.flatMap(({ name, rules }) => [name, ...rules.map(({ path }) => name + path)]);
+  const known = new Set(['', ...scopes]);
+  const lost = modes
+    .describe()
+    .filter(({ scope, mode, source }) => mode === 'enforce' && source === 'run-time' && !known.has(scope));
+  const { routes } = rampGround(config, 0);
+  const globs = (state?.plan.steps ?? []).flatMap((step, index) =>
+    state?.steps[index] === 'enforced' || state?.steps[index] === 'passed' ? step.routes : [],
+  );
+  const meansNone = (glob: string): boolean => !routes.some(({ service, label }) => meansRoute([glob], service, label));
+  return {
+    byMode: lost.map(
+      ({ scope }) => `${scope} is enforced, and ${gone}, then: countersign mode reset ${shellWord(scope)}`,
+    ),
+    byRamp: [...new Set(globs)].filter(meansNone).map((glob) => `the ramp enforces ${glob}, and ${gone}`),
+  };
+}
+
+const gone = 'nothing is called so any more: if it has another name, countersign mode set enforce NAME';
 
 function notEnforced({ config, modes }: Ground): readonly RouteMode[] {
   return routeModes(config, modes).filter(({ mode }) => mode !== 'enforce');

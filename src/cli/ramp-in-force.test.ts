@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -32,7 +32,12 @@ async function place(t: TestContext, steps: string, promotions = 0) {
   };
   await done('ramp', 'start', join(folder, 'ramp.yaml'));
   for (let count = 0; count < promotions; count += 1) await done('ramp', 'promote');
-  return { cli, done };
+  const rename = (): void =>
+    writeFileSync(
+      join(folder, 'countersign.yaml'),
+      `store: sqlite:state.db\nmode: report\n${services.replace('  search:', '  find:')}`,
+    );
+  return { cli, done, rename };
 }
 
 test('a ramp that enforces everything is what status and mode get name, and nothing is said to pass', async (t) => {
@@ -107,6 +112,27 @@ test('a ramp that was taken back is not wanting where everything is enforced by 
   assert.doesNotMatch(said, /wanting +the ramp/);
 });
 
+test('what was enforced under a name that it has no more is told, since under its new one it passes everybody', async (t) => {
+  const ramped = await place(t, '{ routes: [search/*] }', 1);
+  assert.doesNotMatch(await ramped.done('status'), /is called so/);
+  ramped.rename();
+  assert.match(
+    await ramped.done('status'),
+    /^note +the ramp enforces search\/\*, and nothing is called so any more: /m,
+  );
+  await ramped.done('mode', 'set', 'enforce', '--all');
+  assert.doesNotMatch((await ramped.cli('status')).said, /is called so/, 'nobody is let pass');
+
+  const byHand = await place(t, '{ routes: [embeddings/*] }', 1);
+  await byHand.done('mode', 'set', 'enforce', 'search');
+  byHand.rename();
+  const { code, said } = await byHand.cli('status');
+  assert.equal(code, 1);
+  assert.match(said, /^wanting +search is enforced, and nothing .*NAME, then: countersign mode reset search$/m);
+  await byHand.done('mode', 'reset', 'search');
+  await byHand.done('status');
+});
+
 test('a server says at its start what the ramp enforces', async (t) => {
   const upstream = await startUpstream(t);
   const yaml = `mode: report\nservices:\n  embeddings: { upstream: ${upstream.url} }\n  search: { upstream: ${upstream.url} }\n`;
@@ -139,4 +165,7 @@ test('a server says at its start what the ramp enforces', async (t) => {
   assert.match(some, /does not enforce all of it yet: .* still passes\. See: countersign ramp status/);
   await program.cli(['ramp', 'promote']);
   assert.match(await restarted(), /search {6}enforce 10 %, by the ramp {2}to http/);
+  const file = join(program.folder, 'countersign.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('embeddings:', 'vectors:'));
+  assert.match(await restarted(), /^warning: the ramp enforces embeddings\/\*, and nothing is called so any more/m);
 });

@@ -9,7 +9,7 @@ import { storedRamp } from '../../rollout/ramp/record.ts';
 import type { Invocation } from '../command.ts';
 import { commandActor } from '../command-actor.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { enforcedWords, rampInForce, rampWant } from '../in-force.ts';
+import { enforcedWords, lostEnforcement, rampInForce, rampWant } from '../in-force.ts';
 import { columns, type Style } from '../output.ts';
 import { atWork, type Workplace } from '../workplace.ts';
 
@@ -41,7 +41,13 @@ export function modesInForce(place: Pick<Workplace, 'config' | 'store'>, invocat
   return withModes(place, invocation, async (levels) => {
     const state = await storedRamp(place.store.records, systemClock());
     const ground = { config: place.config, modes: levels, state };
-    return { lines: levels.describe(), state, ramp: rampInForce(ground), want: rampWant(ground) };
+    return {
+      lines: levels.describe(),
+      state,
+      ramp: rampInForce(ground),
+      want: rampWant(ground),
+      lost: lostEnforcement(ground),
+    };
   });
 }
 

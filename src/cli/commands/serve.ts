@@ -5,7 +5,7 @@ import { ending } from '../serve/ending.ts';
 import { reloading } from '../serve/reload.ts';
 import { readServeConfig } from '../serve/serve-config.ts';
 import { startServer } from '../serve/server.ts';
-import { sayStarted } from '../serve/started.ts';
+import { sayLost, sayStarted } from '../serve/started.ts';
 import { serveAsWorker } from '../serve/worker.ts';
 import { serveWithWorkers } from '../serve/workers.ts';
 
@@ -25,6 +25,7 @@ export async function serve(invocation: Invocation): Promise<number> {
     apply: (next) => {
       server.stack.reload(next);
       for (const warning of next.warnings) out.warn(warning);
+      sayLost(server.stack, invocation);
     },
     say: (lines, good) => {
       for (const line of lines) out.talk(good ? line : out.paintTalk('red', line));

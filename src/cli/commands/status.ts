@@ -70,11 +70,12 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
   const records = await store.keys.list();
   const alive = records.filter((record) => isActive(record, now));
   const expiring = alive.filter((record) => record.expiresAt !== null && record.expiresAt - now <= soon);
-  const { lines: modes, state, ramp, want } = await modesInForce({ config, store }, invocation);
+  const { lines: modes, state, ramp, want, lost } = await modesInForce({ config, store }, invocation);
   const uses = await store.usage.list();
   const shut = unopened(alive, () => sealOf(config, invocation));
   const wanting = [
     ...(want === null ? [] : [want]),
+    ...lost.byMode,
     ...shut.wanting,
     ...ended(records, uses, now),
     ...endings({ records, expiring, uses, soon, now }),
@@ -113,7 +114,11 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     tokens: { active: tokens },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
     wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
-    notes: [...(stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`]), ...shut.notes],
+    notes: [
+      ...(stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`]),
+      ...lost.byRamp,
+      ...shut.notes,
+    ],
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Stack } from '../../compose/stack.ts';
 import { accounts } from '../../operators/account.ts';
 import type { Invocation } from '../command.ts';
-import { rampInForce, rampWords, type RampInForce } from '../in-force.ts';
+import { lostEnforcement, rampInForce, rampWords, type RampInForce } from '../in-force.ts';
 import type { Doors } from './doors.ts';
 
 /** Says what runs, where, and whether it enforces. */
@@ -34,6 +34,13 @@ export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation
   } else if (stack.modes.modeOf('', '*', null) !== 'enforce') {
     out.talk(passing(ramp, out));
   }
+  sayLost(stack, { out });
+}
+
+/** A service that got another name is reported like a new one. */
+export function sayLost({ config, modes, ramp }: Stack, { out }: Pick<Invocation, 'out'>): void {
+  const { byMode, byRamp } = lostEnforcement({ config, modes, state: ramp.state() });
+  for (const words of [...byMode, ...byRamp]) out.warn(words);
 }
 
 function passing({ enforces, isAll }: RampInForce, { paintTalk }: Invocation['out']): string {
