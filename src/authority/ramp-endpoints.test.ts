@@ -78,6 +78,19 @@ test('one step of a ramp is rolled back, or all of them', async (t) => {
   assert.equal((await shares())['/embed'], null);
 });
 
+test('of two operators who promote the same step one is told that it is not under way any more', async (t) => {
+  const { ask } = await place(t);
+  await ask('POST', 'ramp', { plan });
+  const orders = await Promise.allSettled([1, 2].map(() => ask('POST', 'ramp/promote', { step: 1 })));
+  const refusals = orders.flatMap((order) => (order.status === 'rejected' ? [String(order.reason)] : []));
+  assert.match(refusals.join('\n'), /^.*: step 1 of the ramp is not the one under way.*$/);
+  const { ramp } = await ask('GET', 'ramp');
+  assert.deepEqual(
+    ramp.steps.map(({ status }) => status),
+    ['passed', 'enforced'],
+  );
+});
+
 test('who ordered what of a ramp over HTTP, and why, is in the audit', async (t) => {
   const { ask, stack } = await place(t);
   await ask('POST', 'ramp', { plan, reason: 'agreed' });

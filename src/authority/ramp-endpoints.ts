@@ -64,11 +64,14 @@ const startSchema = z.strictObject({
   plan: z.string({ error: 'must be a plan as YAML' }).max(60_000),
   reason: reasonSchema,
 });
+const stepSchema = z.int({ error: 'must be a number from 1' }).min(1).max(100);
 const orderSchema = z.strictObject({ reason: reasonSchema });
+const promoteSchema = z.strictObject({ reason: reasonSchema, step: stepSchema.optional() });
 const rollbackSchema = z.strictObject({
   reason: reasonSchema,
-  step: z.union([z.int().min(1).max(100), z.literal('all')], { error: 'must be a number from 1, or "all"' }).optional(),
+  step: z.union([stepSchema, z.literal('all')], { error: 'must be a number from 1, or "all"' }).optional(),
 });
+const orderSchemas = { promote: promoteSchema, pause: orderSchema, resume: orderSchema, rollback: rollbackSchema };
 
 async function startOf(exchange: Exchange, _: string, caller: OperatorCaller): Promise<object | Refused> {
   const { stack } = exchange;
@@ -89,8 +92,7 @@ async function startOf(exchange: Exchange, _: string, caller: OperatorCaller): P
 
 async function orderOf(exchange: Exchange, caller: OperatorCaller, order: RampOrder): Promise<object | Refused> {
   const { stack } = exchange;
-  const body: z.infer<typeof rollbackSchema> | Refused =
-    order === 'rollback' ? await readBody(exchange, rollbackSchema) : await readBody(exchange, orderSchema);
+  const body: z.infer<typeof rollbackSchema> | Refused = await readBody(exchange, orderSchemas[order]);
   if (isRefused(body)) return body;
   const why = body.reason ?? null;
   const step = body.step === undefined ? {} : { step: body.step };

@@ -10,7 +10,8 @@ import { RampProgress } from './ramp-progress.tsx';
 
 export function RampPage() {
   const found = useResource<{ ramp: Ramp | null }>('ramp', 10_000, news.ramp);
-  const [order, setOrder] = useState<RampOrder | null>(null);
+  // What is ordered is meant of the step that was seen: it may go on while the dialog is open.
+  const [ordered, setOrdered] = useState<{ order: RampOrder; seen: number } | null>(null);
   const [plan, setPlan] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const propose = async (): Promise<void> => {
@@ -26,7 +27,7 @@ export function RampPage() {
       {({ ramp }) => (
         <>
           {ramp ? (
-            <RampProgress ramp={ramp} onOrder={setOrder} />
+            <RampProgress ramp={ramp} onOrder={(order) => setOrdered({ order, seen: ramp.step })} />
           ) : (
             <Panel title="No ramp yet">
               <p>
@@ -35,19 +36,19 @@ export function RampPage() {
             </Panel>
           )}
           {mayAct() && <Start ramp={ramp} fault={fault} onPropose={() => void propose()} />}
-          {order !== null && (
+          {ordered !== null && (
             <Dialog
-              title={orders[order].title}
-              action={orders[order].action}
-              danger={orders[order].danger}
-              onClose={() => setOrder(null)}
+              title={orders[ordered.order].title}
+              action={orders[ordered.order].action}
+              danger={orders[ordered.order].danger}
+              onClose={() => setOrdered(null)}
               onConfirm={async (form) => {
-                const { path, step } = orders[order];
+                const { path, step = path === 'promote' ? ordered.seen : undefined } = orders[ordered.order];
                 await ask(`ramp/${path}`, 'POST', { reason: textOf(form, 'reason'), ...(step && { step }) });
                 found.reload();
               }}
             >
-              <p>{orders[order].words}</p>
+              <p>{orders[ordered.order].words}</p>
               <Reason />
             </Dialog>
           )}

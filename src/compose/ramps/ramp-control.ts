@@ -105,7 +105,10 @@ export type RampOrder = 'promote' | 'pause' | 'resume' | 'rollback';
 
 export interface RampOrderOptions {
   readonly why: string | null;
-  /** From 1, or all of them; the newest that enforces something unless it is said. For rollback. */
+  /**
+   * From 1. Of a rollback: which one, or all of them; unless it is said the newest that enforces something. Of a promotion: the
+   * one that is meant to be under way, for somebody who has seen it so.
+   */
   readonly step?: number | 'all';
   /** Only say what would become of it. */
   readonly dryRun?: boolean;
@@ -135,7 +138,7 @@ export async function orderRamp(
   const next = options.dryRun
     ? change(state)
     : await changeRamp(store.records, clock, (current) => current && change(current));
-  if (!next) throw new RampRefused(idle(order, state), 'See: countersign ramp status');
+  if (!next) throw new RampRefused(idle(order, state, options), 'See: countersign ramp status');
   return next;
 }
 
@@ -153,6 +156,7 @@ function ordered(state: RampState, order: RampOrder, { why, step }: RampOrderOpt
   const said = (words: string): string[] => [why === null ? words : `${words}: ${why}`];
   switch (order) {
     case 'promote':
+      if (step !== undefined && step !== state.step + 1) return null;
       return state.status === 'running' || state.status === 'paused' ? promoted(state, now, true) : null;
     case 'pause':
       return paused(state, said('paused by hand'));
@@ -168,7 +172,8 @@ function stepOf({ steps }: RampState, step: number | undefined): number {
   return steps.findLastIndex((status) => status === 'enforced' || status === 'passed');
 }
 
-function idle(order: RampOrder, { status }: RampState): string {
+function idle(order: RampOrder, { status }: RampState, { step }: RampOrderOptions): string {
+  if (order === 'promote' && step !== undefined) return `step ${step} of the ramp is not the one under way`;
   if (order === 'rollback') return 'nothing of it is enforced';
   if (order === 'pause') return `the ramp is ${status}, not running`;
   return `the ramp is ${status}: ${order === 'promote' ? 'there is no step under way' : 'there is nothing to go on with'}`;
