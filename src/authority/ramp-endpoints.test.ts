@@ -96,20 +96,31 @@ test('who ordered what of a ramp over HTTP, and why, is in the audit', async (t)
   await ask('POST', 'ramp', { plan, reason: 'agreed' });
   for (const order of ['promote', 'pause', 'resume', 'rollback'])
     await ask('POST', `ramp/${order}`, { reason: `why ${order}` });
+  await ask('POST', 'ramp/rollback', { step: 1 });
   const rows = await stack.store.events.list('events', { limit: 100 });
   const told = rows
     .map(
-      ({ text }) => JSON.parse(text) as { type: string; actor: string; via: string; subject: string; reason: string },
+      ({ text }) =>
+        JSON.parse(text) as {
+          type: string;
+          actor: string;
+          via: string;
+          subject: string;
+          reason: string;
+          detail: object;
+        },
     )
     .filter(({ type }) => type.startsWith('ramp.'));
   assert.deepEqual(
-    told.map(({ type, reason }) => [type, reason]),
+    told.map(({ type, reason, detail }) => [type, reason, detail]),
     [
-      ['ramp.started', 'agreed'],
-      ['ramp.promoted', 'why promote'],
-      ['ramp.paused', 'why pause'],
-      ['ramp.resumed', 'why resume'],
-      ['ramp.rolled_back', 'why rollback'],
+      ['ramp.started', 'agreed', { steps: 2 }],
+      // As where a server goes on by itself: the step that has passed.
+      ['ramp.promoted', 'why promote', { step: 1, status: 'running' }],
+      ['ramp.paused', 'why pause', { step: 2, status: 'paused' }],
+      ['ramp.resumed', 'why resume', { step: 2, status: 'running' }],
+      ['ramp.rolled_back', 'why rollback', { step: 2, status: 'stopped' }],
+      ['ramp.rolled_back', '', { step: 1, status: 'withdrawn' }],
     ],
   );
   for (const { actor, via, subject } of told)

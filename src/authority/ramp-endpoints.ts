@@ -97,10 +97,9 @@ async function orderOf(exchange: Exchange, caller: OperatorCaller, order: RampOr
   const why = body.reason ?? null;
   const step = body.step === undefined ? {} : { step: body.step };
   return orRefused(async () => {
-    const next = await orderRamp(stack, order, { why, ...step });
-    const detail = { step: next.step + 1, status: next.status };
+    const { state, detail } = await orderRamp(stack, order, { why, ...step });
     await stack.trail.record(
-      { type: rampEvents[order], subject: next.plan.name, detail, reason: why },
+      { type: rampEvents[order], subject: state.plan.name, detail, reason: why },
       actorOf(exchange, caller),
     );
     return rampOf(stack);

@@ -19,8 +19,7 @@ async function ordered(invocation: Invocation, order: RampOrder): Promise<number
   const step = stepIn(positionals[0]);
   return atWork(invocation, async ({ store, record }) => {
     const options = { why: invocation.text('reason'), dryRun, ...(step !== undefined && { step }) };
-    const next = await orThrow(orderRamp({ store, clock: systemClock }, order, options));
-    const detail = { step: next.step + 1, status: next.status };
+    const { state: next, detail } = await orThrow(orderRamp({ store, clock: systemClock }, order, options));
     if (!dryRun) await record({ type: rampEvents[order], subject: next.plan.name, detail });
     if (invocation.json) out.json({ ...rampDocument(next, next.culprits), dry_run: dryRun });
     else {

@@ -122,16 +122,24 @@ export const rampEvents = {
   rollback: 'ramp.rolled_back',
 } as const satisfies Record<RampOrder, string>;
 
+export interface RampOrdered {
+  readonly state: RampState;
+  /** For the audit: from 1, the step that was ordered about, or all of them. */
+  readonly detail: { readonly step: number | 'all'; readonly status: RampState['status'] };
+}
+
 /** Takes effect everywhere as soon as the store has it. Rejects with RampRefused where there is nothing to be done. */
 export async function orderRamp(
   { store, clock }: Pick<RampParts, 'store' | 'clock'>,
   order: RampOrder,
   options: RampOrderOptions,
-): Promise<RampState> {
+): Promise<RampOrdered> {
   const state = await storedRamp(store.records, clock());
   if (!state) throw new RampRefused('there is no ramp', 'Make a plan: countersign ramp plan --out ramp.yaml');
   const setAt = await modesSetAt(store);
+  let before = state;
   const change = (now: RampState): RampState | null => {
+    before = now;
     const next = ordered(now, order, options, clock());
     return next && next.orderedAt !== now.orderedAt ? afterModes(next, setAt) : next;
   };
@@ -139,7 +147,12 @@ export async function orderRamp(
     ? change(state)
     : await changeRamp(store.records, clock, (current) => current && change(current));
   if (!next) throw new RampRefused(idle(order, state, options), 'See: countersign ramp status');
-  return next;
+  return { state: next, detail: { step: stepMeant(order, options, before, next), status: next.status } };
+}
+
+function stepMeant(order: RampOrder, { step }: RampOrderOptions, before: RampState, next: RampState): number | 'all' {
+  if (order === 'rollback') return step === 'all' ? 'all' : stepOf(before, step) + 1;
+  return (order === 'resume' ? next : before).step + 1;
 }
 
 /** When the last of the modes that are in the store was set, by the clock of whoever did. */
@@ -174,6 +187,7 @@ function stepOf({ steps }: RampState, step: number | undefined): number {
 
 function idle(order: RampOrder, { status }: RampState, { step }: RampOrderOptions): string {
   if (order === 'promote' && step !== undefined) return `step ${step} of the ramp is not the one under way`;
+  if (order === 'rollback' && typeof step === 'number') return `step ${step} of the ramp enforces nothing`;
   if (order === 'rollback') return 'nothing of it is enforced';
   if (order === 'pause') return `the ramp is ${status}, not running`;
   return `the ramp is ${status}: ${order === 'promote' ? 'there is no step under way' : 'there is nothing to go on with'}`;
