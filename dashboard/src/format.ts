@@ -3,11 +3,10 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 
 export const count = (value: number): string => (value < 100_000 ? numbers.format(value) : short.format(value));
 
-/** 0.9996 is not 100 %: rounded so that a fault never disappears. */
+/** Rounded down, as in the report: 0.9996 is not 100 %, and the same figure reads the same everywhere. */
 export function percent(rate: number | null): string {
   if (rate === null) return '–';
-  const value = rate * 100;
-  const shown = rate < 1 ? Math.min(value, 99.9) : value;
+  const shown = Math.floor(rate * 1000) / 10;
   return `${shown.toFixed(shown === 0 || shown === 100 ? 0 : 1)} %`;
 }
 

@@ -21,6 +21,7 @@ test('an address leads back to the page, subject and filters that it was made of
 
 test('a success rate below one never reads as 100 %', () => {
   assert.equal(percent(0.99999), '99.9 %');
+  assert.equal(percent(2 / 3), '66.6 %', 'rounded down, as in the report');
   assert.equal(percent(1), '100 %');
   assert.equal(percent(0), '0 %');
   assert.equal(percent(null), '–');
