@@ -69,6 +69,16 @@ test('a ramp that enforces everything is what status and mode get name, and noth
   });
 });
 
+test('a mode that is taken back gives its place to the ramp, which is said', async (t) => {
+  const { done } = await place(t, '{ routes: [search/*] }', 1);
+  await done('mode', 'set', 'report', 'search');
+  assert.match(
+    await done('mode', 'reset', 'search'),
+    /^The ramp enforces what the file reports: search enforce 100 %$/m,
+  );
+  assert.doesNotMatch(await done('mode', 'reset', 'embeddings'), /ramp/);
+});
+
 test('where a ramp enforces some of it, routes and parts of the callers are named', async (t) => {
   const { done } = await place(t, "{ routes: [embeddings/embed] }, { routes: ['*'], callers: 10% }");
   assert.match(await done('status'), /^modes +the stack report; by the ramp: embeddings\/embed enforce 100 %$/m);

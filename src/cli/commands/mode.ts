@@ -120,9 +120,9 @@ export async function modeSet(invocation: Invocation): Promise<number> {
 export async function modeReset(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const all = invocation.flag('all');
-  const [words] = invocation.positionals;
-  if (all && words !== undefined) throw usage('--all means every level: name no service with it');
-  const scope = scopeOf(words);
+  const [named] = invocation.positionals;
+  if (all && named !== undefined) throw usage('--all means every level: name no service with it');
+  const scope = scopeOf(named);
   return atWork(invocation, (place) =>
     withModes(place, invocation, async (levels) => {
       if (!invocation.dryRun) {
@@ -135,6 +135,12 @@ export async function modeReset(invocation: Invocation): Promise<number> {
         out.line(
           `${invocation.dryRun ? 'would reset' : 'reset'}  ${all ? 'every level' : whereWords(scope)}: the file counts again`,
         );
+      const state = await storedRamp(place.store.records, systemClock());
+      const ramped = rampInForce({ config: place.config, modes: levels, state }).enforces.filter(
+        (one) => covers(scope, one.scope) || covers(one.scope, scope),
+      );
+      const words = ramped.map((one) => `${one.scope} ${enforcedWords(one.callersPercent)}`).join(', ');
+      if (!invocation.dryRun && words !== '') out.talk(`The ramp enforces what the file reports: ${words}`);
       return EXIT.done;
     }),
   );
