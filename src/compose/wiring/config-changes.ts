@@ -28,5 +28,8 @@ function differing<T extends object>(before: T, after: T): string[] {
 }
 
 function written(value: unknown): string {
-  return JSON.stringify(value, (_key, held: unknown) => (held instanceof Map ? [...held] : held)) ?? '';
+  return (
+    JSON.stringify(value, (_key, held: unknown) => (held instanceof Map || held instanceof Set ? [...held] : held)) ??
+    ''
+  );
 }
