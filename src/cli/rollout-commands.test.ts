@@ -200,6 +200,21 @@ test('simulate says of refused pages that it cannot tell, where the service asks
   assert.doesNotMatch(stdout, /Newly allowed/);
 });
 
+test('simulate names the limits and the rules for tools that it could not try', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const file = join(folder, 'new.yaml');
+  const limited = yaml.replace('methods: [POST] }', 'methods: [POST], rateLimit: { limit: 1, per: 60s } }');
+  writeFileSync(file, `${limited}    tools: { deny: [wipe] }\n`);
+  const { stderr } = await cli('simulate', '--against', file);
+  assert.match(stderr, /could not be tried, .*: rateLimit of embeddings, tools of search\n/);
+  const { stdout } = await cli('simulate', '--against', file, '--output', 'json');
+  assert.deepEqual((JSON.parse(stdout) as { not_tried: string[] }).not_tried, [
+    'rateLimit of embeddings',
+    'tools of search',
+  ]);
+  assert.equal((await cli('simulate')).stderr, '');
+});
+
 test('report is written in four forms, to the terminal or to a file that only its owner reads', async (t) => {
   const { folder, cli } = await place(t, [web]);
   assert.match((await cli('report')).stdout, /Ready to enforce/);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { candidateOf } from '../../compose/candidate.ts';
-import type { StackConfig } from '../../compose/config.ts';
+import type { ServiceConfig, StackConfig } from '../../compose/config.ts';
+import { configChanges } from '../../compose/wiring/config-changes.ts';
 import { routeWords } from '../../audit/report-words.ts';
 import { addressList } from '../../core/address.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -24,20 +25,48 @@ export async function simulate(invocation: Invocation): Promise<number> {
   const file = resolve(invocation.text('against') ?? invocation.configFile);
   const against = await readConfig({ ...invocation, configFile: file });
   const enforced: ModeSource = { modeOf: () => 'enforce' };
-  const found = await atWork(invocation, ({ config, store }) =>
+  const { found, inForce } = await atWork(invocation, ({ config, store }) =>
     withModes({ config: against, store }, invocation, async (levels) => {
       const known = new Set([...namesIn(config), ...(await keyHolders(config, store))]);
-      return simulation({
+      const simulated = await simulation({
         rows: recordedRows(store.decisions, systemClock() - since),
         candidate: candidateOf(against, invocation.flag('enforce') ? enforced : levels),
         facts: await factsIn(store),
         knows: (name) => known.has(name),
       });
+      return { found: simulated, inForce: config };
     }),
   );
-  if (invocation.json) out.json(found);
-  else show(found, invocation);
+  const notTried = untried(inForce, against);
+  if (invocation.json) out.json({ ...found, not_tried: notTried });
+  else {
+    show(found, invocation);
+    if (notTried.length > 0)
+      out.warn(
+        `what changes there could not be tried, since nothing that is recorded tells of it: ${notTried.join(', ')}`,
+      );
+  }
   return found.safe ? EXIT.done : EXIT.refused;
+}
+
+/** What another configuration says otherwise of services that are there, and what was recorded cannot show: 'tools of files'. */
+function untried(before: StackConfig, after: StackConfig): string[] {
+  const limits = ({ rules }: ServiceConfig): string =>
+    JSON.stringify(rules.filter(({ rateLimit }) => rateLimit !== null).map((rule) => [rule.path, rule.rateLimit]));
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  const changed = new Set(configChanges(before, after).changed);
+  return after.services.flatMap((service) => {
+    const { name } = service;
+    const one = old.get(name);
+    const has = (key: string): boolean => changed.has(`services.${name}.${key}`);
+    const words = [
+      ...(has('mcp') ? ['tools'] : []),
+      ...(has('origins') ? ['origins'] : []),
+      ...(has('signature') ? ['signature'] : []),
+      ...(one && (has('rateLimit') || limits(one) !== limits(service)) ? ['rateLimit'] : []),
+    ];
+    return words.map((word) => `${word} of ${name}`);
+  });
 }
 
 function namesIn({ services, outsideCallers }: StackConfig): string[] {
