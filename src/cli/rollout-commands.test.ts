@@ -215,6 +215,13 @@ test('simulate names the limits and the rules for tools that it could not try', 
   assert.equal((await cli('simulate')).stderr, '');
 });
 
+test('a request for no service at all is shown by its own path', async (t) => {
+  const { cli } = await place(t, [
+    { ...scan, service: '', route: '', path: '/wp-login.php', reason: 'no_such_service' },
+  ]);
+  assert.match((await cli('audit', 'tail', '-n', '1')).stdout, / \/wp-login\.php /);
+});
+
 test('report is written in four forms, to the terminal or to a file that only its owner reads', async (t) => {
   const { folder, cli } = await place(t, [web]);
   assert.match((await cli('report')).stdout, /Ready to enforce/);

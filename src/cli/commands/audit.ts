@@ -131,7 +131,7 @@ function showDecision(row: DecisionRow, { out, json }: Invocation): void {
   const who = row.principal || (row.claimed === '' ? '-' : `${row.claimed}?`);
   const why = row.reason === '' ? '' : `${row.reason}: ${row.note}`;
   const words = [out.paint('dim', time), out.paint(OUTCOME_STYLE[row.outcome], row.outcome.padEnd(10))];
-  const place = `/${row.service}${row.path}`;
+  const place = row.service === '' ? row.path : `/${row.service}${row.path}`;
   const id = out.paint('dim', printable(row.requestId));
   out.line([...words, row.method.padEnd(4), printable(place), printable(who), id, printable(why)].join('  ').trimEnd());
 }
