@@ -43,6 +43,8 @@ const cases: readonly [of: string, found: RampState | null, wanted: ReturnType<t
   ['promoted by itself while paused', promoted(at('paused', 0, e, w, w), 20, false), ['paused', 1, p, e, w]],
   ['promoted by hand while paused', promoted(at('paused', 0, e, w, w), 20, true), ['running', 1, p, e, w]],
   ['promoted: the last is done', promoted(at('running', 2, p, p, e), 20, false), ['finished', 2, p, p, p]],
+  ['promoted: what has passed stays', promoted(at('running', 0, e, p, e), 20, false), ['running', 2, p, p, e]],
+  ['promoted: all others have passed', promoted(at('running', 0, e, p, p), 20, false), ['finished', 0, p, p, p]],
   ['promoted: none is tried', promoted(at('stopped', 1, p, r, w), 20, true), null],
   ['paused', paused(at('running', 1, p, e, w), []), ['paused', 1, p, e, w]],
   ['paused twice', paused(at('paused', 1, p, e, w), []), null],

@@ -85,16 +85,16 @@ export function started(plan: RampPlan, salt: string, by: string, now: number): 
   };
 }
 
-/** The next step, after the one under way; null where there is none under way. */
+/** The next step that has not passed, after the one under way; null where there is none under way. */
 export function promoted(state: RampState, now: number, ordered: boolean): RampState | null {
   if (state.steps[state.step] !== 'enforced') return null;
-  const next = state.step + 1;
-  const last = next >= state.plan.steps.length;
-  const steps = withStep(withStep(state.steps, state.step, 'passed'), next, 'enforced').slice(0, state.steps.length);
+  const steps = withStep(state.steps, state.step, 'passed');
+  const next = steps.findIndex((status, index) => index > state.step && status !== 'passed');
+  const last = next < 0;
   return {
     ...state,
     ...watchedFrom(now),
-    steps,
+    steps: last ? steps : withStep(steps, next, 'enforced'),
     step: last ? state.step : next,
     status: last ? 'finished' : ordered ? 'running' : state.status,
     orderedAt: ordered ? now : state.orderedAt,
