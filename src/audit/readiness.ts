@@ -1,4 +1,4 @@
-import { isInRedis } from '../core/credential.ts';
+import { rotateCommand } from '../core/credential.ts';
 import { OTHERS } from '../core/rollup.ts';
 import type { ClockSkew } from './clock-skews.ts';
 import type { EndingKey } from './ending-keys.ts';
@@ -142,11 +142,7 @@ function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<s
     .filter(({ has_successor }) => !has_successor)
     .map(
       ({ id, service, kind, expires_at, expired }) =>
-        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: countersign keys ${expired ? `create ${service} --kind ${kind}` : rotation(id, service)}`,
+        `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: ${expired ? `countersign keys create ${service} --kind ${kind}` : rotateCommand({ id, service })}`,
     );
   return [...clocks, ...keys];
-}
-
-function rotation(id: string, service: string): string {
-  return `rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`;
 }

@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import { report } from '../audit/report.ts';
-import { endsElsewhere } from '../keys/ends-elsewhere.ts';
 import type { Act } from '../core/event.ts';
 import { MODES } from '../core/mode.ts';
 import { hasCode } from '../core/store.ts';
@@ -14,7 +12,7 @@ import { eventList } from './event-list.ts';
 import type { Exchange } from './exchange.ts';
 import { learnedRoutes } from './learned-routes.ts';
 import { keyOrders } from './key-orders.ts';
-import { modesShown, serviceList, sinceOf } from './overview.ts';
+import { modesShown, reportShown, serviceList, sinceOf } from './overview.ts';
 import { mint, mintInput } from './mint.ts';
 import { guards } from './guards.ts';
 import { needFault, type OperatorCaller } from './operator-caller.ts';
@@ -73,9 +71,7 @@ async function status(stack: Stack, startedAt: number, storeAnswers: () => Promi
 async function reportOf({ stack, query }: Exchange): Promise<object | Refused> {
   const span = sinceOf(stack, query.get('since') ?? undefined);
   if (isRefused(span)) return span;
-  // What was decided a moment ago may still be on its way to the store.
-  await stack.audit.flush();
-  return report(stack.store, span, endsElsewhere(stack.keyring.found()));
+  return reportShown(stack, span);
 }
 
 const modeSchema = z.strictObject({

@@ -1,12 +1,10 @@
 import { McpServer, type CallToolResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { report } from '../audit/report.ts';
-import { endsElsewhere } from '../keys/ends-elsewhere.ts';
 import type { Actor } from '../core/event.ts';
 import { publicWords } from '../core/refusal.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Caller } from './caller.ts';
-import { keyList, modesShown, sinceOf } from './overview.ts';
+import { keyList, modesShown, reportShown, sinceOf } from './overview.ts';
 import { mint, mintSchema } from './mint.ts';
 import { activeTokens, revokeToken } from './token-endpoints.ts';
 import { isRefused, type Refused } from './refused.ts';
@@ -81,8 +79,7 @@ function readOnlyTools(server: McpServer, stack: Stack): void {
       answered(async () => {
         const span = sinceOf(stack, since);
         if (isRefused(span)) return span;
-        await stack.audit.flush();
-        return report(stack.store, span, endsElsewhere(stack.keyring.found()));
+        return reportShown(stack, span);
       }),
   );
   server.registerTool(

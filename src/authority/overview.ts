@@ -1,7 +1,9 @@
+import { report, type Report } from '../audit/report.ts';
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../core/credential.ts';
 import { rampedRoutes, type RampedRoute } from '../compose/ramps/ramped-routes.ts';
 import type { Stack } from '../compose/stack.ts';
+import { endsElsewhere } from '../keys/ends-elsewhere.ts';
 import { lineageOf, type Lineage } from '../keys/lineage.ts';
 import { refused, type Refused } from './refused.ts';
 
@@ -117,6 +119,12 @@ export function sinceOf(
   const until = stack.clock();
   const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[parts[2] as 's' | 'm' | 'h' | 'd'];
   return { since: until - Number(parts[1]) * unit, until };
+}
+
+export async function reportShown(stack: Stack, span: { since: number; until: number }): Promise<Report> {
+  // What was decided a moment ago may still be on its way to the store.
+  await stack.audit.flush();
+  return report(stack.store, span, endsElsewhere(stack.keyring.found()));
 }
 
 export function time(epochSeconds: number | null): string | null {

@@ -40,6 +40,11 @@ export function isInRedis(credentialId: string): boolean {
   return credentialId.startsWith('redis:');
 }
 
+/** What gives the caller of this key another one, in the place where it lies. */
+export function rotateCommand({ id, service }: Pick<KeyRecord, 'id' | 'service'>): string {
+  return `countersign keys rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`;
+}
+
 /** How one credential was used by one caller from one address. */
 export interface KeyUse {
   readonly credentialId: string;

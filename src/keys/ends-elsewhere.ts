@@ -1,4 +1,4 @@
-import type { KeyEnd } from '../core/credential.ts';
+import { rotateCommand, type KeyEnd } from '../core/credential.ts';
 import type { FoundKey } from './sources/index.ts';
 import { spanWords } from './use-words.ts';
 
@@ -12,5 +12,5 @@ export function endsElsewhere(found: readonly FoundKey[]): KeyEnd[] {
 
 /** Whoever reads a key where it lies has none once it is let go of there, whatever the store holds. */
 export function endElsewhereWords({ id, service, expiresAt }: KeyEnd, now: number): string {
-  return `key ${id} of ${service} ends in ${spanWords(expiresAt - now)} where it lies: countersign keys rotate ${service} --to redis`;
+  return `key ${id} of ${service} ends in ${spanWords(expiresAt - now)} where it lies: ${rotateCommand({ id, service })}`;
 }

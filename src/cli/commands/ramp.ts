@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { askedRoutes } from '../../audit/asked-routes.ts';
 import type { RefusalGroup } from '../../audit/refusal-groups.ts';
-
 import { knownCallers, type Acquaintance } from '../../compose/ramps/known-callers.ts';
 import { rampGround, rampPlan } from '../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../compose/ramps/ramp-control.ts';

@@ -26,9 +26,9 @@ export function rulesInForce(
   seal: Stack['seal'],
   asked: Asked,
 ): RulesInForce | null {
+  if (route.mcp === null) return null;
   const principal = verdict?.allowed ? verdict.principal : null;
   const { name } = asked.service;
-  if (route.mcp === null) return null;
   if (mode !== 'enforce') {
     const sessions = openBinding(seal, name, principal?.id ?? null);
     return { enforced: false, principal, rules: noRules, sessions, endpoint: null };

@@ -22,8 +22,8 @@ export interface FileTarget extends KeyTarget {
 
 /**
  * A file of mode 0600, replaced by renaming: whoever reads it finds the old key or the new one. It goes on belonging to whom it
- * belonged; its folder must be there. Symbolic links are followed as
- * `replaceWhole` has it.
+ * belonged; its folder must be there. Symbolic links are followed as `replaceWhole` has
+ * it.
  */
 export function fileTarget({ path, form }: FileTargetOptions): FileTarget {
   function check(key: string): void {

@@ -69,21 +69,15 @@ function targetOf(path: string): string {
   const trusted = new Set([0, process.geteuid?.() ?? owner, owner]);
   let at = path;
   for (let count = 0; count < linksMax; count += 1) {
-    const { uid } = lstatSync(at);
-    const next = linkedFrom(at);
-    if (next === null) return real;
-    if (!trusted.has(uid))
-      throw Object.assign(new Error(`${at} is a link of user ${uid} to a file of user ${owner}`), {
-        code: `it is a link of user ${uid} to a file of user ${owner}`,
-      });
-    at = next;
+    const found = lstatSync(at);
+    if (!found.isSymbolicLink()) return real;
+    if (!trusted.has(found.uid)) {
+      const words = `is a link of user ${found.uid} to a file of user ${owner}`;
+      throw Object.assign(new Error(`${at} ${words}`), { code: `it ${words}` });
+    }
+    at = resolve(dirname(at), readlinkSync(at));
   }
   return real;
-}
-
-/** Null for what is no link. */
-function linkedFrom(path: string): string | null {
-  return lstatSync(path).isSymbolicLink() ? resolve(dirname(path), readlinkSync(path)) : null;
 }
 
 /** So that the new name survives a power cut as well as the new text does. */

@@ -1,5 +1,5 @@
-import { isInRedis } from '../../core/credential.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { rotateCommand } from '../../core/credential.ts';
 import type { Evidence } from './evidence.ts';
 import type { RampPlan } from './plan.ts';
 import type { Culprit } from './state.ts';
@@ -108,7 +108,7 @@ function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): F
   for (const { service, id, expiresAt } of gates.keyExpiry ? endingKeys : [])
     found.push({
       answer: 'inconclusive',
-      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: countersign keys rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`,
+      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: ${rotateCommand({ id, service })}`,
     });
   return found;
 }
