@@ -88,6 +88,8 @@ export interface ApiKeyEntry {
 export interface MacKey {
   /** Lower-case hex of the MAC over the message's Latin-1 bytes. */
   hex(message: string): string;
+  /** The same over `length` bytes that `write` puts into `bytes` from `at` on, all of them: no string is made of the message. */
+  hexOf<What>(what: What, length: number, write: (what: What, bytes: Uint8Array, at: number) => void): string;
   /** The same in base64 (RFC 4648 §4). */
   base64(message: string): string;
   /** The MAC over these bytes, 32 bytes. */

@@ -23,6 +23,10 @@ test('is HMAC-SHA-256 for keys and messages of every length', () => {
         const text = Buffer.from(message).toString('latin1');
         assert.equal(key.hex(text), expected);
         assert.equal(key.base64(text), Buffer.from(expected, 'hex').toString('base64'));
+        assert.equal(
+          key.hexOf(message, message.length, (from, bytes, at) => bytes.set(from, at)),
+          expected,
+        );
       },
     ),
   );

@@ -5,6 +5,9 @@ export const idHeader = 'x-service-id';
 export const signatureHeader = 'x-service-signature';
 export const timestampHeader = 'x-service-timestamp';
 
+const zero = 0x30;
+const timestampDigits = 12;
+
 /** What is signed. The path is the one on the request line, without the query; the timestamp is in whole Unix seconds. */
 export function signatureMessage(serviceId: string, method: string, path: string, timestamp: string | number): string {
   return `${serviceId}:${method}:${path}:${timestamp}`;
@@ -16,9 +19,22 @@ export function pathOfTarget(target: string): string {
   return mark === -1 ? target : target.slice(0, mark);
 }
 
+/** The seconds of a timestamp as signers write it; null for anything else. By hand, in half the time of an expression and Number(). */
+export function secondsOf(text: string): number | null {
+  const { length } = text;
+  if (length === 0 || length > timestampDigits) return null;
+  let seconds = 0;
+  for (let index = 0; index < length; index += 1) {
+    const digit = text.charCodeAt(index) - zero;
+    if (digit < 0 || digit > 9) return null;
+    seconds = seconds * 10 + digit;
+  }
+  return length > 1 && text.charCodeAt(0) === zero ? null : seconds;
+}
+
 /** Null when the text is a timestamp as signers write it; otherwise what is wrong with it. */
 export function timestampFault(text: string): string | null {
-  if (/^(?:0|[1-9][0-9]{0,11})$/.test(text)) return null;
+  if (secondsOf(text) !== null) return null;
   if (/^[1-9][0-9]{12,}$/.test(text)) return 'has more than 12 digits: send whole seconds, not milliseconds';
   return /^[0-9]+\.[0-9]*$/.test(text)
     ? 'has a fraction: send whole seconds'

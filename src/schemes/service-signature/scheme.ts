@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { lifeFault, type Keyring, type LifeFault, type MacKeyEntry } from '../../core/credential.ts';
+import { lifeFault, type Keyring, type LifeFault, type MacKey, type MacKeyEntry } from '../../core/credential.ts';
 import type { MaybePromise } from '../../core/maybe-promise.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Scheme } from '../../core/scheme.ts';
@@ -11,6 +11,7 @@ import { quotedString, realm } from '../bearer-challenge.ts';
 import {
   idHeader,
   pathOfTarget,
+  secondsOf,
   serviceIdPattern,
   signatureFault,
   signatureHeader,
@@ -18,6 +19,7 @@ import {
   timestampFault,
   timestampHeader,
 } from './format.ts';
+import { messageLength, pathLengthOf, writeMessage, type Signed } from './signed-bytes.ts';
 
 const name = 'service-signature';
 
@@ -34,12 +36,11 @@ export interface ServiceSignatureOptions {
   readonly once: (key: string, expiresAt: number) => Promise<boolean>;
 }
 
-/** The three fields, each in its right shape. */
-interface Claim {
-  readonly serviceId: string;
+/** The three fields, in their right shape but for the signature, and what they are said to sign. */
+interface Claim extends Signed {
   readonly signature: string;
-  readonly timestamp: number;
-  readonly message: string;
+  /** Of the timestamp. */
+  readonly seconds: number;
 }
 
 /**
@@ -56,9 +57,9 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
   function judge(request: AuthRequest, claim: Claim): MaybePromise<Verdict> {
     const now = clock();
     // Both clocks in whole seconds: the caller cut off its fraction too.
-    const skewSeconds = claim.timestamp - Math.floor(now);
+    const skewSeconds = claim.seconds - Math.floor(now);
     const keys = keyring.macKeys(claim.serviceId);
-    if (keys.length === 0) equalText(nobody.hex(claim.message), claim.signature);
+    if (keys.length === 0) equalText(macOf(nobody, claim), claim.signature);
     const proof = prove(keys, claim, now);
     // What equals an HMAC in hex is in the right form.
     const macFault = proof === null ? signatureFault(claim.signature) : null;
@@ -75,7 +76,7 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
     if (replay === 'off' || (replay === 'unsafe-methods' && isSafe(request.method)))
       return allow(principal, skewSeconds);
     // The last second of the window belongs to it, so the signature is remembered until that second is over.
-    const expiresAt = claim.timestamp + windowSeconds + 1;
+    const expiresAt = claim.seconds + windowSeconds + 1;
     return once(`${claim.serviceId}:${claim.signature}`, expiresAt).then((first) => {
       if (first) return allow(principal, skewSeconds);
       const note = `this signature of ${claim.serviceId} was used before; equal calls need another second or http-signature`;
@@ -97,16 +98,21 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
       const signature = signatures[0] as string;
       const timestamp = timestamps[0] as string;
       if (!serviceIdPattern.test(serviceId)) return malformed('X-Service-ID is no service id', ids);
-      const timeFault = timestampFault(timestamp);
-      if (timeFault) return malformed(`X-Service-Timestamp ${timeFault}`, ids);
-      const message = signatureMessage(serviceId, request.method, pathOfTarget(request.target), timestamp);
-      return judge(request, { serviceId, signature, timestamp: Number(timestamp), message });
+      const seconds = secondsOf(timestamp);
+      if (seconds === null) return malformed(`X-Service-Timestamp ${timestampFault(timestamp)}`, ids);
+      const { method, target } = request;
+      const pathLength = pathLengthOf(target);
+      return judge(request, { serviceId, signature, timestamp, seconds, method, target, pathLength });
     },
     challenge: () => challenge,
   };
 }
 
 const challenge = `ServiceSignature realm=${quotedString(realm)}, headers=${quotedString(`${idHeader} ${signatureHeader} ${timestampHeader}`)}`;
+
+function macOf(key: MacKey, claim: Claim): string {
+  return key.hexOf(claim, messageLength(claim), writeMessage);
+}
 
 interface Proof {
   readonly principal: Principal;
@@ -117,7 +123,7 @@ interface Proof {
 function prove(keys: readonly MacKeyEntry[], claim: Claim, now: number): Proof | null {
   let proof: Proof | null = null;
   for (const entry of keys) {
-    if (!equalText(entry.key.hex(claim.message), claim.signature)) continue;
+    if (!equalText(macOf(entry.key, claim), claim.signature)) continue;
     const fault = lifeFault(entry, now);
     if (fault === null) return { principal: entry.principal, fault };
     proof ??= { principal: entry.principal, fault };
@@ -137,10 +143,11 @@ function outsideWindow(claim: Claim, skewSeconds: number, windowSeconds: number,
   return denyPrincipal(proof.principal, 'timestamp_outside_window', note, { presentedAs: 'signature', skewSeconds });
 }
 
-function mismatchNote(claim: Claim, keyCount: number): string {
+function mismatchNote({ serviceId, method, target, timestamp }: Claim, keyCount: number): string {
   const keys = keyCount === 1 ? '' : ` with any of its ${keyCount} keys`;
-  const message = claim.message.length > 512 ? `${claim.message.slice(0, 512)}…` : claim.message;
-  return `the signature is not that of ${claim.serviceId}${keys} for "${message}"`;
+  const signed = signatureMessage(serviceId, method, pathOfTarget(target), timestamp);
+  const message = signed.length > 512 ? `${signed.slice(0, 512)}…` : signed;
+  return `the signature is not that of ${serviceId}${keys} for "${message}"`;
 }
 
 function countNote(ids: number, signatures: number, timestamps: number): string {
