@@ -7,7 +7,7 @@ import { traceIdIn } from '../core/trace-context.ts';
 import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
 import { isKeyHolder, keyUsage } from './key-usage.ts';
-import { logLine } from './log-line.ts';
+import { authorityLine, logLine } from './log-line.ts';
 import { decisionMetrics, type KeyExpiry, type StoreStaleness } from './metrics.ts';
 import { recorder } from './recorder.ts';
 import { textOfWorkers, type MetricSamples, type Workers } from './worker-metrics.ts';
@@ -25,6 +25,8 @@ export interface Audit {
    * the request had been let pass before.
    */
   refused(denied: Denied, request: RefusedRequest, decision?: Decision | null): void;
+  /** The authority itself refused what it was asked: a log line and nothing else. */
+  turnedAway(denied: Denied, request: RefusedRequest): void;
   /** Microseconds from the end of a request that was allowed to the head of the service's answer. */
   answered(service: string, micros: number): void;
   /** A credential was right outside service routes: only its use is kept. */
@@ -92,6 +94,7 @@ export function audit(options: AuditOptions): Audit {
     decision: (decision, request, traceId) =>
       keep(decisionRow(decision, request, clock()), traceId ?? (log && traceIdIn(request))),
     refused: (denied, request, decision) => keep(refusedRow(denied, request, clock(), decision)),
+    turnedAway: (denied, request) => log?.(authorityLine(refusedRow(denied, request, clock()))),
     answered: (service, micros) => rows?.answered(service, micros),
     used({ id, credentialId }, clientAddress) {
       if (isKeyHolder(id)) usage?.used(credentialId, id, clientAddress, clock());

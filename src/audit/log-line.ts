@@ -15,6 +15,27 @@ export function logLine(row: DecisionRow, traceId: string | null = null): string
   );
 }
 
+/** A question to the authority itself that was refused, as a JSON line: no decision about a service, so no row is kept of it. */
+export function authorityLine(row: DecisionRow): string {
+  const { time, reason, method, path, principal, scheme, credentialId, clientAddress, requestId, note, claimed } = row;
+  const line = {
+    time: timeText(time),
+    level: levelOf(row),
+    event: 'authority.refused',
+    reason,
+    method,
+    path,
+    principal,
+    scheme,
+    credential_id: credentialId,
+    client_address: clientAddress,
+    request_id: requestId,
+    ...(note !== '' && { note }),
+    ...(claimed !== '' && { claimed }),
+  };
+  return terminalSafe(JSON.stringify(line));
+}
+
 /** What the lines of one caller on one route have in common, around the path. */
 interface Shared {
   readonly row: DecisionRow;

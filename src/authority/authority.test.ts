@@ -410,3 +410,56 @@ test('no bytes, methods, paths or headers make it fail: 4xx, never 5xx', async (
     { numRuns: 500 },
   );
 });
+
+test('what the authority refuses is a log line with what only the operator is told, and no evidence about a service', async (t) => {
+  const store = memoryStore();
+  const lines: Record<string, unknown>[] = [];
+  const { origin, adminOrigin, stack } = await startAuthority(t, {
+    store,
+    logLine: (line) => void lines.push(JSON.parse(line)),
+  });
+  const { key } = await createKey(store, stack.seal, {
+    service: 'aidb',
+    kind: 'sk',
+    expiresAt: null,
+    now: stack.clock(),
+  });
+  await stack.keyring.refresh();
+  const ask = async (
+    url: string,
+    headers: Record<string, string>,
+    method = 'GET',
+  ): Promise<Record<string, unknown>> => {
+    const { status } = await fetch(url, { method, headers });
+    assert.equal(lines.length, 1, `one line for ${method} ${url}: ${status}`);
+    const [line = {}] = lines.splice(0);
+    assert.equal(line['event'], 'authority.refused');
+    assert.equal(line['client_address'], '127.0.0.1');
+    return line;
+  };
+
+  const known = await ask(`${origin}/auth/token?secret=1`, bearer(key), 'POST');
+  assert.deepEqual(
+    [known['reason'], known['principal'], known['scheme'], known['method'], known['path'], known['level']],
+    ['insufficient_scope', 'service:aidb', 'api-key', 'POST', '/auth/token', 'warn'],
+  );
+  assert.match(String(known['note']), /admin:tokens/);
+  const stranger = await ask(`${origin}/auth/tokens`, bearer('wrong'));
+  assert.deepEqual([stranger['reason'], stranger['principal']], ['invalid_credentials', '']);
+  const misplaced = await ask(`${origin}/auth/tokens/${key}`, {}, 'DELETE');
+  assert.ok(!JSON.stringify(misplaced).includes(key.slice(-20)), 'no secret that stands in a path');
+  const page = await ask(`${adminOrigin}/admin/api/services`, {});
+  assert.deepEqual([page['reason'], page['path']], ['missing_credentials', '/admin/api/services']);
+
+  store.tokens.listActive = () => Promise.reject(new StoreError('store_unavailable', 'the disk is on fire'));
+  const outage = await ask(`${origin}/auth/tokens`, bearer(adminToken));
+  assert.deepEqual([outage['reason'], outage['level']], ['unavailable', 'error']);
+  assert.match(String(outage['note']), /on fire/);
+
+  assert.equal((await fetch(`${origin}/auth/verify/forward`)).status, 403);
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ['auth.decision'],
+    'a verdict about a service is a decision',
+  );
+});

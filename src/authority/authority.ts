@@ -1,5 +1,6 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { refusedRequest } from '../adapters/node/request.ts';
 import { plainAddress } from '../core/address.ts';
 import { isTrusted } from '../core/client-address.ts';
 import { parseTarget } from '../core/target.ts';
@@ -114,6 +115,7 @@ export async function createAuthority(stack: Stack, options: AuthorityOptions = 
       const note = messageOf(error);
       reply = refusalReply(refusedBy(deny('unavailable', note, { retryAfter: 1 }), null));
     }
+    if (reply?.denied) stack.audit.turnedAway(reply.denied, refusedRequest(req, '', stack.config.trustedProxies));
     if (reply) send(req, res, reply, stack.devMode);
   }
 

@@ -62,7 +62,7 @@ export function readExchange(stack: Stack, req: IncomingMessage, res: ServerResp
 }
 
 /** Where a request comes from, and its id, as far as a trusted proxy says. */
-export function senderOf({ config }: Stack, req: IncomingMessage): Pick<AuthRequest, 'remoteAddress' | 'requestId'> {
+function senderOf({ config }: Stack, req: IncomingMessage): Pick<AuthRequest, 'remoteAddress' | 'requestId'> {
   const { trustedProxies } = config;
   const peer = peerOf(req);
   const remoteAddress = clientAddress(peer, fieldsOf(req, 'x-forwarded-for'), trustedProxies);

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { refusedRequest } from '../adapters/node/request.ts';
 import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
 import { PROBE_HEADER } from '../core/probe.ts';
 import { refusalOf } from '../core/refusal.ts';
@@ -10,7 +11,7 @@ import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect, type NamedService } from './dialects.ts';
-import { senderOf, type Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { hostName } from './host-check.ts';
 import { misspelt } from './misspelt.ts';
 import type { Reply } from './reply.ts';
@@ -61,13 +62,8 @@ async function answer(exchange: Exchange, dialect: Dialect): Promise<Reply> {
 
 /** A question of Envoy's whose own path holds the ambiguous one: answered and kept as one that could be read. */
 export function refuseUnreadable(stack: Stack, req: IncomingMessage, denied: Denied): Reply {
-  const [path = ''] = (req.url ?? '').slice(envoyPrefix.length).split('?', 1);
-  stack.audit.refused(denied, {
-    method: req.method ?? '',
-    path: path.slice(0, 256),
-    service: '',
-    ...senderOf(stack, req),
-  });
+  const request = refusedRequest(req, '', stack.config.trustedProxies);
+  stack.audit.refused(denied, { ...request, path: request.path.slice(envoyPrefix.length) });
   return stack.guard.refusal(denied, '');
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { discardBody } from '../adapters/node/discard-body.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import { refusalOf, type Refusal } from '../core/refusal.ts';
+import type { Denied } from '../core/verdict.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
 import type { Refused } from './refused.ts';
 
@@ -11,7 +12,10 @@ export const DEV_HEADER = 'x-countersign-dev';
 export const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
 
 /** What goes back; Refusal has the same shape, so that a guard's refusal is sent as it is. */
-export type Reply = Refusal;
+export interface Reply extends Refusal {
+  /** Why the authority itself refuses; what a guard refuses has its decision instead. */
+  readonly denied?: Denied;
+}
 
 export function json(status: number, value: unknown): Reply {
   const body = JSON.stringify(value);
@@ -30,7 +34,7 @@ export function success(status: number, data: unknown): Reply {
 
 /** The error form of every refusal, with the Bearer challenge that all endpoints of the authority share. */
 export function refusalReply({ denied, detail, confirm }: Refused): Reply {
-  const reply = refusalOf(denied, [bearerChallenge(denied)], COMMON_HEADERS);
+  const reply = { ...refusalOf(denied, [bearerChallenge(denied)], COMMON_HEADERS), denied };
   if (detail === null) return reply;
   const plain = JSON.parse(reply.body) as { error: string };
   const body = JSON.stringify({ ...plain, error: `${plain.error}: ${detail}`, ...(confirm && { confirm }) });
