@@ -33,44 +33,47 @@ export function openConnection(file: string, { synchronous, busyMillis }: Connec
     database.close();
     throw error;
   }
-  const statements = new Map<string, StatementSync>();
-  const arraysOf = new Map<string, StatementSync>();
-
-  function prepared(sql: string): StatementSync {
-    let statement = statements.get(sql);
-    if (!statement) statements.set(sql, (statement = database.prepare(sql)));
-    return statement;
-  }
+  const objects = statements(database, () => undefined);
+  const values = statements(database, (statement) => statement.setReturnArrays(true));
+  // Each run tells the number of the last row too, and from Node 26 on throws where that is too great for a JavaScript number.
+  const writes = statements(database, (statement) => statement.setReadBigInts(true));
 
   return {
-    run: (sql, ...values) => Number(prepared(sql).run(...values).changes),
-    get: <Row>(sql: string, ...values: SQLInputValue[]) => (prepared(sql).get(...values) as Row | undefined) ?? null,
-    all: <Row>(sql: string, ...values: SQLInputValue[]) => prepared(sql).all(...values) as Row[],
-    arrays<Row extends readonly unknown[]>(sql: string, ...values: SQLInputValue[]) {
-      let statement = arraysOf.get(sql);
-      if (!statement) {
-        arraysOf.set(sql, (statement = database.prepare(sql)));
-        statement.setReturnArrays(true);
-      }
-      return statement.all(...values) as unknown as Row[];
-    },
+    run: (sql, ...given) => Number(writes(sql).run(...given).changes),
+    get: <Row>(sql: string, ...given: SQLInputValue[]) => (objects(sql).get(...given) as Row | undefined) ?? null,
+    all: <Row>(sql: string, ...given: SQLInputValue[]) => objects(sql).all(...given) as Row[],
+    arrays: <Row extends readonly unknown[]>(sql: string, ...given: SQLInputValue[]) =>
+      values(sql).all(...given) as unknown as Row[],
     transaction(work) {
-      prepared('BEGIN IMMEDIATE').run();
+      writes('BEGIN IMMEDIATE').run();
       try {
         const result = work();
-        prepared('COMMIT').run();
+        writes('COMMIT').run();
         return result;
       } catch (error) {
         // Some faults (a full disk) have rolled back already.
-        if (database.isTransaction) prepared('ROLLBACK').run();
+        if (database.isTransaction) writes('ROLLBACK').run();
         throw error;
       }
     },
-    close() {
-      statements.clear();
-      arraysOf.clear();
-      database.close();
-    },
+    close: () => database.close(),
+  };
+}
+
+/** Each statement prepared when it is first asked for, in the way in which it is to answer. */
+function statements(
+  database: DatabaseSync,
+  prepare: (statement: StatementSync) => void,
+): (sql: string) => StatementSync {
+  const known = new Map<string, StatementSync>();
+  return (sql) => {
+    let statement = known.get(sql);
+    if (!statement) {
+      statement = database.prepare(sql);
+      prepare(statement);
+      known.set(sql, statement);
+    }
+    return statement;
   };
 }
 
