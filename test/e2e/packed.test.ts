@@ -15,6 +15,9 @@ const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const run = promisify(execFile);
 
+/** What users may have beside the oldest, which the package names. */
+const newestNode = '26.10.0';
+
 /** Of an example of a stack with faults; its secrets open nothing. */
 const planted = 'package/examples/ai-stack-before/.env';
 
@@ -67,14 +70,17 @@ test('the package works where nothing else is', { timeout: 170_000 }, async (t) 
     await run(process.execPath, ['--input-type=module', '-e', imports], { cwd: folder, env });
   });
 
-  const oldest = join(folder, 'oldest');
-  mkdirSync(oldest);
-  writeFileSync(join(oldest, 'package.json'), '{"private":true}');
-  const version = String(manifest.engines.node).replace('>=', '');
-  // The package `node` brings this one by a script; named itself, it needs none.
+  // The package `node` brings a Node by a script; named itself, it needs none.
   const nodePackage = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  await npm(['install', '--prefer-offline', `${nodePackage}@${version}`], oldest);
-  const nodes = { 'this Node': env, [`Node ${version}`]: withNode(join(oldest, 'node_modules', nodePackage, 'bin')) };
+  const nodes: Record<string, NodeJS.ProcessEnv> = {};
+  // With the one in the middle every other test is run.
+  for (const version of [String(manifest.engines.node).replace('>=', ''), newestNode]) {
+    const place = join(folder, `node-${version}`);
+    mkdirSync(place);
+    writeFileSync(join(place, 'package.json'), '{"private":true}');
+    await npm(['install', '--prefer-offline', `${nodePackage}@${version}`], place);
+    nodes[`Node ${version}`] = withNode(join(place, 'node_modules', nodePackage, 'bin'));
+  }
 
   for (const [name, itsEnv] of Object.entries(nodes))
     await t.test(`guards a service on ${name}, with keys, limits, signatures and modes`, async (inner) => {
