@@ -216,6 +216,17 @@ test('a service without scopes is agreed to as well, each by itself', async () =
   assert.equal(answer.status, 200, JSON.stringify(body));
 });
 
+test('a registration that nests without end is refused, and is no fault of ours', async () => {
+  const metadata = { redirect_uris: [redirect], token_endpoint_auth_method: 'none' };
+  const answer = await fetch(`${here.admin}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(metadata).replace('{', `{"more":${'['.repeat(20_000)}${']'.repeat(20_000)},`),
+  });
+  assert.equal(answer.status, 400);
+  assert.equal(((await answer.json()) as Tokens)['error'], 'invalid_client_metadata');
+});
+
 test('registering the same again is the same client; with a secret it never is', async () => {
   assert.equal(await registered({ client_name: 'Once' }), await registered({ client_name: 'Once' }));
   const secret = { client_name: 'Twice', token_endpoint_auth_method: 'client_secret_basic' };
@@ -379,6 +390,12 @@ test('what goes on with nothing that was begun is told so, and is no fault of ou
       assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
       assert.match(await answer.text(), /Begin again/);
     }
+  for (const cookie of ['', 'countersign_oauth_session=made-up']) {
+    const body = new URLSearchParams({ xsrf: 'made-up', user_code: 'BCDF-GHJK', confirm: 'yes' });
+    const answer = await fetch(`${here.admin}/oauth/device`, { method: 'POST', headers: { cookie }, body });
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /Begin again/);
+  }
 });
 
 test('a form answered from another origin is refused, a service’s on the same machine included', async () => {

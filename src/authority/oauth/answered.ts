@@ -8,6 +8,8 @@ import { html, page } from './pages.ts';
 
 /** By which the library knows the request that goes on after a question was answered. */
 export const RESUME_COOKIE = 'countersign_oauth_resume';
+/** By which it knows the browser. */
+export const SESSION_COOKIE = 'countersign_oauth_session';
 const ANSWER_COOKIE = 'countersign_oauth_answer';
 const answerSeconds = 60;
 const beginnings: ReadonlySet<string> = new Set(['/oauth/authorize', '/oauth/device']);
@@ -37,7 +39,9 @@ export function onlyWhereAnswered(provider: Provider) {
     const proof = ctx.cookies.get(ANSWER_COOKIE, { signed: false }) ?? '';
     const isHere = result === undefined || equalText(sha256Hex(proof), String(result['answeredBy']));
     // The library would look for what was begun, find nothing, and take that for a fault of its own.
-    const isBegun = uid !== undefined || ![...beginnings].some((path) => ctx.path.startsWith(`${path}/`));
+    const isBegun = isForm(ctx)
+      ? ctx.cookies.get(SESSION_COOKIE, { signed: true }) !== undefined
+      : uid !== undefined || ![...beginnings].some((path) => ctx.path.startsWith(`${path}/`));
     if (isHere && isBegun) {
       await next();
       return;
@@ -48,4 +52,9 @@ export function onlyWhereAnswered(provider: Provider) {
     ctx.set({ ...headers });
     ctx.body = body;
   };
+}
+
+/** A device's code that was typed, which counts in the browser that was shown the form. */
+function isForm({ method, path }: KoaContextWithOIDC): boolean {
+  return method === 'POST' && path === '/oauth/device';
 }

@@ -6,7 +6,7 @@ import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { ALGORITHMS } from '../../schemes/oauth/index.ts';
 import { accountFinder } from './account.ts';
-import { RESUME_COOKIE } from './answered.ts';
+import { RESUME_COOKIE, SESSION_COOKIE } from './answered.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { inTheClearWords, isInTheClear } from './redirects.ts';
@@ -96,7 +96,7 @@ function refuseInTheClear(_ctx: unknown, _name: string, uris: unknown): void {
 function cookies({ cookieSecret }: SigningKeys): object {
   return {
     names: {
-      session: 'countersign_oauth_session',
+      session: SESSION_COOKIE,
       interaction: 'countersign_oauth_interaction',
       resume: RESUME_COOKIE,
     },
@@ -225,7 +225,16 @@ function clientIdOf({ oidc }: KoaContextWithOIDC): string {
   const { body } = oidc as unknown as { readonly body?: Readonly<Record<string, unknown>> };
   if (body?.['token_endpoint_auth_method'] !== 'none') return `${REGISTERED}${randomSecret(16).toString('base64url')}`;
   const words = Object.entries(body).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return `${REGISTERED}${sha256(Buffer.from(JSON.stringify(words))).toString('base64url')}`;
+  return `${REGISTERED}${sha256(Buffer.from(textOf(words))).toString('base64url')}`;
+}
+
+/** What was read without end cannot be written so: writing it needs the stack. */
+function textOf(words: unknown): string {
+  try {
+    return JSON.stringify(words);
+  } catch {
+    throw new errors.InvalidClientMetadata('the registration is nested too deeply');
+  }
 }
 
 const devicePages = {
