@@ -15,8 +15,17 @@ const bytesMax = 65_536;
 const bodyMillisMax = 30_000;
 const depthMax = 32;
 
-/** Reads a body of at most 64 KiB as UTF-8. Never rejects: a connection that breaks is a body we cannot read. */
-export async function bodyText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {
+/** Who judges a caller once more behind the body reads it before whoever uses it. */
+const read = new WeakMap<IncomingMessage, Promise<BodyText>>();
+
+/** Reads a body of at most 64 KiB as UTF-8, once. Never rejects: a connection that breaks is a body we cannot read. */
+export function bodyText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {
+  let text = read.get(req);
+  if (!text) read.set(req, (text = readText(req, res)));
+  return text;
+}
+
+async function readText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {
   // The server leaves it to us to say 100 Continue, so that an unwanted body is never sent.
   if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue();
   const bytes = await bodyBytes(req);

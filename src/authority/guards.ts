@@ -1,3 +1,4 @@
+import { bodyText } from './body.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { needFault, operatorOf, type Need, type OperatorCaller } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
@@ -24,11 +25,20 @@ export function guards(operators: Operators): Guards {
 
 /** Who asks comes first, whatever the question: a stranger does not learn what is well formed. */
 function guarded(operators: Operators, need: Need, work: Work, code = 200): Handler {
-  return async (exchange, parameter): Promise<Reply> => {
+  async function judged(exchange: Exchange): Promise<OperatorCaller | Refused> {
     const caller = await operatorOf(exchange, operators);
+    if (isRefused(caller)) return caller;
+    return needFault(caller, need, exchange.stack.clock()) ?? caller;
+  }
+
+  return async (exchange, parameter): Promise<Reply> => {
+    let caller = await judged(exchange);
+    if (!isRefused(caller) && need !== 'read') {
+      await bodyText(exchange.req, exchange.res);
+      // Judged anew: the body may have taken its time, and whoever was shut out meanwhile changes nothing more.
+      caller = await judged(exchange);
+    }
     if (isRefused(caller)) return refusalReply(caller);
-    const fault = needFault(caller, need, exchange.stack.clock());
-    if (fault) return refusalReply(fault);
     const value = await work(exchange, parameter, caller);
     return isRefused(value) ? refusalReply(value) : success(code, value);
   };

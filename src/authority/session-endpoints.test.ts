@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contentOf } from '../audit/verify-chain.ts';
@@ -444,4 +446,37 @@ test('what is decided is told to whoever listens, until the session is over', as
   const told = JSON.parse(data) as { allow: number; decisions: { principal: string }[] };
   assert.equal(told.allow, 2);
   assert.equal(told.decisions[0]?.principal, 'service:aidb');
+});
+
+test('who is shut out while its body is under way changes nothing more', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
+  const known = accounts({ records: stack.store.records, clock: stack.clock });
+  for (const [method, path, body] of [
+    ['POST', '/keys', { service: 'mallory' }],
+    ['POST', '/tokens', { ttl_hours: 1 }],
+    ['PUT', '/modes', { mode: 'off' }],
+    ['POST', '/session/confirm', { password }],
+  ] as const) {
+    const name = `mallory${path.replaceAll('/', '-')}`;
+    const page = await loggedIn(stack, adminOrigin, name);
+    const text = JSON.stringify(body);
+    const { host, port } = new URL(adminOrigin);
+    const socket = connect(Number(port), '127.0.0.1');
+    // 100 Continue is said when the caller was judged and the body is awaited.
+    socket.write(
+      `${method} /admin/api${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nCookie: ${page.cookie}\r\n` +
+        `x-countersign-csrf: ${page.csrf}\r\nExpect: 100-continue\r\nContent-Length: ${text.length}\r\n\r\n`,
+    );
+    const [early] = (await once(socket, 'data')) as [Buffer];
+    assert.match(early.toString(), /^HTTP\/1\.1 100 /);
+    await known.change(name, (now) => ({ ...now, disabled: true, epoch: now.epoch + 1 }));
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    socket.write(text);
+    await once(socket, 'close');
+    assert.match(answer, /^HTTP\/1\.1 401 /, path);
+  }
+  assert.deepEqual(await stack.store.keys.list(), []);
+  assert.deepEqual(await stack.tokens.listActive(10), []);
+  assert.equal(stack.modes.modeOf('echo', '*', null), 'enforce');
 });

@@ -8,6 +8,7 @@ import type { LoginResult } from '../operators/login.ts';
 import { passwordFault } from '../operators/password-rules.ts';
 import { newRecoveryCodes, withEnrolment, withOffer, withoutSecondFactor } from '../operators/second-factor.ts';
 import type { OpenSession } from '../operators/sessions.ts';
+import { bodyText } from './body.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { confirmFault, pageFault, sessionOf } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
@@ -155,7 +156,12 @@ export function sessionEndpoints(operators: Operators): Endpoints {
 
   function own(work: (exchange: Exchange, session: OpenSession) => Promise<Reply | Refused>): Handler {
     return awaited(async (exchange) => {
-      const session = await sessionOf(exchange, operators);
+      let session = await sessionOf(exchange, operators);
+      if (!isRefused(session) && exchange.method !== 'GET') {
+        await bodyText(exchange.req, exchange.res);
+        // Judged anew: the body may have taken its time, and the session may be over by now.
+        session = await sessionOf(exchange, operators);
+      }
       return isRefused(session) ? session : work(exchange, session);
     });
   }
