@@ -206,6 +206,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
     staleSeconds: stale.seconds,
     unheard: () => (stale.seconds() === null ? keyring.unheard() : 'changes of the store are not heard'),
     onRefused: refusedAttempts({ ...limits, config }),
+    ended: (principal, seconds) => liveness.faultOf(principal, clock() - seconds),
     observe(decision, request) {
       evidence.decision(decision, request, traces?.decided(decision, request));
       happened.decided(decision, request);

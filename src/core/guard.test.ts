@@ -282,6 +282,26 @@ test('what is further behind the store than the route allows proves nobody, and 
   assert.equal(await outcomeOf('/other', breakGlass), 'allow');
 });
 
+test('whoever ends while it is judged is denied, and what was judged at once is not asked about again', async () => {
+  const asked: string[] = [];
+  let fault: () => MaybePromise<'expired' | 'revoked' | null> = () => 'revoked';
+  const options: Partial<GuardOptions> = {
+    ended(principal) {
+      asked.push(principal.id);
+      return fault();
+    },
+  };
+  assert.equal(await reasonOf({ schemes: [scheme('first', proves)], options }), 'allowed');
+  assert.deepEqual(asked, []);
+  const late = { schemes: [scheme('first', async () => proves())], options };
+  assert.equal(await reasonOf(late), 'revoked');
+  fault = async () => null;
+  assert.equal(await reasonOf(late), 'allowed');
+  fault = () => Promise.reject(new Error('broken'));
+  assert.equal(await reasonOf(late), 'unavailable');
+  assert.deepEqual(asked, [aidb.id, aidb.id, aidb.id]);
+});
+
 test('refusals of schemes may be turned into others, objections of policies and grants never', async () => {
   const seen: string[] = [];
   const onRefused: GuardOptions['onRefused'] = async (denied) => {

@@ -8,7 +8,7 @@ import type { Route } from './route.ts';
 import { unruledRoute, type RouteTable } from './route-table.ts';
 import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
-import { deny, type Allowed, type Denied, type Verdict } from './verdict.ts';
+import { deny, denyPrincipal, type Allowed, type Denied, type Principal, type Verdict } from './verdict.ts';
 import { messageOf } from './message-of.ts';
 
 /** Decides on requests: route, then schemes, then policies, then the route's mode. */
@@ -49,13 +49,26 @@ export interface GuardOptions {
    * unknown.
    */
   readonly unheard?: (() => string | null) | null;
+  /**
+   * Whether the credential behind a principal has ended by now; null while it lives. Asked once more of whoever was judged over time,
+   * for as long as a body takes to come in, say; `seconds`: how long ago that began.
+   */
+  readonly ended?: ((principal: Principal, seconds: number) => MaybePromise<'expired' | 'revoked' | null>) | null;
   /** Sees every decision. What it throws is swallowed: evidence never stops a request. */
   readonly observe?: ((decision: Decision, request: AuthRequest) => void) | null;
 }
 
 /** A guard of these schemes and policies. What it is given as a function is asked on every request, so a change counts at once. */
 export function createGuard(options: GuardOptions): Guard {
-  const { policies, modes, override = null, onRefused = null, staleSeconds = null, observe = null } = options;
+  const {
+    policies,
+    modes,
+    override = null,
+    onRefused = null,
+    staleSeconds = null,
+    observe = null,
+    ended = null,
+  } = options;
   const unheard = options.unheard ?? (() => null);
 
   // Nothing here awaits what is known already: each await would cost a decision more than its routing does.
@@ -75,6 +88,15 @@ export function createGuard(options: GuardOptions): Guard {
       const verdict = found ?? unrecognised(request, guarded.authorization);
       return verdict.allowed ? permit(verdict, request, route) : refuse(heardOf(verdict), request);
     });
+  }
+
+  /** What was awaited may have taken its time, and whoever was revoked meanwhile gets nothing through. */
+  function stillTrue(verdict: Verdict, started: number): MaybePromise<Verdict> {
+    if (!verdict.allowed) return verdict;
+    const { principal } = verdict;
+    return andThen(ended?.(principal, since(started) / 1_000_000) ?? null, (fault) =>
+      fault === null ? verdict : denyPrincipal(principal, fault, `the credential was ${fault} while it was judged`),
+    );
   }
 
   function heardOf(denied: Denied): Denied {
@@ -123,7 +145,11 @@ export function createGuard(options: GuardOptions): Guard {
         return finish(request, { verdict, route, mode: held, outcome, durationMicros: since(started) });
       };
       const pending = verdictOf(request, guarded, route);
-      return isPromise(pending) ? pending.then(judged) : judged(pending);
+      if (!isPromise(pending)) return judged(pending);
+      return pending
+        .then((verdict) => stillTrue(verdict, started))
+        .catch(undecidable)
+        .then(judged);
     } catch (error) {
       // Not even the route or its mode could be found: nothing says that this may pass.
       return finish(request, refused(undecidable(error), request.service, started));

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
 import type { OwnIssuer } from './issued-tokens.ts';
@@ -9,6 +10,11 @@ import type { Tokens } from './tokens.ts';
 export interface Liveness {
   /** Calls `onDead` once when the principal's credential expires or is revoked; returns how to stop watching. */
   track(principal: Principal, onDead: () => void): () => void;
+  /**
+   * How a credential that was right at `since`, epoch seconds, has ended by now; null while it lives. Rejects when the store has to be
+   * asked, and is away.
+   */
+  faultOf(principal: Principal, since: number): MaybePromise<'expired' | 'revoked' | null>;
   close(): void;
 }
 
@@ -134,8 +140,14 @@ export function liveness({ keyring, tokens, issued = null, clock, certificates }
     for (const tracked of all) if (isTakenBack(tracked)) end(tracked);
   });
 
+  /** By what memory knows; of a session token that is nothing. */
+  function isRevoked(tracked: Pick<Tracked, 'principal' | 'since'>): boolean {
+    const { principal } = tracked;
+    return isTakenBack(tracked) || (isKey(principal) && !keyring.holds(principal)) || isRevokedCertificate(principal);
+  }
+
   /** Whether the embedded authorization server took an access token back; of others' tokens nothing is heard. */
-  function isTakenBack({ principal, since }: Tracked): boolean {
+  function isTakenBack({ principal, since }: Pick<Tracked, 'principal' | 'since'>): boolean {
     if (principal.scheme !== 'oauth' || issued === null) return false;
     const clientId = principal.id.slice('client:'.length);
     // What is taken back is so for a minute longer, and so late its news may come; before that it was about an earlier login.
@@ -159,10 +171,15 @@ export function liveness({ keyring, tokens, issued = null, clock, certificates }
         // It may have been revoked between the verdict and now.
         if (!tokens.remembers(principal)) doubted.add(tokenId);
         if (doubted.size > 0) queueMicrotask(() => void settleDoubts());
-      } else if (isTakenBack(tracked)) queueMicrotask(() => end(tracked));
-      else if (isKey(principal) && !keyring.holds(principal)) queueMicrotask(() => end(tracked));
-      else if (isRevokedCertificate(principal)) queueMicrotask(() => end(tracked));
+      } else if (isRevoked(tracked)) queueMicrotask(() => end(tracked));
       return () => forget(tracked);
+    },
+    faultOf(principal, since) {
+      if (endOf(principal) <= clock()) return 'expired';
+      const tokenId = tokenIdOf(principal);
+      if (tokenId === null) return isRevoked({ principal, since }) ? 'revoked' : null;
+      if (tokens.remembers(principal)) return null;
+      return tokens.get(tokenId).then((record) => (record?.revokedAt === null ? null : 'revoked'));
     },
     close() {
       stopKeys();

@@ -181,6 +181,40 @@ describe('a message to an MCP server with rules', () => {
     assert.deepEqual(bodies, []);
   });
 
+  it('goes nowhere when its caller is revoked while it comes in', async (t) => {
+    const { stack, url, key, webKey, bodies } = await place(t, v1(true));
+    const { token, record } = await stack.tokens.mint({
+      ttlSeconds: 60,
+      scopes: [],
+      allowedIps: [],
+      clientId: null,
+      metadata: {},
+      createdBy: 'operator:admin',
+    });
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'read_file' } });
+    const idOf = (of: string): string => of.split('_')[2] ?? '';
+    for (const [credential, revoke] of [
+      [key, () => stack.store.keys.revoke(idOf(key), stack.clock())],
+      [token, () => stack.tokens.revoke(record.tokenId)],
+    ] as const) {
+      const req = httpRequest(url, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${credential}`, expect: '100-continue', 'content-length': body.length },
+      });
+      const answered = once(req, 'response') as Promise<[IncomingMessage]>;
+      req.flushHeaders();
+      // Said when the caller is proven and the body is awaited.
+      await once(req, 'continue');
+      await revoke();
+      req.end(body);
+      const [answer] = await answered;
+      answer.resume();
+      assert.equal(answer.statusCode, 401);
+    }
+    assert.deepEqual(bodies, []);
+    assert.equal((await fetch(url, { method: 'POST', body, headers: { 'x-api-key': webKey } })).status < 500, true);
+  });
+
   it('cannot be sent within a WebSocket', async (t) => {
     const { url, key } = await place(t, v1(true));
     const call = httpRequest(url, {
