@@ -13,6 +13,8 @@ export const TAKEN_BACK = 'oauth-taken-back';
 export interface OwnIssuer extends TokenIssuer {
   /** Calls the listener whenever something was taken back. */
   onTakenBack(listener: () => void): () => void;
+  /** When a key was last seen to be gone before its end, epoch seconds: whoever was let in by then may have been by a token that it signed. */
+  readonly withdrawnAt: number;
   /** Since when it is known to be behind the store, by performance.now(); null while it is level. */
   behindSince(): number | null;
   close(): void;
@@ -82,11 +84,18 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
   let find = keyFinder({ keys: [] });
   let known = '';
   let generation = 0;
+  let ends = new Map<string, number>();
+  let withdrawnAt = -Infinity;
   /** Until when what is issued counts as taken back, by id. */
   let takenBack = new Map<string, number>();
 
   async function read(): Promise<void> {
-    const keys = (await everyRecord(store.records, SIGNING_KEY, clock())).flatMap(({ value }) => publicKeyOf(value));
+    const kept = await everyRecord(store.records, SIGNING_KEY, clock());
+    const now = clock();
+    const left = new Map(kept.map(({ id, expiresAt }) => [id, expiresAt ?? Infinity]));
+    if ([...ends].some(([id, end]) => end > now && !left.has(id))) withdrawnAt = now;
+    ends = left;
+    const keys = kept.flatMap(({ value }) => publicKeyOf(value));
     const text = JSON.stringify(keys);
     if (text !== known) {
       find = keyFinder({ keys });
@@ -112,6 +121,9 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
     key: (header) => find(header),
     get generation() {
       return generation;
+    },
+    get withdrawnAt() {
+      return withdrawnAt;
     },
     isRevoked: (token) =>
       takenBack.size > 0 && idsOf(token).some((id) => (takenBack.get(id) ?? -Infinity) >= token.issuedAt),

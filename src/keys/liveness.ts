@@ -31,11 +31,13 @@ export interface LivenessOptions {
 interface Tracked {
   readonly principal: Principal;
   readonly onDead: () => void;
-  /** Epoch seconds. */
+  /** When its credential was right, epoch seconds. */
   readonly since: number;
 }
 
 const sweepMillis = 250;
+/** What lasts is tracked a while after its verdict. */
+const trackedLateSeconds = 1;
 
 export function liveness({ keyring, tokens, issued = null, clock, certificates }: LivenessOptions): Liveness {
   const all = new Set<Tracked>();
@@ -149,6 +151,7 @@ export function liveness({ keyring, tokens, issued = null, clock, certificates }
   /** Whether the embedded authorization server took an access token back; of others' tokens nothing is heard. */
   function isTakenBack({ principal, since }: Pick<Tracked, 'principal' | 'since'>): boolean {
     if (principal.scheme !== 'oauth' || issued === null) return false;
+    if (since <= issued.withdrawnAt) return true;
     const clientId = principal.id.slice('client:'.length);
     // What is taken back is so for a minute longer, and so late its news may come; before that it was about an earlier login.
     return issued.isRevoked({ tokenId: principal.credentialId, clientId, issuedAt: since });
@@ -156,7 +159,7 @@ export function liveness({ keyring, tokens, issued = null, clock, certificates }
 
   return {
     track(principal, onDead) {
-      const tracked: Tracked = { principal, onDead, since: clock() };
+      const tracked: Tracked = { principal, onDead, since: clock() - trackedLateSeconds };
       all.add(tracked);
       soonest = Math.min(soonest, endOf(principal));
       if (!sweeper) {

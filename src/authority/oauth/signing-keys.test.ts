@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ownIssuer } from '../../keys/issued-tokens.ts';
+import { keyring } from '../../keys/keyring.ts';
+import { liveness } from '../../keys/liveness.ts';
+import { tokens } from '../../keys/tokens.ts';
 import { sealWith } from '../../crypto/seal.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { keptKeys, rotateSigningKey, signingKeys } from './signing-keys.ts';
@@ -97,4 +101,37 @@ test('two who replace it at once make two keys, and withdrawing leaves one that 
   const [signs] = await held();
   assert.ok(made.some(({ kid }) => kid === signs));
   assert.equal(new Set(made.map(({ kid }) => kid)).size, 2);
+});
+
+test('streams that tokens hold open end with the keys that signed them, and go on while one of those verifies', async (t) => {
+  let now = 1_800_000_000;
+  const clock = (): number => now;
+  const store = memoryStore();
+  const options = { records: store.records, seal: sealWith('ab'.repeat(32)), clock };
+  const onWarning = (): void => undefined;
+  await signingKeys(options);
+  const issued = await ownIssuer({ issuer: 'http://127.0.0.1', store, clock, onWarning });
+  const ring = await keyring({ store, seal: options.seal, sources: [], clock, onWarning });
+  const sessions = tokens({ store, clock });
+  const certificates = { has: () => false, onChange: () => () => undefined };
+  const watch = liveness({ keyring: ring, tokens: sessions, issued, clock, certificates });
+  t.after(() => {
+    for (const each of [watch, issued, ring, sessions]) each.close();
+  });
+  const scopes: readonly string[] = [];
+  const token = { id: 'client:c', scheme: 'oauth', credentialId: 'j', scopes, expiresAt: now + 1e6, addresses: null };
+  const opened = now;
+  const ended = new Promise<void>((resolve) => void watch.track(token, resolve));
+  const heard = (): Promise<void> => new Promise((resolve) => void issued.onTakenBack(resolve));
+  let news = heard();
+  await rotateSigningKey(options, false);
+  await news;
+  assert.equal(await watch.faultOf(token, opened), null);
+  now += 10;
+  news = heard();
+  await rotateSigningKey(options, true);
+  await Promise.all([news, ended]);
+  assert.equal(await watch.faultOf(token, opened), 'revoked');
+  now += 10;
+  assert.equal(await watch.faultOf(token, now), null);
 });
