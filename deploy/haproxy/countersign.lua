@@ -150,10 +150,14 @@ local function pass(txn, host, headers, answer)
       txn.http:req_del_header(name)
     end
   end
-  -- Only WebSockets are passed on as an upgrade: "Upgrade: h2c" would open a channel whose requests nobody judges.
+  -- Only WebSockets are passed on as an upgrade: "Upgrade: h2c" would open a channel whose requests nobody judges. And a proxy
+  -- before the service would take off what Connection lists, ours too: the client's list goes.
   local upgrade = headers["upgrade"]
-  if upgrade and (#upgrade > 0 or upgrade[0]:lower() ~= "websocket") then
+  if upgrade and #upgrade == 0 and upgrade[0]:lower() == "websocket" then
+    txn.http:req_set_header("connection", "upgrade")
+  else
     txn.http:req_del_header("upgrade")
+    txn.http:req_del_header("connection")
   end
   txn.http:req_del_header("http2-settings")
   txn.http:req_set_header("x-forwarded-for", txn.f:src())
