@@ -15,6 +15,7 @@ import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-opti
 import { upstreamHeaders } from './request-headers.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
+import { isEnforced, unjudged } from './enforced.ts';
 import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
@@ -219,7 +220,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#fail(upstreamFault(error, this.#service.upstream));
   }
 
-  /** Called every now and then. What lasts is watched: its credential's end must end it too. `now`: milliseconds. */
+  /** Called every now and then. What lasts is held to what is enforced by now, and to its credential. `now`: milliseconds. */
   sweep(now: number): void {
     if (this.#swept && this.#unwatch === null) this.#watch();
     this.#swept = true;
@@ -231,9 +232,13 @@ export class Exchange implements ResponseHandler, UnderWay {
   }
 
   #watch(): void {
-    const principal = this.#enforcedPrincipal();
-    if (this.#closed || principal === null) return;
-    this.#unwatch = this.#context.stack.liveness.track(principal, () => this.#credentialDied(principal));
+    const decision = this.#decision;
+    if (this.#closed || decision === null || !isEnforced(decision, this.#context.stack.modes)) return;
+    const { verdict } = decision;
+    if (verdict?.allowed === true) {
+      const { principal } = verdict;
+      this.#unwatch = this.#context.stack.liveness.track(principal, () => this.#credentialDied(principal));
+    } else this.#cut(verdict ?? unjudged);
   }
 
   /** Ends the exchange at once, for a gateway that closes. */
@@ -242,23 +247,17 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#res.destroy();
   }
 
-  /** In report mode nothing is refused, so nothing is cut off either. */
-  #enforcedPrincipal(): Principal | null {
-    const decision = this.#decision;
-    return decision?.mode === 'enforce' && decision.verdict?.allowed === true ? decision.verdict.principal : null;
+  #credentialDied(principal: Principal): void {
+    const expired = principal.expiresAt !== null && principal.expiresAt <= this.#context.stack.clock();
+    const caller = { id: principal.id, proven: true };
+    this.#cut(deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }));
   }
 
-  #credentialDied(principal: Principal): void {
+  #cut(denied: Denied): void {
     if (this.#closed) return;
     if (this.#endTunnel !== null) this.#endTunnel();
     else if (this.#headSent) this.#res.destroy();
-    else {
-      const expired = principal.expiresAt !== null && principal.expiresAt <= this.#context.stack.clock();
-      const caller = { id: principal.id, proven: true };
-      this.#fail(
-        deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }),
-      );
-    }
+    else this.#fail(denied);
   }
 
   #clientClosed(): void {

@@ -198,6 +198,27 @@ describe('streams through the gateway', () => {
     assert.equal(String(((await once(response, 'data')) as [Buffer])[0]), 'whole');
   });
 
+  it('holds what was opened before to what is enforced since', async () => {
+    onRequest = (_req, res) => void res.writeHead(200).flushHeaders();
+    const opened = async (path: string, own: Record<string, string>): Promise<Response> => {
+      const answer = await fetch(`http://127.0.0.1:${gate.port}/echo${path}`, { headers: own });
+      assert.equal(answer.status, 200);
+      return answer;
+    };
+    gate.mode = 'off';
+    const unjudged = await opened('/events', {});
+    gate.mode = 'report';
+    const stranger = await opened('/events', {});
+    const caller = await opened('/events', headers);
+    const everybody = await opened('/public/events', {});
+    gate.mode = 'enforce';
+    for (const answer of [unjudged, stranger]) await assert.rejects(answer.text());
+    await until(() => gate.watched() === 1);
+    gate.kill('good');
+    await assert.rejects(caller.text());
+    await everybody.body?.cancel();
+  });
+
   it('serves the next request on a connection whose upload the upstream cut short', async () => {
     onRequest = (req, res) => {
       if (req.url === '/next') res.end('next');
@@ -404,6 +425,16 @@ describe('WebSockets through the gateway', () => {
     await until(() => gate.watched() === 1);
     const end = once(socket, 'close');
     gate.kill('good');
+    await end;
+    await until(() => sockets.clients.size === 0);
+  });
+
+  it('closes a tunnel that a stranger opened in report mode once the route enforces', async () => {
+    gate.mode = 'report';
+    const socket = dial('/echo/ws', {});
+    await once(socket, 'open');
+    const end = once(socket, 'close');
+    gate.mode = 'enforce';
     await end;
     await until(() => sockets.clients.size === 0);
   });
