@@ -79,6 +79,11 @@ test('a tool may give its own arguments whatever names it likes', () => {
   assert.ok(read('{"method":"tools/call","params":{"name":"a","arguments":{"Name":1,"name":2,"METHOD":3}}}').ok);
 });
 
+test('a name of a million marks is no name that is known, and takes nobody’s time', () => {
+  const name = '\u0301\u0323'.repeat(500_000);
+  assert.ok(read(JSON.stringify({ method: 'a', params: { [name]: 1 }, [name]: 2 })).ok);
+});
+
 test('a text of millions of characters is a text like any other', () => {
   for (const unit of ['a', 'é', '\\\\', '\\"']) {
     const body = `{"method":"tools/call","params":{"name":"a","arguments":{"x":"${unit.repeat(9_000_000 / unit.length)}"}}}`;

@@ -69,9 +69,29 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Letters that some readers take for one another: case (Kelvin sign and long s too), width, composition. */
+/**
+ * Letters that some readers take for one another: case (Kelvin sign and long s too), width, composition. Of what somebody else wrote
+ * only after a look at how: composing takes a time that grows with the square of the marks in a row.
+ */
 export function folded(text: string): string {
   return text.normalize('NFKC').toLowerCase();
+}
+
+const nameLengthMax = 8192;
+/** No language writes more than thirty in a row (UAX #15, Stream-Safe Text Format). */
+const endlessMarks = /\p{M}{31}/u;
+
+/** Whether a text is written as names of tools and URIs are, so that it costs nothing to read it in other letters. */
+export function isWrittenAsName(text: string): boolean {
+  return text.length <= nameLengthMax && !endlessMarks.test(text);
+}
+
+/** Folding makes a text of ASCII of nothing that is more than twice as long. */
+const nearlyLengthMax = 64;
+
+/** Whether a text may be a word of the protocol in other letters. */
+export function isNearlyWord(text: string): boolean {
+  return text.length <= nearlyLengthMax;
 }
 
 function messageFault(message: JsonObject): string | null {
@@ -95,7 +115,7 @@ function namesOf(...names: readonly string[]): Names {
 
 function lookAlike(object: JsonObject, known: Names): string | null {
   for (const name of Object.keys(object)) {
-    const meant = known.get(folded(name));
+    const meant = isNearlyWord(name) ? known.get(folded(name)) : undefined;
     if (meant !== undefined && meant !== name) return name;
   }
   return null;

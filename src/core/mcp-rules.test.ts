@@ -41,6 +41,19 @@ test('denied is denied in letters that a careless server takes for the same', ()
   assert.equal(reasonFor(call('read'), rules), null);
 });
 
+test('what is written as no name is takes nobody’s time and is not allowed', () => {
+  const rules = { tools: [rule({ deny: ['a', 'b', 'c'] })], resources: [rule({ deny: ['a', 'b', 'c'] })] };
+  // Composed, each of these would take minutes or be eighteen times as long.
+  for (const name of ['\u0301\u0323'.repeat(1_000_000), '\ufdfa'.repeat(1_000_000), 'a'.repeat(1_000_000)]) {
+    assert.equal(reasonFor(call(name), rules), 'tool_not_allowed');
+    assert.equal(isListed('tools', name, aidb, rulesFor(rules)), false);
+    assert.equal(reasonFor({ method: name }, rules), null);
+  }
+  const uri = `file:///${'%CC%81%CC%A3'.repeat(1_000_000)}`;
+  assert.equal(reasonFor({ method: 'resources/read', params: { uri } }, rules), 'tool_not_allowed');
+  assert.equal(reasonFor(call('तालिका_खोजें'), rules), null);
+});
+
 test('the first rule that is for a caller counts, and who has none may use nothing', () => {
   const tools = [
     rule({ callers: new Set(['service:aidb']), allow: ['*'], deny: ['drop'] }),

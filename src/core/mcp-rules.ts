@@ -1,6 +1,6 @@
 import { fits } from './glob.ts';
-import { folded, isObject, type JsonObject } from './mcp-messages.ts';
-import { isAmbiguousUri, looseUri, readingsOf } from './resource-uri.ts';
+import { folded, isNearlyWord, isObject, isWrittenAsName, type JsonObject } from './mcp-messages.ts';
+import { decoded, isAmbiguousUri, looseUri, readingsOf } from './resource-uri.ts';
 import type { Principal, Reason } from './verdict.ts';
 
 /** What a caller may name of one kind. Globs, in which '*' stands for any characters. */
@@ -54,8 +54,9 @@ export function objectionTo(message: JsonObject, principal: Principal, rules: Mc
   const { method, params } = message;
   if (typeof method !== 'string') return null;
   if (!judgedMethods.has(method)) {
+    const bare = method.trim();
     // A server that reads it with less care would do what nobody has judged.
-    return judgedMethods.has(folded(method).trim())
+    return isNearlyWord(bare) && judgedMethods.has(folded(bare).trim())
       ? objection('bad_request', `the method ${JSON.stringify(method)} is nearly one that is judged`)
       : null;
   }
@@ -81,6 +82,8 @@ function objectionToName(kind: McpKind, name: string, principal: Principal, rule
   const shown = `${kind.slice(0, -1)} ${JSON.stringify(name.slice(0, 128))}`;
   const rule = ofKind.find(({ callers }) => callers === null || callers.has(principal.id));
   if (!rule) return objection('tool_not_allowed', `no rule lets ${principal.id} use ${kind}`);
+  if (!isWrittenAsName(kind === 'resources' ? decoded(name) : name))
+    return objection('tool_not_allowed', `the ${shown} is longer, or has more marks in a row, than any name`);
   if (kind === 'resources' && isAmbiguousUri(name) && (rule.allow !== null || rule.deny.length > 0))
     return objection('tool_not_allowed', `the ${shown} can be read in two ways`);
   const fitsLoosely = kind === 'resources' ? uriFitsLoosely(name) : nameFitsLoosely(name);
@@ -129,7 +132,8 @@ function text(value: unknown): string | null {
 
 /** As strict as can be read: a server may take letters for one another that we tell apart. */
 function nameFitsLoosely(name: string): (glob: string) => boolean {
-  return (glob) => fits(glob, name) || fits(folded(glob), folded(name));
+  const low = folded(name);
+  return (glob) => fits(glob, name) || fits(folded(glob), low);
 }
 
 /** Likewise, and more of a URI than letters is the same in two spellings. */

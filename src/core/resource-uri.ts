@@ -24,7 +24,8 @@ export function looseUri(uri: string): string {
   return folded(decoded(uri)).replace(/\/{2,}/g, '/');
 }
 
-function decoded(uri: string): string {
+/** As it reads once what is percent-encoded in it is not. */
+export function decoded(uri: string): string {
   try {
     return decodeURIComponent(uri);
   } catch {
