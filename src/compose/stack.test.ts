@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
+import { StoreError } from '../core/store.ts';
 import { deny } from '../core/verdict.ts';
 import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
@@ -323,6 +324,13 @@ test('lets go of the store it opened when it cannot start, and leaves open what 
   await store.ping();
   assert.deepEqual(await store.keys.list(), []);
   await store.close();
+});
+
+test('does not start on a store that takes no writes', async () => {
+  const config = parseConfig(text, { file: null, env: {} });
+  const readOnly = new StoreError('store_unavailable', 'the store is read only; name the primary');
+  const store = { ...memoryStore(), ping: () => Promise.reject(readOnly) };
+  await assert.rejects(createStack({ config, env: masterKey, store }), readOnly);
 });
 
 test('a Supabase store without its key is refused, and one with two', async () => {

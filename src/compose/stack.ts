@@ -129,6 +129,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     if (!options.store) opened.add(() => store.close());
     if (options.migrate === false) await requireSchema(store);
     else await store.migrate();
+    await store.ping();
     for (const text of await store.warnings()) warn(text);
     return await wired({ ...options, store, opened, environment });
   } catch (error) {

@@ -1,5 +1,7 @@
 import { StoreError } from '../../core/store.ts';
 
+const readOnly = 'is read only; name the primary';
+
 /** Postgres' error codes (postgresql.org/docs/current/errcodes-appendix.html), whole or by class, in an operator's words. */
 const WORDS: readonly (readonly [code: string, words: string])[] = [
   // PgBouncer has this one code for all that it does not like.
@@ -20,11 +22,16 @@ const WORDS: readonly (readonly [code: string, words: string])[] = [
   ['42883', 'has another schema than this version expects: it is not migrated yet, or was changed by hand'],
   ['53100', 'cannot write, the disk is full; make room'],
   ['53300', 'takes no more connections; raise max_connections or use fewer'],
-  ['25006', 'is read only; name the primary'],
+  ['25006', readOnly],
   ['57014', 'took too long and was told to stop'],
   ['57P', 'is starting or going down'],
   ['22', 'cannot hold a value that it was given'],
 ];
+
+/** What any write would answer. */
+export function readOnlyFault(place: string): StoreError {
+  return new StoreError('store_unavailable', `Postgres at ${place} ${readOnly}`);
+}
 
 /** Whether the server itself answered with this error: then the connection is in order, and the statement had no effect. */
 export function isAnswer(error: unknown): boolean {

@@ -76,6 +76,21 @@ if (server) {
     assert.deepEqual(await heard, { topic: 'revocations', id: 'lost' });
   });
 
+  test('a database that only reads, as a standby does, is not taken for a store', async (t) => {
+    const url = await server.database();
+    const before = await opened(t, url);
+    await before.ping();
+    const admin = new Client({ connectionString: url });
+    await admin.connect();
+    await admin.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = on`);
+    await admin.end();
+    const store = await opened(t, url);
+    await assert.rejects(
+      store.ping(),
+      (error: Error) => unavailable(error) && error.message.endsWith('is read only; name the primary'),
+    );
+  });
+
   test('a connection that is cut, and one that falls silent, are given up and made anew', async (t) => {
     const url = new URL(await server.database());
     const relay = await tcpRelay(t, server.port);

@@ -3,13 +3,14 @@ import type { Store } from '../../core/store.ts';
 import { openDatabase } from './database.ts';
 import { postgresDecisions } from './decisions.ts';
 import { postgresEvents } from './events.ts';
+import { readOnlyFault } from './fault.ts';
 import { feed } from './feed.ts';
 import { postgresKeys } from './keys.ts';
 import { postgresLimits } from './limits.ts';
 import { migrate, schemaOf } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresRecords } from './records.ts';
-import { pingNow } from './state.ts';
+import { isReadOnly } from './state.ts';
 import { postgresTokens } from './tokens.ts';
 import { postgresUsage } from './usage.ts';
 
@@ -47,7 +48,8 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
       return steps;
     },
     async ping() {
-      await database.query(pingNow);
+      const [answer] = await database.query<{ read_only: boolean }>(isReadOnly);
+      if (answer?.read_only) throw readOnlyFault(database.place);
     },
     async warnings() {
       await changes.started();

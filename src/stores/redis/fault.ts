@@ -1,5 +1,7 @@
 import { StoreError } from '../../core/store.ts';
 
+const readOnly = 'is read only; name the primary';
+
 /** The first word of what Redis answers with, in an operator's words. */
 const WORDS: Readonly<Record<string, string>> = {
   WRONGPASS: 'refuses the user or the password; check both in the URL',
@@ -7,7 +9,7 @@ const WORDS: Readonly<Record<string, string>> = {
   NOPERM: 'does not allow the user to do this; allow it all commands on the keys and channels countersign:*',
   OOM: 'is full (maxmemory); give it more memory',
   LOADING: 'is reading its data back and not ready yet',
-  READONLY: 'is read only; name the primary',
+  READONLY: readOnly,
   MISCONF: 'cannot save to its disk and takes no writes; make room',
   BUSY: 'is busy with the script of somebody else',
   MASTERDOWN: 'has lost its primary',
@@ -27,6 +29,11 @@ export function storeFault(error: unknown, place: string, why: string | null): u
   }
   if (error.message === 'Command timed out') return unavailable('does not answer in time');
   return unavailable(`cannot be reached (${why ?? 'the connection is closed'})`);
+}
+
+/** What any write would answer. */
+export function readOnlyFault(place: string): StoreError {
+  return new StoreError('store_unavailable', `Redis at ${place} ${readOnly}`);
 }
 
 export function codeOf(error: Error): string {

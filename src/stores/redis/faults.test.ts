@@ -133,6 +133,20 @@ if (server) {
     await client.config('SET', 'maxmemory-policy', 'noeviction');
   });
 
+  test('a replica is not taken for a store: it does not answer as one, since it takes no writes', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const store = await opened(t, url);
+    await store.ping();
+    await client.replicaof('127.0.0.1', 1);
+    await assert.rejects(
+      store.ping(),
+      (error: Error) => unavailable(error) && error.message.endsWith('is read only; name the primary'),
+    );
+    await client.replicaof('NO', 'ONE');
+    await store.ping();
+  });
+
   test('a full server refuses to write and says so', async (t) => {
     const client = new Redis(url);
     t.after(async () => client.disconnect());

@@ -9,6 +9,8 @@ export type Value = string | number;
 /** One connection for commands, opened when it is first needed: what fails is then a verb, not the construction. */
 export interface Server {
   readonly channel: string;
+  /** Host, port and number, for messages. */
+  readonly place: string;
   /** Runs a script. Rejects with a StoreError, in bounded time even when the server has fallen silent. */
   run(script: ScriptName, ...values: Value[]): Promise<unknown>;
   /** The same for a single command. */
@@ -69,6 +71,7 @@ export function openServer(url: string, patienceMillis: number): Server {
 
   return {
     channel,
+    place,
     ask,
     run: (script, ...values) =>
       ask((client) => {

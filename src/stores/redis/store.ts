@@ -1,6 +1,7 @@
 import { noSchema, type Store } from '../../core/store.ts';
 import { redisDecisions } from './decisions.ts';
 import { redisEvents } from './events.ts';
+import { readOnlyFault } from './fault.ts';
 import { feed } from './feed.ts';
 import { redisKeys } from './keys.ts';
 import { redisLimits } from './limits.ts';
@@ -45,9 +46,12 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
       return [];
     },
     async ping() {
+      // INFO is answered also by a server that is reading its data back.
       await server.ask((client) => client.ping());
+      const { role } = await infoOf(server);
+      if (role === 'slave') throw readOnlyFault(server.place);
     },
-    warnings: () => evictionWarnings(server),
+    warnings: async () => warningsOf(await infoOf(server)),
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
@@ -56,13 +60,18 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
   };
 }
 
-/** A full Redis that evicts throws away one-time values, limits and tokens first, and keys and revocations next. */
-async function evictionWarnings(server: Server): Promise<string[]> {
-  // INFO rather than CONFIG: hosted servers refuse the latter.
-  const memory = String(await server.ask((client) => client.info('memory')));
-  const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'noeviction';
-  if (policy === 'noeviction') return [];
-  return [
-    `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`,
-  ];
+/** By name. INFO rather than CONFIG: hosted servers refuse the latter. */
+async function infoOf(server: Server): Promise<Readonly<Record<string, string>>> {
+  const text = String(await server.ask((client) => client.info()));
+  return Object.fromEntries(text.split('\r\n').map((line) => line.split(':', 2)));
+}
+
+function warningsOf({ maxmemory_policy: policy }: Readonly<Record<string, string>>): string[] {
+  const warnings: string[] = [];
+  // It throws away one-time values, limits and tokens first, and keys and revocations next.
+  if (policy !== undefined && policy !== 'noeviction')
+    warnings.push(
+      `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`,
+    );
+  return warnings;
 }
