@@ -122,14 +122,19 @@ if (server) {
     }
   });
 
-  test('a policy that throws keys away is warned of', async (t) => {
+  test('a policy that throws keys away is warned of, and a server that forgets them when it restarts', async (t) => {
     const client = new Redis(url);
     t.after(async () => client.disconnect());
     const store = redisStore({ url });
     t.after(() => store.close());
     assert.deepEqual(await store.warnings(), []);
     await client.config('SET', 'maxmemory-policy', 'volatile-lru');
-    assert.match((await store.warnings()).join(), /maxmemory-policy volatile-lru.*set maxmemory-policy noeviction/);
+    await client.config('SET', 'appendonly', 'no');
+    const [policy, restarts, ...rest] = await store.warnings();
+    assert.match(policy ?? '', /maxmemory-policy volatile-lru.*set maxmemory-policy noeviction/);
+    assert.match(restarts ?? '', /appendonly no.*set appendonly yes/);
+    assert.deepEqual(rest, []);
+    await client.config('SET', 'appendonly', 'yes');
     await client.config('SET', 'maxmemory-policy', 'noeviction');
   });
 

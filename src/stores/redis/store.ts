@@ -66,12 +66,16 @@ async function infoOf(server: Server): Promise<Readonly<Record<string, string>>>
   return Object.fromEntries(text.split('\r\n').map((line) => line.split(':', 2)));
 }
 
-function warningsOf({ maxmemory_policy: policy }: Readonly<Record<string, string>>): string[] {
+function warningsOf({ maxmemory_policy: policy, aof_enabled: log }: Readonly<Record<string, string>>): string[] {
   const warnings: string[] = [];
   // It throws away one-time values, limits and tokens first, and keys and revocations next.
   if (policy !== undefined && policy !== 'noeviction')
     warnings.push(
       `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`,
+    );
+  if (log === '0')
+    warnings.push(
+      'Redis has appendonly no: when it restarts, keys, tokens and revocations since its last snapshot are lost, all of them where it makes none; set appendonly yes',
     );
   return warnings;
 }
