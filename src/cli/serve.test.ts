@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -151,6 +151,32 @@ test('SIGTERM lets a request under way finish and takes no new one', async (t) =
   let text = '';
   for await (const piece of await answer) text += String(piece);
   assert.equal(text, 'late');
+  assert.deepEqual(await ended, [0, null]);
+});
+
+test('what was on its way to us when SIGTERM came is answered on a connection that was idle', async (t) => {
+  const upstream = await startUpstream(t);
+  const program = await startProgram(t, { yaml: yaml(upstream.url, 'off') });
+  const caller = connect(program.port, '127.0.0.1');
+  let heard = '';
+  caller.setEncoding('latin1').on('data', (text: string) => (heard += text));
+  const post = 'POST /embeddings/embed HTTP/1.1\r\nHost: stack\r\nContent-Length: 2\r\n\r\n{}';
+  caller.write(post);
+  await until(() => heard.includes('"upstream":true'));
+  const [left, ended] = [once(caller, 'close'), once(program.process, 'exit')];
+  program.process.kill('SIGTERM');
+  await until(() =>
+    fetch(`${program.origin}/health`).then(
+      () => false,
+      () => true,
+    ),
+  );
+  // For which it was closed before: nothing tells that a connection is still there.
+  await pause(200);
+  heard = '';
+  caller.write(post);
+  await left;
+  assert.match(heard, /^HTTP\/1\.1 200 [^]*\r\nconnection: close\r\n[^]*"upstream":true/i);
   assert.deepEqual(await ended, [0, null]);
 });
 

@@ -73,7 +73,8 @@ export async function startProgram(t: Ending, options: ProgramOptions): Promise<
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
+      // Which does not wait for more on the connections that the test leaves open.
+      child.kill('SIGINT');
       await once(child, 'exit');
     }
     rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
-import { ending } from '../serve/ending.ts';
+import { ending, graceAfter } from '../serve/ending.ts';
 import { reloading } from '../serve/reload.ts';
 import { readServeConfig } from '../serve/serve-config.ts';
 import { startServer } from '../serve/server.ts';
@@ -38,7 +38,7 @@ export async function serve(invocation: Invocation): Promise<number> {
   out.talk(`${signal}: finishing what is under way, at most ${drainMillis / 1000} s; once more ends at once.`);
   process.once('SIGINT', () => process.exit(EXIT.refused)).once('SIGTERM', () => process.exit(EXIT.refused));
   stopFollowing();
-  await server.end(drainMillis);
+  await server.end(drainMillis, graceAfter(signal));
   out.talk('ended');
   return EXIT.done;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoffMillis } from '../../stores/backoff.ts';
+import { graceMillis } from './ending.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 import { messageOf } from '../../core/message-of.ts';
 
@@ -13,7 +14,7 @@ export interface Crew {
    */
   replaceAll(config: string): Promise<void>;
   /** Resolves when all are gone. */
-  end(): Promise<void>;
+  end(graceMillis: number): Promise<void>;
 }
 
 export interface CrewOptions {
@@ -22,8 +23,6 @@ export interface CrewOptions {
   readonly onWarning: (text: string) => void;
 }
 
-/** While a worker is replaced: what comes in on a connection that was idle is still answered for so long. */
-const graceMillis = 2000;
 /** A worker that ran for so long did not end because of how it was started. */
 const settledMillis = 60_000;
 
@@ -80,9 +79,9 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
     leaving.add(gone);
   }
 
-  async function end(): Promise<void> {
+  async function end(grace: number): Promise<void> {
     over.abort();
-    for (const worker of serving()) leave(worker, 0);
+    for (const worker of serving()) leave(worker, grace);
     while (leaving.size > 0) await Promise.all(leaving);
   }
 
@@ -94,7 +93,7 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
         await fill(1, config, true);
         await Promise.all(places.map((_, index) => (index === 0 ? null : fill(index + 1, config))));
       } catch (error) {
-        await end();
+        await end(0);
         throw error;
       }
     },

@@ -18,7 +18,7 @@ export interface Server {
   readonly stack: Stack;
   readonly doors: Doors;
   /** Takes no more, finishes what is under way in so many milliseconds, and lets go of everything. */
-  end(drainMillis: number, graceMillis?: number): Promise<void>;
+  end(drainMillis: number, graceMillis: number): Promise<void>;
 }
 
 /** Rejects when the store cannot be used or an address cannot be had; nothing is left open then. */
@@ -75,7 +75,7 @@ export async function startServer(
   return {
     stack,
     doors,
-    async end(drainMillis, graceMillis = 0) {
+    async end(drainMillis, graceMillis) {
       await certificates.close();
       await keys.close();
       await ramp.close();

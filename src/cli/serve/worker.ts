@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { readCheckedConfig } from '../workplace.ts';
+import { graceMillis } from './ending.ts';
 import type { FromWorker, ToWorker, WorkerSamples } from './messages.ts';
 import { startServer } from './server.ts';
 import { sayStarted } from './started.ts';
@@ -64,7 +65,7 @@ function toBeEnded(): Promise<number> {
     process.on('message', (message: ToWorker) => {
       if (message.kind === 'end') resolve(message.graceMillis);
     });
-    process.once('SIGTERM', () => resolve(0));
+    process.once('SIGTERM', () => resolve(graceMillis));
   });
 }
 

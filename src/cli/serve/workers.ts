@@ -4,7 +4,7 @@ import type { Invocation } from '../command.ts';
 import { EXIT, usage } from '../failure.ts';
 import { readCheckedConfig, readConfigText } from '../workplace.ts';
 import { crew } from './crew.ts';
-import { ending } from './ending.ts';
+import { ending, graceAfter } from './ending.ts';
 import { reloading } from './reload.ts';
 
 export interface WorkersOptions {
@@ -47,7 +47,7 @@ export async function serveWithWorkers(
   };
   process.once('SIGINT', atOnce).once('SIGTERM', atOnce);
   stopFollowing();
-  await workers.end();
+  await workers.end(graceAfter(signal));
   out.talk('ended');
   return EXIT.done;
 }
