@@ -37,6 +37,8 @@ export interface Audit {
   samples(): Promise<MetricSamples>;
   /** How many rows were lost because the store could not keep up. */
   readonly dropped: number;
+  /** The store has refused rows for a second or two, and they wait: it is away, or full. */
+  readonly waiting: boolean;
   /** Writes out what is buffered. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export function audit(options: AuditOptions): Audit {
     ping: options.ping,
     staleness: options.staleness,
     dropped: () => rows?.dropped ?? 0,
+    waiting: () => rows?.waiting ?? false,
   });
 
   function keep(row: DecisionRow, traceId: string | null = null): void {
@@ -106,6 +109,9 @@ export function audit(options: AuditOptions): Audit {
     samples: () => metrics.samples(),
     get dropped() {
       return rows?.dropped ?? 0;
+    },
+    get waiting() {
+      return rows?.waiting ?? false;
     },
     async flush() {
       await Promise.all([rows?.flush(), usage?.flush()]);

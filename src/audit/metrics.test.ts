@@ -10,6 +10,7 @@ function counting(details: Partial<DecisionMetricsOptions> = {}) {
     ping: async () => undefined,
     staleness: { seconds: () => null, resyncs: 0 },
     dropped: () => 0,
+    waiting: () => false,
     ...details,
   });
 }
@@ -89,6 +90,7 @@ test('keys show when they end, and the audit what it lost', async () => {
       { service: 'aidb', credentialId: 'k0', expiresAt: 1_700_000_000, replaced: true },
     ],
     dropped: () => 17,
+    waiting: () => false,
   });
   assert.deepEqual(await samples(metrics, 'countersign_key_expiry'), [
     'countersign_key_expiry_timestamp_seconds{service="aidb",credential="k1"} 1800000000',

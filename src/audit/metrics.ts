@@ -40,6 +40,8 @@ export interface DecisionMetricsOptions {
   readonly ping: () => Promise<void>;
   readonly staleness: StoreStaleness;
   readonly dropped: () => number;
+  /** Recorder.waiting. */
+  readonly waiting: () => boolean;
 }
 
 const outcomes: readonly Outcome[] = ['allow', 'deny', 'would_deny', 'public'];
@@ -171,10 +173,10 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
     }),
     new Gauge({
       name: 'countersign_store_up',
-      help: 'Whether the store answers: 1 or 0.',
+      help: 'Whether the store answers and takes what is written: 1 or 0.',
       registers,
       async collect() {
-        this.set((await answers(options.ping)) ? 1 : 0);
+        this.set((await answers(options.ping)) && !options.waiting() ? 1 : 0);
       },
     }),
     new Gauge({

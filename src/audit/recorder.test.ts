@@ -74,10 +74,14 @@ test('a store that goes on refusing rows is told of once, with its reason, and s
   const { rows, warnings } = recording({ store: state.store });
   state.away = true;
   rows.add(rowWith());
+  await rows.flush();
+  assert.equal(rows.waiting, false, 'it may be a moment');
   for (let attempt = 0; attempt < 8; attempt += 1) await rows.flush();
   assert.deepEqual(warnings, ['decisions wait, 20000 at most: away (requests are not held up)']);
+  assert.equal(rows.waiting, true);
   state.away = false;
   await rows.flush();
+  assert.equal(rows.waiting, false);
   await rows.flush();
   assert.deepEqual(warnings.slice(1), ['decisions are being kept again; none of those that waited was lost']);
   await rows.close();

@@ -10,6 +10,8 @@ export interface Recorder {
   /** A service has begun to answer: kept with the next rows. */
   answered(service: string, micros: number): void;
   readonly dropped: number;
+  /** The store has refused rows for a second or two, and they wait: it is away, or full. */
+  readonly waiting: boolean;
   /** Resolves when what was added before is in the store, or when the store refused it; never rejects. */
   flush(): Promise<void>;
   /** Flushes and stops; rows that cannot be written then are counted as dropped. */
@@ -150,6 +152,9 @@ export function recorder(options: RecorderOptions): Recorder {
     answered: (service, micros) => answers.add(service, micros, clock()),
     get dropped() {
       return dropped;
+    },
+    get waiting() {
+      return failures >= failuresUntold;
     },
     async flush() {
       // The first round may have begun before the last row was added.

@@ -59,7 +59,7 @@ async function status(stack: Stack, startedAt: number, storeAnswers: () => Promi
     version: stack.version,
     uptime_seconds: Math.max(0, Math.floor(stack.clock() - startedAt)),
     store: stack.store.kind,
-    store_up: await storeAnswers(),
+    store_up: (await storeAnswers()) && !audit.waiting,
     dev_mode: stack.devMode,
     services: config.services.length,
     keys: keyring.size,

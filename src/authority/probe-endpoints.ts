@@ -30,6 +30,9 @@ export function probes(stack: Stack): Probes {
       const { kind } = stack.store;
       if (!(await storeAnswers()))
         return json(503, { status: 'DOWN', reason: `the ${kind} store does not answer`, stale_seconds: staleSeconds });
+      // Full, say: what is known goes on, but nothing can be minted, counted or kept.
+      if (stack.audit.waiting)
+        return json(503, { status: 'DOWN', reason: `the ${kind} store takes no writes`, stale_seconds: staleSeconds });
       // It answers, but its changes are not heard, or what changed meanwhile is not read yet.
       if (stack.staleness.seconds() !== null)
         return json(503, {

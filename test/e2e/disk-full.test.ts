@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../fixtures/until.ts';
 import { startProgram, startUpstream } from './program.ts';
 
 const admin = 'an-admin-token-of-the-tests-0123456789';
@@ -73,11 +74,17 @@ test('on a full disk what is known goes on, nothing is acknowledged that is not 
   const asked = await Promise.all(acknowledged.map((token) => ask(bearer(token))));
   for (const status of asked) assert.ok(status === 200 || status === 503, String(status));
 
+  const ready = (): Promise<string> => fetch(`${program.origin}/health/ready`).then((answer) => answer.text());
+  await until(async () => {
+    await ask({ 'x-api-key': key });
+    return (await ready()).includes('the sqlite store takes no writes');
+  });
+
   rmSync(join(disk, 'filler'));
   for (const token of acknowledged)
     while ((await ask(bearer(token))) !== 200) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal((await program.cli(['tokens', 'create'])).code, 0);
-  assert.equal((await fetch(`${program.origin}/health/ready`)).status, 200);
+  await until(async () => (await ready()).includes('UP'));
 });
 
 for (const args of [[], ['--workers', '2']])
