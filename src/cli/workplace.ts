@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
 import { loadCheckedConfig } from '../compose/checked-config.ts';
+import { storeDespiteFaults } from '../compose/despite-faults.ts';
 import { configText } from '../compose/schema/config-text.ts';
 import { loadConfig, type LoadOptions } from '../compose/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
@@ -8,7 +9,7 @@ import { stackSeal } from '../compose/wiring/stack-seal.ts';
 import { recordAct } from '../audit/link.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Act } from '../core/event.ts';
-import type { Store } from '../core/store.ts';
+import { hasCode, type Store } from '../core/store.ts';
 import { messageOf } from '../core/message-of.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { commandActor } from './command-actor.ts';
@@ -55,15 +56,46 @@ function requireConfig(invocation: Pick<Invocation, 'configFile'>): void {
 
 /** Opens the store for one piece of work and closes it whatever comes of it. Rejects where its schema is behind. */
 export function atWork<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
-  return atStore(invocation, async (place) => {
+  return atStore(invocation, onSchema(work));
+}
+
+/**
+ * The same for what stops harm and cannot wait until a faulty configuration is mended. It needs nothing of it but the store: of a
+ * faulty one the place has no more.
+ */
+export async function atUrgentWork<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
+  return atStore(invocation, onSchema(work), await configDespiteFaults(invocation));
+}
+
+function onSchema<T>(work: (place: Workplace) => Promise<T>) {
+  return async (place: Workplace) => {
     await requireSchema(place.store);
     return work(place);
-  });
+  };
+}
+
+async function configDespiteFaults(invocation: Invocation): Promise<StackConfig> {
+  const { configFile, env, out } = invocation;
+  try {
+    return await readConfig(invocation);
+  } catch (error) {
+    if (!hasCode(error, 'config_invalid')) throw error;
+    const config = storeDespiteFaults(configText(configFile), configFile, env);
+    const store = config?.store;
+    if (!config || (store?.kind === 'sqlite' && !existsSync(store.file))) throw error;
+    const where = store?.kind === 'sqlite' ? `sqlite:${store.file}` : `its ${store?.kind} store`;
+    out.warn(`${configFile} has faults, which \`countersign validate\` names; this is done all the same, in ${where}`);
+    return config;
+  }
 }
 
 /** The same, however its schema stands. */
-export async function atStore<T>(invocation: Invocation, work: (place: Workplace) => Promise<T>): Promise<T> {
-  const config = await readConfig(invocation);
+export async function atStore<T>(
+  invocation: Invocation,
+  work: (place: Workplace) => Promise<T>,
+  given?: StackConfig,
+): Promise<T> {
+  const config = given ?? (await readConfig(invocation));
   if (config.store.kind === 'memory') {
     throw refused(
       'the store is "memory:", which only the running server can see',

@@ -5,14 +5,14 @@ import { inWords } from '../duration.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { columns } from '../output.ts';
-import { atWork } from '../workplace.ts';
+import { atUrgentWork, atWork } from '../workplace.ts';
 import { details, faultOf, lastUse, shown, stateCell, useCell, type Around } from './key-views.ts';
 
 export async function keysList(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const [service] = invocation.positionals;
   const now = systemClock();
-  return atWork(invocation, async ({ store }) => {
+  return atUrgentWork(invocation, async ({ store }) => {
     const all = await store.keys.list();
     const around: Around = { lineage: lineageOf(all, now), uses: await store.usage.list(), now };
     const records = all

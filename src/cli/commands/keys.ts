@@ -16,7 +16,7 @@ import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { placeOption } from '../key-place.ts';
 import { secretFromStdin, textFromStdin } from '../secret-input.ts';
-import { atWork, sealOf } from '../workplace.ts';
+import { atUrgentWork, atWork, sealOf } from '../workplace.ts';
 import { deliveredWords, endWords, shown, time } from './key-views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
@@ -106,7 +106,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
 export async function keysRevoke(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const [id] = invocation.positionals;
-  return atWork(invocation, async ({ store, record: taken }) => {
+  return atUrgentWork(invocation, async ({ store, record: taken }) => {
     if (id !== undefined && !(await store.keys.get(id))) {
       throw refused(
         `there is no key with the id "${id}"`,

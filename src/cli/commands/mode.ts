@@ -11,7 +11,7 @@ import { commandActor } from '../command-actor.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { enforcedWords, lostEnforcement, rampInForce, rampWant } from '../in-force.ts';
 import { columns, type Style } from '../output.ts';
-import { atWork, type Workplace } from '../workplace.ts';
+import { atUrgentWork, atWork, type Workplace } from '../workplace.ts';
 
 const MODE_STYLE: Readonly<Record<string, Style>> = { off: 'red', report: 'yellow', enforce: 'green' };
 
@@ -91,7 +91,9 @@ export async function modeSet(invocation: Invocation): Promise<number> {
   const all = invocation.flag('all');
   if (all && words !== undefined) throw usage('--all means everything: name no service with it');
   const scope = scopeOf(words);
-  return atWork(invocation, (place) =>
+  // What a single place is called stands in the configuration.
+  const work = scope === '' ? atUrgentWork : atWork;
+  return work(invocation, (place) =>
     withModes(place, invocation, async (levels) => {
       if (!invocation.dryRun) {
         const by = commandActor(invocation.env).id;

@@ -17,7 +17,7 @@ import { tokens } from '../../keys/tokens.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
-import { atWork, type Workplace } from '../workplace.ts';
+import { atUrgentWork, atWork, type Workplace } from '../workplace.ts';
 
 export async function operatorsCreate(invocation: Invocation): Promise<number> {
   const name = nameOf(invocation);
@@ -74,7 +74,7 @@ async function resetOpenid(invocation: Invocation, place: Workplace, name: strin
 export async function operatorsDisable(invocation: Invocation): Promise<number> {
   const name = knownNameOf(invocation);
   const { out } = invocation;
-  return atWork(invocation, async (place) => {
+  return atUrgentWork(invocation, async (place) => {
     if (invocation.dryRun) return sayDryRun(invocation, 'disable', name);
     const account = await accountsOf(place).change(name, (now) => ({
       ...now,

@@ -4,7 +4,7 @@ import { systemClock } from '../../core/clock.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
-import { atWork } from '../workplace.ts';
+import { atUrgentWork, atWork } from '../workplace.ts';
 import { saySteps } from './ramp-words.ts';
 
 export const rampPromote = (invocation: Invocation): Promise<number> => ordered(invocation, 'promote');
@@ -17,7 +17,8 @@ const stepsMax = 100;
 async function ordered(invocation: Invocation, order: RampOrder): Promise<number> {
   const { out, dryRun, positionals } = invocation;
   const step = stepIn(positionals[0]);
-  return atWork(invocation, async ({ store, record }) => {
+  const work = order === 'pause' || order === 'rollback' ? atUrgentWork : atWork;
+  return work(invocation, async ({ store, record }) => {
     const options = { why: invocation.text('reason'), dryRun, ...(step !== undefined && { step }) };
     const { state: next, detail } = await orThrow(orderRamp({ store, clock: systemClock }, order, options));
     if (!dryRun) await record({ type: rampEvents[order], subject: next.plan.name, detail });

@@ -11,14 +11,14 @@ import { durationSeconds, inWords } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { secretFromStdin } from '../secret-input.ts';
-import { atWork, type Workplace } from '../workplace.ts';
+import { atUrgentWork, atWork, type Workplace } from '../workplace.ts';
 import { time } from './key-views.ts';
 import { addresses, scopesOf } from './keys.ts';
 
 type Work = (life: Tokens, config: StackConfig, record: Workplace['record']) => Promise<number>;
 
-async function withTokens(invocation: Invocation, work: Work): Promise<number> {
-  return atWork(invocation, async ({ config, store, record }) => {
+async function withTokens(invocation: Invocation, work: Work, at = atUrgentWork): Promise<number> {
+  return at(invocation, async ({ config, store, record }) => {
     const life = tokens({ store, clock: systemClock });
     try {
       return await work(life, config, record);
@@ -35,7 +35,7 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
   const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
   const clientId = clientOption(invocation);
-  return withTokens(invocation, async (life, config, taken) => {
+  const mint: Work = async (life, config, taken) => {
     const ttlSeconds = ttl ?? config.tokenTtlSeconds;
     const ttlHours = ttlSeconds / 3600;
     if (invocation.dryRun) {
@@ -62,7 +62,8 @@ export async function tokensCreate(invocation: Invocation): Promise<number> {
     );
     out.talk('Its holder sends it as `Authorization: Bearer …`.');
     return EXIT.done;
-  });
+  };
+  return withTokens(invocation, mint, atWork);
 }
 
 export async function tokensList(invocation: Invocation): Promise<number> {
