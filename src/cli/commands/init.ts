@@ -64,6 +64,10 @@ export async function init(invocation: Invocation): Promise<number> {
   for (const [index, [words, line]] of steps.entries()) {
     out.talk(`  ${index + 1}. ${words.padEnd(40)} ${out.paintTalk('cyan', line)}`);
   }
+  if (mcpFile !== null)
+    out.talk(
+      `\n${mcpFile} is the gateway's now. A client gets a file of its own, in which each server is http://127.0.0.1:8700/NAME/ and goes with its key: docs/mcp.md shows it.`,
+    );
   if (token === '') out.talk('\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token');
   return EXIT.done;
 }
@@ -76,7 +80,7 @@ function shownConfig(configFile: string): string {
 /** As a person would write it: relative within the folder of the configuration. */
 function nearest(folder: string, file: string): string {
   const path = relative(folder, file);
-  return path.startsWith('..') ? file : path;
+  return path === '' || path.startsWith('..') ? file : path;
 }
 
 function inGit(folder: string): boolean {

@@ -66,3 +66,56 @@ test('what is wrong with the file of MCP servers is said of that file', (t) => {
   assert.throws(absent.read, /other\.json: the file does not exist — name the file of MCP servers that is meant/);
   assert.throws(reading(t, { yaml: 'mcpConfig: 7\n', servers: { files } }).read, /"mcpConfig" must be a text/);
 });
+
+test("VS Code's file is read as it is: `servers`, comments, commas before a closing bracket", (t) => {
+  const { folder, read } = reading(t, { yaml: 'mcpConfig: mcp.json\n', servers: {} });
+  const text = `{
+    // what is asked for
+    "inputs": [{ "id": "token", "type": "promptString", }], /* of
+    two lines */
+    "servers": {
+      "files": { "type": "stdio", "command": "cat", "args": ["http://a//b", "/*", ",]", "\\",}"], "dev": {} },
+    },
+  }`;
+  writeFileSync(join(folder, 'mcp.json'), text, { mode: 0o600 });
+  assert.deepEqual(read().services[0]?.command?.args, ['http://a//b', '/*', ',]', '",}']);
+});
+
+test('whatever a client alone may have is told at once, with what to write instead', (t) => {
+  const url = 'http://127.0.0.1:9/mcp';
+  const servers = {
+    bearer: { url, headers: { Authorization: 'Bearer s3cret-s3cret' } },
+    key: { url, headers: { 'X-API-Key': 's3cret-s3cret' } },
+    other: { url, headers: { 'X-Team': 'a' } },
+    relative: { url: 'localhost' },
+  };
+  const { read } = reading(t, { yaml: 'mcpConfig: mcp.json\n', servers });
+  assert.throws(read, (error: Error) => {
+    const own = 'into a file that only you can read, and write in place of them: "upstreamKey": {"file": "FILE"';
+    assert.deepEqual(
+      error.message.split('\n').map((line) => line.replace(/^.*?mcp\.json: /, '')),
+      [
+        `the server "bearer" has headers — put the key alone, without "Bearer", ${own}}`,
+        `the server "key" has headers — put the key ${own}, "header": "x-api-key"}`,
+        'the server "other" has headers — leave them out here: what its callers send in them is passed on',
+        'the server "relative" has a url that is no address — write http:// or https://',
+      ],
+    );
+    return true;
+  });
+});
+
+test('variables that only clients fill in are warned of', (t) => {
+  const env = { TOKEN: '${input:token}', HOME: '${HOME}', PLAIN: '$5' };
+  const shell = { command: process.execPath, args: ['-c', 'echo ${HOME}'] };
+  const servers = { a: { command: process.execPath, args: ['${workspaceFolder}/a.mjs'], env }, shell };
+  const { read } = reading(t, { yaml: 'mcpConfig: mcp.json\n', servers });
+  assert.deepEqual(
+    read().warnings.map((line) => line.replace(/^.*?mcp\.json: /, '')),
+    [
+      '"TOKEN" of "a" holds a variable, which only clients fill in; write "secrets": {"TOKEN": {"env": "TOKEN"}}',
+      '"HOME" of "a" holds a variable, which only clients fill in; write "secrets": {"HOME": {"env": "HOME"}}',
+      'the command of "a" holds a variable, which only clients fill in; write its value out',
+    ],
+  );
+});

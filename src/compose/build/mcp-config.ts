@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
 import { configText } from '../schema/config-text.ts';
-import { ConfigError, wholeFault } from '../faults.ts';
+import { ConfigError, wholeFault, type Fault } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
 import { shellWord } from '../../core/shell-word.ts';
 
@@ -13,6 +13,9 @@ const leftOut: ReadonlySet<string> = new Set([
   'alwaysAllow',
   'timeout',
   'description',
+  'dev',
+  'gallery',
+  'version',
 ]);
 
 /** The servers of a file of MCP servers as desktop clients have it, as services of a configuration. */
@@ -23,56 +26,94 @@ export interface McpServers {
   readonly warnings: readonly string[];
 }
 
-/** Reads {"mcpServers": {NAME: {"command", "args", "env"} | {"url"}}}. Throws a ConfigError. */
+/**
+ * Reads {"mcpServers": {NAME: {"command", "args", "env"} | {"url"}}}, or "servers" as VS Code has it. Throws a ConfigError with every
+ * fault.
+ */
 export function mcpServers(file: string): McpServers {
   const services = servicesOf(file);
-  return { file, text: JSON.stringify({ services }, null, 2), warnings: openSecrets(file, services) };
+  const warnings = [...openSecrets(file, services), ...clientVariables(file, services)];
+  return { file, text: JSON.stringify({ services }, null, 2), warnings };
 }
 
 function servicesOf(file: string): Readonly<Record<string, JsonObject>> {
   let value: unknown;
   try {
-    value = JSON.parse(configText(file, 'name the file of MCP servers that is meant'));
+    value = JSON.parse(plainJson(configText(file, 'name the file of MCP servers that is meant')));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw fault(file, 'the file is no JSON', 'it looks like {"mcpServers": {"files": {"command": "npx", "args": []}}}');
+    throw fault(file, 'the file is no JSON', 'write it like {"mcpServers": {"files": {"command": "npx", "args": []}}}');
   }
-  const servers = isObject(value) ? value['mcpServers'] : undefined;
+  const servers = isObject(value) ? (value['mcpServers'] ?? value['servers']) : undefined;
   if (!isObject(servers) || Object.keys(servers).length === 0)
     throw fault(
       file,
       '"mcpServers" is missing or empty',
-      'name at least one: {"mcpServers": {"files": {"command": "npx"}}}',
+      'name at least one: {"mcpServers": {"files": {"command": "npx"}}}; VS Code calls it "servers"',
     );
-  return Object.fromEntries(
-    Object.entries(servers)
-      .filter(([, server]) => !isObject(server) || server['disabled'] !== true)
-      .map(([name, server]) => [name, serviceOf(file, name, server)]),
-  );
+  const faults: Fault[] = [];
+  const services = Object.entries(servers)
+    .filter(([, server]) => !isObject(server) || server['disabled'] !== true)
+    .map(([name, server]): [string, JsonObject] => {
+      const service = serviceOf(server);
+      if ('fault' in service) faults.push(wholeFault(`the server "${name}" ${service.fault}`, service.hint));
+      return [name, 'fault' in service ? {} : service.of];
+    });
+  if (faults.length > 0) throw new ConfigError(file, faults);
+  return Object.fromEntries(services);
 }
 
-function serviceOf(file: string, name: string, server: unknown): JsonObject {
-  if (!isObject(server)) throw fault(file, `the server "${name}" is no object`, 'write {"command": …} or {"url": …}');
+/** Clients read their files with comments and with commas before a closing bracket. */
+function plainJson(text: string): string {
+  const string = String.raw`"(?:[^"\\\n]|\\.)*"`;
+  const without = (what: string, from: string): string =>
+    from.replace(new RegExp(`(${string})|${what}`, 'g'), (_, kept: string | undefined) => kept ?? ' ');
+  return without(String.raw`,(?=\s*[}\]])`, without(String.raw`//[^\n]*|/\*[^]*?(?:\*/|$)`, text));
+}
+
+type Service = { readonly of: JsonObject } | { readonly fault: string; readonly hint: string };
+
+function serviceOf(server: unknown): Service {
+  if (!isObject(server)) return { fault: 'is no object', hint: 'write {"command": …} or {"url": …}' };
   const { url, headers, ...rest } = server;
   const service = Object.fromEntries(Object.entries(rest).filter(([key]) => !leftOut.has(key)));
   if (headers !== undefined && (!isObject(headers) || Object.keys(headers).length > 0))
-    throw fault(
-      file,
-      `the server "${name}" has headers`,
-      'write it as a service of the configuration, with its key in a file: upstreamKey: { file: … }',
-    );
-  if (url === undefined) return service;
+    return { fault: 'has headers', hint: inPlaceOf(headers) };
+  if (url === undefined) return { of: service };
   if (typeof url !== 'string' || !URL.canParse(url))
-    throw fault(file, `the url of "${name}" is no address`, 'write http:// or https://');
+    return { fault: 'has a url that is no address', hint: 'write http:// or https://' };
   // The path stays the client's: it calls /NAME/mcp where the server has /mcp.
   const { protocol, host, username, password } = new URL(url);
   if (username !== '' || password !== '')
-    throw fault(
-      file,
-      `the url of "${name}" has credentials in it`,
-      'put the key into a file: upstreamKey: { file: … }',
-    );
-  return { ...service, upstream: `${protocol}//${host}` };
+    return { fault: 'has credentials in its url', hint: inPlaceOf({ authorization: '' }) };
+  return { of: { ...service, upstream: `${protocol}//${host}` } };
+}
+
+/** What the gateway sends to a server by itself is its key; all else goes through as callers send it. */
+function inPlaceOf(headers: unknown): string {
+  const names = Object.keys(isObject(headers) ? headers : {}).map((name) => name.toLowerCase());
+  const header = ['authorization', 'x-api-key'].find((name) => names.includes(name));
+  if (header === undefined) return 'leave them out here: what its callers send in them is passed on';
+  const more = header === 'authorization' ? '' : `, "header": "${header}"`;
+  const alone = header === 'authorization' ? 'the key alone, without "Bearer",' : 'the key';
+  return `put ${alone} into a file that only you can read, and write in place of them: "upstreamKey": {"file": "FILE"${more}}`;
+}
+
+/** Whoever has the file opened in a client sees them filled in, and a program that is run here gets them to the letter. */
+function clientVariables(file: string, services: Readonly<Record<string, JsonObject>>): string[] {
+  return Object.entries(services).flatMap(([name, { env, command, args, cwd }]) => {
+    const inEnv = Object.entries(isObject(env) ? env : {}).filter(([, value]) => /\$\{[^}]+\}/.test(String(value)));
+    const words = [command, cwd, ...(Array.isArray(args) ? args : [])];
+    const inWords = words.some((word) => /\$\{(?:(?:input|env):|workspaceFolder|userHome)/.test(String(word)));
+    const only = 'which only clients fill in';
+    return [
+      ...inEnv.map(
+        ([key]) =>
+          `${file}: "${key}" of "${name}" holds a variable, ${only}; write "secrets": {"${key}": {"env": "${key}"}}`,
+      ),
+      ...(inWords ? [`${file}: the command of "${name}" holds a variable, ${only}; write its value out`] : []),
+    ];
+  });
 }
 
 function openSecrets(file: string, services: Readonly<Record<string, JsonObject>>): string[] {
