@@ -58,7 +58,7 @@ export function explain(error: unknown): Explained {
   if (code === 'config_invalid') return { exit: EXIT.refused, lines: configLines(error, message) };
   if (code !== null && unreachableCodes.has(code)) return { exit: EXIT.unreachable, lines: [message] };
   if (code !== null && usageCodes.has(code)) return { exit: EXIT.usage, lines: [message] };
-  if (code !== null) return { exit: EXIT.refused, lines: [message] };
+  if (code !== null) return { exit: EXIT.refused, lines: systemLines(code, error) ?? [message] };
   const stack = error instanceof Error && error.stack ? error.stack : message;
   return { exit: EXIT.refused, lines: [`unexpected: ${stack}`] };
 }
@@ -68,6 +68,25 @@ export function codeOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null) return null;
   if ('code' in error && typeof error.code === 'string') return error.code;
   return 'cause' in error ? codeOf(error.cause) : null;
+}
+
+const systemFaults: Readonly<Record<string, readonly [string, string]>> = {
+  EACCES: ['this user may not use it so', 'Run it as the user to whom it belongs, or in a folder that is yours.'],
+  EPERM: ['this user may not use it so', 'Run it as the user to whom it belongs, or in a folder that is yours.'],
+  EROFS: ['it lies on a file system that can only be read', 'Choose another folder.'],
+  ENOSPC: ['the disk is full', 'Make room, and run it again.'],
+  ENOENT: ['it is not there', 'Is the path right?'],
+  ENOTDIR: ['a part of it is no folder', 'Is the path right?'],
+  EISDIR: ['it is a folder', 'Name a file.'],
+};
+
+/** What the system refused of a file: its own words ("EACCES: permission denied, mkdir …") are a programmer's. */
+function systemLines(code: string, error: unknown): string[] | null {
+  const [what, hint] = systemFaults[code] ?? [];
+  const { path } = error as NodeJS.ErrnoException;
+  return what === undefined || hint === undefined || typeof path !== 'string'
+    ? null
+    : [`${path}: ${what} (${messageOf(error).split(',')[0]})`, `  ${hint}`];
 }
 
 function configLines(error: unknown, message: string): string[] {

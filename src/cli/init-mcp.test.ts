@@ -21,3 +21,15 @@ test('init writes no configuration that validate would refuse for its file of MC
   assert.equal((await init({ browser: { command: 'cat' } })).code, 0);
   assert.equal((await cliHere(['validate'], { cwd: folder })).code, 0);
 });
+
+test('a folder that cannot be written to is told in plain words, and nothing is left half done', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'file'), '');
+  const { code, stderr } = await cliHere(['init', '--config', 'file/countersign.yaml'], { cwd: folder });
+  assert.equal(code, 1);
+  assert.equal(
+    stderr,
+    `countersign: ${join(folder, 'file/.countersign')}: a part of it is no folder (ENOTDIR: not a directory)\n  Is the path right?\n`,
+  );
+});

@@ -4,6 +4,7 @@ import { loadConfig } from '../../compose/load.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused } from '../failure.ts';
+import { replaceFile } from '../replace-file.ts';
 import { shellWord } from '../../core/shell-word.ts';
 
 /** Writes what a new stack starts from. Nothing that exists is overwritten without --force. */
@@ -38,7 +39,7 @@ export async function init(invocation: Invocation): Promise<number> {
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
     // Whoever may write it may open every service: never anybody but its owner, whatever the umask.
-    if (wantsConfig) writeFileSync(configFile, text, { mode: 0o644 });
+    if (wantsConfig) replaceFile(configFile, text);
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
   }
