@@ -1,7 +1,17 @@
 /** The stack of examples/ai-stack-before: every planted fault is found, and what is printed is enough to mend it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -201,4 +211,31 @@ test("Countersign's own state in a repository is found, whether it is about to b
   await cliHere(['doctor', '--fix'], { cwd: folder });
   assert.equal(readFileSync(join(folder, '.gitignore'), 'utf8'), '/.countersign/\n');
   assert.deepEqual(await found(), []);
+});
+
+test('files are examined where the configuration has faults, and nothing found in them is no all-clear', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-doctor-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'countersign.yaml'), 'services:\n\ta: 1\n');
+  const clean = await cliHere(['doctor'], { cwd: folder });
+  assert.equal(clean.code, 1);
+  assert.match(
+    clean.stderr,
+    /not looked at: keys, clocks.*countersign\.yaml has faults, which `countersign validate` names/,
+  );
+  writeFileSync(join(folder, '.env'), 'POSTGRES_PASSWORD=admin\n');
+  assert.match((await cliHere(['doctor'], { cwd: folder })).stdout, /\.env:1: POSTGRES_PASSWORD is a default/);
+});
+
+test('what cannot be fixed leaves the rest to be fixed, and is told', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-doctor-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  git(folder, 'init', '--quiet');
+  writeFileSync(join(folder, '.env'), `AIDB_API_KEY=${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o644 });
+  symlinkSync(join(folder, 'elsewhere'), join(folder, '.gitignore'));
+  const { code, stdout, stderr } = await cliHere(['doctor', '--fix'], { cwd: folder });
+  assert.equal(code, 1);
+  assert.match(stderr, /not fixed: \.env: .*\.gitignore was left alone: it is a link/);
+  assert.match(stdout, /^fixed {2}\.env: others on this machine can read it/m);
+  assert.equal(statSync(join(folder, '.env')).mode & 0o777, 0o600);
 });

@@ -1,7 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { CheckFinding } from '../../audit/check-result.ts';
+import type { StackConfig } from '../../compose/config.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { printable } from '../../core/printable.ts';
+import { hasCode } from '../../core/store.ts';
 import type { Invocation } from '../command.ts';
 import { accept, acceptedIds } from '../doctor/accepted.ts';
 import { examineFolder, examineStack } from '../doctor/examine.ts';
@@ -22,7 +25,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
   const ids = invocation.texts('accept');
   if (ids.length > 0) return acceptAll(folder, first.findings, ids, invocation);
   const fixed = invocation.flag('fix') ? fixAll(folder, first.findings, invocation) : [];
-  const { findings, notLookedAt, isAway } =
+  const { findings, notLookedAt, otherwise } =
     fixed.length > 0 && !invocation.dryRun ? await look(folder, invocation) : first;
   const accepted = acceptedIds(folder);
   const open = bySeverity(findings.filter((finding) => !accepted.has(findingId(finding))));
@@ -48,9 +51,8 @@ export async function doctor(invocation: Invocation): Promise<number> {
     const words = summary(open, findings.length - open.length);
     await atWork(invocation, (place) => keepResult('doctor', words, open.map(kept), place, invocation));
   }
-  if (open.length > 0) return EXIT.refused;
   // Nothing was found in half of it, which must not look like nothing at all.
-  return isAway ? EXIT.unreachable : EXIT.done;
+  return open.length > 0 ? EXIT.refused : otherwise;
 }
 
 function folderOf(invocation: Invocation): string {
@@ -60,24 +62,34 @@ function folderOf(invocation: Invocation): string {
   return folder;
 }
 
+interface Looked {
+  readonly findings: readonly Finding[];
+  readonly notLookedAt: readonly string[];
+  /** Where nothing is found. */
+  readonly otherwise: number;
+}
+
 /** Files first, which need nothing; then the store and what runs, where there is a configuration. */
-async function look(folder: string, invocation: Invocation) {
-  if (!existsSync(invocation.configFile)) {
-    const { findings, notLookedAt } = await examineFolder(folder, null);
-    const missing = `keys, clocks, routes and ports: there is no configuration at ${invocation.configFile}`;
-    return { findings, notLookedAt: [...notLookedAt, missing], isAway: false };
+async function look(folder: string, invocation: Invocation): Promise<Looked> {
+  const { configFile } = invocation;
+  if (!existsSync(configFile)) return filesAlone(folder, `there is no configuration at ${configFile}`, EXIT.done);
+  let config: StackConfig;
+  try {
+    config = await readConfig(invocation);
+  } catch (error) {
+    if (!hasCode(error, 'config_invalid')) throw error;
+    return filesAlone(folder, `${configFile} has faults, which \`countersign validate\` names`, EXIT.refused);
   }
-  const config = await readConfig(invocation);
   const { findings, notLookedAt } = await examineFolder(folder, config);
   if (config.store.kind === 'memory')
     return {
       findings,
       notLookedAt: [...notLookedAt, 'keys, clocks and routes: only the server sees a store in memory'],
-      isAway: false,
+      otherwise: EXIT.done,
     };
   try {
     const running = await atWork(invocation, (place) => examineStack(place.config, place.store));
-    return { findings: [...findings, ...running], notLookedAt, isAway: false };
+    return { findings: [...findings, ...running], notLookedAt, otherwise: EXIT.done };
   } catch (error) {
     // What lies in the files is there all the same, and somebody else may be the only one who can open the store.
     const { exit, lines } = explain(error);
@@ -85,9 +97,14 @@ async function look(folder: string, invocation: Invocation) {
     return {
       findings,
       notLookedAt: [...notLookedAt, `keys, clocks, routes and ports: ${lines.join(' ')}`],
-      isAway: true,
+      otherwise: exit,
     };
   }
+}
+
+async function filesAlone(folder: string, why: string, otherwise: number): Promise<Looked> {
+  const { findings, notLookedAt } = await examineFolder(folder, null);
+  return { findings, notLookedAt: [...notLookedAt, `keys, clocks, routes and ports: ${why}`], otherwise };
 }
 
 function acceptAll(
@@ -110,10 +127,16 @@ function acceptAll(
   return EXIT.done;
 }
 
-function fixAll(folder: string, findings: readonly Finding[], { dryRun }: Invocation): readonly Finding[] {
-  return findings.filter(({ repair: { fix } }) => {
-    if (fix !== null && !dryRun) applyFix(folder, fix);
-    return fix !== null;
+/** One that cannot be mended, as a file of another user, leaves the others to be mended. */
+function fixAll(folder: string, findings: readonly Finding[], { dryRun, out }: Invocation): readonly Finding[] {
+  return findings.filter(({ place, repair: { fix } }) => {
+    try {
+      if (fix !== null && !dryRun) applyFix(folder, fix);
+      return fix !== null;
+    } catch (error) {
+      out.warn(`not fixed: ${printable(place)}: ${messageOf(error)}`);
+      return false;
+    }
   });
 }
 
