@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
-import { isGuessable, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
+import { isGuessable, isIssuedElsewhere, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
 import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
 import { shellWord } from '../../core/shell-word.ts';
@@ -126,12 +126,25 @@ function findingOf(file: StackFile, setting: Setting, secret: Secret, guessable:
 
 /** The value is made anew rather than moved: it has been readable. */
 function repairOf(file: StackFile, setting: Setting, secret: Secret, form: Form): Repair {
-  const commands = [`countersign secrets set ${secret.name} --generate`];
+  const issued = isIssuedElsewhere(secret.name, secret.value);
+  const set = `countersign secrets set ${secret.name}`;
+  const commands = [issued ? set : `${set} --generate`];
   const variable = secret.name.toUpperCase();
   const edit = editOf(file, setting, secret, form, variable);
-  if (edit) return repair({ commands, edit, words: startWords(secret.name, variable, form) });
-  const words = `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here. A secret that somebody else issued is revoked there, and the new one put in with: countersign secrets set ${secret.name}`;
-  return repair({ commands, words });
+  const start = edit
+    ? startWords(secret.name, variable, form)
+    : `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here`;
+  return repair({ commands, edit, words: `${start}. ${newOneWords(secret, set, issued)}` });
+}
+
+/** Where a new value has to be known besides, so that what is in use goes on. */
+function newOneWords({ value, name }: Secret, set: string, issued: boolean): string {
+  if (issued) return 'Whoever issued it gives you a new one, which the command reads, and revokes this one';
+  if (!isGuessable(value))
+    return `If somebody else issued it, get a new one there, and put it in without --generate: ${set}`;
+  return /passw/.test(name)
+    ? 'A database or Grafana that has started before keeps its old password until `countersign passwords rotate` gives it another'
+    : 'Give the new one to whatever else uses it';
 }
 
 /** How what reads the file comes to the secret from then on. */

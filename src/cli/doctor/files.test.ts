@@ -190,6 +190,16 @@ test('keys of Countersign and tokens of providers are found in any text, and not
   assert.deepEqual(await checkKnownForms(files.slice(0, 1), new Set(['run.sh:2'])), []);
 });
 
+test('a secret that a provider issued is never made anew here', () => {
+  const commands = (text: string) =>
+    checkSettings([file('.env', text)]).findings.flatMap(({ repair }) => repair.commands.map((line) => line));
+  const token = `q7Rk2m${hex}`;
+  for (const name of ['OPENAI_API_KEY', 'HF_TOKEN', 'GITHUB_TOKEN'])
+    assert.deepEqual(commands(`${name}=${token}\n`), [`countersign secrets set ${name.toLowerCase()}`]);
+  assert.deepEqual(commands(`LLM_API_KEY=sk-ant-${token}\n`), ['countersign secrets set llm_api_key']);
+  assert.deepEqual(commands(`AIDB_API_KEY=${token}\n`), ['countersign secrets set aidb_api_key --generate']);
+});
+
 test('only ports that listen beyond loopback are open', () => {
   const row = (address: string, state: string): string =>
     `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0`;

@@ -94,6 +94,16 @@ export function settingSecret(name: string, value: string): string | null {
   return /^(?!YOUR)[A-Z][A-Z0-9_]*_(?:API_KEY|TOKEN)$/.test(secret) ? null : secret;
 }
 
+const issuers =
+  /^(?:openai|azure|anthropic|claude|gemini|google|mistral|cohere|groq|together|fireworks|openrouter|deepseek|perplexity|xai|replicate|hugging_?face(?:hub)?|hf|elevenlabs|assemblyai|deepgram|tavily|serp(?:api|er)?|brave|exa|firecrawl|jina|voyage|pinecone|langsmith|langchain|wandb|github|gh|gitlab|slack|discord|telegram|notion|linear|stripe|sendgrid|twilio|aws|cloudflare|cf|tailscale|docker_?hub)_/i;
+const issuedForms =
+  /^(?:sk-[\w-]{20,}|gsk_|gh[pousr]_|github_pat_|glpat-|hf_|xox[abeps]-|AKIA|AIza|r8_|pplx-|tvly-|xai-|npm_|tskey-)/;
+
+/** Whether it was got from a service elsewhere, which would know nothing of another that is made here. */
+export function isIssuedElsewhere(name: string, value: string): boolean {
+  return issuers.test(name) || issuedForms.test(value);
+}
+
 /** The key in a header's text, whoever shows it: `Bearer …` of Authorization, `x-api-key`; null where there is none in the clear. */
 export function secretInHeader(name: string, value: string): string | null {
   const token = /^(?:proxy-)?authorization$/i.test(name)
