@@ -56,6 +56,15 @@ export function rampWant(ground: Ground): string | null {
   return `the ramp "${plan.name}" is ${status}${where}${why}; see: countersign ramp status`;
 }
 
+/** Whether nothing of what its steps enforce is enforced, since somebody has set a mode by hand after them. */
+export function isOverruled(ground: Ground & { readonly state: RampState }): boolean {
+  const globs = enforcedGlobs(ground.state);
+  return (
+    rampedRoutes(ground).length === 0 &&
+    notEnforced(ground).some(({ service, label }) => meansRoute(globs, service, label))
+  );
+}
+
 /** Whether what it was to enforce is in report still, and nobody has said since that it is to stay so. */
 function leftInReport(ground: Ground, { plan, orderedAt }: RampState): boolean {
   const globs = plan.steps.flatMap(({ routes }) => routes);
@@ -83,9 +92,7 @@ export function lostEnforcement(ground: Ground & { readonly modes: Modes }): Los
     .describe()
     .filter(({ scope, mode, source }) => mode === 'enforce' && source === 'run-time' && !known.has(scope));
   const { routes } = rampGround(config, 0);
-  const globs = (state?.plan.steps ?? []).flatMap((step, index) =>
-    state?.steps[index] === 'enforced' || state?.steps[index] === 'passed' ? step.routes : [],
-  );
+  const globs = state ? enforcedGlobs(state) : [];
   const meansNone = (glob: string): boolean => !routes.some(({ service, label }) => meansRoute([glob], service, label));
   return {
     byMode: lost.map(
@@ -93,6 +100,12 @@ export function lostEnforcement(ground: Ground & { readonly modes: Modes }): Los
     ),
     byRamp: [...new Set(globs)].filter(meansNone).map((glob) => `the ramp enforces ${glob}, and ${gone}`),
   };
+}
+
+function enforcedGlobs({ plan, steps }: RampState): string[] {
+  return plan.steps.flatMap(({ routes }, index) =>
+    steps[index] === 'enforced' || steps[index] === 'passed' ? routes : [],
+  );
 }
 
 const gone = 'nothing is called so any more: if it has another name, countersign mode set enforce NAME';

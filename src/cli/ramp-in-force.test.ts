@@ -40,6 +40,28 @@ async function place(t: TestContext, steps: string, promotions = 0) {
   return { cli, done, rename };
 }
 
+test('what a mode that was set by hand overrules is not said to be enforced by the ramp, and every state tells how to go on', async (t) => {
+  const { cli, done } = await place(t, "{ routes: ['*'], soak: 1h }");
+  assert.doesNotMatch(await done('ramp', 'status'), /none of it is in force/);
+  await done('mode', 'set', 'report', '--all');
+  assert.match(
+    await done('ramp', 'status'),
+    /^running[^]*none of it is in force: .*; end them with: countersign mode reset --all$/m,
+  );
+  await done('mode', 'reset', '--all');
+  assert.doesNotMatch(await done('ramp', 'status'), /none of it is in force/);
+  await done('mode', 'set', 'enforce');
+  assert.doesNotMatch(await done('ramp', 'status'), /none of it is in force/, 'all of it is enforced');
+  await done('mode', 'reset', '--all');
+  const onward = { pause: /Go on: countersign ramp resume/, rollback: /Take it up again: countersign ramp resume/ };
+  for (const [order, words] of Object.entries(onward)) {
+    assert.match(await done('ramp', order), words);
+    assert.match((await cli('ramp', 'status')).said, words);
+    await done('ramp', 'resume');
+  }
+  assert.match(await done('ramp', 'promote'), /It goes on enforcing\. See it from outside: countersign probe/);
+});
+
 test('a ramp that enforces everything is what status and mode get name, and nothing is said to pass', async (t) => {
   const { done } = await place(t, "{ routes: ['*'] }", 1);
   const status = await done('status');

@@ -114,7 +114,7 @@ test('a rule that no line can be added to is named and left to its author', asyn
   const { code, stdout, stderr } = await cli('learn');
   assert.deepEqual([code, stdout], [0, '']);
   assert.match(stderr, /embeddings/);
-  assert.doesNotMatch(stderr, /nothing that/);
+  assert.doesNotMatch(stderr, /can teach/);
 });
 
 test('what was seen too seldom, or all at once, teaches nothing', async (t) => {
@@ -135,7 +135,9 @@ test('too little evidence is told from evidence that says nothing new', async (t
     /^1 route was asked for in fewer than 11 different minutes/,
   );
   await cli('learn', '--apply');
-  const nothingNew = new RegExp(`^10 requests say nothing that ${folder}/countersign.yaml does not say already.\n$`);
+  const nothingNew = new RegExp(
+    `^${folder}/countersign.yaml says already all that 10 requests can teach. Try it: .*\n$`,
+  );
   assert.match((await cli('learn')).stderr, nothingNew);
   assert.match(
     (await cli('learn', '--min-requests', '11')).stderr,
@@ -156,7 +158,7 @@ test('one request is one request', async (t) => {
   const { stdout } = await cli('learn', '--min-requests', '1', '--min-times', '1');
   assert.match(stdout, /# learned: 1 request in 1 minute, /);
   await cli('learn', '--min-requests', '1', '--min-times', '1', '--apply', '--since', '55s');
-  assert.match((await cli('learn', '--since', '55s')).stderr, /^1 request says nothing that /);
+  assert.match((await cli('learn', '--since', '55s')).stderr, /says already all that 1 request can teach/);
 });
 
 test('simulate ends with 1 when a known caller would newly be refused, and names it', async (t) => {
@@ -309,4 +311,14 @@ test('whoever is exempt is not among those whom a step would refuse', async (t) 
   assert.match(await said(`{ caller: ocr, routes: [search/*], ${until} }`), /would refuse today/);
   assert.doesNotMatch(await said(`{ caller: ocr, routes: [embeddings/embed], ${until} }`), /would refuse/);
   assert.doesNotMatch(await said(`{ allowedIps: [0.0.0.0/0], routes: [embeddings/*], ${until} }`), /would refuse/);
+});
+
+test('a report after which enforcing is safe tells how, until it is done', async (t) => {
+  const { cli } = await place(t, [web]);
+  const next = /Next, step by step: countersign ramp plan --out ramp\.yaml\. Or at once: countersign mode set enforce/;
+  assert.match((await cli('report')).stderr, next);
+  assert.doesNotMatch((await cli('report', '--output', 'json')).stderr, next);
+  const { stderr } = await cli('mode', 'set', 'enforce');
+  assert.match(stderr, /See it from outside: countersign probe\. Back: countersign mode set report --all/);
+  assert.doesNotMatch((await cli('report')).stderr, next);
 });

@@ -60,7 +60,7 @@ function say(draft: Draft, invocation: Invocation, backup: string | null): void 
   else if (untaught > 0) out.talk(`${seldomWords(draft)} (--min-requests, --min-times).`);
   else if (diff === '' && byHand.length === 0)
     out.talk(
-      `${counted(found.requests, 'request')} say${found.requests === 1 ? 's' : ''} nothing that ${configFile} does not say already.`,
+      `${configFile} says already all that ${counted(found.requests, 'request')} can teach. Try it: countersign simulate --enforce`,
     );
   for (const name of byHand)
     out.warn(
@@ -69,7 +69,7 @@ function say(draft: Draft, invocation: Invocation, backup: string | null): void 
   if (backup !== null) out.talk(`${configFile} is written; what was there before is ${backup}`);
   else if (diff !== '')
     out.talk(
-      'Nothing is changed yet. Try it: countersign learn > routes.diff, patch a copy, countersign simulate --against it',
+      'Nothing is changed yet. Try it: countersign learn > routes.diff, patch a copy, countersign simulate --against it. Write it, and keep the old one: countersign learn --apply',
     );
 }
 

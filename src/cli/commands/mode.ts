@@ -1,6 +1,7 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
 import { nearest } from '../../core/nearest.ts';
+import { routeModes } from '../../compose/ramps/route-modes.ts';
 import { fileModes } from '../../compose/ramps/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
@@ -56,6 +57,13 @@ export function describeModes(place: Pick<Workplace, 'config' | 'store'>, invoca
   return withModes(place, invocation, async (levels) => levels.describe());
 }
 
+/** Rules, and what has none, that are judged and not enforced. */
+export function routesInReport(place: Pick<Workplace, 'config' | 'store'>, invocation: Invocation) {
+  return withModes(place, invocation, async (levels) =>
+    routeModes(place.config, levels).filter(({ mode }) => mode === 'report'),
+  );
+}
+
 export async function modeGet(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const scope = scopeOf(invocation.positionals[0]);
@@ -106,6 +114,8 @@ export async function modeSet(invocation: Invocation): Promise<number> {
         out.line(
           `${invocation.dryRun ? 'would set  ' : ''}${out.paint(MODE_STYLE[mode] ?? 'bold', mode)}  ${all ? 'everywhere' : whereWords(scope)}`,
         );
+      if (mode === 'enforce' && scope === '' && !invocation.dryRun)
+        out.talk('See it from outside: countersign probe. Back: countersign mode set report --all');
       const above = levels
         .describe()
         .filter((line) => line.scope !== scope && covers(scope, line.scope) && line.mode !== mode);

@@ -14,6 +14,7 @@ import {
 import { appointed, withLoginCode } from '../../operators/appoint.ts';
 import { revokeTokens } from '../../keys/revoke-tokens.ts';
 import { tokens } from '../../keys/tokens.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
@@ -27,7 +28,10 @@ export async function operatorsCreate(invocation: Invocation): Promise<number> {
     const { account, loginCode } = appointed(name, role, systemClock());
     const added = await accountsOf(place).add(account);
     if (!added)
-      throw refused(`there is an operator ${name} already`, 'A new code for the first login: operators reset.');
+      throw refused(
+        `there is an operator ${name} already`,
+        `A new code for the first login: countersign operators reset ${shellWord(name)}`,
+      );
     await place.record({ type: 'operator.created', subject: name, detail: { role } });
     return sayCode(invocation, account, loginCode);
   });

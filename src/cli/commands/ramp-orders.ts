@@ -5,7 +5,7 @@ import { rampDocument } from '../../rollout/ramp/document.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { atUrgentWork, atWork } from '../workplace.ts';
-import { saySteps } from './ramp-words.ts';
+import { sayNext, saySteps } from './ramp-words.ts';
 
 export const rampPromote = (invocation: Invocation): Promise<number> => ordered(invocation, 'promote');
 export const rampPause = (invocation: Invocation): Promise<number> => ordered(invocation, 'pause');
@@ -26,6 +26,7 @@ async function ordered(invocation: Invocation, order: RampOrder): Promise<number
     else {
       out.line(`${dryRun ? 'would be  ' : ''}${next.status}  ${next.plan.name}`);
       saySteps(out, next.plan, next);
+      if (!dryRun) sayNext(out, next.status);
     }
     return EXIT.done;
   });

@@ -42,11 +42,19 @@ export function sayRamp(out: Output, { state, findings, culprits }: ShownRamp, n
     out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}`);
   }
   for (const words of findings) out.line(`  ${words}`);
-  if (culprits.length === 0) return;
+  if (culprits.length === 0) return sayNext(out, status);
   const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);
   for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out.paint)) out.line(line);
   if (status === 'stopped' || status === 'withdrawn')
     out.talk('Mend what is named, then: countersign ramp resume. Once more back: countersign ramp rollback all');
+  else sayNext(out, status);
+}
+
+/** How it goes on where it does not by itself. */
+export function sayNext(out: Output, status: RampState['status']): void {
+  if (status === 'paused') out.talk('Go on: countersign ramp resume. Back: countersign ramp rollback all');
+  if (status === 'stopped' || status === 'withdrawn') out.talk('Take it up again: countersign ramp resume');
+  if (status === 'finished') out.talk('It goes on enforcing. See it from outside: countersign probe');
 }
 
 function spanOf(seconds: number): string {

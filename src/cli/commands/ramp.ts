@@ -5,7 +5,6 @@ import { knownCallers, type Acquaintance } from '../../compose/ramps/known-calle
 import { rampGround, rampPlan } from '../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../compose/ramps/ramp-control.ts';
 import { proposedRamp } from '../../compose/ramps/ramp-proposal.ts';
-import { routeModes } from '../../compose/ramps/route-modes.ts';
 import { systemClock } from '../../core/clock.ts';
 import { isExempt, meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../rollout/ramp/document.ts';
@@ -16,7 +15,8 @@ import { EXIT, refused } from '../failure.ts';
 import { keyHolders } from '../key-holders.ts';
 import { replaceFile } from '../replace-file.ts';
 import { atWork, type Workplace } from '../workplace.ts';
-import { withModes } from './mode.ts';
+import { routesInReport, withModes } from './mode.ts';
+import { isOverruled } from '../in-force.ts';
 import { orThrow } from './ramp-orders.ts';
 import { sayRamp, saySteps } from './ramp-words.ts';
 import { shellWord } from '../../core/shell-word.ts';
@@ -87,9 +87,10 @@ export async function rampStatus(invocation: Invocation): Promise<number> {
   return atWork(invocation, async (place) => {
     const { config, store } = place;
     const known = await acquaintance(place);
-    const shown = await withModes(place, invocation, (modes) =>
-      shownRamp({ ...known, config, modes, store, clock: systemClock }),
-    );
+    const [shown, overruled] = await withModes(place, invocation, async (modes) => {
+      const found = await shownRamp({ ...known, config, modes, store, clock: systemClock });
+      return [found, found !== null && isOverruled({ config, modes, state: found.state })] as const;
+    });
     if (!shown) {
       if (invocation.json) out.json(null);
       else out.talk('There is no ramp. Make a plan: countersign ramp plan --out ramp.yaml');
@@ -97,7 +98,13 @@ export async function rampStatus(invocation: Invocation): Promise<number> {
     }
     const { state, culprits } = shown;
     if (invocation.json) out.json(rampDocument(state, culprits));
-    else sayRamp(out, shown, systemClock());
+    else {
+      sayRamp(out, shown, systemClock());
+      if (overruled)
+        out.warn(
+          'none of it is in force: modes that were set by hand since count before it (countersign mode get); end them with: countersign mode reset --all',
+        );
+    }
     return state.status === 'running' || state.status === 'finished' ? EXIT.done : EXIT.refused;
   });
 }
@@ -105,13 +112,6 @@ export async function rampStatus(invocation: Invocation): Promise<number> {
 async function acquaintance({ config, store }: Pick<Workplace, 'config' | 'store'>): Promise<Acquaintance> {
   const names = await keyHolders(config, store);
   return { config, hasKey: (name) => names.has(name) };
-}
-
-/** Rules, and what has none, that are judged and not enforced. */
-function routesInReport(place: Workplace, invocation: Invocation) {
-  return withModes(place, invocation, async (levels) =>
-    routeModes(place.config, levels).filter(({ mode }) => mode === 'report'),
-  );
 }
 
 /** Known callers who would be refused by each step, by what was recorded in the last day. */

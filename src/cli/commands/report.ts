@@ -10,6 +10,7 @@ import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { replaceFile } from '../replace-file.ts';
+import { routesInReport } from './mode.ts';
 import { atWork } from '../workplace.ts';
 
 const formats: Readonly<Record<string, (found: Report) => string>> = {
@@ -36,13 +37,16 @@ export async function report(invocation: Invocation): Promise<number> {
     const period = { since: now - since, until: now + 1 };
     const sources = await lookAtKeySources(config);
     const ends = endsElsewhere(sources.keys);
-    const text = write(await reportOf(store, service === null ? period : { ...period, service }, ends));
+    const found = await reportOf(store, service === null ? period : { ...period, service }, ends);
+    const text = write(found);
     if (file !== null) {
       // Who calls what is not for everybody on this machine.
       replaceFile(file, `${text}\n`, 0o600);
       out.talk(`written to ${file}`);
     } else {
       for (const line of text.split('\n')) out.line(format === 'text' ? styled(line, invocation) : line);
+      if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
+        out.talk(`\n${nextWords}`);
     }
     for (const warning of sources.warnings) out.warn(warning);
     if (!config.audit.rows)
@@ -50,6 +54,9 @@ export async function report(invocation: Invocation): Promise<number> {
     return EXIT.done;
   });
 }
+
+const nextWords =
+  'Next, step by step: countersign ramp plan --out ramp.yaml. Or at once: countersign mode set enforce. Back: countersign mode set report --all';
 
 const headings = /^(?:Requests|What to mend|Worth knowing|W(?:ould be|as) refused|Callers|Clocks|Keys that end)$/;
 

@@ -128,7 +128,8 @@ async function send(invocation: Invocation, order: Order, signed: SignedServiceR
 const WHY: Readonly<Record<string, string>> = {
   timestamp_outside_window:
     "The time is too far from the server's: compare the clocks of both machines (date -u), and send whole seconds.",
-  unknown_service: 'The server knows no HMAC key of this service id: keys create --kind hs, or keys import --kind hs.',
+  unknown_service:
+    'The server knows no HMAC key of this service id: countersign keys create --kind hs, or keys import --kind hs.',
   not_allowed:
     'The signature is right; a rule of the route does not let this caller in: see `callers` in the configuration.',
   revoked: 'The signature is right, but its key was revoked.',
