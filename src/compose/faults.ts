@@ -1,3 +1,5 @@
+import { withoutKeys } from '../core/without-keys.ts';
+
 /** One thing that is wrong with the configuration: where, what, and what to write instead. */
 export interface Fault {
   /** The environment has no lines; there line and column are 0. */
@@ -20,7 +22,7 @@ export class ConfigError extends Error {
 
   constructor(file: string | null, faults: readonly Fault[]) {
     const name = file ?? 'configuration';
-    const sorted = sortFaults(faults);
+    const sorted = sortFaults(faults).map(shownFault);
     super(formatFaults(name, sorted));
     this.name = 'ConfigError';
     this.file = name;
@@ -33,7 +35,13 @@ export class ConfigError extends Error {
   }
 }
 
-export function formatFault(file: string, fault: Fault): string {
+/** Messages go to logs and terminals, and what was written may be a key at the wrong place. */
+function shownFault(fault: Fault): Fault {
+  return { ...fault, message: withoutKeys(fault.message), hint: withoutKeys(fault.hint) };
+}
+
+export function formatFault(file: string, written: Fault): string {
+  const fault = shownFault(written);
   const at =
     fault.source === 'environment' ? 'environment' : fault.line === 0 ? file : `${file}:${fault.line}:${fault.column}`;
   return `${at}: ${fault.message}${fault.hint === '' ? '' : ` — ${fault.hint}`}`;

@@ -401,3 +401,23 @@ test('refuses nesting without end, aliases that multiply, and a large map in rea
   ])
     assert.ok(faultLines(text).length > 0);
 });
+
+test('a key that stands where its file was to be named is not repeated', () => {
+  const key = 'cs_sk_BYPmDVPWrt_XrMxT10M3EoUKJSYLoWNAJrvIhgpdu2g9a4mVJCqcdj1vfr0k';
+  const misplaced = [
+    `services: { a: { upstream: http://127.0.0.1:9, upstreamKey: { file: ${key} } } }`,
+    `services: { a: { upstream: http://127.0.0.1:9, apiKeyFile: ${key} } }`,
+    `services: { a: { upstream: http://127.0.0.1:9, routes: [{ path: /x, callers: [${key}] }] } }`,
+    `services: { a: { upstream: http://127.0.0.1:9, ${key}: x } }`,
+    `services: { a: { command: cat, secrets: { T: { file: ${key} } } } }`,
+    `mode: ${key}\nservices: { a: { upstream: http://127.0.0.1:9 } }`,
+    key,
+  ];
+  for (const text of misplaced)
+    assert.throws(
+      () => parseConfig(text, { file: null, env: {} }),
+      (error: ConfigError) =>
+        !`${error.message}${error.format()}${JSON.stringify(error.faults)}`.includes('XrMxT10M3E'),
+      text,
+    );
+});

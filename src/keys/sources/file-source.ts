@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { withoutKeys } from '../../core/without-keys.ts';
 import { followFiles, type Following } from './follow-files.ts';
 import type { FileSourceOptions, FoundKey, KeySource } from './key-source.ts';
 import { isMomentary } from './read-secret.ts';
@@ -24,7 +25,7 @@ export function fileSource(
   function look(paths: readonly string[] | null, fault: string | null): Findings {
     const faults = fault === null ? [] : [fault];
     if (paths === null) return { keys: findings.keys, warnings: faults };
-    if (paths.length === 0 && !pattern.includes('*')) faults.push(`${pattern}: does not exist`);
+    if (paths.length === 0 && !pattern.includes('*')) faults.push(`${withoutKeys(pattern)}: does not exist`);
     try {
       const { keys, warnings } = read(paths);
       return { keys, warnings: [...warnings, ...faults] };
