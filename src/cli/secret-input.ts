@@ -12,7 +12,8 @@ export async function secretFromStdin(invocation: Invocation, what: string): Pro
 export async function textFromStdin(invocation: Invocation, what: string): Promise<string> {
   if (invocation.stdin.isTerminal) invocation.out.talk(`Paste ${what}, then Enter and Ctrl-D:`);
   const text = withoutNewline(await invocation.stdin.read());
-  if (text === '') throw usage(`${what} is read from standard input, and that is empty`);
+  if (text === '')
+    throw usage(`${what} is read from standard input, and that is empty`, 'Give it from a file: … < FILE');
   return text;
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../../secrets/delivery/compose-fragment.ts';
 import { keyFolder, type KeyFolder } from '../../secrets/delivery/key-folder.ts';
 import { keyMark } from '../../secrets/delivery/key-mark.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import type { Invocation } from '../command.ts';
 import { deliverFiles, folderOption, rollBack, sayFiles, type DeliveredFile } from './deploy-env.ts';
 import { keysToDeliver, onlyOption } from './deploy-keys.ts';
@@ -44,5 +45,5 @@ async function writeFragment(
   const whole = onlyOption(invocation) === null && keys.length === files.length;
   const text = composeFragment(keys, before === null || whole ? undefined : readFragment(before, path));
   if (keys.length > 0 && text !== before) writeWhole(path, text);
-  invocation.out.talk(`Lay it over your own file: docker compose -f compose.yaml -f ${path} up -d`);
+  invocation.out.talk(`Lay it over your own file: docker compose -f compose.yaml -f ${shellWord(path)} up -d`);
 }

@@ -1,5 +1,7 @@
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
+import { shellWord } from '../../core/shell-word.ts';
+import { printable } from '../../core/printable.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { inWords } from '../duration.ts';
 import type { Invocation } from '../command.ts';
@@ -23,10 +25,11 @@ export async function keysList(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     if (records.length === 0) {
+      const whose = service === undefined ? '' : ` of ${printable(service)}`;
       out.talk(
         invocation.flag('all')
-          ? 'There are no keys.'
-          : 'There are no active keys. Make one: countersign keys create SERVICE',
+          ? `There are no keys${whose}.`
+          : `There are no active keys${whose}. Make one: countersign keys create ${service === undefined ? 'SERVICE' : shellWord(service)}`,
       );
       return EXIT.done;
     }
