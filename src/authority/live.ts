@@ -54,6 +54,7 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     try {
       ticks += 1;
       if (ticks % judgedEveryTicks === 0) await judge();
+      await begin();
       tell((await decided()) + (await changed()) + ramped());
     } catch {
       // The store is away: the stream says nothing new until it is back.
@@ -65,18 +66,21 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     }
   }
 
+  /** From where on all is told: whoever listens asks for what was before as soon as the stream is open. */
+  async function begin(): Promise<void> {
+    after ??= await lastDecision(stack.store.decisions);
+    change ??= await newestChange();
+    rampSeen ??= JSON.stringify(stack.ramp.state());
+  }
+
   async function decided(): Promise<string> {
     await stack.audit.flush();
     const { decisions } = stack.store;
-    if (after === null) {
-      after = await lastDecision(decisions);
-      return ': idle\n\n';
-    }
-    const rows = await decisions.list({ after, limit: readMax });
+    const rows = await decisions.list({ after: after ?? 0, limit: readMax });
     if (rows.length === 0) return ': idle\n\n';
     const partial = rows.length === readMax;
-    // Whoever fell behind goes on with what is new.
-    after = partial ? null : (rows.at(-1)?.sequence ?? after);
+    // Whoever fell behind goes on with what is new, and in the next second, too.
+    after = partial ? await lastDecision(decisions) : (rows.at(-1)?.sequence ?? after);
     const counts = noCounts();
     for (const { outcome } of rows) counts[outcome] += 1;
     const data = { ...counts, partial, decisions: rows.slice(-shownMax).map(decisionLine) };
@@ -85,10 +89,14 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
 
   /** Who asks for what is behind the last number that it has misses nothing, however much came at once. */
   async function changed(): Promise<string> {
-    const newest = (await stack.store.events.head('events'))?.sequence ?? 0;
+    const newest = await newestChange();
     const known = change ?? newest;
     change = newest;
     return newest === known ? '' : eventText('changes', { sequence: newest });
+  }
+
+  async function newestChange(): Promise<number> {
+    return (await stack.store.events.head('events'))?.sequence ?? 0;
   }
 
   function ramped(): string {
@@ -137,8 +145,10 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
       listeners.add(listener);
       res.on('close', () => listeners.delete(listener));
       res.on('error', () => listeners.delete(listener));
-      res.write(': here\n\n');
       later();
+      // Where the store is away, the next second tries again.
+      await begin().catch(() => undefined);
+      res.write(': here\n\n');
       return null;
     },
     close() {
