@@ -22,29 +22,38 @@ export const mayAct = (): boolean => session.value?.operator.role === 'operator'
 
 export async function ask<T>(path: string, method = 'GET', body?: object, abort?: AbortSignal): Promise<T> {
   const csrf = session.peek()?.csrf;
-  const response = await reach(path, {
-    method,
-    headers: {
-      ...(body && { 'content-type': 'application/json' }),
-      ...(method !== 'GET' && csrf !== undefined && { 'x-countersign-csrf': csrf }),
-    },
-    ...(body && { body: JSON.stringify(body) }),
-    ...(abort && { signal: abort }),
-  });
+  const headers = {
+    ...(body && { 'content-type': 'application/json' }),
+    ...(method !== 'GET' && csrf !== undefined && { 'x-countersign-csrf': csrf }),
+  };
+  const response = await reach(path, { method, headers, ...(body && { body: JSON.stringify(body) }) }, abort);
   const answer = (await response.json().catch(() => ({}))) as { data?: T; error?: string; confirm?: boolean };
   if (response.ok) return answer.data as T;
   if (response.status === 401 && !path.startsWith('session')) session.value = null;
   throw new ApiError(response.status, answer.error ?? `The server answered ${response.status}.`, answer.confirm);
 }
 
-async function reach(path: string, init: RequestInit): Promise<Response> {
+/** Whoever has heard nothing for so long hears nothing any more: the network may have gone without a word. */
+const answerMillisMax = 60_000;
+
+async function reach(path: string, init: RequestInit, abort?: AbortSignal): Promise<Response> {
+  const late = AbortSignal.timeout(answerMillisMax);
+  const own = {
+    signal: abort ? AbortSignal.any([abort, late]) : late,
+    credentials: 'same-origin',
+    cache: 'no-store',
+  } as const;
   try {
-    return await fetch(`/admin/api/${path}`, { ...init, credentials: 'same-origin', cache: 'no-store' });
+    return await fetch(`/admin/api/${path}`, { ...init, ...own });
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'The server cannot be reached. It may be restarting; this page tries again.');
+    if (abort?.aborted) throw error;
+    throw new ApiError(0, init.method === 'GET' ? away : lost);
   }
 }
+
+const away = 'The server cannot be reached. It may be restarting; this page tries again.';
+const lost =
+  'The server could not be reached, and it is not known whether it did this. Look at the list before you do it again.';
 
 /** Takes over what the server says of the session: each such answer may bring a new CSRF value. */
 export async function enter(path: string, method: string, body?: object): Promise<Session> {

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { logOut, resume, session } from './api.ts';
 import { linkTo, place, since, setQuery } from './address.ts';
-import { callerName, serviceName } from './format.ts';
-import { listen, staleSince } from './live.ts';
+import { callerName, clockTime, serviceName } from './format.ts';
+import { listen, staleSince, streamRefused } from './live.ts';
 import { Account } from './pages/account.tsx';
 import { Audit } from './pages/audit.tsx';
 import { Caller } from './pages/caller.tsx';
@@ -159,7 +159,10 @@ function Stale() {
     <div aria-live="polite">
       {at !== null && (
         <p class="notice warn">
-          <strong>Stale since {new Date(at).toLocaleTimeString()}.</strong> The server does not answer; trying again.
+          <strong>Stale since {clockTime(at)}.</strong>{' '}
+          {streamRefused.value === null
+            ? 'The server does not answer; trying again.'
+            : `The server answers, but does not send what happens now (${streamRefused.value}); trying again.`}
         </p>
       )}
     </div>

@@ -26,6 +26,13 @@ export function ago(iso: string | null, now: number = Date.now()): string {
   return seconds > 0 ? `in ${amount}${unit}` : `${amount}${unit} ago`;
 }
 
+/** With its day where that is not today: a machine may have slept. */
+export function clockTime(millis: number): string {
+  const time = new Date(millis);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return isToday ? time.toLocaleTimeString() : time.toLocaleString();
+}
+
 export function duration(seconds: number): string {
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;

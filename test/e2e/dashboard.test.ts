@@ -7,10 +7,9 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { chromium as driver, type Browser, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { decodeQR } from 'qr/decode.js';
 import { keepCheckResult } from '../../src/audit/check-result.ts';
 import { totpCode } from '../../src/crypto/totp.ts';
@@ -21,17 +20,16 @@ import { startAuthority, type AuthorityFixture } from '../fixtures/authority-sta
 import { closed, listening, testUpstream } from '../fixtures/gateway-door.ts';
 import { fromBase32 } from '../fixtures/base32.ts';
 import { appoint, quick } from '../fixtures/operator.ts';
-import { provide, skipWithout, type Program } from '../fixtures/programs.ts';
+import { browserOf, builtPages } from '../fixtures/dashboard-page.ts';
+import { chromium, skipWithout } from '../fixtures/programs.ts';
 
-const chromium: Program = { name: 'chromium', debianPackage: 'chromium' };
 const root = join(import.meta.dirname, '../..');
 const drawn = process.env['COUNTERSIGN_SCREENSHOTS'] === '1';
 const password = 'a long sentence nobody guesses';
 
 /** A stack that has been called by some who may and some who may not. */
 async function busyStack(t: TestContext): Promise<AuthorityFixture> {
-  if (!existsSync(join(root, 'dashboard/dist/index.html')))
-    execFileSync('npm', ['run', '--silent', 'dashboard:build'], { cwd: root });
+  builtPages();
   const upstream = await testUpstream((_, res) => res.end('ok'));
   const names = ['embeddings', 'reranker', 'ocr', 'aidb', 'search', 'speech'];
   const services = names.map(
@@ -89,22 +87,6 @@ async function call(port: number, service: string, key: string | null, path = '/
     key === null ? {} : { headers: { 'x-api-key': key } },
   );
   await answer.body?.cancel();
-}
-
-async function browserOf(t: TestContext): Promise<Browser> {
-  const browser = await driver.launch({
-    executablePath: provide(chromium),
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
-  t.after(() => browser.close());
-  return browser;
 }
 
 /** Everything that the browser complains of, a breach of the policy among it, is a fault of ours. */

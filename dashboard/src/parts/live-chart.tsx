@@ -15,6 +15,7 @@ export function LiveChart() {
   const shown = seconds.value;
   const most = Math.max(5, ...shown.map(sum));
   const last = shown.at(-1);
+  const highest = `${count(most)}/s${shown.some(({ partial }) => partial) ? ' and more' : ''}`;
   const bar = width / secondsShown;
   return (
     <figure class="chart">
@@ -22,7 +23,7 @@ export function LiveChart() {
         viewBox={`0 0 ${width} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={words(last ? sum(last) : 0, most)}
+        aria-label={words(rate(last ? sum(last) : 0, last), highest)}
       >
         {shown.map((second, index) => {
           let below = 0;
@@ -50,20 +51,24 @@ export function LiveChart() {
         <ul class="legend">
           {kinds.map(([name, label, tone]) => (
             <li key={name}>
-              <span class={`key fill-${tone}`} aria-hidden="true" /> {label} <strong>{count(last?.[name] ?? 0)}</strong>
+              <span class={`key fill-${tone}`} aria-hidden="true" /> {label}{' '}
+              <strong>{rate(last?.[name] ?? 0, last)}</strong>
               /s
             </li>
           ))}
         </ul>
         <span class="dim">
-          the last {secondsShown} seconds, at most {count(most)}/s
+          the last {secondsShown} seconds, up to {highest}
         </span>
       </figcaption>
     </figure>
   );
 }
 
-const words = (now: number, most: number): string =>
-  `Decisions per second over the last minute: ${now} in the last second, at most ${most}.`;
+/** Of a second that had more decisions than the server counts for this. */
+const rate = (value: number, second?: Second): string => `${second?.partial && value > 0 ? '≥ ' : ''}${count(value)}`;
+
+const words = (now: string, highest: string): string =>
+  `Decisions per second over the last minute: ${now} in the last second, up to ${highest}.`;
 
 const sum = (second: Second): number => second.allow + second.deny + second.would_deny + second.public;
