@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { setClock } from './server-clock.ts';
 import type { Session } from './shapes.ts';
 
 /** What went wrong, in words for an operator. */
@@ -27,6 +28,7 @@ export async function ask<T>(path: string, method = 'GET', body?: object, abort?
     ...(method !== 'GET' && csrf !== undefined && { 'x-countersign-csrf': csrf }),
   };
   const response = await reach(path, { method, headers, ...(body && { body: JSON.stringify(body) }) }, abort);
+  setClock(response.headers.get('date'));
   const answer = (await response.json().catch(() => ({}))) as { data?: T; error?: string; confirm?: boolean };
   if (response.ok) return answer.data as T;
   if (response.status === 401 && !path.startsWith('session')) session.value = null;

@@ -19,6 +19,7 @@ import { ReportPage } from './pages/report.tsx';
 import { ServicePage } from './pages/service.tsx';
 import { Services } from './pages/services.tsx';
 import { Tokens } from './pages/tokens.tsx';
+import { runClock } from './server-clock.ts';
 import { theme, type Theme } from './theme.ts';
 
 interface Page {
@@ -67,6 +68,7 @@ function Shell() {
   const one = subject === null ? undefined : single[page];
   const title = one ? one.title(subject ?? '') : (known?.title ?? 'Not found');
   useEffect(() => listen(), []);
+  useEffect(() => runClock(), []);
   useEffect(() => {
     document.title = `${title} – Countersign`;
     // On a phone the pages stand in a row that is wider than the screen.

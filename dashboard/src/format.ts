@@ -10,8 +10,8 @@ export function percent(rate: number | null): string {
   return `${shown.toFixed(shown === 0 || shown === 100 ? 0 : 1)} %`;
 }
 
-/** '3 min ago', 'in 4 days'; null is never. */
-export function ago(iso: string | null, now: number = Date.now()): string {
+/** '3 min ago', 'in 4 days'; null is never. `now`: epoch milliseconds. */
+export function ago(iso: string | null, now: number): string {
   if (iso === null) return 'never';
   const seconds = Math.round((Date.parse(iso) - now) / 1000);
   const size = Math.abs(seconds);

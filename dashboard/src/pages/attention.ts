@@ -19,7 +19,7 @@ export interface Around {
 }
 
 /** The worst first: what is broken, then what would break. */
-export function attention(report: Report, { status, ramp }: Around, now: number = Date.now()): Thing[] {
+export function attention(report: Report, { status, ramp }: Around, now: number): Thing[] {
   const things: Thing[] = [];
   if (status?.dev_mode)
     things.push({

@@ -1,6 +1,7 @@
 import { mayAct } from '../api.ts';
 import { Badge, Loaded, Panel, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
+import { now } from '../server-clock.ts';
 import type { CheckResult } from '../shapes.ts';
 
 const checks = {
@@ -45,7 +46,7 @@ function Check({ name, result }: { name: Name; result: CheckResult | null }) {
         <pre tabIndex={0}>countersign {name} --record</pre>
       </Panel>
     );
-  const isOld = Date.now() - Date.parse(result.at) > staleMillis;
+  const isOld = now.value - Date.parse(result.at) > staleMillis;
   return (
     <Panel title={title}>
       <p>

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { mayAct } from '../api.ts';
 import { Badge, Table, Time } from '../parts/parts.tsx';
+import { now } from '../server-clock.ts';
 import type { KeyLine } from '../shapes.ts';
 import { KeyOrder, type Order } from './key-order.tsx';
 
@@ -85,7 +86,7 @@ function State({ line: { status, stage, expires_at } }: { line: KeyLine }) {
   if (status === 'expired') return <Badge tone="bad" sign="✕" words="ended" />;
   if (stage === 'pending') return <Badge tone="warn" sign="◐" words="pending" />;
   if (stage === 'previous') return <Badge tone="plain" sign="○" words="previous" />;
-  if (expires_at !== null && Date.parse(expires_at) - Date.now() < soonMillis)
+  if (expires_at !== null && Date.parse(expires_at) - now.value < soonMillis)
     return <Badge tone="warn" sign="!" words="ends soon" />;
   return <Badge tone="good" sign="✓" words={stage ?? 'active'} />;
 }

@@ -5,6 +5,7 @@ import { news } from '../live.ts';
 import { LiveChart } from '../parts/live-chart.tsx';
 import { Badge, Figure, Loaded, ModeBadge, Panel, Rate, Table } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
+import { now } from '../server-clock.ts';
 import type { Ramp, Report, Service, Status } from '../shapes.ts';
 import { attention, type Around } from './attention.ts';
 
@@ -114,7 +115,7 @@ export function Overview() {
 const thingsMax = 8;
 
 function Attention({ report, ...around }: { report: Report } & Around) {
-  const things = attention(report, around);
+  const things = attention(report, around, now.value);
   if (things.length === 0) return <p class="empty">Nothing in this period.</p>;
   return (
     <ul class="attention">

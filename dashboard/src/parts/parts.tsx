@@ -2,8 +2,9 @@ import type { ComponentChildren, JSX } from 'preact';
 import { linkTo } from '../address.ts';
 import { ago, count, percent } from '../format.ts';
 import type { InForce } from '../in-force.ts';
-import type { Mode, Outcome, Rated } from '../shapes.ts';
 import type { Resource } from '../resource.ts';
+import { now } from '../server-clock.ts';
+import type { Mode, Outcome, Rated } from '../shapes.ts';
 
 /** In words first, in colour besides: each has a sign of its own. */
 const outcomes: Readonly<Record<Outcome, readonly [sign: string, words: string, tone: string]>> = {
@@ -47,13 +48,13 @@ export function Badge({ tone, sign, words }: { tone: string; sign: string; words
   );
 }
 
-/** Said as how long ago; the exact time, local and UTC, on hover. */
+/** Said as how long ago, by the server’s clock; the exact time, local and UTC, on hover. */
 export function Time({ at }: { at: string | null }) {
   if (at === null) return <span class="dim">never</span>;
   const exact = `${new Date(at).toLocaleString()} (${at} UTC)`;
   return (
     <time dateTime={at} title={exact}>
-      {ago(at)}
+      {ago(at, now.value)}
     </time>
   );
 }
