@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Gathered } from '../core/gathered.ts';
 import { oneSpelling } from '../core/json-spelling.ts';
 
 /** What became of a request's body: its text, or why it cannot be read. The words may be shown to the caller. */
@@ -47,19 +48,17 @@ function bodyBytes(req: IncomingMessage): Promise<Buffer | Fault> {
   // Of a request without a body the server announces no end.
   if (req.readableEnded) return Promise.resolve(Buffer.alloc(0));
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new Gathered();
     const settle = (bytes: Buffer | Fault): void => {
       clearTimeout(timer);
       req.off('data', take).off('end', end).off('error', broken).off('close', broken);
       resolve(bytes);
     };
     const take = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > bytesMax) settle('too large');
-      else chunks.push(chunk);
+      body.push(chunk);
+      if (body.size > bytesMax) settle('too large');
     };
-    const end = (): void => settle(Buffer.concat(chunks));
+    const end = (): void => settle(body.whole());
     const broken = (): void => settle('broken');
     const timer = setTimeout(settle, bodyMillisMax, 'too slow');
     req.on('data', take).on('end', end).on('error', broken).on('close', broken);

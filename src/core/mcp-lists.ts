@@ -1,3 +1,4 @@
+import { Gathered } from './gathered.ts';
 import { isObject, type JsonObject } from './mcp-messages.ts';
 import { hasRules, isListed, type McpKind, type McpRules } from './mcp-rules.ts';
 import type { Principal } from './verdict.ts';
@@ -65,18 +66,16 @@ interface EventFilters {
 }
 
 function documentFilter(filter: Filter): ListFilter {
-  const pieces: Buffer[] = [];
-  let size = 0;
+  const body = new Gathered();
   return {
     whole: true,
     push(bytes) {
-      size += bytes.length;
-      if (size > messageBytesMax) throw new UnreadableAnswer('a body too large to be looked into');
-      pieces.push(Buffer.from(bytes));
+      body.push(bytes);
+      if (body.size > messageBytesMax) throw new UnreadableAnswer('a body too large to be looked into');
       return nothing;
     },
     end() {
-      const source = Buffer.concat(pieces);
+      const source = body.whole();
       if (source.length === 0) return source;
       let value: unknown;
       try {
@@ -94,10 +93,9 @@ const byteOrderMark = '\xef\xbb\xbf';
 
 /** Event streams (WHATWG HTML §9.2.6): lines end in CR, LF or both, an event in an empty line. */
 function eventFilter(filters: EventFilters): ListFilter {
-  // Kept as one character a byte, so that a cut within a character does no harm; in pieces, so that none is looked at twice.
-  let pieces: string[] = [];
-  let size = 0;
-  /** The last characters of the pieces: an empty line may begin there. */
+  // Read as one character a byte, so that a cut within a character does no harm; what was read is not looked at twice.
+  let begun = new Gathered();
+  /** The last characters of what has begun: an empty line may begin there. */
   let tail = '';
   let atStart = true;
   let skipsFeed = false;
@@ -111,22 +109,21 @@ function eventFilter(filters: EventFilters): ListFilter {
       let out = '';
       for (let end = eventEnd(tail + text); end !== -1; end = eventEnd(text)) {
         const cut = end - tail.length;
-        let event = pieces.join('') + text.slice(0, cut);
+        let event = begun.whole().toString('latin1') + text.slice(0, cut);
         // Readers take it off, and the first line with it would be one that we do not know.
         if (atStart && event.startsWith(byteOrderMark)) event = event.slice(byteOrderMark.length);
         out += filteredEvent(event, filters);
         atStart = false;
         skipsFeed = event.endsWith('\r') && text.length === cut;
         text = text.slice(event.endsWith('\r') && text[cut] === '\n' ? cut + 1 : cut);
-        [pieces, size, tail] = [[], 0, ''];
+        [begun, tail] = [new Gathered(), ''];
       }
       if (text !== '') {
         skipsFeed = false;
-        pieces.push(text);
-        size += text.length;
+        begun.push(Buffer.from(text, 'latin1'));
         tail = (tail + text).slice(-3);
       }
-      if (size > messageBytesMax) throw new UnreadableAnswer('an event too large to be looked into');
+      if (begun.size > messageBytesMax) throw new UnreadableAnswer('an event too large to be looked into');
       return out === '' ? nothing : Buffer.from(out, 'latin1');
     },
     // An event without its end is none (§9.2.6): it is told to nobody.

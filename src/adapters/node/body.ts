@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Gathered } from '../../core/gathered.ts';
 import { BodyError, type OnPiece } from '../../core/request.ts';
 
 /**
@@ -14,17 +15,15 @@ export function readBody(
   const declared = Number(req.headers['content-length'] ?? 0);
   if (declared > limit) return Promise.reject(tooLarge(limit));
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new Gathered();
     const settle = (error: BodyError | null): void => {
       req.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
-      if (error === null) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      if (error === null) resolve(body.whole());
       else reject(error);
     };
     const onData = (chunk: Buffer): void => {
-      size += chunk.length;
-      chunks.push(chunk);
-      const fault = size > limit ? tooLarge(limit) : room(chunk.length) ? null : noRoom();
+      body.push(chunk);
+      const fault = body.size > limit ? tooLarge(limit) : room(chunk.length) ? null : noRoom();
       if (fault === null) {
         onPiece(chunk);
         return;
@@ -32,7 +31,7 @@ export function readBody(
       // Reading on would let one client fill the memory. What was read is put back: whoever decides may yet pass it on.
       settle(fault);
       req.pause();
-      req.unshift(Buffer.concat(chunks));
+      req.unshift(body.whole());
     };
     const onEnd = (): void => settle(null);
     const onGone = (): void => settle(gone());

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Gathered } from '../../core/gathered.ts';
 import type { OnPiece } from '../../core/request.ts';
 import { gone, tooLarge } from './body.ts';
 
@@ -21,26 +22,24 @@ export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece 
   const declared = length === undefined ? null : Number(length);
   if (declared !== null && declared > limit) return Promise.reject(tooLarge(limit));
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const read = new Gathered();
     const settle = (error: Error | null): void => {
       req.off('readable', onReadable).off('error', onGone).off('close', onGone);
-      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      const body = read.whole();
       if (body.length > 0 && !req.destroyed) req.unshift(body);
       if (error !== null) return reject(error);
       held.set(req, body);
       resolve(body);
     };
     const onReadable = (): void => {
-      while (req.readableLength > 0 && size <= limit) {
+      while (req.readableLength > 0 && read.size <= limit) {
         const chunk = req.read() as Buffer;
-        size += chunk.length;
-        chunks.push(chunk);
+        read.push(chunk);
         onPiece(chunk);
       }
-      if (size > limit) settle(tooLarge(limit));
+      if (read.size > limit) settle(tooLarge(limit));
       // A request that a test injects never says that it is complete, but how long it is.
-      else if ((req.complete && req.readableLength === 0) || size === declared) settle(null);
+      else if ((req.complete && req.readableLength === 0) || read.size === declared) settle(null);
     };
     const onGone = (): void => settle(gone());
     if (req.complete) {
