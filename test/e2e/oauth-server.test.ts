@@ -726,6 +726,33 @@ test('nobody makes us ask another server for documents without end', async () =>
   assert.ok(came > 0 && came <= 60, `${came} of ${asked} reached it`);
 });
 
+test('nor as many servers as it can think of, which other addresses do not suffer for', async (t) => {
+  const names = new Set<string>();
+  const { admin } = await oauthStack(t as never, {
+    documents: {
+      lookup(name, _options, done) {
+        names.add(name);
+        done(null, [{ address: '10.0.0.1', family: 4 }]);
+      },
+    },
+    yaml: () => `
+trustedProxies: [127.0.0.1]
+oauth: { server: {} }
+services: { files: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
+`,
+  });
+  const ask = async (from: string, name: string): Promise<void> => {
+    const body = new URLSearchParams({ token: 'x', client_id: `https://${name}.example/client.json` });
+    const answer = await fetch(`${admin}/oauth/revoke`, { method: 'POST', headers: { 'x-forwarded-for': from }, body });
+    assert.equal(answer.status, 400);
+    await answer.body?.cancel();
+  };
+  for (let count = 0; count < 100; count += 1) await ask(`2001:db8:1:2::${count}`, `made-up-${count}`);
+  assert.ok(names.size > 0 && names.size <= 60, `${names.size} names were looked up`);
+  await ask('192.0.2.7', 'another');
+  assert.ok(names.has('another.example'));
+});
+
 test('mixed-up issuer (RFC 9207): every answer, a refusal too, says whose it is', async () => {
   const clientId = await registered();
   const { landed } = await plainBrowser(here.admin).open(

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
@@ -52,7 +53,8 @@ const written = {
   'oauth-register': { what: 'registrations', perAddress: 20, all: 500, windowSeconds: 3600 },
   'oauth-begin': { what: 'logins begun', perAddress: 300, all: 5000, windowSeconds: 900 },
 } as const;
-const documentsPerHost = { limit: 60, windowSeconds: 60 };
+/** Names are free, and many may stand for one server: so what one address has us ask for is counted as well, and all together. */
+const documents = { perHost: 60, perAddress: 60, all: 600, windowSeconds: 60 } as const;
 const beginnings: ReadonlySet<string> = new Set([
   ROUTES.authorization,
   ROUTES.pushed_authorization_request,
@@ -63,6 +65,8 @@ const beginnings: ReadonlySet<string> = new Set([
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
   const login = options.login ?? adminTokenLogin(stack);
   const ask = documentFetch(options.documents);
+  /** For whose request the library asks for a document: the group of its address. */
+  const asker = new AsyncLocalStorage<string>();
   let made: { readonly provider: Provider; readonly keys: SigningKeys; readonly config: StackConfig } | null = null;
   let making: Promise<Provider> | null = null;
   /** Another one whenever what was read before is not the last word. */
@@ -80,17 +84,19 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
   }, sweepMillis);
   sweep.unref();
 
-  /** Strangers say whom: no server is to be asked by us for as often as they like. */
+  /** Strangers say whom: no server is to be asked by us for as often as they like, nor as many as they like. */
   async function fetch(url: string | URL, init?: object): Promise<Response> {
     const { hostname } = new URL(url);
-    const { limit, windowSeconds } = documentsPerHost;
-    const { allowed } = await stack.store.limits.take(
-      `oauth-document:${hostname}`,
-      limit,
-      windowSeconds,
-      stack.clock(),
-    );
-    if (!allowed) throw new Error(`${hostname} was asked for too many documents`);
+    const { limits } = stack.store;
+    const { perHost, perAddress, all, windowSeconds } = documents;
+    for (const [key, limit] of [
+      [`oauth-documents:${asker.getStore() ?? ''}`, perAddress],
+      ['oauth-documents', all],
+      [`oauth-document:${hostname}`, perHost],
+    ] as const) {
+      const { allowed } = await limits.take(key, limit, windowSeconds, stack.clock());
+      if (!allowed) throw new Error(`too many documents were asked for, the last of ${hostname}`);
+    }
     return ask(url, init);
   }
 
@@ -164,10 +170,11 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
       if (limited) return limited;
       const provider = await current();
       addressedToIssuer(req, server.issuer, exchange.request.remoteAddress);
-      if (path.startsWith(`${INTERACTION}/`)) return interaction(provider, login, exchange);
+      const from = addressGroup(exchange.request.remoteAddress);
+      if (path.startsWith(`${INTERACTION}/`)) return asker.run(from, () => interaction(provider, login, exchange));
       if (path === ROUTES.authorization) withScope(stack, req);
       res.setHeader('x-content-type-options', 'nosniff');
-      await provider.callback()(req, res);
+      await asker.run(from, () => provider.callback()(req, res));
       return null;
     },
     close() {
