@@ -246,6 +246,10 @@ test('the file is for its recipients only, holds no secret in the clear and is n
   assert.equal(again.code, 1);
   assert.match(again.stderr, /is there already/);
   assert.equal(readFileSync(full.file, 'utf8'), text);
+  const nowhere = join(full.folder, 'nowhere/stack.age');
+  const lost = await full.cli(['backup', nowhere, '--recipient', keys.recipient]);
+  assert.equal(lost.code, 1);
+  assert.ok(lost.stderr.startsWith(`countersign: ${nowhere} cannot be written (ENOENT)\n`), lost.stderr);
 });
 
 test('a backup that was changed, of another key or no backup at all is refused in one line', async (t) => {

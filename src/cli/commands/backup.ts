@@ -1,16 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { sealBackup } from '../../backup/backup-file.ts';
 import { readAuditHead, readState } from '../../backup/read-state.ts';
 import { backupVersion, type Backup, type State } from '../../backup/state.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { recipientFault } from '../../secrets/age.ts';
 import { writeWhole } from '../../secrets/bundle-file.ts';
 import { creationRuleFor } from '../../secrets/creation-rules.ts';
 import { bundlePath } from '../bundle-place.ts';
 import type { Invocation } from '../command.ts';
-import { EXIT, refused, usage } from '../failure.ts';
+import { codeOf, EXIT, refused, usage } from '../failure.ts';
 import { sealingOf } from '../sealed-records.ts';
 import { atWork, type Workplace } from '../workplace.ts';
 
@@ -23,7 +24,7 @@ export async function backup(invocation: Invocation): Promise<number> {
     const read = await readBackup(invocation, place);
     const sealed = await sealBackup(read, recipients);
     if (dryRun) return { made: read, text: sealed };
-    writeWhole(file, sealed, 0o600);
+    write(file, sealed);
     await place.record({ type: 'backup.made', subject: file, detail: { recipients, sha256: sha256Hex(sealed) } });
     return { made: read, text: sealed };
   });
@@ -39,6 +40,15 @@ export async function backup(invocation: Invocation): Promise<number> {
   out.line(`for ${recipients.join(', ')}`);
   if (!dryRun) out.talk(`Note its digest apart from it, to know it again: sha256 ${sha256Hex(text)}`);
   return EXIT.done;
+}
+
+function write(file: string, sealed: string): void {
+  try {
+    writeWhole(file, sealed, 0o600);
+  } catch (error) {
+    const hint = `Is ${dirname(file)} there, yours to write to, and with room left?`;
+    throw refused(`${file} cannot be written (${codeOf(error) ?? messageOf(error)})`, hint);
+  }
 }
 
 async function readBackup(invocation: Invocation, { config, store }: Workplace): Promise<Backup> {
