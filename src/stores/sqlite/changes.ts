@@ -68,6 +68,8 @@ export function changeFeed(database: Database, pollMillis: number): Changes {
 
   function poll(): void {
     try {
+      // What others write is in another file then, and this one would never tell of it.
+      database.checkInPlace();
       const version = currentDataVersion();
       if (version !== dataVersion || seen === null) deliver();
       dataVersion = version;

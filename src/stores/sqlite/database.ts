@@ -15,7 +15,7 @@ export interface Database {
   readonly quick: Connection;
   /** Does the work at once; what SQLite or the file system throws becomes a StoreError that names the file. */
   step<T>(work: () => T): Promise<T>;
-  /** Throws when the file was removed or replaced: what is written to it then reaches nobody. */
+  /** Throws when the file was removed or replaced: what is written to it then reaches nobody. So does every step from then on, until it is back. */
   checkInPlace(): void;
   close(): void;
 }
@@ -30,9 +30,19 @@ export function openDatabase(name: string): Database {
   let durable: Connection | null = null;
   let quick: Connection | null = null;
   let inode: bigint | null = null;
+  let misplaced = false;
   let closed = false;
 
   const closedError = () => new StoreError('store_unavailable', `the store on ${file} is closed`);
+
+  function checkInPlace(): void {
+    misplaced = inode !== null && statSync(file, { bigint: true, throwIfNoEntry: false })?.ino !== inode;
+    if (!misplaced) return;
+    throw new StoreError(
+      'store_unavailable',
+      `the database ${file} was removed or replaced while in use; put it back or restart this process to use the new one`,
+    );
+  }
 
   return {
     file,
@@ -53,18 +63,13 @@ export function openDatabase(name: string): Database {
     async step(work) {
       if (closed) throw closedError();
       try {
+        if (misplaced) checkInPlace();
         return work();
       } catch (error) {
         throw storeFault(error, file);
       }
     },
-    checkInPlace() {
-      if (inode === null || statSync(file, { bigint: true, throwIfNoEntry: false })?.ino === inode) return;
-      throw new StoreError(
-        'store_unavailable',
-        `the database ${file} was removed or replaced while in use; put it back or restart this process to use the new one`,
-      );
-    },
+    checkInPlace,
     close() {
       closed = true;
       quick?.close();

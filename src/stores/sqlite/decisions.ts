@@ -93,6 +93,7 @@ export function sqliteDecisions(database: Database): DecisionStore {
     append: (rows, measures = []) =>
       step(() => {
         if (rows.length + measures.length === 0) return;
+        database.checkInPlace();
         const { quick } = database;
         quick.transaction(() => {
           for (const row of rows) quick.run(insert, ...decisionValues(row));

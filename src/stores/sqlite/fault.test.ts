@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,6 +12,7 @@ import { openDatabase } from './database.ts';
 import { migrate } from './migrate.ts';
 import { sqliteStore } from './store.ts';
 import { sqliteTokens } from './tokens.ts';
+import { until } from '../../../test/fixtures/until.ts';
 
 let folder: string;
 let file: string;
@@ -139,6 +140,21 @@ test('a file that was removed or replaced under a running process is not written
   await assert.rejects(store.ping(), unavailable(/removed or replaced/));
   await storeOn(file).migrate();
   await assert.rejects(store.ping(), unavailable(/removed or replaced/));
+  await assert.rejects(store.decisions.append([decisionRow(1)]), unavailable(/removed or replaced/));
+});
+
+test('changes are not heard while another file is in the place of ours, and heard again when ours is back', async () => {
+  const store = storeOn(file);
+  await store.migrate();
+  const heard: string[] = [];
+  store.watch(({ topic }) => heard.push(topic));
+  await rename(file, `${file}.aside`);
+  await until(() => heard.length > 0);
+  await assert.rejects(store.limits.once('nonce', 2000, 1000), unavailable(/removed or replaced/));
+  await rename(`${file}.aside`, file);
+  await until(() => heard.length > 1);
+  assert.deepEqual(heard, ['lost', 'resync']);
+  assert.equal(await store.limits.once('nonce', 2000, 1000), true);
 });
 
 test('a lock that is held for too long is an outage, and over when it is let go', async () => {
