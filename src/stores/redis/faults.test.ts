@@ -97,6 +97,22 @@ if (server) {
     assert.equal(states.filter(({ allowed }) => allowed).length, 5);
   });
 
+  test('a server that became a replica is left, since its name may mean another one by now', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const store = await opened(t, url);
+    const connections = async (): Promise<string> => {
+      const lines = String(await client.client('LIST')).split('\n');
+      return lines.flatMap((line) => (line.includes('name=countersign') ? /^id=\d+/.exec(line) : [])).join();
+    };
+    const before = await connections();
+    await client.replicaof('127.0.0.1', 1);
+    await assert.rejects(store.keys.insert(keyRecord('demoted')), unavailable);
+    await client.replicaof('NO', 'ONE');
+    await retried(() => store.keys.insert(keyRecord('demoted')));
+    assert.notEqual(await connections(), before);
+  });
+
   test('numbered databases are apart, their changes too', async (t) => {
     const zero = await opened(t, url);
     const one = await opened(t, `${url}/1`);

@@ -41,6 +41,8 @@ export function openServer(url: string, patienceMillis: number): Server {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
+    // A primary that became a replica keeps its connections; the name of the host means another server by now.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
     retryStrategy: (failures) => Math.min(retryMillisMax, backoffMillis(failures)),
   };
   const made: Redis[] = [];
