@@ -62,6 +62,8 @@ function unknownCommand(first: string, second: string | null, commands: readonly
     const hint = meant === null ? `There are: ${within.join(', ')}.` : `Did you mean "${first} ${meant}"?`;
     return usage(`"${first}" has no command "${second}"`, hint);
   }
+  const ofGroups = names.filter((name) => name.endsWith(` ${first}`));
+  if (ofGroups.length > 0) return usage(`there is no command "${first}"`, `There are: ${ofGroups.join(', ')}.`);
   const meant = nearest(first, heads);
   return usage(
     `there is no command "${first}"`,
@@ -161,6 +163,7 @@ function unknownOption(command: Command, rawName: string, known: readonly string
         : 'Give it on standard input.',
     );
   }
+  if (name === 'json') return usage(`"${command.name}" has no option ${rawName}`, 'Write --output json.');
   const meant = rawName.startsWith('--') ? nearest(name, known) : null;
   return usage(
     `"${command.name}" has no option ${rawName}`,

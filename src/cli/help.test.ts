@@ -71,6 +71,8 @@ test('a group without a command shows its commands and is a usage error', async 
 const slips: readonly [args: string[], meant: RegExp][] = [
   [['vlidate'], /there is no command "vlidate"\n {2}Did you mean "validate"\?/],
   [['keys', 'craete'], /Did you mean "keys create"\?/],
+  [['revoke'], /no command "revoke"\n {2}There are: keys revoke, tokens revoke, clients revoke, ca revoke\./],
+  [['status', '--json'], /"status" has no option --json\n {2}Write --output json\./],
   [['mode', 'enforce'], /"mode" has no command "enforce"\n {2}There are: get, set, reset\./],
   [['validate', '--cofig', 'x'], /"validate" has no option --cofig\n {2}Did you mean --config\?/],
   [['validate', '-x'], /has no option -x\n {2}See: countersign validate --help/],

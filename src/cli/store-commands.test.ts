@@ -275,6 +275,8 @@ test('a name that the configuration does not know is questioned', async (t) => {
   assert.equal(made.code, 0);
   assert.match(made.stderr, /neither a service nor a caller.*did you mean "embeddings"\?/);
   assert.doesNotMatch((await cli(['keys', 'create', 'embeddings'])).stderr, /neither/);
+  const imported = await cli(['keys', 'import', 'embedings', '--kind', 'sk'], '0f1e2d3c4b5a6978'.repeat(4));
+  assert.match(imported.stderr, /neither a service nor a caller.*did you mean "embeddings"\?/);
   const mode = await cli(['mode', 'get', 'embedings']);
   assert.equal(mode.code, 1);
   assert.match(mode.stderr, /Did you mean "embeddings"\?/);

@@ -99,6 +99,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
     if (invocation.json) invocation.out.json(shown(record));
     else
       invocation.out.line(`imported  key ${record.id} of ${service} (…${record.lastFour}), ${endWords(record, now)}`);
+    if (!invocation.json) sayWhenStrange(config, service, invocation);
     return EXIT.done;
   });
 }
