@@ -322,3 +322,18 @@ test('a report after which enforcing is safe tells how, until it is done', async
   assert.match(stderr, /See it from outside: countersign probe\. Back: countersign mode set report --all/);
   assert.doesNotMatch((await cli('report')).stderr, next);
 });
+
+test('enforcing tells of the requests that it will refuse, and only of those that are meant', async (t) => {
+  const { cli } = await place(t, [
+    web,
+    { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' },
+    { ...scan, service: 'search', path: '/x' },
+  ]);
+  const set = async (...args: string[]) => (await cli('mode', 'set', 'enforce', ...args, '--dry-run')).stderr;
+  assert.match(await set(), /20 requests of the last 24 hours would be refused from now on.*countersign report\n/);
+  assert.match(await set('--all'), /20 requests/);
+  assert.match(await set('embeddings/embed'), /10 requests/);
+  assert.match(await set('search'), /10 requests/);
+  assert.equal(await set('embeddings/internal/*'), '');
+  assert.doesNotMatch((await cli('mode', 'set', 'report')).stderr, /would be refused/);
+});

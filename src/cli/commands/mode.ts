@@ -1,3 +1,5 @@
+import { askedRoutes } from '../../audit/asked-routes.ts';
+import { counted } from '../../audit/report-words.ts';
 import type { StackConfig } from '../../compose/config.ts';
 import { readEnvironment } from '../../compose/env.ts';
 import { nearest } from '../../core/nearest.ts';
@@ -6,6 +8,7 @@ import { fileModes } from '../../compose/ramps/file-modes.ts';
 import { rfc3339, systemClock } from '../../core/clock.ts';
 import { isMode, MODES } from '../../core/mode.ts';
 import { modes, type ModeLine, type Modes } from '../../rollout/modes.ts';
+import { routeName } from '../../rollout/ramp/plan.ts';
 import { storedRamp } from '../../rollout/ramp/record.ts';
 import type { Invocation } from '../command.ts';
 import { commandActor } from '../command-actor.ts';
@@ -114,8 +117,15 @@ export async function modeSet(invocation: Invocation): Promise<number> {
         out.line(
           `${invocation.dryRun ? 'would set  ' : ''}${out.paint(MODE_STYLE[mode] ?? 'bold', mode)}  ${all ? 'everywhere' : whereWords(scope)}`,
         );
-      if (mode === 'enforce' && scope === '' && !invocation.dryRun)
-        out.talk('See it from outside: countersign probe. Back: countersign mode set report --all');
+      if (mode === 'enforce') {
+        const count = await recentlyRefused(place, scope);
+        if (count > 0)
+          out.warn(
+            `${counted(count, 'request')} of the last 24 hours would be refused from now on; whose, and how to mend it: countersign report`,
+          );
+        if (scope === '' && !invocation.dryRun)
+          out.talk('See it from outside: countersign probe. Back: countersign mode set report --all');
+      }
       const above = levels
         .describe()
         .filter((line) => line.scope !== scope && covers(scope, line.scope) && line.mode !== mode);
@@ -127,6 +137,16 @@ export async function modeSet(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }),
   );
+}
+
+/** How many requests of the last day passed, in report, that enforcing would have refused. */
+async function recentlyRefused({ store }: Pick<Workplace, 'store'>, scope: string): Promise<number> {
+  const now = systemClock();
+  const { refusals } = await askedRoutes(store, { since: now - 86_400, until: now + 1 });
+  const meant = refusals.filter(
+    ({ service, route }) => scope === '' || service === scope || routeName(service, route) === scope,
+  );
+  return meant.reduce((sum, { count }) => sum + count, 0);
 }
 
 export async function modeReset(invocation: Invocation): Promise<number> {

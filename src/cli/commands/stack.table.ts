@@ -116,7 +116,7 @@ export const stackCommands: readonly Command[] = [
     name: 'mode set',
     summary: 'switch to off, report or enforce, at once and without a restart',
     about:
-      'Sets the mode of the stack, of one service or of one route. It takes effect on a running server within a moment and is kept across restarts. off judges nothing; report judges, records and lets pass; enforce refuses.',
+      'Sets the mode of the stack, of one service or of one route. It takes effect on a running server within a moment and is kept across restarts. off judges nothing; report judges, records and lets pass; enforce refuses. For enforce it says how many requests of the last 24 hours would be refused; with --dry-run it only says so.',
     positionals: [
       { name: 'MODE', required: true, summary: 'off, report or enforce' },
       {
