@@ -2,7 +2,10 @@ import type { StackConfig } from '../compose/config.ts';
 import { usage } from './failure.ts';
 
 /** Where this machine reaches the running server of the configuration. */
-export function listenOrigin({ listen, tls }: Pick<StackConfig, 'listen' | 'tls'>): string {
+export function listenOrigin({
+  listen,
+  tls,
+}: Pick<StackConfig, 'listen'> & { readonly tls: StackConfig['tls'] | StackConfig['adminTls'] }): string {
   const host = listen.host === '0.0.0.0' || listen.host === '::' ? '127.0.0.1' : listen.host;
   return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 }

@@ -17,6 +17,7 @@ import { tokens } from '../../keys/tokens.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { listenOrigin } from '../listen-origin.ts';
 import { columns } from '../output.ts';
 import { atUrgentWork, atWork, type Workplace } from '../workplace.ts';
 
@@ -33,7 +34,7 @@ export async function operatorsCreate(invocation: Invocation): Promise<number> {
         `A new code for the first login: countersign operators reset ${shellWord(name)}`,
       );
     await place.record({ type: 'operator.created', subject: name, detail: { role } });
-    return sayCode(invocation, account, loginCode);
+    return sayCode(invocation, place, account, loginCode);
   });
 }
 
@@ -56,7 +57,7 @@ export async function operatorsReset(invocation: Invocation): Promise<number> {
     // A viewer could not have made them.
     if (wasOperator && account.role === 'viewer') await endTokens(place, name, invocation);
     await endGrants(place, name, invocation);
-    return sayCode(invocation, account, loginCode);
+    return sayCode(invocation, place, account, loginCode);
   });
 }
 
@@ -191,7 +192,7 @@ function sayDryRun({ out, json }: Invocation, what: string, name: string): numbe
   return EXIT.done;
 }
 
-function sayCode({ out, json }: Invocation, account: Account, loginCode: string): number {
+function sayCode({ out, json }: Invocation, { config }: Workplace, account: Account, loginCode: string): number {
   const expiresAt = rfc3339(account.firstLogin?.expiresAt ?? 0);
   if (json) {
     out.json({ name: account.name, role: account.role, login_code: loginCode, expires_at: expiresAt });
@@ -201,5 +202,7 @@ function sayCode({ out, json }: Invocation, account: Account, loginCode: string)
   out.talk(
     `The code for the first login of ${account.name} (${account.role}), shown this once; it counts once, until ${expiresAt}.`,
   );
+  const door = listenOrigin({ listen: config.adminListen, tls: config.adminTls });
+  out.talk(`It is used, and a password chosen, at ${door}/dashboard/ while the server runs.`);
   return EXIT.done;
 }
