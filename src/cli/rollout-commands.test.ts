@@ -313,6 +313,11 @@ test('whoever is exempt is not among those whom a step would refuse', async (t) 
   assert.doesNotMatch(await said(`{ allowedIps: [0.0.0.0/0], routes: [embeddings/*], ${until} }`), /would refuse/);
 });
 
+test('a report of nothing asks whether anybody calls the gateway at all', async (t) => {
+  const { cli } = await place(t, []);
+  assert.match((await cli('report')).stderr, /Do callers call the gateway, http:\/\/127\.0\.0\.1:8700\/SERVICE\//);
+});
+
 test('a report after which enforcing is safe tells how, until it is done', async (t) => {
   const { cli } = await place(t, [web]);
   const next = /Next, step by step: countersign ramp plan --out ramp\.yaml\. Or at once: countersign mode set enforce/;

@@ -9,6 +9,7 @@ import { endsElsewhere } from '../../keys/ends-elsewhere.ts';
 import type { Invocation } from '../command.ts';
 import { durationSeconds } from '../duration.ts';
 import { EXIT, refused, usage } from '../failure.ts';
+import { listenOrigin } from '../listen-origin.ts';
 import { replaceFile } from '../replace-file.ts';
 import { routesInReport } from './mode.ts';
 import { atWork } from '../workplace.ts';
@@ -47,6 +48,8 @@ export async function report(invocation: Invocation): Promise<number> {
       for (const line of text.split('\n')) out.line(format === 'text' ? styled(line, invocation) : line);
       if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
         out.talk(`\n${nextWords}`);
+      if (found.requests === 0 && format === 'text')
+        out.talk(`\nDo callers call the gateway, ${listenOrigin(config)}/SERVICE/…, or still the services themselves?`);
     }
     for (const warning of sources.warnings) out.warn(warning);
     if (!config.audit.rows)
