@@ -40,3 +40,10 @@ test('the next steps of init name a configuration with a space as one word', asy
   assert.match(stderr, /AUTH_ADMIN_TOKEN_FILE='[^']*my stack\/\.countersign\/admin_token' countersign serve/);
   assert.match(stderr, /countersign validate --config '[^']*my stack\/countersign\.yaml'/);
 });
+
+test('the admin token that init advises is one of the same stack', async (t) => {
+  const folder = folderWithSpace(t);
+  const { stderr } = await cliHere(['init', '--config', 'other.yaml'], { cwd: folder });
+  const advised = /needed: countersign (init --admin-token --config '[^']*other\.yaml')$/m.exec(stderr)?.[1];
+  assert.ok(advised, stderr);
+});

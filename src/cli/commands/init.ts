@@ -70,7 +70,8 @@ export async function init(invocation: Invocation): Promise<number> {
     out.talk(
       `\n${mcpFile} is the gateway's now. A client gets a file of its own, in which each server is http://127.0.0.1:8700/NAME/ and goes with its key: docs/mcp.md shows it.`,
     );
-  if (token === '') out.talk('\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token');
+  if (token === '')
+    out.talk(`\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token${shown}`);
   return EXIT.done;
 }
 
