@@ -105,6 +105,17 @@ test('whatever a client alone may have is told at once, with what to write inste
   });
 });
 
+test('a query in the url, which the gateway does not send, is warned of and not repeated', (t) => {
+  const web = { url: 'https://127.0.0.1:9/mcp?apiKey=s3cret-s3cret' };
+  const [warning = '', ...others] = reading(t, { yaml: 'mcpConfig: mcp.json\n', servers: { web } }).read().warnings;
+  assert.match(
+    warning,
+    /mcp\.json: what stands behind the "\?" in the url of "web" is sent only where callers write it/,
+  );
+  assert.doesNotMatch(warning, /s3cret/);
+  assert.deepEqual(others, []);
+});
+
 test('variables that only clients fill in are warned of', (t) => {
   const env = { TOKEN: '${input:token}', HOME: '${HOME}', PLAIN: '$5' };
   const shell = { command: process.execPath, args: ['-c', 'echo ${HOME}'] };

@@ -31,12 +31,13 @@ export interface McpServers {
  * fault.
  */
 export function mcpServers(file: string): McpServers {
-  const services = servicesOf(file);
-  const warnings = [...openSecrets(file, services), ...clientVariables(file, services)];
+  const servers = serversIn(file);
+  const services = servicesOf(file, servers);
+  const warnings = [...openSecrets(file, services), ...clientVariables(file, services), ...queries(file, servers)];
   return { file, text: JSON.stringify({ services }, null, 2), warnings };
 }
 
-function servicesOf(file: string): Readonly<Record<string, JsonObject>> {
+function serversIn(file: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(plainJson(configText(file, 'name the file of MCP servers that is meant')));
@@ -51,6 +52,10 @@ function servicesOf(file: string): Readonly<Record<string, JsonObject>> {
       '"mcpServers" is missing or empty',
       'name at least one: {"mcpServers": {"files": {"command": "npx"}}}; VS Code calls it "servers"',
     );
+  return servers;
+}
+
+function servicesOf(file: string, servers: JsonObject): Readonly<Record<string, JsonObject>> {
   const faults: Fault[] = [];
   const services = Object.entries(servers)
     .filter(([, server]) => !isObject(server) || server['disabled'] !== true)
@@ -112,6 +117,17 @@ function clientVariables(file: string, services: Readonly<Record<string, JsonObj
           `${file}: "${key}" of "${name}" holds a variable, ${only}; write "secrets": {"${key}": {"env": "${key}"}}`,
       ),
       ...(inWords ? [`${file}: the command of "${name}" holds a variable, ${only}; write its value out`] : []),
+    ];
+  });
+}
+
+/** Some servers have their key there, and would refuse every call without a word of why. */
+function queries(file: string, servers: JsonObject): string[] {
+  return Object.entries(servers).flatMap(([name, server]) => {
+    const url = isObject(server) ? server['url'] : undefined;
+    if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).search === '') return [];
+    return [
+      `${file}: what stands behind the "?" in the url of "${name}" is sent only where callers write it themselves`,
     ];
   });
 }
