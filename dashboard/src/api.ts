@@ -18,6 +18,32 @@ export class ApiError extends Error {
 /** Undefined until the first answer has said whether this browser is logged in. */
 export const session = signal<Session | null | undefined>(undefined);
 
+/** Why it is not known yet; null while nothing stands against it. */
+export const startFault = signal<string | null>(null);
+/** The session ended while somebody was at a dialog, who can show the password there and loses nothing. */
+export const lapsed = signal(false);
+let dialogs = 0;
+
+/** Of a dialog, from its opening on; the returned function is called at its end. */
+export function holdOpen(): () => void {
+  dialogs += 1;
+  return () => {
+    dialogs -= 1;
+    if (lapsed.peek() && dialogs === 0) leave();
+  };
+}
+
+/** The server knows the session no more. */
+export function sessionOver(): void {
+  if (dialogs > 0 && session.peek()) lapsed.value = true;
+  else leave();
+}
+
+export function leave(): void {
+  session.value = null;
+  lapsed.value = false;
+}
+
 /** A viewer reads. */
 export const mayAct = (): boolean => session.value?.operator.role === 'operator';
 
@@ -31,7 +57,7 @@ export async function ask<T>(path: string, method = 'GET', body?: object, abort?
   setClock(response.headers.get('date'));
   const answer = (await response.json().catch(() => ({}))) as { data?: T; error?: string; confirm?: boolean };
   if (response.ok) return answer.data as T;
-  if (response.status === 401 && !path.startsWith('session')) session.value = null;
+  if (response.status === 401 && !path.startsWith('session')) sessionOver();
   throw new ApiError(response.status, answer.error ?? `The server answered ${response.status}.`, answer.confirm);
 }
 
@@ -61,14 +87,31 @@ const lost =
 export async function enter(path: string, method: string, body?: object): Promise<Session> {
   const entered = await ask<Session>(path, method, body);
   session.value = entered;
+  lapsed.value = false;
+  if (method !== 'GET') tabs?.postMessage(null);
   return entered;
 }
 
-export async function resume(): Promise<void> {
+/** All tabs have one cookie: where one logs in, out or confirms, the others have another session, and another CSRF value. */
+let tabs: BroadcastChannel | undefined;
+const retryMillis = 2000;
+
+/** Finds out whether this browser is logged in, and follows what other tabs do about it. */
+export function followSession(): void {
+  tabs = new BroadcastChannel('countersign-session');
+  tabs.addEventListener('message', () => void resume());
+  void resume();
+}
+
+async function resume(): Promise<void> {
   try {
     await enter('session', 'GET');
-  } catch {
-    session.value = null;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) sessionOver();
+    else if (session.peek() === undefined) {
+      startFault.value = error instanceof Error ? error.message : String(error);
+      setTimeout(() => void resume(), retryMillis);
+    }
   }
 }
 
@@ -76,6 +119,15 @@ export async function logOut(): Promise<void> {
   try {
     await ask('session', 'DELETE');
   } finally {
-    session.value = null;
+    leave();
+    tabs?.postMessage(null);
   }
+}
+
+/** What speaks against a password and a code, in words. */
+export function loginFault(error: unknown): string {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  if (error.status === 401) return 'Name, password or code is wrong.';
+  if (error.status === 429) return 'Too many wrong attempts from this address. Wait a while.';
+  return error.message;
 }

@@ -1,5 +1,6 @@
+import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { logOut, resume, session } from './api.ts';
+import { followSession, lapsed, logOut, session, startFault } from './api.ts';
 import { linkTo, place, since, setQuery } from './address.ts';
 import { callerName, clockTime, serviceName } from './format.ts';
 import { listen, staleSince, streamRefused } from './live.ts';
@@ -20,6 +21,7 @@ import { ServicePage } from './pages/service.tsx';
 import { Services } from './pages/services.tsx';
 import { Tokens } from './pages/tokens.tsx';
 import { runClock } from './server-clock.ts';
+import { said } from './parts/dialog.tsx';
 import { theme, type Theme } from './theme.ts';
 
 interface Page {
@@ -54,9 +56,18 @@ const single: Readonly<
 };
 
 export function App() {
-  useEffect(() => void resume(), []);
-  if (session.value === undefined) return <p class="waiting">Loading…</p>;
-  return session.value === null ? <Login /> : <Shell />;
+  useEffect(() => followSession(), []);
+  if (session.value === null) return <Login />;
+  // Of another operator nothing stays, not even what was typed.
+  if (session.value) return <Shell key={session.value.operator.name} />;
+  if (startFault.value === null) return <p class="waiting">Loading…</p>;
+  return (
+    <main class="login">
+      <p class="notice bad" role="alert">
+        <strong>It is not known whether you are logged in.</strong> {startFault.value} This page tries again.
+      </p>
+    </main>
+  );
 }
 
 function Shell() {
@@ -67,7 +78,8 @@ function Shell() {
   const known = pages[page];
   const one = subject === null ? undefined : single[page];
   const title = one ? one.title(subject ?? '') : (known?.title ?? 'Not found');
-  useEffect(() => listen(), []);
+  useEffect(() => (lapsed.value ? undefined : listen()), [lapsed.value]);
+  useEffect(() => keepFocus(main), []);
   useEffect(() => runClock(), []);
   useEffect(() => {
     document.title = `${title} – Countersign`;
@@ -110,15 +122,36 @@ function Shell() {
           {known?.spans && <Span />}
         </div>
         <Stale />
+        <p class="hidden" role="status">
+          {said.value}
+        </p>
         {one ? <one.view name={subject ?? ''} /> : known ? <known.view /> : <p>There is no such page.</p>}
       </main>
     </div>
   );
 }
 
+/** What had the focus may go with what was done to it, as the row of a key that is revoked: then it is at the page again. */
+function keepFocus(main: RefObject<HTMLElement>): () => void {
+  let last: Element | null = null;
+  const note = ({ target }: FocusEvent): void => void (last = target as Element);
+  const look = new MutationObserver(() => {
+    if (last && !last.isConnected && document.activeElement === document.body)
+      main.current?.focus({ preventScroll: true });
+  });
+  document.addEventListener('focusin', note);
+  look.observe(document.body, { childList: true, subtree: true });
+  return () => {
+    look.disconnect();
+    document.removeEventListener('focusin', note);
+  };
+}
+
 function Settings() {
+  const operator = session.value?.operator;
   return (
     <div class="settings">
+      <span class="who dim">{operator && `${operator.name}, ${operator.role}`}</span>
       <label>
         Theme
         <select value={theme.value} onChange={(event) => (theme.value = event.currentTarget.value as Theme)}>

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { session } from './api.ts';
+import { sessionOver } from './api.ts';
 import { readEvents, type StreamEvent } from './event-stream.ts';
 import type { Counts } from './shapes.ts';
 
@@ -52,7 +52,7 @@ export function listen(): () => void {
     begun = Date.now();
     try {
       const response = await fetch('/admin/api/live', { signal: ended, cache: 'no-store' });
-      if (response.status === 401) session.value = null;
+      if (response.status === 401) sessionOver();
       streamRefused.value = response.ok ? null : response.status;
       if (!response.ok || !response.body) return;
       // What happened meanwhile is in no bar.

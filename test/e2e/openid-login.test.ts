@@ -139,9 +139,18 @@ test(
       assert.equal(await page.getByRole('button', { name: 'Change password' }).count(), 0);
       await page.getByRole('link', { name: 'Tokens' }).click();
       await page.getByRole('button', { name: 'Create token' }).click();
-      await page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true }).click();
+      const create = page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true });
+      await create.click();
+      const tab = page.waitForEvent('popup');
       await page.getByRole('link', { name: 'Log in anew at your provider' }).click();
-      await page.getByPlaceholder('Enter any login').waitFor();
+      const provider = await tab;
+      await provider.getByPlaceholder('Enter any login').fill('u-anna');
+      await provider.getByPlaceholder('and password').fill('any');
+      await provider.getByRole('button', { name: 'Sign-in' }).click();
+      await provider.getByRole('button', { name: 'Continue' }).click();
+      await provider.getByRole('heading', { name: 'Overview' }).waitFor();
+      await create.click();
+      await page.locator('.secret').waitFor();
     } finally {
       await browser.close();
     }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { ask, enter, session } from '../api.ts';
+import { ask, enter, leave, session } from '../api.ts';
 import { Dialog, textOf } from '../parts/dialog.tsx';
 import { Badge, Panel } from '../parts/parts.tsx';
 import { Qr } from '../parts/qr.tsx';
@@ -129,7 +129,7 @@ export function Account() {
           onClose={close}
           onConfirm={async () => {
             await ask('sessions', 'DELETE');
-            session.value = null;
+            leave();
           }}
         >
           <p>Every session of yours ends, this one, too.</p>

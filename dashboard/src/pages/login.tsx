@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, ask, enter } from '../api.ts';
+import { ask, enter, loginFault } from '../api.ts';
 
 export function Login() {
   const [first, setFirst] = useState(false);
@@ -24,7 +24,7 @@ export function Login() {
       if (first) await enter('session/first', 'POST', { ...who, login_code: value('login-code').trim() });
       else await enter('session', 'POST', { ...who, code: value('code').trim() });
     } catch (error) {
-      setFault(faultWords(error));
+      setFault(loginFault(error));
       setBusy(false);
     }
   }
@@ -82,11 +82,4 @@ export function Login() {
       </form>
     </main>
   );
-}
-
-function faultWords(error: unknown): string {
-  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
-  if (error.status === 401) return 'Name, password or code is wrong.';
-  if (error.status === 429) return 'Too many wrong attempts from this address. Wait a while.';
-  return error.message;
 }

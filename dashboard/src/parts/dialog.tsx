@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, enter, session } from '../api.ts';
+import { signal } from '@preact/signals';
+import { ApiError, enter, holdOpen, lapsed, loginFault, session } from '../api.ts';
 
 interface DialogProps {
   readonly title: string;
@@ -12,54 +13,51 @@ interface DialogProps {
   readonly onClose: () => void;
 }
 
+/** What was done last, for whoever hears the page. */
+export const said = signal('');
+
 /** The browser's own modal dialog: it keeps the focus inside, closes by Escape, and gives the focus back. */
 export function Dialog({ title, action, danger, children, onConfirm, onClose }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [fault, setFault] = useState('');
   const [busy, setBusy] = useState(false);
   const [confirming, setConfirming] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  const asks = confirming || lapsed.value;
+  useEffect(() => {
+    said.value = '';
+    dialog.current?.showModal();
+    return holdOpen();
+  }, []);
+  useEffect(() => {
+    if (asks) dialog.current?.querySelector<HTMLElement>('.proof input, .proof a')?.focus();
+  }, [asks]);
   async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
+    if (busy) return;
     setBusy(true);
+    setFault('');
     try {
       const form = new FormData(event.currentTarget as HTMLFormElement);
-      if (confirming && !session.value?.operator.openid)
-        await enter('session/confirm', 'POST', {
-          password: String(form.get('own-password')),
-          code: textOf(form, 'own-code'),
-        });
+      if (asks) await prove(form);
+      setConfirming(false);
       await onConfirm(form);
+      said.value = `Done: ${action}.`;
       dialog.current?.close();
     } catch (error) {
       if (error instanceof ApiError && error.confirm) setConfirming(true);
-      setFault(error instanceof Error ? error.message : String(error));
+      // That the session is over is said already.
+      else if (!lapsed.peek() || !(error instanceof ApiError))
+        setFault(error instanceof Error ? error.message : String(error));
     } finally {
       setBusy(false);
     }
   }
   return (
-    <dialog ref={dialog} onClose={onClose} aria-labelledby="dialog-title">
+    <dialog ref={dialog} class={lapsed.value ? 'lapsed' : ''} onClose={onClose} aria-labelledby="dialog-title">
       <form onSubmit={(event) => void submit(event)}>
         <h2 id="dialog-title">{title}</h2>
         {children}
-        {confirming && session.value?.operator.openid && (
-          <p>
-            <a href="/admin/openid?fresh">Log in anew at your provider</a>, then do this again.
-          </p>
-        )}
-        {confirming && !session.value?.operator.openid && (
-          <>
-            <label>
-              Your password
-              <input name="own-password" type="password" autocomplete="current-password" required />
-            </label>
-            <label>
-              Code, if you have a second factor
-              <input name="own-code" inputMode="numeric" autocomplete="one-time-code" />
-            </label>
-          </>
-        )}
+        {asks && <Proof />}
         <p class="text-bad" role="alert">
           {fault}
         </p>
@@ -67,7 +65,8 @@ export function Dialog({ title, action, danger, children, onConfirm, onClose }: 
           <button type="button" onClick={() => dialog.current?.close()}>
             Cancel
           </button>
-          <button type="submit" class={danger ? 'danger' : 'primary'} disabled={busy}>
+          {/* Not disabled, which would take the focus away. */}
+          <button type="submit" class={danger ? 'danger' : 'primary'} aria-disabled={busy}>
             {action}
           </button>
         </div>
@@ -76,23 +75,76 @@ export function Dialog({ title, action, danger, children, onConfirm, onClose }: 
   );
 }
 
+/** Asks who it is: once more before what widens or loosens, or because the session is over. */
+function Proof() {
+  const words = lapsed.value
+    ? 'Your session is over; what you typed is not lost.'
+    : 'This asks for your password again.';
+  if (session.value?.operator.openid)
+    return (
+      <p class="notice warn proof" role="alert">
+        {words}{' '}
+        <a href="/admin/openid?fresh" target="_blank">
+          Log in anew at your provider, in another tab
+        </a>
+        , then do this again.
+      </p>
+    );
+  return (
+    <>
+      <p class="notice warn" role="alert">
+        {words}
+      </p>
+      <label class="proof">
+        Your password
+        <input name="own-password" type="password" autocomplete="current-password" required />
+      </label>
+      <label>
+        Code, if you have a second factor
+        <input name="own-code" inputMode="numeric" autocomplete="one-time-code" />
+      </label>
+    </>
+  );
+}
+
+async function prove(form: FormData): Promise<void> {
+  const { name = '', openid = false } = session.value?.operator ?? {};
+  const shown = { password: String(form.get('own-password')), code: textOf(form, 'own-code') };
+  try {
+    if (openid) await enter('session', 'GET');
+    else if (lapsed.value) await enter('session', 'POST', { name, ...shown });
+    else await enter('session/confirm', 'POST', shown);
+  } catch (error) {
+    throw new Error(loginFault(error), { cause: error });
+  }
+}
+
 /** Shown once: the server keeps a digest of it only. */
 export function Secret({ label, value, onDone }: { label: string; value: string; onDone: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [copied, setCopied] = useState(false);
+  const text = useRef<HTMLElement>(null);
+  const [words, setWords] = useState('');
   useEffect(() => dialog.current?.showModal(), []);
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(value);
+      setWords('Copied. Clear the clipboard afterwards.');
+    } catch {
+      // Without TLS there is no clipboard, and a browser may ask and be told no.
+      getSelection()?.selectAllChildren(text.current as Node);
+      setWords('The browser does not let this page copy. It is selected: copy it by the keyboard or the menu.');
+    }
+  };
   return (
     <dialog ref={dialog} onClose={onDone} aria-labelledby="secret-title">
       <h2 id="secret-title">{label}</h2>
       <p>It is shown here once and never again. Put it where its user reads it, then close this.</p>
-      <code class="secret">{value}</code>
-      <p aria-live="polite">{copied ? 'Copied. Clear the clipboard afterwards.' : ''}</p>
+      <code class="secret" ref={text}>
+        {value}
+      </code>
+      <p role="status">{words}</p>
       <div class="buttons">
-        <button
-          type="button"
-          class="primary"
-          onClick={() => void navigator.clipboard.writeText(value).then(() => setCopied(true))}
-        >
+        <button type="button" class="primary" onClick={() => void copy()}>
           Copy
         </button>
         <button type="button" onClick={() => dialog.current?.close()}>
