@@ -178,6 +178,8 @@ function Span() {
     <label class="span">
       Last
       <select value={since.value} onChange={(event) => setQuery({ since: event.currentTarget.value })}>
+        {/* An address may have any period. */}
+        {!spans.some(([value]) => value === since.value) && <option value={since.value}>{since.value}</option>}
         {spans.map(([value, words]) => (
           <option key={value} value={value}>
             {words}

@@ -26,6 +26,9 @@ export function ago(iso: string | null, now: number): string {
   return seconds > 0 ? `in ${amount}${unit}` : `${amount}${unit} ago`;
 }
 
+/** Local, and in UTC, in which the server and its commands say it. */
+export const exactTime = (iso: string): string => `${new Date(iso).toLocaleString()} (${iso} UTC)`;
+
 /** With its day where that is not today: a machine may have slept. */
 export function clockTime(millis: number): string {
   const time = new Date(millis);

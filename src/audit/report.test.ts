@@ -51,6 +51,18 @@ test('the totals stand at the top, and a request counts once', async () => {
   assert.deepEqual({ ...found.by_reason }, { expired: 1, unavailable: 1, invalid_credentials: 1 });
 });
 
+test('a period that begins before what is kept says so, in every form', async () => {
+  const store = memoryStore();
+  await store.decisions.append([rowWith({ time: start + 1 })]);
+  const days = (count: number) => report(store, { since: start - count * 86_400, until: start });
+  const long = await days(40);
+  const words = 'counts are kept for 35 days: what was before 2026-10-14T12:00:00Z is not in this';
+  assert.deepEqual(long.verdict.concerns, [words]);
+  for (const form of [reportText, reportMarkdown, reportHtml])
+    assert.match(form(long).toLowerCase(), /kept for 35 days/);
+  assert.deepEqual((await days(35)).verdict.concerns, []);
+});
+
 test('what would be denied is grouped by caller, route and reason, with an example', async () => {
   const found = await reportOn(
     { ...wouldDeny, claimed: 'service:aidb', clientAddress: '10.0.0.7', time: start + 10, requestId: 'r1' },

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyEnd } from '../core/credential.ts';
 import { failedLater } from '../core/failure.ts';
-import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
+import { bucketKeptSeconds, isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
 import { clockSkews, type ClockSkew } from './clock-skews.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
@@ -99,12 +99,13 @@ export async function report(
     key_expiry: endingKeys(await store.keys.list(), endsElsewhere, until),
   };
   const totals = sumOf(decided);
+  const verdict = readiness({ ...totals, ...evidence });
   return {
     since: rfc3339(rollups.since),
     until: rfc3339(until),
     service,
     ...totals,
-    verdict: readiness({ ...totals, ...evidence }),
+    verdict: { ...verdict, concerns: [...goneBefore(period), ...verdict.concerns] },
     upstream_failures: sumOf(upstream).requests,
     by_reason: reasonsOf(decided),
     by_outcome: {
@@ -123,6 +124,15 @@ export async function report(
     denied_groups: refusalGroups(decided.filter((group) => group.outcome === 'deny')).slice(0, groupsMax),
     overhead: overheadOf(rollups.measures.filter(({ kind, name }) => kind === 'duration' && ofService(name))),
   };
+}
+
+/** Said of a period that begins before what is kept: its first days would look like days without a request. */
+function goneBefore({ since, until }: Period): string[] {
+  const from = until - bucketKeptSeconds[3600];
+  if (since >= from) return [];
+  return [
+    `counts are kept for ${bucketKeptSeconds[3600] / 86_400} days: what was before ${rfc3339(from)} is not in this`,
+  ];
 }
 
 function rated(totals: Totals): RatedTotals {

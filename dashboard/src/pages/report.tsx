@@ -1,5 +1,5 @@
 import { linkTo, since } from '../address.ts';
-import { callerName, capital, count, routeName } from '../format.ts';
+import { callerName, capital, count, exactTime, routeName } from '../format.ts';
 import { Badge, Loaded, Panel, ratedColumns, RequestId, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Report } from '../shapes.ts';
@@ -55,10 +55,13 @@ export function ReportPage() {
   );
 }
 
-function Verdict({ report: { verdict } }: { report: Report }) {
+function Verdict({ report: { since: from, until, verdict } }: { report: Report }) {
   const [tone, sign, words] = answers[verdict.answer];
   return (
     <Panel title="Ready to enforce?">
+      <p class="dim">
+        From {exactTime(from)} to {exactTime(until)}.
+      </p>
       <p class="verdict">
         <Badge tone={tone} sign={sign} words={words} /> {verdict.summary}
       </p>

@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { linkTo } from '../address.ts';
-import { ago, count, percent } from '../format.ts';
+import { ago, count, exactTime, percent } from '../format.ts';
 import type { InForce } from '../in-force.ts';
 import type { Resource } from '../resource.ts';
 import { now } from '../server-clock.ts';
@@ -51,9 +51,8 @@ export function Badge({ tone, sign, words }: { tone: string; sign: string; words
 /** Said as how long ago, by the server’s clock; the exact time, local and UTC, on hover. */
 export function Time({ at }: { at: string | null }) {
   if (at === null) return <span class="dim">never</span>;
-  const exact = `${new Date(at).toLocaleString()} (${at} UTC)`;
   return (
-    <time dateTime={at} title={exact}>
+    <time dateTime={at} title={exactTime(at)}>
       {ago(at, now.value)}
     </time>
   );
