@@ -22,7 +22,7 @@ import { rampEndpoints } from './ramp-endpoints.ts';
 import { readBody } from './read-body.ts';
 import type { Endpoints } from './router.ts';
 import { reasonSchema } from './shape.ts';
-import { activeTokens, revokeToken } from './token-endpoints.ts';
+import { activeTokens, revokeToken, soughtIn } from './token-endpoints.ts';
 import { traffic } from './traffic.ts';
 import { isRefused, refused, type Refused } from './refused.ts';
 
@@ -36,7 +36,7 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
     '/admin/api/services': { GET: shown(async () => ({ services: serviceList(stack) })) },
     '/admin/api/traffic': { GET: shown(traffic) },
     '/admin/api/tokens': {
-      GET: shown(() => activeTokens(stack)),
+      GET: shown((exchange) => activeTokens(stack, soughtIn(exchange))),
       POST: confirmed((exchange, _, caller) => newToken(exchange, caller, operators.sessions), 201),
     },
     '/admin/api/tokens/:token_id': { DELETE: act(deadToken) },

@@ -32,7 +32,9 @@ export async function createToken(exchange: Exchange): Promise<Reply> {
 /** GET /auth/tokens. */
 export async function listTokens(exchange: Exchange): Promise<Reply> {
   const caller = await administrator(exchange);
-  return isRefused(caller) ? refusalReply(caller) : success(200, await activeTokens(exchange.stack));
+  return isRefused(caller)
+    ? refusalReply(caller)
+    : success(200, await activeTokens(exchange.stack, soughtIn(exchange)));
 }
 
 /** DELETE /auth/tokens/{token_id}. */
@@ -56,8 +58,11 @@ export interface TokenList {
 
 export type TokenLine = ReturnType<typeof tokenLine>;
 
-export async function activeTokens(stack: Stack): Promise<TokenList> {
-  const records = await stack.tokens.listActive(listMax + 1);
+export const soughtIn = ({ query }: Exchange): string => query.get('find') ?? '';
+
+/** With `find`, those with these words in their id, client, scopes or maker. */
+export async function activeTokens(stack: Stack, find = ''): Promise<TokenList> {
+  const records = await (find === '' ? stack.tokens.listActive(listMax + 1) : stack.tokens.matching(find));
   const tokens = records.slice(0, listMax).map(tokenLine);
   return { tokens, count: tokens.length, truncated: records.length > listMax };
 }

@@ -28,6 +28,8 @@ export interface Tokens extends TokenLookup {
   mintedBy(principalId: string): Promise<TokenRecord[]>;
   /** The same of those that were made for this client. */
   madeFor(clientId: string): Promise<TokenRecord[]>;
+  /** The same of those with these words in their id, client, scopes or maker, in capitals or not. */
+  matching(words: string): Promise<TokenRecord[]>;
   get(tokenId: string): Promise<TokenRecord | null>;
   byToken(token: string): Promise<TokenRecord | null>;
   /** Null when there is no such token. */
@@ -94,6 +96,12 @@ export function tokens({ store, clock, remembered = 10_000 }: TokensOptions): To
     listActive: (limit) => store.tokens.listActive(clock(), limit),
     mintedBy: (principalId) => liveOnes(({ createdBy }) => createdBy === principalId),
     madeFor: (id) => liveOnes(({ clientId }) => clientId === id),
+    matching(words) {
+      const sought = words.toLowerCase();
+      return liveOnes(({ tokenId, clientId, scopes, createdBy }) =>
+        [tokenId, clientId ?? '', createdBy, ...scopes].some((text) => text.toLowerCase().includes(sought)),
+      );
+    },
     get: (tokenId) => store.tokens.get(tokenId),
     byToken: (token) => store.tokens.byHash(sha256Hex(token)),
     async revoke(tokenId) {

@@ -1,12 +1,17 @@
 import { useState } from 'preact/hooks';
+import { place, setQuery } from '../address.ts';
 import { ask, mayAct } from '../api.ts';
+import { count } from '../format.ts';
 import { Dialog, Secret, textOf, wordsOf } from '../parts/dialog.tsx';
 import { Loaded, Panel, Table, Time } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { TokenLine } from '../shapes.ts';
 
 export function Tokens() {
-  const tokens = useResource<{ tokens: readonly TokenLine[]; truncated: boolean }>('tokens');
+  const find = place.value.query.get('find') ?? '';
+  const tokens = useResource<{ tokens: readonly TokenLine[]; truncated: boolean }>(
+    `tokens?${new URLSearchParams({ find })}`,
+  );
   const [creating, setCreating] = useState(false);
   const [doomed, setDoomed] = useState<TokenLine | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
@@ -17,6 +22,18 @@ export function Tokens() {
   );
   return (
     <Panel title="Session tokens" actions={create}>
+      <div class="filters" role="search">
+        <label>
+          Find
+          <input
+            type="search"
+            value={find}
+            maxLength={128}
+            onChange={(event) => setQuery({ find: event.currentTarget.value.trim() })}
+            placeholder="an id, whose, by whom"
+          />
+        </label>
+      </div>
       <Loaded from={tokens}>
         {(data) => (
           <>
@@ -25,7 +42,11 @@ export function Tokens() {
               hideCaption
               rows={data.tokens}
               keyOf={({ token_id }) => token_id}
-              empty="No token is active. Create one for a person or a job; it ends by itself."
+              empty={
+                find === ''
+                  ? 'No token is active. Create one for a person or a job; it ends by itself.'
+                  : 'No active token has this in its id, its client, its scopes or its maker.'
+              }
               columns={[
                 { head: 'Token', cell: ({ token_id }) => <code title={token_id}>{token_id.slice(0, 12)}</code> },
                 { head: 'For', cell: ({ client_id }) => client_id ?? <span class="dim">–</span> },
@@ -49,7 +70,12 @@ export function Tokens() {
                 },
               ]}
             />
-            {data.truncated && <p class="dim">There are more; countersign tokens list --limit COUNT shows them.</p>}
+            {data.truncated && (
+              <p class="notice">
+                These are the newest {count(data.tokens.length)}; there are more. Find looks through all of them, and{' '}
+                <code>countersign tokens list --limit COUNT</code> shows them.
+              </p>
+            )}
           </>
         )}
       </Loaded>

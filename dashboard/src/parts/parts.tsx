@@ -1,4 +1,6 @@
+import { computed } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
 import { linkTo } from '../address.ts';
 import { ago, count, exactTime, percent } from '../format.ts';
 import type { InForce } from '../in-force.ts';
@@ -50,10 +52,12 @@ export function Badge({ tone, sign, words }: { tone: string; sign: string; words
 
 /** Said as how long ago, by the server’s clock; the exact time, local and UTC, on hover. */
 export function Time({ at }: { at: string | null }) {
+  // Drawn anew when its words are others, not each second.
+  const words = useMemo(() => computed(() => ago(at, now.value)), [at]);
   if (at === null) return <span class="dim">never</span>;
   return (
     <time dateTime={at} title={exactTime(at)}>
-      {ago(at, now.value)}
+      {words}
     </time>
   );
 }
@@ -95,9 +99,13 @@ interface TableProps<T> {
   readonly hideCaption?: boolean;
 }
 
+/** A browser needs seconds for thousands of rows, each time that something changes in one of them. */
+const rowsAtOnce = 500;
+
 export function Table<T>({ caption, rows, columns, keyOf, empty, hideCaption }: TableProps<T>): JSX.Element {
+  const [most, setMost] = useState(rowsAtOnce);
   if (rows.length === 0) return <p class="empty">{empty}</p>;
-  return (
+  const table = (
     <div class="scroll" role="region" aria-label={caption} tabIndex={0}>
       <table>
         <caption class={hideCaption ? 'hidden' : ''}>{caption}</caption>
@@ -111,7 +119,7 @@ export function Table<T>({ caption, rows, columns, keyOf, empty, hideCaption }: 
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {rows.slice(0, most).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ head, cell, number }) => (
                 <td key={head} class={number ? 'number' : ''}>
@@ -123,6 +131,18 @@ export function Table<T>({ caption, rows, columns, keyOf, empty, hideCaption }: 
         </tbody>
       </table>
     </div>
+  );
+  if (rows.length <= most) return table;
+  return (
+    <>
+      {table}
+      <p class="more dim">
+        The first {count(most)} of {count(rows.length)} are shown.{' '}
+        <button type="button" onClick={() => setMost(most + rowsAtOnce)}>
+          Show more
+        </button>
+      </p>
+    </>
   );
 }
 
