@@ -132,7 +132,7 @@ function Shell() {
 }
 
 /** What had the focus may go with what was done to it, as the row of a key that is revoked: then it is at the page again. */
-function keepFocus(main: RefObject<HTMLElement>): () => void {
+function keepFocus(main: RefObject<HTMLElement | null>): () => void {
   let last: Element | null = null;
   const note = ({ target }: FocusEvent): void => void (last = target as Element);
   const look = new MutationObserver(() => {
