@@ -25,6 +25,7 @@ test('Countersign runs without privileges, writes to its state only, and gets it
   assert.equal(countersign.read_only, true);
   assert.deepEqual(countersign.cap_drop, ['ALL']);
   assert.deepEqual(countersign.security_opt, ['no-new-privileges:true']);
+  assert.deepEqual(countersign.ulimits, { core: 0 });
   assert.deepEqual(Object.keys(countersign.environment), ['COUNTERSIGN_MASTER_KEY_FILE']);
   assert.match(read('Dockerfile'), /^USER 1000:1000$/m);
   assert.doesNotMatch(read('Dockerfile'), /master|token|password/i);

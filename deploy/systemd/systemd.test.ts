@@ -27,3 +27,7 @@ test('systemd rates what the unit may still do as safe', { skip }, () => {
   const [, exposure] = /Overall exposure level for countersign\.service: ([0-9.]+)/.exec(report) ?? [];
   assert.ok(Number(exposure) <= 1.5, report);
 });
+
+test('a crash leaves no memory behind, which holds every secret', () => {
+  assert.match(readFileSync(file, 'utf8'), /^LimitCORE=0$/m);
+});
