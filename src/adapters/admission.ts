@@ -22,7 +22,7 @@ export interface Admission {
   readonly principal: Principal | null;
   /** True when the body was held for its signature, and put back. */
   readonly held: boolean;
-  /** False in modes report and off: nothing that was let in may be cut off later. */
+  /** False in modes report and off: nothing that was let in is cut off as long as they last. */
   readonly enforced: boolean;
   /** By which the answer to a proven caller is looked into; null where there are none, or nothing is enforced. */
   readonly mcp: McpRules | null;

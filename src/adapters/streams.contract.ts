@@ -27,8 +27,10 @@ export async function knownKey({ stack }: Protection, expiresAt: number | null =
 export type Streaming = (t: TestContext, mode: Mode) => Promise<{ readonly port: number; readonly shared: Protection }>;
 
 export function streamsContract(serving: Streaming): void {
-  async function opened(port: number, { key }: KnownKey): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-    const response = await fetch(`http://127.0.0.1:${port}/stream`, { headers: { 'x-api-key': key } });
+  async function opened(port: number, { key }: Partial<KnownKey>): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+    const response = await fetch(`http://127.0.0.1:${port}/stream`, {
+      headers: key === undefined ? {} : { 'x-api-key': key },
+    });
     assert.equal(response.status, 200);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     assert.match(Buffer.from((await reader.read()).value ?? []).toString(), /^open/);
@@ -69,5 +71,16 @@ export function streamsContract(serving: Streaming): void {
     await dead.promise;
     for (let line = 0; line < 10; line += 1) assert.equal((await reader.read()).done, false);
     await reader.cancel();
+  });
+
+  test('holds what was opened before to what is enforced since', { timeout: 20_000 }, async (t) => {
+    const { port, shared } = await serving(t, 'report');
+    const mine = await knownKey(shared);
+    const [reader, stranger] = [await opened(port, mine), await opened(port, {})];
+    await shared.stack.modes.set(shared.service, 'enforce', 'operator:cli');
+    await assert.rejects(readToItsEnd(stranger));
+    await reader.read();
+    await revokeKey(shared.stack.store, mine.id, shared.stack.clock());
+    await assert.rejects(readToItsEnd(reader));
   });
 }

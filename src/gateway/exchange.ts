@@ -7,6 +7,7 @@ import type { ServiceConfig } from '../compose/config.ts';
 import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { UpstreamSpan } from '../compose/wiring/tracing.ts';
 import type { Decision } from '../core/decision.ts';
+import { isEnforced, unjudged } from '../core/enforced.ts';
 import { isPromise } from '../core/maybe-promise.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
@@ -15,7 +16,6 @@ import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-opti
 import { upstreamHeaders } from './request-headers.ts';
 import { clientHeaders } from './response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
-import { isEnforced, unjudged } from './enforced.ts';
 import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';

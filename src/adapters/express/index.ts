@@ -3,7 +3,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
-import { endWithCredential } from '../end-with-credential.ts';
+import { endWithDecision } from '../end-with-credential.ts';
 import { otherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
@@ -53,10 +53,10 @@ export function expressGuard(shared: Protection, { caseSensitive = false }: Expr
   const ambiguous = caseSensitive ? null : otherCase(shared);
   const guard = (req: ExpressRequest, res: ServerResponse, next: () => void): MaybePromise<void> => {
     const admitted = admission(shared, req, req.baseUrl + req.url, req.originalUrl, ambiguous);
-    return andThen(admitted, ({ refusal, principal, enforced }) => {
+    return andThen(admitted, ({ refusal, principal, decided }) => {
       if (refusal === null) {
         req.principal = principal;
-        if (principal !== null && enforced) endWithCredential(principal, shared, req, res);
+        endWithDecision(decided, shared, req, res);
         next();
       } else {
         res.writeHead(refusal.status, refusal.headers).end(refusal.body);

@@ -5,7 +5,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
-import { endWithCredential } from '../end-with-credential.ts';
+import { endWithDecision } from '../end-with-credential.ts';
 import { foldedUnicode, otherCase, type OtherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
@@ -106,10 +106,10 @@ function admit(
   done: () => void,
 ): MaybePromise<void> {
   const { raw, originalUrl } = request;
-  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal, enforced }) => {
+  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal, decided }) => {
     if (refusal === null) {
       request.principal = principal;
-      if (principal !== null && enforced) endWithCredential(principal, shared, raw, reply.raw);
+      endWithDecision(decided, shared, raw, reply.raw);
       done();
       return;
     }

@@ -13,7 +13,7 @@ import { isIdentityHeader } from '../../core/identity.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny, type Principal } from '../../core/verdict.ts';
 import { admission, drainBody, recordedRefusal } from '../admission.ts';
-import { endWithCredential } from '../end-with-credential.ts';
+import { endWithDecision } from '../end-with-credential.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -59,13 +59,13 @@ export function honoGuard(shared: Protection): HonoGuard {
     incoming.method = context.req.raw.method;
     const mayBeCopied = incoming.rawHeaders.some(isIdentityHeader);
     const admitted = admission(shared, incoming);
-    const { refusal, principal, held, enforced } = isPromise(admitted) ? await admitted : admitted;
+    const { refusal, principal, held, decided } = isPromise(admitted) ? await admitted : admitted;
     if (mayBeCopied) stripCopies(context.req.raw.headers);
     if (refusal !== null) return new Response(refusal.body, refusal);
     // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
     if (held) void context.req.raw.body;
     context.set('principal', principal);
-    if (principal !== null && enforced) endWithCredential(principal, shared, incoming, outgoing);
+    endWithDecision(decided, shared, incoming, outgoing);
     return next();
   };
   return Object.assign(guard, {

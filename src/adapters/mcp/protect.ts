@@ -3,7 +3,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody, lateRefusal, type Decided } from '../admission.ts';
-import { endWithCredential } from '../end-with-credential.ts';
+import { endWithDecision } from '../end-with-credential.ts';
 import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
 import { shortenLists } from './shortened-lists.ts';
@@ -68,11 +68,10 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     delete req.auth;
     if (principal !== null) {
       req.auth = authInfoOf(principal, { now: stack.clock(), enforced });
-      // Where nothing is refused, nothing is cut off either.
-      if (enforced) endWithCredential(principal, shared, req, res);
       if (mcp !== null && decided !== null)
         shortenLists(req, res, { principal, rules: mcp, refuse: (what) => notLookedInto(decided, what) });
     }
+    endWithDecision(decided, shared, req, res);
     next();
   }
 

@@ -5,7 +5,7 @@ import { protection, type Protection, type ProtectOptions } from '../../compose/
 import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
-import { endWithCredential } from '../end-with-credential.ts';
+import { endWithDecision } from '../end-with-credential.ts';
 import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection.ts';
@@ -41,9 +41,9 @@ export async function protect(options: ProtectOptions): Promise<NodeGuard> {
 export function nodeGuard(shared: Protection): NodeGuard {
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
     const asked = admission(shared, req);
-    const { refusal, principal, enforced } = isPromise(asked) ? await asked : asked;
+    const { refusal, principal, decided } = isPromise(asked) ? await asked : asked;
     if (refusal === null) {
-      if (principal !== null && enforced) endWithCredential(principal, shared, req, res);
+      endWithDecision(decided, shared, req, res);
       return { principal };
     }
     res.writeHead(refusal.status, refusal.headers).end(refusal.body);
@@ -54,12 +54,12 @@ export function nodeGuard(shared: Protection): NodeGuard {
   const upgrade = async (req: IncomingMessage, socket: Duplex): Promise<Admitted | null> => {
     // node:http has let go of the socket, so nobody else would hear of a client that goes away meanwhile.
     socket.on('error', () => socket.destroy());
-    const { refusal, principal, enforced } = await admission(shared, req);
+    const { refusal, principal, decided } = await admission(shared, req);
     // Sent behind a request that has no answer yet, it may not overtake that answer.
     if (responseOn(socket)) socket.destroy();
     if (socket.destroyed) return null;
     if (refusal === null) {
-      if (principal !== null && enforced) endWithCredential(principal, shared, req);
+      endWithDecision(decided, shared, req);
       return { principal };
     }
     const res = new ServerResponse(req);

@@ -1,6 +1,6 @@
-import type { Decision } from '../core/decision.ts';
-import type { ModeSource } from '../core/mode-source.ts';
-import { deny } from '../core/verdict.ts';
+import type { Decision } from './decision.ts';
+import type { ModeSource } from './mode-source.ts';
+import { deny } from './verdict.ts';
 
 /** Of what was let pass while nobody was asked: whoever comes again is judged. */
 export const unjudged = deny('unavailable', 'enforcement began while a request that nobody had judged was under way', {
