@@ -502,6 +502,14 @@ services:
     ['1:8: the store is of no known form — write memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…'],
   ],
   [
+    'a store on a database of Redis that is no number',
+    'store: redis://:hunter2@127.0.0.1/stack\nkeys: [{ redis: redis:///run/redis.sock }]\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
+    [
+      '1:8: the address of Redis is of no known form — write redis://127.0.0.1:6379/0, with the number of the database',
+      '2:17: the address of Redis is of no known form — write redis://127.0.0.1:6379/0, with the number of the database',
+    ],
+  ],
+  [
     'a Supabase store with a password in its address',
     'store: supabase:https://u:pw@db/x\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     ['1:8: the store is of no known form — write memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…'],
@@ -586,7 +594,7 @@ services:
       '3:3: unknown caller "b" — name it at the top of the file: callers: [b]',
       '4:3: the key of "a" has several places — write one of file, envFile and redis',
       '4:14: the key of "b" is delivered to this file already — give each caller a file of its own',
-      '4:29: the address of Redis is of no known form — write redis://127.0.0.1:6379',
+      '4:29: the address of Redis is of no known form — write redis://127.0.0.1:6379/0, with the number of the database',
       '5:3: nothing says where the key of "c" goes — write one of file, envFile and redis',
       '8:54: keys would be replaced before the old ones have been unused for rotateGrace — write a rotateGrace shorter than rotateEvery',
     ],

@@ -32,7 +32,11 @@ export async function connectRedis(url: string, patienceMillis: number, forOne =
     retryStrategy: (failures) =>
       forOne ? null : (0.5 + Math.random() / 2) * Math.min(retryMillisMax, 50 * 2 ** Math.min(failures, 7)),
   });
-  client.on('error', (error) => (last = wordOf(error)));
+  client.on('error', (error) => {
+    last = isOfSelect(error) ? 'it has no database of this number for us' : wordOf(error);
+    // Its client would go on in database 0, and take somebody else's keys for ours.
+    if (isOfSelect(error)) client.disconnect(!forOne);
+  });
   client.on('ready', () => (last = null));
   return {
     client,
@@ -48,6 +52,10 @@ export async function connectRedis(url: string, patienceMillis: number, forOne =
 export function redisPlace(url: string): string {
   const { hostname, port, pathname } = new URL(url);
   return `${hostname === '' ? '127.0.0.1' : hostname}:${port === '' ? 6379 : port}/${/^\/(\d+)$/.exec(pathname)?.[1] ?? 0}`;
+}
+
+function isOfSelect(error: Error): boolean {
+  return 'command' in error && (error.command as { name?: string } | undefined)?.name === 'select';
 }
 
 function wordOf(error: Error): string {

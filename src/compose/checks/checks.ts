@@ -5,7 +5,7 @@ import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { checkOauth } from './oauth-checks.ts';
 import { checkOpenid } from '../build/openid-config.ts';
-import { reaches, storeConfig, storeForms } from '../schema/quantities.ts';
+import { isRedisUrl, noRedisUrl, reaches, storeConfig, storeForms } from '../schema/quantities.ts';
 import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { mcpFaults, routeFaults } from './route-checks.ts';
@@ -91,7 +91,8 @@ function knownCallers(root: Place, keyHolders: ReadonlySet<string>): ReadonlySet
 function checkStore(place: Place, found: Findings): void {
   if (place.text === null) return;
   // The value is not shown: it may hold a password.
-  if (storeConfig(place.text) === null)
+  if (/^rediss?:/.test(place.text) && !isRedisUrl(place.text)) found.faults.push(place.fault(...noRedisUrl));
+  else if (storeConfig(place.text) === null)
     found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
 }
 
@@ -114,8 +115,7 @@ function checkKeySources(root: Place, options: CheckOptions, found: Findings): v
 }
 
 function checkRedis(place: Place, found: Findings): void {
-  if (!/^rediss?:\/\//.test(place.text ?? '') || !URL.canParse(place.text ?? ''))
-    found.faults.push(place.fault('the address of Redis is of no known form', 'write redis://127.0.0.1:6379'));
+  if (!isRedisUrl(place.text ?? '')) found.faults.push(place.fault(...noRedisUrl));
 }
 
 function checkNames(names: readonly (readonly [string, Place])[], found: Findings): void {

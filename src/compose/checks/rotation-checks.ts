@@ -2,7 +2,7 @@ import { nearest } from '../../core/nearest.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
-import { seconds } from '../schema/quantities.ts';
+import { isRedisUrl, noRedisUrl, seconds } from '../schema/quantities.ts';
 
 /** What is wrong with the rotation of keys and their delivery beyond their form. `callers`: null when all are taken for known. */
 export function checkRotation(
@@ -77,6 +77,5 @@ function checkDelivery(caller: string, delivery: Place, files: FileChecks, found
   files.writable(delivery.get('envFile'), found);
   const redis = delivery.get('redis');
   // The value is not shown: it may hold a password.
-  if (redis.text !== null && (!/^rediss?:\/\//.test(redis.text) || !URL.canParse(redis.text)))
-    found.faults.push(redis.fault('the address of Redis is of no known form', 'write redis://127.0.0.1:6379'));
+  if (redis.text !== null && !isRedisUrl(redis.text)) found.faults.push(redis.fault(...noRedisUrl));
 }

@@ -183,6 +183,13 @@ if (server) {
     assert.match(warned.join(), /does not tell of changes: it refuses \(NOPERM\); looked at every 0\.02 s/);
   });
 
+  test('of a database that the server has not, no keys of another are read', async (t) => {
+    await clientOf(t, server).set('service:key:aidb', secretA, 'EX', seconds);
+    const { source, warned } = await following(t, { url: `${server.url}/99` });
+    assert.deepEqual(source.keys(), []);
+    assert.match(warned.join(), /cannot be reached \(it has no database of this number for us\)/);
+  });
+
   test('while Redis is away nobody is called unknown, and what was read stays in use', async (t) => {
     const client = clientOf(t, server);
     await client.set('service:key:aidb', secretA);

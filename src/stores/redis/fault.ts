@@ -36,6 +36,11 @@ export function readOnlyFault(place: string): StoreError {
   return new StoreError('store_unavailable', `Redis at ${place} ${readOnly}`);
 }
 
+/** The server has no database of the number, or does not let us have it. */
+export function isOfSelect(error: Error): boolean {
+  return 'command' in error && (error.command as { name?: string } | undefined)?.name === 'select';
+}
+
 export function codeOf(error: Error): string {
   if (error.name === 'ReplyError') return /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
   return 'code' in error && typeof error.code === 'string' ? error.code : 'the connection broke';

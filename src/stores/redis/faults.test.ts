@@ -124,6 +124,20 @@ if (server) {
     assert.deepEqual(await one.keys.revocations(), ['one']);
   });
 
+  test('a number that the server has no database for is refused, and nothing is written elsewhere', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    await client.flushall();
+    const store = redisStore({ url: `${url}/99` });
+    t.after(() => store.close());
+    for (const verb of [() => store.ping(), () => store.keys.insert(keyRecord('lost'))])
+      await assert.rejects(
+        verb,
+        (error: Error) => unavailable(error) && /no database 99 for us: ERR/.test(error.message),
+      );
+    assert.deepEqual(await client.keys('*'), []);
+  });
+
   test('everything lies under one prefix, and what ends has an expiry', async (t) => {
     const store = await opened(t, url);
     const client = new Redis(url);

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { StoreError } from '../../core/store.ts';
 import { backoffMillis } from '../backoff.ts';
-import { codeOf, storeFault } from './fault.ts';
+import { codeOf, isOfSelect, storeFault } from './fault.ts';
 import { scriptsFor, type ScriptName } from './scripts.ts';
 
 export type Value = string | number;
@@ -54,7 +54,11 @@ export function openServer(url: string, patienceMillis: number): Server {
       ...options,
       scripts: Object.fromEntries(Object.entries(sources).map(([name, lua]) => [name, { lua, numberOfKeys: 0 }])),
     });
-    client.on('error', (error) => (lastFault = codeOf(error)));
+    client.on('error', (error) => {
+      lastFault = isOfSelect(error) ? `there is no database ${number} for us: ${codeOf(error)}` : codeOf(error);
+      // Its client would go on in database 0, which may be another stack's.
+      if (isOfSelect(error)) client.disconnect(true);
+    });
     client.on('ready', () => (lastFault = null));
     made.push(client);
     return client;
