@@ -131,10 +131,16 @@ function repairOf(file: StackFile, setting: Setting, secret: Secret, form: Form)
   const commands = [issued ? set : `${set} --generate`];
   const variable = secret.name.toUpperCase();
   const edit = editOf(file, setting, secret, form, variable);
-  const start = edit
-    ? startWords(secret.name, variable, form)
-    : `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here`;
+  const start = isOfMcpClient(setting)
+    ? 'Then take it out of here: let the gateway reach or run that server, with the secret in a file of its own (upstreamKey, secrets), and give the client a key of its own; docs/mcp.md has both files'
+    : edit
+      ? startWords(secret.name, variable, form)
+      : `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here`;
   return repair({ commands, edit, words: `${start}. ${newOneWords(secret, set, issued)}` });
+}
+
+function isOfMcpClient({ within }: Setting): boolean {
+  return within.includes('mcpServers') || within[0] === 'servers';
 }
 
 /** Where a new value has to be known besides, so that what is in use goes on. */

@@ -190,6 +190,22 @@ test('keys of Countersign and tokens of providers are found in any text, and not
   assert.deepEqual(await checkKnownForms(files.slice(0, 1), new Set(['run.sh:2'])), []);
 });
 
+test('a key in the file of an MCP client is to be held by the gateway', () => {
+  const words = (path: string, name: string) => {
+    const server = { url: 'http://127.0.0.1:9/mcp', headers: { Authorization: `Bearer ${hex}` } };
+    const text = JSON.stringify({ [name]: { search: server } }, null, 2);
+    return checkSettings([file(path, text)]).findings.map(({ repair }) => repair.words);
+  };
+  for (const [path, name] of [
+    ['.cursor/mcp.json', 'mcpServers'],
+    ['.vscode/mcp.json', 'servers'],
+  ] as const)
+    assert.match(
+      String(words(path, name)),
+      /^Then take it out of here: let the gateway .* docs\/mcp\.md has both files\. /,
+    );
+});
+
 test('a secret that a provider issued is never made anew here', () => {
   const commands = (text: string) =>
     checkSettings([file('.env', text)]).findings.flatMap(({ repair }) => repair.commands.map((line) => line));
