@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { checkResults } from '../audit/check-result.ts';
 import { systemClock } from '../core/clock.ts';
+import { mintKey } from '../crypto/key-format.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
 import { startProgram, startUpstream } from '../../test/e2e/program.ts';
@@ -238,4 +239,33 @@ test('what cannot be fixed leaves the rest to be fixed, and is told', async (t) 
   assert.match(stderr, /not fixed: \.env: .*\.gitignore was left alone: it is a link/);
   assert.match(stdout, /^fixed {2}\.env: others on this machine can read it/m);
   assert.equal(statSync(join(folder, '.env')).mode & 0o777, 0o600);
+});
+
+test("a client's key for the gateway may stand in its file, where its user alone reads it and git never takes it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-doctor-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'mcp.json');
+  const server = (key: string) => ({
+    url: 'http://127.0.0.1:8700/files/',
+    headers: { Authorization: `Bearer ${key}` },
+  });
+  const write = (key: string): void =>
+    writeFileSync(file, JSON.stringify({ mcpServers: { files: server(key) } }, null, 2), { mode: 0o600 });
+  const checks = async () => {
+    const { stdout } = await cliHere(['doctor', '--output', 'json'], { cwd: folder });
+    return (JSON.parse(stdout) as { findings: Found[] }).findings.map(({ check }) => check);
+  };
+  const { key } = mintKey('sk');
+  write(key);
+  assert.deepEqual(await checks(), []);
+  chmodSync(file, 0o640);
+  assert.deepEqual(await checks(), ['no-bundle', 'plaintext-secret']);
+  chmodSync(file, 0o600);
+  git(folder, 'init', '--quiet');
+  assert.deepEqual(await checks(), ['not-ignored-by-git']);
+  git(folder, 'add', '.');
+  assert.deepEqual(await checks(), ['tracked-by-git']);
+  git(folder, 'rm', '--cached', '--quiet', 'mcp.json');
+  write('0f1e2d3c4b5a6978'.repeat(4));
+  assert.deepEqual(await checks(), ['no-bundle', 'plaintext-secret'], 'a key of another is none of the client');
 });

@@ -23,7 +23,8 @@ export function isRepository(folder: string): boolean {
 /** Files full of secrets, and Countersign's own state, that a commit would take along, or has. */
 export function checkTracked(folder: string, secrets: readonly SecretSeen[]): Finding[] {
   const tracked = new Set((git(folder, ['ls-files', '-z']) ?? '').split('\0'));
-  const files = [...new Set(secrets.map(({ file }) => file))].filter(isEnvFile);
+  const full = secrets.filter(({ file, kept }) => kept || isEnvFile(file));
+  const files = [...new Set(full.map(({ file }) => file))];
   const found = files.flatMap((file) => {
     if (tracked.has(file)) return [trackedFile(file)];
     return isIgnored(folder, file) ? [] : [unignoredFile(file)];

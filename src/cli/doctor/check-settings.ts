@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { mintedKind, wellFormed } from '../../crypto/key-format.ts';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
 import { isGuessable, isIssuedElsewhere, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
@@ -11,6 +12,8 @@ export interface SecretSeen {
   readonly line: number;
   readonly value: string;
   readonly guessable: boolean;
+  /** Where it belongs, as long as git does not have it. */
+  readonly kept: boolean;
 }
 
 export interface SettingsChecked {
@@ -33,8 +36,9 @@ export function checkSettings(files: readonly StackFile[]): SettingsChecked {
       if (secret === null) continue;
       const guessable = isGuessable(secret.value);
       if (guessable && isPipeline(file.path)) continue;
-      secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable });
-      findings.push(findingOf(file, setting, secret, guessable, form));
+      const kept = isKeptByClient(file, setting, secret);
+      secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable, kept });
+      if (!kept) findings.push(findingOf(file, setting, secret, guessable, form));
     }
     findings.push(...clearManifests(file));
   }
@@ -137,6 +141,11 @@ function repairOf(file: StackFile, setting: Setting, secret: Secret, form: Form)
       ? startWords(secret.name, variable, form)
       : `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here`;
   return repair({ commands, edit, words: `${start}. ${newOneWords(secret, set, issued)}` });
+}
+
+/** The key that the gateway gave an MCP client, which reads it nowhere else, in a file of its user alone. */
+function isKeptByClient({ mode }: StackFile, setting: Setting, { value }: Secret): boolean {
+  return isOfMcpClient(setting) && (mode & 0o077) === 0 && mintedKind(value) === 'sk' && wellFormed(value);
 }
 
 function isOfMcpClient({ within }: Setting): boolean {
