@@ -13,6 +13,7 @@ export interface Fault {
 }
 
 const faultsShownMax = 100;
+const longHint = 100;
 
 /** Every fault at once, in the order of the file: an operator mends them in one go. Compare `code`, not the class. */
 export class ConfigError extends Error {
@@ -48,7 +49,13 @@ export function formatFault(file: string, written: Fault): string {
 }
 
 function formatFaults(file: string, faults: readonly Fault[]): string {
-  const lines = faults.slice(0, faultsShownMax).map((fault) => formatFault(file, fault));
+  const said = new Set<string>();
+  const lines = faults.slice(0, faultsShownMax).map((fault) => {
+    // Thirty words that may stand there are read once, or not at all.
+    const again = fault.hint.length > longHint && said.has(fault.hint);
+    said.add(fault.hint);
+    return formatFault(file, again ? { ...fault, hint: 'as above' } : fault);
+  });
   if (faults.length > faultsShownMax) lines.push(`${file}: and ${faults.length - faultsShownMax} more`);
   return lines.join('\n');
 }

@@ -421,3 +421,20 @@ test('a key that stands where its file was to be named is not repeated', () => {
       text,
     );
 });
+
+test('a long list of what may be written stands once in a message', () => {
+  const service = '{ image: a, ports: [1], upstream: http://127.0.0.1:9 }';
+  assert.throws(
+    () => parseConfig(`services: { a: ${service}, b: ${service} }`, { file: null, env: {} }),
+    (error: ConfigError) => {
+      const hints = error.message.split('\n').map((line) => line.split(' — ')[1] ?? '');
+      assert.match(hints[0] ?? '', /^known here: upstream, command, /);
+      assert.deepEqual(hints.slice(1), ['as above', 'as above', 'as above']);
+      assert.ok(
+        error.faults.every(({ hint }) => hint.startsWith('known here: ')),
+        'each by itself says it all',
+      );
+      return true;
+    },
+  );
+});
