@@ -355,3 +355,16 @@ test('an export has digests and uses of every key, and no secret in any form', a
   });
   for (const { key } of [first, second, third]) assert.ok(!stdout.includes(key.slice(20, 50)));
 });
+
+test('what would be revoked is looked up, so that a slip is told before it counts', async (t) => {
+  const { cli, json } = place(t);
+  const { id, key } = await json<Shown>(['keys', 'create', 'aidb']);
+  const dry = (...args: string[]) => ['keys', 'revoke', ...args, '--dry-run'];
+  assert.equal((await cli(dry(), key)).stdout, `would revoke  key ${id} of aidb\n`);
+  assert.deepEqual(await json(dry(id)), { dry_run: true, id, service: 'aidb' });
+  const cut = await cli(dry(), key.slice(0, -1));
+  assert.equal(cut.code, 1);
+  assert.match(cut.stderr, /cut off or mistyped/);
+  assert.equal((await cli(dry(), 'ab'.repeat(16))).stdout, 'would revoke  a key that is in no record of the store\n');
+  assert.doesNotMatch((await cli(['keys', 'list', '--all'])).stdout, /revoked/);
+});

@@ -17,18 +17,23 @@ export interface RevokedKey {
  * no key, or cannot be a whole one: a mistyped key must not look revoked.
  */
 export async function revokeKey(store: Store, idOrKey: string, now: number): Promise<RevokedKey> {
-  const known = /^[0-9A-Za-z]{10}$/.test(idOrKey)
-    ? await store.keys.get(idOrKey)
-    : await store.keys.byDigest(sha256Hex(wholeKey(idOrKey)));
+  const known = await keyToRevoke(store, idOrKey);
   if (known) {
     const record = await store.keys.revoke(known.id, now);
     return { record: record ?? known, already: known.revokedAt !== null };
   }
-  if (/^[0-9A-Za-z]{10}$/.test(idOrKey)) throw new KeyError('unknown_key', `there is no key ${idOrKey}`);
   const digest = sha256Hex(idOrKey);
   const already = (await store.keys.revocations()).includes(digest);
   await store.keys.revokeDigest(digest, now);
   return { record: null, already };
+}
+
+/** The stored key that revokeKey would end; null for one that is in no record. Throws as that does. */
+export async function keyToRevoke(store: Store, idOrKey: string): Promise<KeyRecord | null> {
+  if (!/^[0-9A-Za-z]{10}$/.test(idOrKey)) return (await store.keys.byDigest(sha256Hex(wholeKey(idOrKey)))) ?? null;
+  const known = await store.keys.get(idOrKey);
+  if (!known) throw new KeyError('unknown_key', `there is no key ${idOrKey}`);
+  return known;
 }
 
 function wholeKey(text: string): string {

@@ -8,7 +8,7 @@ import { createInto } from '../../keys/create-into.ts';
 import { createKey } from '../../keys/create.ts';
 import { keyAct } from '../../keys/key-act.ts';
 import { importKey } from '../../keys/import.ts';
-import { revokeKey } from '../../keys/revoke.ts';
+import { keyToRevoke, revokeKey } from '../../keys/revoke.ts';
 import { serviceIdFault } from '../../keys/service-id.ts';
 import type { KeyTarget } from '../../keys/targets/index.ts';
 import type { Invocation } from '../command.ts';
@@ -116,7 +116,9 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
     }
     const presented = id ?? (await secretFromStdin(invocation, 'the key to revoke'));
     if (invocation.dryRun) {
-      out.line(`would revoke  ${id === undefined ? 'the key on standard input' : `key ${id}`}`);
+      const found = await keyToRevoke(store, presented);
+      if (invocation.json) out.json({ dry_run: true, id: found?.id ?? null, service: found?.service ?? null });
+      else out.line(`would revoke  ${revokedWords(found)}`);
       return EXIT.done;
     }
     const { record, already } = await revokeKey(store, presented, systemClock());
@@ -127,12 +129,14 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
       out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });
       return EXIT.done;
     }
-    const whose = record
-      ? `key ${record.id} of ${record.service}`
-      : 'a key that is in no record of the store; wherever it lies, it is dead';
-    out.line(`${already ? 'was revoked already' : 'revoked'}  ${whose}`);
+    const words = record ? revokedWords(record) : `${revokedWords(record)}; wherever it lies, it is dead`;
+    out.line(`${already ? 'was revoked already' : 'revoked'}  ${words}`);
     return EXIT.done;
   });
+}
+
+function revokedWords(record: KeyRecord | null): string {
+  return record ? `key ${record.id} of ${record.service}` : 'a key that is in no record of the store';
 }
 
 function serviceName(invocation: Invocation): string {
