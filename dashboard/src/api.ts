@@ -55,10 +55,21 @@ export async function ask<T>(path: string, method = 'GET', body?: object, abort?
   };
   const response = await reach(path, { method, headers, ...(body && { body: JSON.stringify(body) }) }, abort);
   setClock(response.headers.get('date'));
-  const answer = (await response.json().catch(() => ({}))) as { data?: T; error?: string; confirm?: boolean };
+  const answer = (await readable(response)) as { data?: T; error?: string; confirm?: boolean };
   if (response.ok) return answer.data as T;
   if (response.status === 401 && !path.startsWith('session')) sessionOver();
   throw new ApiError(response.status, answer.error ?? `The server answered ${response.status}.`, answer.confirm);
+}
+
+/** Callers choose some of the words: none of them turns ours around, or hides itself (Unicode TR #36). */
+async function readable(response: Response): Promise<object> {
+  const shown = (_: string, value: unknown): unknown =>
+    typeof value === 'string' ? value.replace(/[[\p{Cc}\p{Bidi_Control}]--[\t\n]]/gv, '\ufffd') : value;
+  try {
+    return JSON.parse(await response.text(), shown) as object;
+  } catch {
+    return {};
+  }
 }
 
 /** Whoever has heard nothing for so long hears nothing any more: the network may have gone without a word. */

@@ -20,7 +20,8 @@ const filterSchema = z.strictObject({
   service: z.string().max(128).optional(),
   route: z.string().max(2048).optional(),
   reason: z.string().max(128).optional(),
-  caller: z.string().max(256).optional(),
+  /** The id of an OAuth client may be an address. */
+  caller: z.string().max(2048).optional(),
   request: z.string().max(128).optional(),
 });
 

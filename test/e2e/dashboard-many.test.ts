@@ -1,6 +1,7 @@
 /** Lists that are longer than a browser likes, and names that nobody chose for it. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
 import { startAuthority } from '../fixtures/authority-stack.ts';
 import { builtPages, operatorPage } from '../fixtures/dashboard-page.ts';
 import { quick } from '../fixtures/operator.ts';
@@ -50,3 +51,55 @@ test('a token that is not among the newest thousand is found, and ended', browsi
   await button('Revoke').click();
   await page.getByText('No active token has this').waitFor();
 });
+
+test(
+  'names that callers chose are shown as they are, and neither run, hide nor push anything aside',
+  browsing,
+  async (t) => {
+    const { stack, page, open } = await before(t);
+    const names = [
+      '<img src=x onerror=alert(1)>',
+      '\u202egnp.exe',
+      'x'.repeat(300),
+      'a/b?c#d',
+      '__proto__',
+      '👩‍👩‍👧‍👦'.repeat(20),
+    ];
+    const refused = {
+      outcome: 'would_deny',
+      reason: 'missing_credentials',
+      principal: '',
+      time: stack.clock(),
+    } as const;
+    await stack.store.decisions.append(
+      names.map((claimed) => ({ ...decisionRow(1), ...refused, claimed, path: `/${claimed}`, requestId: claimed })),
+    );
+    let ran = 0;
+    page.on('dialog', (dialog) => {
+      ran += 1;
+      void dialog.dismiss();
+    });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await open('audit');
+    const cut = page.locator('.scroll');
+    await page.getByRole('link', { name: `${names[0]}?`, exact: true }).waitFor();
+    await page.getByRole('link', { name: '\ufffdgnp.exe?', exact: true }).waitFor();
+    const widths = await cut.evaluate((all) => all.scrollWidth / all.clientWidth);
+    assert.ok(widths < 1.4, `no column is out of reach: ${widths}`);
+    for (const name of names.filter((one) => !one.startsWith('\u202e'))) {
+      await open(`callers/${encodeURIComponent(`${name}?`)}`);
+      await page.getByRole('heading', { level: 1, name: `${name}?`, exact: true }).waitFor();
+      await page.getByRole('link', { name: 'Its decisions' }).click();
+      await page.getByRole('heading', { level: 1, name: 'Decisions' }).waitFor();
+      await page.getByRole('link', { name, exact: true }).waitFor();
+      assert.equal(await page.locator('tbody tr').count(), 1, name);
+    }
+    await page.setViewportSize({ width: 360, height: 740 });
+    for (const place of ['overview', 'report', 'callers', 'audit', 'graph']) {
+      await open(place);
+      await page.getByText('Loading…').first().waitFor({ state: 'detached' });
+      assert.ok((await page.evaluate<number>('document.documentElement.scrollWidth')) <= 360, place);
+    }
+    assert.equal(ran, 0);
+  },
+);
