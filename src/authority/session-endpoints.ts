@@ -102,14 +102,15 @@ export function sessionEndpoints(operators: Operators): Endpoints {
     if (isRefused(body)) return body;
     const { stack } = exchange;
     const codes = newRecoveryCodes();
-    const act = { type: 'operator.second_factor_added' } as const;
-    return changed(
-      exchange,
-      session,
-      act,
-      (now) => withEnrolment(now, body.code, codes, stack.seal, stack.clock()),
-      codes,
-    );
+    const enrolled = (now: Account) => withEnrolment(now, body.code, codes, stack.seal, stack.clock());
+    // What was offered stays, so that whoever mistyped need not scan again.
+    const offered = (await accounts.get(session.account.name))?.account;
+    if (offered && offered.totpOffered !== null && !enrolled(offered))
+      return refused(
+        'bad_request',
+        'the code is wrong: type the one that is shown now, and see that its clock is right',
+      );
+    return changed(exchange, session, { type: 'operator.second_factor_added' }, enrolled, codes);
   }
 
   async function removeFactor(exchange: Exchange, session: OpenSession): Promise<Reply | Refused> {

@@ -40,7 +40,7 @@ async function busyStack(t: TestContext): Promise<AuthorityFixture> {
   const fixture = await startAuthority(t, {
     yaml: `mode: report\nservices:\n${services.join('\n')}\n`,
     file: join(folder, 'countersign.yaml'),
-    ...quick,
+    authority: quick,
   });
   const { stack } = fixture;
   const gateway = createGateway(stack);
@@ -479,6 +479,9 @@ test(
       const shown = scanned(await picture.locator('path').getAttribute('d'), await picture.getAttribute('viewBox'));
       const uri = new URL(shown);
       assert.deepEqual([uri.protocol, uri.host], ['otpauth:', 'totp']);
+      await page.getByLabel('The code that it shows').fill('12345');
+      await button('Switch on').click();
+      await page.getByText('the code is wrong: type the one that is shown now').waitFor();
       const secret = uri.searchParams.get('secret') ?? '';
       assert.equal(await page.locator('.secret').textContent(), secret);
       await page

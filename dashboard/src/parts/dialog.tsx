@@ -160,7 +160,14 @@ export function Reason() {
   return (
     <label>
       Reason
-      <input name="reason" required maxLength={500} placeholder="Why, for whoever reads the audit" />
+      <input
+        name="reason"
+        required
+        pattern=".*\S.*"
+        title="in words"
+        maxLength={500}
+        placeholder="Why, for whoever reads the audit"
+      />
     </label>
   );
 }
