@@ -11,7 +11,7 @@ export interface Resource<T> {
   reload(): void;
 }
 
-/** Asks again every so often while the page is looked at, and at once when there is news. */
+/** Asks again every so often while the page is looked at, as soon as it is looked at again, and at once when there is news. */
 export function useResource<T>(path: string, everyMillis = 10_000, news?: Signal<number>): Resource<T> {
   const [state, setState] = useState<{ path: string; data: T | null; error: string | null; at: number | null }>({
     ...unread,
@@ -20,21 +20,31 @@ export function useResource<T>(path: string, everyMillis = 10_000, news?: Signal
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
+    let asked = 0;
+    let answered = true;
     const load = async (): Promise<void> => {
+      asked = Date.now();
+      answered = false;
       try {
         const data = await ask<T>(path, 'GET', undefined, abort.signal);
         if (!abort.signal.aborted) setState({ path, data, error: null, at: Date.now() });
       } catch (error) {
         if (abort.signal.aborted) return;
         setState((before) => ({ ...(before.path === path ? before : unread), path, error: wordsFor(error) }));
+      } finally {
+        answered = true;
       }
     };
+    const isDue = (): boolean => answered && Date.now() - asked > everyMillis - 1000;
+    const look = (): void => void (document.visibilityState === 'visible' && isDue() && load());
     void load();
-    const timer = setInterval(() => document.visibilityState === 'visible' && void load(), everyMillis);
+    const timer = setInterval(look, everyMillis);
+    document.addEventListener('visibilitychange', look);
     const stop = news && onNews(news, load);
     return () => {
       abort.abort();
       clearInterval(timer);
+      document.removeEventListener('visibilitychange', look);
       stop?.();
     };
   }, [path, everyMillis, turn, news]);

@@ -88,3 +88,20 @@ test(
     );
   },
 );
+
+test('a page that is looked at again asks at once, and not when its turn comes', browsing, async (t) => {
+  builtPages();
+  const fixture = await startAuthority(t, { authority: quick });
+  const { page, open } = await operatorPage(t, fixture);
+  const { stack } = fixture;
+  await page.clock.install();
+  await open('tokens');
+  await page.getByText('No token is active.').waitFor();
+  await turned(page, 'hidden');
+  const made = { ttlSeconds: 3600, scopes: [], allowedIps: [], metadata: {}, createdBy: 'operator:ana' };
+  await stack.tokens.mint({ ...made, clientId: 'meanwhile' });
+  await page.clock.pauseAt(Date.now() + 60_000);
+  assert.equal(await page.getByRole('cell', { name: 'meanwhile' }).count(), 0);
+  await turned(page, 'visible');
+  await page.getByRole('cell', { name: 'meanwhile' }).waitFor();
+});

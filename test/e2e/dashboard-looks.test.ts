@@ -29,6 +29,12 @@ test('a key that cannot be copied by the button is selected, and the page says s
   await page.getByRole('status').getByText('It is selected').waitFor();
   assert.equal(await page.evaluate('String(getSelection())'), secret);
   assert.deepEqual(faults, []);
+  // Nor is it gone by a key that was pressed by habit.
+  await page.keyboard.press('Escape');
+  await page.getByText('It was not copied yet.').waitFor();
+  assert.equal(await page.locator('.secret').textContent(), secret);
+  await page.keyboard.press('Escape');
+  await page.locator('.secret').waitFor({ state: 'detached' });
 });
 
 test('on paper there is all of a table and nothing to press, in dark ink', browsing, async (t) => {

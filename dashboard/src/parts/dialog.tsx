@@ -125,9 +125,18 @@ export function Secret({ label, value, onDone }: { label: string; value: string;
   const text = useRef<HTMLElement>(null);
   const [words, setWords] = useState('');
   useEffect(() => dialog.current?.showModal(), []);
+  const taken = useRef(false);
+  /** Escape is pressed easily, and what it would take away is gone. */
+  const cancel = (event: Event): void => {
+    if (taken.current) return;
+    event.preventDefault();
+    taken.current = true;
+    setWords('It was not copied yet. Escape once more closes this.');
+  };
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(value);
+      taken.current = true;
       setWords('Copied. Clear the clipboard afterwards.');
     } catch {
       // Without TLS there is no clipboard, and a browser may ask and be told no.
@@ -136,7 +145,7 @@ export function Secret({ label, value, onDone }: { label: string; value: string;
     }
   };
   return (
-    <dialog ref={dialog} onClose={onDone} aria-labelledby="secret-title">
+    <dialog ref={dialog} onCancel={cancel} onClose={onDone} aria-labelledby="secret-title">
       <h2 id="secret-title">{label}</h2>
       <p>It is shown here once and never again. Put it where its user reads it, then close this.</p>
       <code class="secret" ref={text}>
