@@ -39,6 +39,8 @@ test('no path leads out of the built files, and nothing but reading is taken', a
     assert.ok(status === 404 || status === 400, `${path}: ${status}`);
     assert.doesNotMatch(body, /"version"/);
   }
+  const root = await fetch(`${adminOrigin}/`, { redirect: 'manual' });
+  assert.deepEqual([root.status, root.headers.get('location')], [302, '/dashboard/']);
   const post = await fetch(`${adminOrigin}/dashboard/`, { method: 'POST' });
   assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD']);
   const rebound = await rawRequest(port, ['GET /dashboard/ HTTP/1.1', 'Host: evil.example.org']);

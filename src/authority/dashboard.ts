@@ -29,9 +29,11 @@ const notBuilt = `<!doctype html><html lang="en"><title>Countersign</title><h1>T
 export function dashboardPages(): { owns(path: string): boolean; handle(exchange: Exchange): Reply } {
   const files = dashboardFiles();
   return {
-    owns: (path) => path === '/dashboard' || path.startsWith('/dashboard/'),
+    owns: (path) => path === '/' || path === '/dashboard' || path.startsWith('/dashboard/'),
     handle({ method, path }) {
       if (method !== 'GET') return reply(405, 'text/plain', 'this path takes GET, HEAD', { allow: 'GET, HEAD' });
+      // Whoever types the operators' own address means this.
+      if (path === '/') return reply(302, 'text/plain', '', { location: '/dashboard/' });
       const name = path.slice('/dashboard'.length);
       const file = files.get(name);
       if (file) {
