@@ -6,7 +6,7 @@ import type { Invocation } from '../command.ts';
 import { EXIT, refused, usage } from '../failure.ts';
 import { columns } from '../output.ts';
 import { atWork } from '../workplace.ts';
-import { caOf } from './ca.ts';
+import { caOf, wouldDo } from './ca.ts';
 
 export async function caList(invocation: Invocation): Promise<number> {
   const { out } = invocation;
@@ -73,10 +73,7 @@ export async function caRevoke(invocation: Invocation): Promise<number> {
   if (!/^[0-9a-f]{1,40}$/.test(serial)) throw usage('SERIAL is a number in hex', 'countersign ca list shows it.');
   return atWork(invocation, async (place) => {
     const { store } = place;
-    if (dryRun) {
-      out.line(`would revoke  ${serial}`);
-      return EXIT.done;
-    }
+    if (dryRun) return wouldDo(invocation, `would revoke  ${serial}`, { serial });
     const issuing = (await caOf(place, invocation).current())?.serial ?? null;
     const { kind, of } = await revokeCertificate(store.records, serial, issuing, systemClock());
     const type = kind === 'authority' ? 'ca.retired' : 'certificate.revoked';

@@ -39,7 +39,7 @@ export async function caInit(invocation: Invocation): Promise<number> {
       seconds,
       permitted: { dns, networks, uriHosts: [trustDomain] },
     };
-    if (dryRun) out.line(`would make  ${name}  ${trustDomain}`);
+    if (dryRun) wouldDo(invocation, `would make  ${name}  ${trustDomain}`, { name, trust_domain: trustDomain });
     else {
       const { serial, notAfter } = await caOf(place, invocation).create(settings, false);
       await place.record({ type: 'ca.created', subject: serial, detail: { trust_domain: trustDomain } });
@@ -58,8 +58,10 @@ export async function caRotate(invocation: Invocation): Promise<number> {
     if (!before) throw refused('there is no authority yet', 'Make one with: countersign ca init');
     const finish = invocation.flag('finish');
     if (dryRun) {
-      out.line(finish ? 'would let the new authority issue' : `would make another authority beside ${before.serial}`);
-      return EXIT.done;
+      const words = finish
+        ? 'would let the new authority issue'
+        : `would make another authority beside ${before.serial}`;
+      return wouldDo(invocation, words, { issues: finish, before: before.serial });
     }
     const { name, trustDomain, permitted } = before;
     const seconds = Math.max(86_400, before.notAfter - before.createdAt);
@@ -87,7 +89,7 @@ export async function caIssue(invocation: Invocation): Promise<number> {
     usage: given,
   };
   return atWork(invocation, async (place) => {
-    if (dryRun) out.line(`would write  ${keptFiles(kept).cert}`);
+    if (dryRun) wouldDo(invocation, `would write  ${keptFiles(kept).cert}`, { service, file: keptFiles(kept).cert });
     else {
       makeFolder(kept.folder);
       const written = await renewed(kept, place, invocation);
@@ -95,6 +97,12 @@ export async function caIssue(invocation: Invocation): Promise<number> {
     }
     return EXIT.done;
   });
+}
+
+export function wouldDo({ out, json }: Invocation, words: string, detail: Readonly<Record<string, unknown>>): number {
+  if (json) out.json({ dry_run: true, ...detail });
+  else out.line(words);
+  return EXIT.done;
 }
 
 /** A key will be in it, so it is closed to others. */
@@ -119,13 +127,15 @@ export async function caRenew(invocation: Invocation): Promise<number> {
         'Name them: certificates: { SERVICE: { folder: /etc/SERVICE/tls } }',
       );
     const done: Renewed[] = [];
+    const due: object[] = [];
     let failed = 0;
     for (const kept of all) {
       const keeper = { ca: caOf(place, invocation), records: place.store.records, clock: systemClock };
       const reason = await dueReason(kept, keeper);
       if (reason === null && invocation.flag('due')) continue;
       if (invocation.dryRun) {
-        out.line(`would renew  ${kept.service}  ${reason ?? 'asked for'}`);
+        due.push({ dry_run: true, service: kept.service, reason });
+        if (!invocation.json) out.line(`would renew  ${kept.service}  ${reason ?? 'asked for'}`);
         continue;
       }
       try {
@@ -135,7 +145,7 @@ export async function caRenew(invocation: Invocation): Promise<number> {
         out.warn(`${kept.service}: ${messageOf(error)}`);
       }
     }
-    if (invocation.json) out.json(done);
+    if (invocation.json) out.json(invocation.dryRun ? due : done);
     return failed === 0 ? EXIT.done : EXIT.refused;
   });
 }
