@@ -247,6 +247,8 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
     return stdout;
   };
   const planned = await done('ramp', 'plan', '--since', '2h');
+  const asJson = JSON.parse(await done('ramp', 'plan', '--since', '2h', '--output', 'json')) as { plan: string };
+  assert.match(asJson.plan, /^name: enforce$/m);
   assert.match(planned, /# Nobody who is known would be refused\.\n {2}- routes:\n {6}- embeddings\/embed\n/);
   assert.match(
     planned,

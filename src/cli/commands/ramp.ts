@@ -34,9 +34,10 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
     const routes = await routesInReport(place, invocation);
     if (routes.length === 0) throw refused('every route is enforced already, or off', 'See: countersign mode get');
     const plan = proposedRamp(routes, found, knownCallers(await acquaintance(place), 'count'));
-    if (file === null) out.line(plan.trimEnd());
+    if (file !== null) replaceFile(file, plan, 0o600);
+    if (invocation.json) out.json(file === null ? { plan } : { file });
+    else if (file === null) out.line(plan.trimEnd());
     else {
-      replaceFile(file, plan, 0o600);
       out.talk(`written to ${file}: look at it, then run: countersign ramp start ${shellWord(file)}`);
     }
     return EXIT.done;
