@@ -29,6 +29,7 @@ export function openServer(url: string, patienceMillis: number): Server {
   const number = Number(/^\/(\d+)$/.exec(pathname)?.[1] ?? 0);
   const place = `${hostname === '' ? '127.0.0.1' : hostname}:${port === '' ? 6379 : port}/${number}`;
   const { channel, sources } = scriptsFor(number);
+  let stayUntil = 0;
   const options: RedisOptions = {
     lazyConnect: true,
     connectionName: 'countersign',
@@ -41,8 +42,13 @@ export function openServer(url: string, patienceMillis: number): Server {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
-    // A primary that became a replica keeps its connections; the name of the host means another server by now.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    // A primary that became a replica keeps its connections; the name of the host may mean another server by now. Now and then,
+    // since it may not, and reading goes on meanwhile.
+    reconnectOnError(error) {
+      if (!error.message.startsWith('READONLY') || performance.now() < stayUntil) return false;
+      stayUntil = performance.now() + patienceMillis;
+      return true;
+    },
     retryStrategy: (failures) => Math.min(retryMillisMax, backoffMillis(failures)),
   };
   const made: Redis[] = [];
