@@ -302,6 +302,24 @@ test('whoever ends while it is judged is denied, and what was judged at once is 
   assert.deepEqual(asked, [aidb.id, aidb.id, aidb.id]);
 });
 
+test('the mode that counts is the one in force once the verdict is there, and what was begun to be judged is', async () => {
+  let mode: Mode = 'report';
+  const options: Partial<GuardOptions> = { modes: { modeOf: () => mode } };
+  const turning = (to: Mode) => [
+    scheme('first', async () => {
+      mode = to;
+      return fails();
+    }),
+  ];
+  const outcome = async (from: Mode, to: Mode): Promise<string> => {
+    mode = from;
+    return (await guardWith({ schemes: turning(to), options }).decide(requestWith())).outcome;
+  };
+  assert.equal(await outcome('report', 'enforce'), 'deny');
+  assert.equal(await outcome('enforce', 'report'), 'would_deny');
+  assert.equal(await outcome('enforce', 'off'), 'deny');
+});
+
 test('refusals of schemes may be turned into others, objections of policies and grants never', async () => {
   const seen: string[] = [];
   const onRefused: GuardOptions['onRefused'] = async (denied) => {

@@ -1,5 +1,6 @@
 import type { Decision } from './decision.ts';
 import { andThen, firstAnswer, isPromise, type MaybePromise } from './maybe-promise.ts';
+import type { Mode } from './mode.ts';
 import type { ModeSource } from './mode-source.ts';
 import type { Policy } from './policy.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
@@ -139,17 +140,21 @@ export function createGuard(options: GuardOptions): Guard {
         const outcome = mode === 'off' ? 'allow' : 'public';
         return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
       }
-      const judged = (verdict: Verdict): Decision => {
-        const held = mode === 'report' && modes.enforcedFor?.(verdict, request, route) ? 'enforce' : mode;
+      const judged = (verdict: Verdict, now: Mode): Decision => {
+        const held = now === 'report' && modes.enforcedFor?.(verdict, request, route) ? 'enforce' : now;
         const outcome = verdict.allowed ? 'allow' : held === 'enforce' ? 'deny' : 'would_deny';
         return finish(request, { verdict, route, mode: held, outcome, durationMicros: since(started) });
       };
       const pending = verdictOf(request, guarded, route);
-      if (!isPromise(pending)) return judged(pending);
+      if (!isPromise(pending)) return judged(pending, mode);
+      // A mode may have been set meanwhile. What was begun to be judged is: off computes nothing, and here is a verdict.
+      const lateMode = (): Mode => {
+        const late = modes.modeOf(request.service, route.label, route.mode);
+        return late === 'off' ? mode : late;
+      };
       return pending
-        .then((verdict) => stillTrue(verdict, started))
-        .catch(undecidable)
-        .then(judged);
+        .then((verdict) => andThen(stillTrue(verdict, started), (late) => judged(late, lateMode())))
+        .catch((error: unknown) => judged(undecidable(error), mode));
     } catch (error) {
       // Not even the route or its mode could be found: nothing says that this may pass.
       return finish(request, refused(undecidable(error), request.service, started));
