@@ -111,7 +111,8 @@ const retryMillis = 2000;
 export function followSession(): void {
   tabs = new BroadcastChannel('countersign-session');
   tabs.addEventListener('message', () => void resume());
-  void resume();
+  // A login elsewhere comes back as a page that is loaded.
+  void resume().then(() => tabs?.postMessage(null));
 }
 
 async function resume(): Promise<void> {

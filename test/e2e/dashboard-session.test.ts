@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { adminToken, bearer, startAuthority } from '../fixtures/authority-stack.ts';
-import { builtPages, operatorPage } from '../fixtures/dashboard-page.ts';
+import { builtPages, cookieOf, operatorPage } from '../fixtures/dashboard-page.ts';
 import { loggedIn, password, quick } from '../fixtures/operator.ts';
 import { chromium, skipWithout } from '../fixtures/programs.ts';
 
@@ -73,6 +73,12 @@ test('a tab goes on with what another one did about the session', browsing, asyn
   await second.getByRole('button', { name: 'Log in', exact: true }).click();
   await first.getByText('vera, viewer').waitFor();
   assert.equal(await button('Set mode').count(), 0);
+
+  // As whoever comes back from a provider.
+  const { cookie } = await loggedIn(stack, adminOrigin, 'otto');
+  await context.addCookies([{ ...cookieOf(cookie), url: adminOrigin }]);
+  await second.reload();
+  await first.getByText('otto, operator').waitFor();
 });
 
 test('where it cannot be told who is logged in nobody is asked to log in', browsing, async (t) => {
