@@ -27,12 +27,17 @@ const files = { command: process.execPath, args: ['files.mjs'], cwd: 'data' };
 test('mcpConfig names a file whose servers are services, alone or beside others, and callers of routes', (t) => {
   const alone = reading(t, {
     yaml: 'mcpConfig: mcp.json\n',
-    servers: { files, web: { url: 'http://127.0.0.1:9/mcp' } },
+    servers: {
+      files,
+      web: { url: 'http://127.0.0.1:9/mcp' },
+      gemini: { httpUrl: 'http://127.0.0.1:10/mcp' },
+      windsurf: { serverUrl: 'http://127.0.0.1:11/mcp' },
+    },
   });
   const config = alone.read();
   assert.deepEqual(
     config.services.map(({ name, upstream }) => `${name} ${upstream}`),
-    ['files stdio://files', 'web http://127.0.0.1:9'],
+    ['files stdio://files', 'web http://127.0.0.1:9', 'gemini http://127.0.0.1:10', 'windsurf http://127.0.0.1:11'],
   );
   assert.deepEqual(config.mcpFiles, [join(alone.folder, 'mcp.json')]);
   assert.equal(config.services[0]?.command?.cwd, join(alone.folder, 'data'));

@@ -5,6 +5,9 @@ import { ConfigError, wholeFault, type Fault } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
 import { shellWord } from '../../core/shell-word.ts';
 
+/** Gemini CLI has httpUrl, Windsurf serverUrl. */
+const addressNames = ['url', 'httpUrl', 'serverUrl'] as const;
+
 /** Keys of an entry that mean nothing to a server of many callers. */
 const leftOut: ReadonlySet<string> = new Set([
   'type',
@@ -16,6 +19,7 @@ const leftOut: ReadonlySet<string> = new Set([
   'dev',
   'gallery',
   'version',
+  ...addressNames,
 ]);
 
 /** The servers of a file of MCP servers as desktop clients have it, as services of a configuration. */
@@ -80,7 +84,8 @@ type Service = { readonly of: JsonObject } | { readonly fault: string; readonly 
 
 function serviceOf(server: unknown): Service {
   if (!isObject(server)) return { fault: 'is no object', hint: 'write {"command": …} or {"url": …}' };
-  const { url, headers, ...rest } = server;
+  const { headers, ...rest } = server;
+  const url = addressOf(server);
   const service = Object.fromEntries(Object.entries(rest).filter(([key]) => !leftOut.has(key)));
   if (headers !== undefined && (!isObject(headers) || Object.keys(headers).length > 0))
     return { fault: 'has headers', hint: inPlaceOf(headers) };
@@ -92,6 +97,11 @@ function serviceOf(server: unknown): Service {
   if (username !== '' || password !== '')
     return { fault: 'has credentials in its url', hint: inPlaceOf({ authorization: '' }) };
   return { of: { ...service, upstream: `${protocol}//${host}` } };
+}
+
+function addressOf(server: JsonObject): unknown {
+  const name = addressNames.find((known) => known in server);
+  return name && server[name];
 }
 
 /** What the gateway sends to a server by itself is its key; all else goes through as callers send it. */
@@ -124,7 +134,7 @@ function clientVariables(file: string, services: Readonly<Record<string, JsonObj
 /** Some servers have their key there, and would refuse every call without a word of why. */
 function queries(file: string, servers: JsonObject): string[] {
   return Object.entries(servers).flatMap(([name, server]) => {
-    const url = isObject(server) ? server['url'] : undefined;
+    const url = isObject(server) ? addressOf(server) : undefined;
     if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).search === '') return [];
     return [
       `${file}: what stands behind the "?" in the url of "${name}" is sent only where callers write it themselves`,
