@@ -38,7 +38,7 @@ export function fileChecks(folder: string, needed = true): FileChecks {
         found.faults.push(place.fault(`${file} is a folder`, 'write the path of a file below it'));
       else if (kindOf(dirname(file)) !== 'folder')
         found.warnings.push(
-          place.fault(`the folder ${dirname(file)} does not exist`, 'no key is delivered to it until it does'),
+          place.fault(`the folder ${dirname(file)} does not exist`, 'nothing is written to it until it does'),
         );
     },
     pattern(place, found) {
