@@ -7,11 +7,11 @@ const [quote, backslash, comma, colon, bracket, brace] = Buffer.from('"\\,:[{');
  * Whether a text of JSON has more values than anybody should be made to read. Told from the bytes, before anything is made of
  * them. What is no JSON is miscounted, and refused for that.
  */
-export function hasTooManyValues(body: Uint8Array): boolean {
-  if (body.length <= marksMax) return false;
+export function hasTooManyValues(body: Uint8Array, max = marksMax): boolean {
+  if (body.length <= max) return false;
   let marks = 0;
   let quoted = false;
-  for (let at = 0; at < body.length && marks <= marksMax; at += 1) {
+  for (let at = 0; at < body.length && marks <= max; at += 1) {
     const byte = body[at];
     if (quoted) {
       if (byte === backslash) at += 1;
@@ -19,5 +19,5 @@ export function hasTooManyValues(body: Uint8Array): boolean {
     } else if (byte === quote) quoted = true;
     else if (byte === comma || byte === colon || byte === bracket || byte === brace) marks += 1;
   }
-  return marks > marksMax;
+  return marks > max;
 }

@@ -70,3 +70,14 @@ test('an event and a document of more than 16 MiB are not looked into, and not p
   assert.throws(() => filtered(many), { code: 'unreadable_answer' });
   assert.throws(() => filtered(many, 'application/json'), { code: 'unreadable_answer' });
 });
+
+test('an answer of more than a million values is not looked into: reading it would hold up everybody', () => {
+  const answer = (count: number): Buffer =>
+    Buffer.from(`{"jsonrpc":"2.0","id":1,"result":{"tools":[],"numbers":[${'0,'.repeat(count)}0]}}`);
+  const document = (body: Buffer): string => filtered([body], 'application/json');
+  const event = (body: Buffer): string => filtered([Buffer.from('data: '), body, Buffer.from('\n\n')]);
+  for (const read of [document, event]) {
+    assert.ok(read(answer(500_000)).includes('numbers'));
+    assert.throws(() => read(answer(1_000_000)), { code: 'unreadable_answer', message: /values/ });
+  }
+});

@@ -1,4 +1,5 @@
 import { Gathered } from './gathered.ts';
+import { hasTooManyValues, marksMax } from './json-values.ts';
 import { isObject, type JsonObject } from './mcp-messages.ts';
 import { hasRules, isListed, type McpKind, type McpRules } from './mcp-rules.ts';
 import type { Principal } from './verdict.ts';
@@ -14,6 +15,8 @@ export interface ListFilter {
 
 /** Of one answer, and of one event of a stream. */
 const messageBytesMax = 16 * 1024 * 1024;
+/** Ten times those of a call, since tools answer with tables. As many bytes of values would take ten seconds to read. */
+const answerMarksMax = 10 * marksMax;
 
 /** Where a result lists things, and by what each is named. Templates are patterns of URIs: reading is judged, not they. */
 const lists: readonly { readonly member: string; readonly kind: McpKind; readonly name: string }[] = [
@@ -77,6 +80,7 @@ function documentFilter(filter: Filter): ListFilter {
     end() {
       const source = body.whole();
       if (source.length === 0) return source;
+      bounded(source);
       let value: unknown;
       try {
         value = JSON.parse(source.toString('utf8'));
@@ -87,6 +91,10 @@ function documentFilter(filter: Filter): ListFilter {
       return filtered === value ? source : Buffer.from(JSON.stringify(filtered));
     },
   };
+}
+
+function bounded(message: Buffer): void {
+  if (hasTooManyValues(message, answerMarksMax)) throw new UnreadableAnswer('more values than can be looked into');
 }
 
 const byteOrderMark = '\xef\xbb\xbf';
@@ -141,7 +149,9 @@ function filteredEvent(event: string, { filter, moved }: EventFilters): string {
   const lines = event.split(/\r\n|\r|\n/).filter((line) => line !== '');
   const pieces = valuesOf(lines, 'data');
   if (pieces.length === 0) return event;
-  const data = Buffer.from(pieces.join('\n'), 'latin1').toString('utf8');
+  const bytes = Buffer.from(pieces.join('\n'), 'latin1');
+  bounded(bytes);
+  const data = bytes.toString('utf8');
   const kept = lines.filter((line) => !isField(line, 'data'));
   const withData = (text: string): string =>
     `${[...kept, `data: ${Buffer.from(text).toString('latin1')}`].join('\n')}\n\n`;
