@@ -33,6 +33,7 @@ test(
     await page.route('**/admin/api/keys', (route) => route.abort());
     await page.clock.fastForward(3600_000);
     await cell('3 h ago').waitFor();
+    await page.getByText(/^These figures are of .*\d:\d\d.*The server cannot be reached/).waitFor();
     assert.match((await page.locator('td time').first().getAttribute('title')) ?? '', /Z UTC\)$/);
   },
 );

@@ -2,7 +2,7 @@ import { computed } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { linkTo } from '../address.ts';
-import { ago, count, exactTime, percent } from '../format.ts';
+import { ago, clockTime, count, exactTime, percent } from '../format.ts';
 import type { InForce } from '../in-force.ts';
 import type { Resource } from '../resource.ts';
 import { now } from '../server-clock.ts';
@@ -168,8 +168,12 @@ export function Loaded<T>({ from, children }: { from: Resource<T>; children: (da
   return (
     <>
       {from.error && (
-        <p class="notice bad" role="alert">
-          <strong>{from.data === null ? 'This could not be loaded.' : 'These figures are old.'}</strong> {from.error}{' '}
+        // Who hears the page is told once that nothing new comes, and not by each part of it.
+        <p class="notice bad" role={from.at === null ? 'alert' : undefined}>
+          <strong>
+            {from.at === null ? 'This could not be loaded.' : `These figures are of ${clockTime(from.at)}.`}
+          </strong>{' '}
+          {from.error}{' '}
           <button type="button" onClick={() => from.reload()}>
             Try again
           </button>
