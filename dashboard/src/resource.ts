@@ -52,7 +52,7 @@ export function useResource<T>(path: string, everyMillis = 10_000, news?: Signal
   return { data: current.data, error: current.error, at: current.at, reload: () => setTurn((before) => before + 1) };
 }
 
-const tailRows = 200;
+export const tailRows = 200;
 const readMax = 1000;
 
 /**

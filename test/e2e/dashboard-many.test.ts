@@ -103,3 +103,24 @@ test(
     assert.equal(ran, 0);
   },
 );
+
+test('a list of the newest says so, and what is older is found by what it was and by whom', browsing, async (t) => {
+  const { stack, page, open } = await before(t);
+  const actor = { id: 'cli:root', via: 'cli', from: 'gateway-1' } as const;
+  await stack.trail.record({ type: 'mode.set', subject: 'the first of all' }, actor);
+  for (let number = 1; number <= 220; number += 1)
+    await stack.trail.record({ type: 'key.created', subject: `k-${number}` }, actor);
+  await stack.store.decisions.append(Array.from({ length: 220 }, () => ({ ...decisionRow(1), time: stack.clock() })));
+  await open('audit');
+  await page.getByText('These are the newest 200 that fit.').waitFor();
+  await open('events');
+  await page.getByText('These are the newest 200 that fit.').waitFor();
+  const first = page.getByRole('cell', { name: 'the first of all' });
+  assert.equal(await first.count(), 0);
+  await page.getByRole('searchbox', { name: 'What' }).fill('mode.set');
+  await page.keyboard.press('Enter');
+  await first.waitFor();
+  await page.getByRole('searchbox', { name: 'Who' }).fill('operator:nobody');
+  await page.keyboard.press('Enter');
+  await page.getByText('No change fits.').waitFor();
+});

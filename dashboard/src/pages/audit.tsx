@@ -2,7 +2,7 @@ import { linkTo, place, setQuery } from '../address.ts';
 import { callerName, callerOf, serviceName, unnamed } from '../format.ts';
 import { news } from '../live.ts';
 import { Loaded, OutcomeBadge, Panel, RequestId, Table, Time } from '../parts/parts.tsx';
-import { useTail } from '../resource.ts';
+import { tailRows, useTail } from '../resource.ts';
 import type { Decision } from '../shapes.ts';
 
 const filters = ['service', 'route', 'caller', 'reason', 'request', 'outcome', 'since', 'until'] as const;
@@ -64,35 +64,43 @@ export function Audit() {
       </div>
       <Loaded from={decisions}>
         {(data) => (
-          <Table
-            caption="Decisions, newest first"
-            hideCaption
-            rows={data.toReversed()}
-            keyOf={({ sequence }) => sequence}
-            empty="No decision fits. Take a filter back, or send a request through the gateway."
-            columns={[
-              { head: 'When', cell: ({ time }) => <Time at={time} /> },
-              { head: 'Outcome', cell: ({ outcome }) => <OutcomeBadge outcome={outcome} /> },
-              {
-                head: 'Caller',
-                cell: (row) => <a href={linkTo('callers', callerOf(row))}>{callerName(callerOf(row))}</a>,
-              },
-              {
-                head: 'Request',
-                cell: (row) => <code>{`${row.method} ${serviceName(row.service)} ${row.path}`}</code>,
-              },
-              { head: 'Reason', cell: ({ reason }) => (reason ? <code>{reason}</code> : <span class="dim">–</span>) },
-              { head: 'From', cell: ({ client_address }) => client_address },
-              { head: 'Id', cell: ({ request_id }) => <RequestId id={request_id} /> },
-            ]}
-          />
+          <>
+            <Table
+              caption="Decisions, newest first"
+              hideCaption
+              rows={data.toReversed()}
+              keyOf={({ sequence }) => sequence}
+              empty="No decision fits. Take a filter back, or send a request through the gateway."
+              columns={[
+                { head: 'When', cell: ({ time }) => <Time at={time} /> },
+                { head: 'Outcome', cell: ({ outcome }) => <OutcomeBadge outcome={outcome} /> },
+                {
+                  head: 'Caller',
+                  cell: (row) => <a href={linkTo('callers', callerOf(row))}>{callerName(callerOf(row))}</a>,
+                },
+                {
+                  head: 'Request',
+                  cell: (row) => <code>{`${row.method} ${serviceName(row.service)} ${row.path}`}</code>,
+                },
+                { head: 'Reason', cell: ({ reason }) => (reason ? <code>{reason}</code> : <span class="dim">–</span>) },
+                { head: 'From', cell: ({ client_address }) => client_address },
+                { head: 'Id', cell: ({ request_id }) => <RequestId id={request_id} /> },
+              ]}
+            />
+            {data.length === tailRows && (
+              <p class="more dim">
+                These are the newest {tailRows} that fit. Older ones: say more exactly which, or until when.
+              </p>
+            )}
+          </>
         )}
       </Loaded>
     </Panel>
   );
 }
 
-function Filter({ name, label }: { name: 'service' | 'route' | 'caller' | 'reason' | 'request'; label: string }) {
+/** Of what the address asks for. */
+export function Filter({ name, label }: { name: string; label: string }) {
   return (
     <label>
       {label}
