@@ -42,6 +42,7 @@ test('workers share one state, and each of them is counted', async (t) => {
   const upstream = await startUpstream(t);
   const program = await startProgram(t, { yaml: yaml(upstream.url), args: ['--workers', '2'] });
   await until(() => program.stderr().includes('ready, 2 workers'));
+  assert.equal(program.stderr().match(/neither a key nor a session token is known/g)?.length, 1, 'it is said once');
   assert.equal((await program.cli(['keys', 'import', 'embeddings', '--kind', 'sk'], key)).code, 0);
   const agent = new Agent({ keepAlive: false });
   await until(async () => (await ask(program, '/x', agent)) === 200 && (await ask(program, '/x', agent)) === 200);

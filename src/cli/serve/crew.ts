@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoffMillis } from '../../stores/backoff.ts';
 import { graceMillis } from './ending.ts';
+import type { Says } from './messages.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 import { messageOf } from '../../core/message-of.ts';
 
@@ -43,7 +44,7 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
   const serving = (): readonly WorkerProcess[] => places.flatMap(({ worker }) => worker ?? []);
 
   /** Resolves when the new one serves and whoever had the place has been told to leave. */
-  async function fill(slot: number, config: string, says = false): Promise<void> {
+  async function fill(slot: number, config: string, says: Says = 'warnings'): Promise<void> {
     const worker = await startWorker({ slot, config, says, peers: serving });
     if (over.signal.aborted) return leave(worker, 0);
     const place = placeOf(slot);
@@ -90,8 +91,8 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
       inForce = config;
       try {
         // The first one alone, so that a schema is brought up to date, and what is wrong is said, once.
-        await fill(1, config, true);
-        await Promise.all(places.map((_, index) => (index === 0 ? null : fill(index + 1, config))));
+        await fill(1, config, 'all');
+        await Promise.all(places.map((_, index) => (index === 0 ? null : fill(index + 1, config, 'nothing'))));
       } catch (error) {
         await end(0);
         throw error;
@@ -103,10 +104,10 @@ export function crew({ count, drainMillis, onWarning }: CrewOptions): Crew {
       for (let slot = 1; slot <= count && !over.signal.aborted; slot += 1) {
         const { worker: before } = placeOf(slot);
         try {
-          await fill(slot, config);
+          await fill(slot, config, slot === 1 ? 'warnings' : 'nothing');
         } catch (error) {
           inForce = last;
-          for (let back = 1; back < slot; back += 1) await fill(back, last);
+          for (let back = 1; back < slot; back += 1) await fill(back, last, 'nothing');
           throw error;
         }
         await before?.ended;

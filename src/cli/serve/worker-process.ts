@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { Failure } from '../failure.ts';
-import type { FromWorker, ToWorker, WorkerSamples } from './messages.ts';
+import type { FromWorker, Says, ToWorker, WorkerSamples } from './messages.ts';
 import { passLines } from './pass-lines.ts';
 
 /** A worker as the first process sees it. */
@@ -19,8 +19,7 @@ export interface WorkerOptions {
   readonly slot: number;
   /** The text of the configuration. */
   readonly config: string;
-  /** Whether it says what runs where. */
-  readonly says: boolean;
+  readonly says: Says;
   /** Those that serve now. */
   readonly peers: () => readonly WorkerProcess[];
 }

@@ -32,7 +32,13 @@ async function serveUntilEnded(invocation: Invocation, drainMillis: number): Pro
       tell({ kind: 'samples of others', question: questions });
     });
   const config = await readCheckedConfig(invocation, { text });
-  const server = await startServer(invocation, config, { own: String(slot), others });
+  let starting = true;
+  const warn = (warning: string): void => {
+    if (!starting || says !== 'nothing') invocation.out.warn(warning);
+  };
+  const out = { ...invocation.out, warn };
+  const server = await startServer({ ...invocation, out }, config, { own: String(slot), others });
+  starting = false;
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'samples of others') {
       asked.get(message.question)?.(message.of);
@@ -42,7 +48,7 @@ async function serveUntilEnded(invocation: Invocation, drainMillis: number): Pro
         .samples()
         .then((samples) => tell({ kind: 'samples', question: message.question, samples }));
   });
-  if (says) await sayStarted(server.stack, server.doors, invocation);
+  if (says === 'all') await sayStarted(server.stack, server.doors, invocation);
   tell({ kind: 'ready' });
 
   await server.end(drainMillis, await ended);
