@@ -1,5 +1,7 @@
 /** Of the characters , : [ and { outside strings: so many values take a tenth of a second, and as many bytes of them can take ten. */
 export const marksMax = 100_000;
+/** Of an answer: ten times those of a call, since tools answer with tables. 16 MiB of values would take ten seconds to read. */
+export const answerMarksMax = 10 * marksMax;
 
 const [quote, backslash, comma, colon, bracket, brace] = Buffer.from('"\\,:[{');
 

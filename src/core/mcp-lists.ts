@@ -1,5 +1,5 @@
 import { Gathered } from './gathered.ts';
-import { hasTooManyValues, marksMax } from './json-values.ts';
+import { answerMarksMax, hasTooManyValues } from './json-values.ts';
 import { isObject, type JsonObject } from './mcp-messages.ts';
 import { hasRules, isListed, type McpKind, type McpRules } from './mcp-rules.ts';
 import type { Principal } from './verdict.ts';
@@ -15,8 +15,6 @@ export interface ListFilter {
 
 /** Of one answer, and of one event of a stream. */
 const messageBytesMax = 16 * 1024 * 1024;
-/** Ten times those of a call, since tools answer with tables. As many bytes of values would take ten seconds to read. */
-const answerMarksMax = 10 * marksMax;
 
 /** Where a result lists things, and by what each is named. Templates are patterns of URIs: reading is judged, not they. */
 const lists: readonly { readonly member: string; readonly kind: McpKind; readonly name: string }[] = [

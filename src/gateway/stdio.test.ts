@@ -321,6 +321,8 @@ describe('an MCP server that the gateway runs and that misbehaves', () => {
     await until(() => !runs(pid), 'a process that hangs is ended');
     const endless = await clientV1(t, stack, stack.keys[0]);
     await assert.rejects(endless.callTool({ name: 'endless' }), /more than 16 MiB/);
+    const many = await clientV1(t, stack, stack.keys[0]);
+    await assert.rejects(many.callTool({ name: 'values' }), /more than a million values/);
     const large = await clientV1(t, stack, stack.keys[1]);
     await said(large, 'grow').catch(() => undefined);
     await until(() => stack.told.some((line) => /used more memory than 150 MiB/.test(line)), 'too large');

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { answerMarksMax, hasTooManyValues } from '../core/json-values.ts';
 import { isObject, type JsonObject } from '../core/mcp-messages.ts';
 import type { Command } from './command.ts';
 import { parsed } from './exact-json.ts';
@@ -113,6 +114,8 @@ class Running implements ServerProcess {
 
   #read(line: Buffer, events: ProcessEvents, aside: (chunk: Buffer) => void): void {
     if (this.#why !== '') return;
+    // All others wait while it is read.
+    if (hasTooManyValues(line, answerMarksMax)) return this.kill('it sent a message of more than a million values');
     const value = parsed(line.toString('utf8'));
     const messages: readonly unknown[] = Array.isArray(value) ? value : [value];
     if (messages.length > 0 && messages.every(isObject)) for (const message of messages) events.onMessage(message);
