@@ -175,8 +175,9 @@ if (server) {
 
   test('text that Postgres cannot hold costs neither a decision nor a token', async (t) => {
     const store = await opened(t, await server.database());
-    await store.tokens.insert(tokenRecord(1, { metadata: { note: 'a\0b\ud800' } }));
-    assert.deepEqual((await store.tokens.get(tokenRecord(1).tokenId))?.metadata, { note: 'a\uFFFDb\uFFFD' });
+    await store.tokens.insert(tokenRecord(1, { metadata: { note: 'a\0b\ud800', in: [{ '\0\ud800': 1 }] } }));
+    const kept = (await store.tokens.get(tokenRecord(1).tokenId))?.metadata;
+    assert.deepEqual(kept, { note: 'a\uFFFDb\uFFFD', in: [{ '\uFFFD\uFFFD': 1 }] });
   });
 
   test('no error shows the password or the URL', async (t) => {

@@ -72,9 +72,7 @@ export function postgresTokens(database: Queries, feed: Feed): TokenStore {
   return {
     async insert(record) {
       const { tokenId, tokenHash, createdAt, expiresAt, revokedAt, clientId, createdBy } = record;
-      const metadata = JSON.stringify(record.metadata, (_key, value: unknown) =>
-        typeof value === 'string' ? storableText(value) : value,
-      );
+      const metadata = JSON.stringify(record.metadata, (_key, value: unknown) => storable(value));
       const lists = [JSON.stringify(record.scopes), JSON.stringify(record.allowedIps)];
       const times = [createdAt, expiresAt, revokedAt];
       if (!(await feed.write(insert, [tokenId, tokenHash, ...times, metadata, ...lists, clientId, createdBy])))
@@ -126,4 +124,11 @@ function recordOf(row: TokenRow): TokenRecord {
 /** Ends the token rather than keeping it alive where there is no time at all. */
 function writable(seconds: number | null): number {
   return Math.min(lastSecond, Math.max(0, seconds ?? 0));
+}
+
+/** Of a member its name as well. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return storableText(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [storableText(name), member]));
 }
