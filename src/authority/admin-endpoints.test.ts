@@ -198,7 +198,13 @@ test('report and decisions show what was decided a moment ago', async (t) => {
     [['echo', '/embed', 'missing_credentials']],
   );
   assert.equal(((await call('GET', '/decisions?request=r1')).data as { decisions: Data[] }).decisions.length, 2);
-  assert.deepEqual((await call('GET', '/decisions?request=r2')).data, { decisions: [] });
+  const none = (await call('GET', '/decisions?request=r2')).data as { decisions: Data[]; looked_to: number };
+  assert.deepEqual(none.decisions, []);
+  const behind = (await call('GET', `/decisions?after=${none.looked_to}`)).data as { decisions: Data[] };
+  assert.deepEqual(behind.decisions, [], 'all was looked at');
+  const first = (await call('GET', '/decisions?after=0&limit=1')).data as { decisions: Data[]; looked_to: number };
+  assert.equal(first.looked_to, first.decisions[0]?.['sequence'], 'and here but one');
+  assert.equal(((await call('GET', '/decisions?until=1h')).data as { looked_to: null }).looked_to, null);
   const sought = async (query: string): Promise<unknown[]> =>
     ((await call('GET', `/decisions?${query}`)).data as { decisions: Data[] }).decisions.map((each) => each['route']);
   assert.deepEqual(await sought('route=/open'), ['/open']);

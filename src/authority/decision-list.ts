@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { logLine } from '../audit/log-line.ts';
 import type { DecisionRow } from '../core/store.ts';
+import { lastDecision } from '../core/last-decision.ts';
 import type { Exchange } from './exchange.ts';
 import { sinceOf } from './overview.ts';
 import { faultsOf } from './shape.ts';
@@ -25,7 +26,10 @@ const filterSchema = z.strictObject({
   request: z.string().max(128).optional(),
 });
 
-/** GET /admin/api/decisions: the rows of the audit, oldest first; with `after` those behind a sequence number. */
+/**
+ * GET /admin/api/decisions: the rows of the audit, oldest first; with `after` those behind a sequence number. `looked_to`: what
+ * to give as `after` next, so that whoever follows what is rare has nothing looked through twice; null with `until`.
+ */
 export async function decisionList({ stack, query }: Exchange): Promise<object | Refused> {
   const parsed = filterSchema.safeParse(Object.fromEntries(query));
   if (!parsed.success) return refused('bad_request', faultsOf(parsed.error));
@@ -36,6 +40,7 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
   if (end && isRefused(end)) return end;
   await stack.audit.flush();
   const filter = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const before = await lastDecision(stack.store.decisions);
   const rows = await stack.store.decisions.list({
     ...filter,
     limit,
@@ -43,7 +48,14 @@ export async function decisionList({ stack, query }: Exchange): Promise<object |
     ...(end && { until: end.since }),
     ...(request !== undefined && { requestId: request }),
   });
-  return { decisions: rows.map(decisionLine) };
+  return { decisions: rows.map(decisionLine), looked_to: lookedTo() };
+
+  function lookedTo(): number | null {
+    const last = rows.at(-1)?.sequence ?? 0;
+    // What is too young now fits later.
+    if (end) return null;
+    return rest.after !== undefined && rows.length === limit ? last : Math.max(before, last);
+  }
 }
 
 /** The fields of the log line, so that whoever reads one can read the other; the sequence number is what `after` takes. */

@@ -10,7 +10,7 @@ import { chromium, skipWithout } from '../fixtures/programs.ts';
 import { until } from '../fixtures/until.ts';
 import { tcpRelay } from '../fixtures/tcp-relay.ts';
 
-const browsing = { skip: skipWithout(chromium), timeout: 120_000 };
+const browsing = { skip: skipWithout(chromium), timeout: 180_000 };
 
 test('a stream that went silent, as behind a laptop that slept, is taken up again', browsing, async (t) => {
   builtPages();
@@ -23,9 +23,10 @@ test('a stream that went silent, as behind a laptop that slept, is taken up agai
   relay.silence();
   await page.getByText('Stale since').waitFor();
   relay.restore();
-  await page.getByText('Stale since').waitFor({ state: 'detached' });
+  await page.getByText('Stale since').waitFor({ state: 'detached', timeout: 80_000 });
   await fixture.stack.store.decisions.append([{ ...decisionRow(1), path: '/after', time: fixture.stack.clock() }]);
-  await page.getByRole('row').filter({ hasText: '/after' }).waitFor();
+  // A connection of before may be tried first, on which nothing comes.
+  await page.getByRole('row').filter({ hasText: '/after' }).waitFor({ timeout: 80_000 });
 });
 
 /** A page's own view of whether somebody looks at it, which a browser without a screen does not change. */
