@@ -73,10 +73,13 @@ async function readable(response: Response): Promise<object> {
 }
 
 /** Whoever has heard nothing for so long hears nothing any more: the network may have gone without a word. */
-const answerMillisMax = 60_000;
+const answerMillisMax = 30_000;
+/** Of what reads much. */
+const slowMillisMax = 120_000;
+const slow = /^(?:learn|report|traffic|ramp\/proposal)/;
 
 async function reach(path: string, init: RequestInit, abort?: AbortSignal): Promise<Response> {
-  const late = AbortSignal.timeout(answerMillisMax);
+  const late = AbortSignal.timeout(slow.test(path) || init.method !== 'GET' ? slowMillisMax : answerMillisMax);
   const own = {
     signal: abort ? AbortSignal.any([abort, late]) : late,
     credentials: 'same-origin',

@@ -54,6 +54,7 @@ export function useResource<T>(path: string, everyMillis = 10_000, news?: Signal
 
 export const tailRows = 200;
 const readMax = 1000;
+const retryMillis = 5000;
 
 /**
  * The newest rows of a list that grows at its end: with news, what came behind the last one that is known is asked for. `path` has
@@ -69,21 +70,31 @@ export function useTail<T extends { readonly sequence: number }>(
   useEffect(() => {
     const abort = new AbortController();
     let rows: readonly T[] = [];
+    /** To which number was looked, where the server says so: those that do not fit need not be looked at again. */
+    let lookedTo: number | null | undefined;
     let busy = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     let again = false;
     const read = async (): Promise<void> => {
-      const last = rows.at(-1)?.sequence;
+      const last = lookedTo ?? rows.at(-1)?.sequence;
       const page = last === undefined ? `limit=${tailRows}` : `limit=${readMax}&after=${last}`;
-      const found =
-        (await ask<Record<string, readonly T[]>>(`${path}&${page}`, 'GET', undefined, abort.signal))[name] ?? [];
+      const answer = await ask<{ looked_to?: number | null } & Record<string, readonly T[]>>(
+        `${path}&${page}`,
+        'GET',
+        undefined,
+        abort.signal,
+      );
+      const found = answer[name] ?? [];
       // Whoever fell that far behind begins anew with the newest.
       again ||= found.length === readMax;
       rows = found.length === readMax ? [] : [...rows, ...found].slice(-tailRows);
+      lookedTo = found.length === readMax ? undefined : answer.looked_to;
     };
     const load = async (): Promise<void> => {
       again = true;
       if (busy) return;
       busy = true;
+      clearTimeout(timer);
       try {
         while (again && !abort.signal.aborted) {
           again = false;
@@ -91,8 +102,10 @@ export function useTail<T extends { readonly sequence: number }>(
         }
         if (!abort.signal.aborted) setState({ path, data: rows, error: null, at: Date.now() });
       } catch (error) {
-        if (!abort.signal.aborted)
-          setState((before) => ({ ...(before.path === path ? before : unread), path, error: wordsFor(error) }));
+        if (abort.signal.aborted) return;
+        setState((before) => ({ ...(before.path === path ? before : unread), path, error: wordsFor(error) }));
+        // There may be no news for long.
+        timer = setTimeout(() => void load(), retryMillis);
       } finally {
         busy = false;
       }
@@ -101,6 +114,7 @@ export function useTail<T extends { readonly sequence: number }>(
     const stop = news && onNews(news, load);
     return () => {
       abort.abort();
+      clearTimeout(timer);
       stop?.();
     };
   }, [path, name, news, turn]);
