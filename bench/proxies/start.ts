@@ -1,9 +1,10 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Announcement } from './child.ts';
+import { freePort } from '../../test/fixtures/free-port.ts';
 
 /** A proxy, or what stands behind it, in a process of its own. */
 export interface Started {
@@ -74,15 +75,6 @@ async function installed(paths: readonly string[]): Promise<string | null> {
     if (found) return path;
   }
   return null;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function reachable(port: number): Promise<void> {

@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { helm, plainManifests, skipWithoutHelm } from '../../test/fixtures/helm.ts';
 import { faultsOf, manifestsIn, type Manifest } from '../../test/fixtures/manifests.ts';
-import { freePort, temporaryFolder } from '../../test/fixtures/proxied-stack.ts';
+import { freePort } from '../../test/fixtures/free-port.ts';
+import { temporaryFolder } from '../../test/fixtures/proxied-stack.ts';
 
 const skip = skipWithoutHelm();
 const root = join(import.meta.dirname, '../..');

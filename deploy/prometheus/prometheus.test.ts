@@ -6,7 +6,8 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { freePort, startProgram, startUpstream } from '../../test/e2e/program.ts';
+import { freePort } from '../../test/fixtures/free-port.ts';
+import { startProgram, startUpstream } from '../../test/e2e/program.ts';
 import { prometheus, promtool, provide, skipWithout } from '../../test/fixtures/programs.ts';
 import { temporaryFolder } from '../../test/fixtures/proxied-stack.ts';
 

@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort, runCli, startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
+import { freePort } from '../../test/fixtures/free-port.ts';
+import { runCli, startProgram, startUpstream, type Program } from '../../test/e2e/program.ts';
 
 interface Attempt {
   readonly form: string;

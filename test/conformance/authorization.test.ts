@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';
 import { plainBrowser } from '../fixtures/oauth-browser.ts';
-import { freePort, oauthStack } from '../fixtures/oauth-stack.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { oauthStack } from '../fixtures/oauth-stack.ts';
 
 const program = new URL('../../node_modules/.bin/conformance', import.meta.url).pathname;
 

@@ -9,7 +9,8 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { cliHere } from '../fixtures/cli-here.ts';
-import { cleanEnvironment, freePort, startUpstream } from './program.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { cleanEnvironment, startUpstream } from './program.ts';
 
 const run = promisify(execFile);
 const binary = join(import.meta.dirname, '../../bin/countersign');

@@ -14,7 +14,8 @@ import { adminToken } from '../fixtures/authority-stack.ts';
 import { startPostgres, startRedis } from '../fixtures/databases.ts';
 import { plainBrowser } from '../fixtures/oauth-browser.ts';
 import { proofMaker } from '../fixtures/oauth-issuer.ts';
-import { freePort, oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { MissingProgram } from '../fixtures/programs.ts';
 import { startUpstream } from './program.ts';
 

@@ -2,11 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { createServer as createTcpServer, connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import type { Ending } from '../fixtures/databases.ts';
+import { freePort } from '../fixtures/free-port.ts';
 
 const binary = join(import.meta.dirname, '../../bin/countersign');
 
@@ -37,15 +38,6 @@ export interface ProgramOptions {
   readonly args?: readonly string[];
   /** Where its standard output is appended, in place of being kept for `stdout()`. */
   readonly log?: string;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export async function startProgram(t: Ending, options: ProgramOptions): Promise<Program> {

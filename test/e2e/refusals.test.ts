@@ -12,7 +12,8 @@ import type { AuthRequest } from '../../src/core/request.ts';
 import { routeTable } from '../../src/core/route-table.ts';
 import { allow, denyPrincipal, REASONS, type Reason } from '../../src/core/verdict.ts';
 import { mintKey } from '../../src/crypto/key-format.ts';
-import { freePort, startProgram, startUpstream, type Program } from './program.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { startProgram, startUpstream, type Program } from './program.ts';
 
 const adminToken = 'an-admin-token-of-a-fair-length-0123456789';
 const seen = new Set<Reason>();

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { cliHere } from '../fixtures/cli-here.ts';
-import { cleanEnvironment, freePort, startUpstream } from './program.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { cleanEnvironment, startUpstream } from './program.ts';
 
 const names = [
   'aidb_api_key',
