@@ -79,6 +79,24 @@ async function busyStack(t: TestContext): Promise<AuthorityFixture> {
   return fixture;
 }
 
+/** What the pictures show as the last minute. */
+async function livelyMinute({ store, clock }: AuthorityFixture['stack']): Promise<void> {
+  for (let second = 0; second < 60; second += 1) {
+    const count = 16 + Math.round(7 * Math.sin(second / 5)) + ((second * 7) % 5);
+    await store.decisions.append(
+      Array.from({ length: count }, (_, at) => {
+        const outcome = at % 6 === 5 ? 'public' : second % 4 === 0 && at % 9 === 8 ? 'would_deny' : 'allow';
+        const caller = outcome === 'public' ? { principal: '', scheme: '', credentialId: '' } : null;
+        const principal = outcome === 'would_deny' ? 'service:crawler' : at % 2 === 0 ? 'service:aidb' : 'service:chat';
+        const reason = outcome === 'would_deny' ? 'not_allowed' : '';
+        const place = { service: at % 3 === 0 ? 'search' : 'embeddings', path: '/v1/items', route: '*' };
+        return { ...decisionRow(at, { ...place, outcome, reason, principal, ...caller }), time: clock() };
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 const index3 = (name: string): boolean => name.length % 2 === 0;
 
 async function call(port: number, service: string, key: string | null, path = '/v1/items'): Promise<void> {
@@ -236,6 +254,7 @@ test(
     });
 
     await t.test('every page shows what there is, and axe finds nothing serious in light and dark', async () => {
+      if (drawn) await livelyMinute(stack);
       for (const [name, path] of places) {
         await page.goto(`${adminOrigin}/dashboard/#/${path || name}`);
         await page.locator('h1').waitFor();
