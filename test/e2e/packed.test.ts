@@ -70,20 +70,23 @@ test('the package works where nothing else is', { timeout: 170_000 }, async (t) 
     await run(process.execPath, ['--input-type=module', '-e', imports], { cwd: folder, env });
   });
 
+  // With the Node between them every other test is run.
+  const versions = [String(manifest.engines.node).replace('>=', ''), newestNode];
   // The package `node` brings a Node by a script; named itself, it needs none.
   const nodePackage = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  const nodes: Record<string, NodeJS.ProcessEnv> = {};
-  // With the one in the middle every other test is run.
-  for (const version of [String(manifest.engines.node).replace('>=', ''), newestNode]) {
-    const place = join(folder, `node-${version}`);
-    mkdirSync(place);
-    writeFileSync(join(place, 'package.json'), '{"private":true}');
-    await npm(['install', '--prefer-offline', `${nodePackage}@${version}`], place);
-    nodes[`Node ${version}`] = withNode(join(place, 'node_modules', nodePackage, 'bin'));
-  }
+  const place = join(folder, 'nodes');
+  mkdirSync(place);
+  writeFileSync(join(place, 'package.json'), '{"private":true}');
+  const aliases = versions.map((version) => `node-${version}@npm:${nodePackage}@${version}`);
+  await npm(['install', '--prefer-offline', ...aliases], place);
+  const nodes = Object.fromEntries(
+    versions.map((version) => [`Node ${version}`, withNode(join(place, 'node_modules', `node-${version}`, 'bin'))]),
+  );
 
   for (const [name, itsEnv] of Object.entries(nodes))
     await t.test(`guards a service on ${name}, with keys, limits, signatures and modes`, async (inner) => {
+      const { stdout: running } = await run('node', ['--version'], { env: itsEnv });
+      assert.ok(running.replace('v', 'Node ').startsWith(name), running);
       const upstream = createServer((_req, res) => void res.end('through')).listen(0, '127.0.0.1');
       inner.after(() => upstream.close());
       await once(upstream, 'listening');
