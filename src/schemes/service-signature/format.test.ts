@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../../test/fixtures/properties.ts';
-import { pathOfTarget, secondsOf, signatureMessage } from './format.ts';
-import { messageLength, pathLengthOf, writeMessage } from './signed-bytes.ts';
+import { pathLengthOf, pathOfTarget, secondsOf, signatureMessage } from './format.ts';
+import { messageLength, writeMessage } from './signed-bytes.ts';
 
 test('the bytes that are verified are those of the message that is signed, and not one beside them', () => {
   const latin = fc.string({ unit: fc.integer({ min: 0, max: 0xff }).map((code) => String.fromCharCode(code)) });

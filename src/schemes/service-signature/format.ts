@@ -15,8 +15,13 @@ export function signatureMessage(serviceId: string, method: string, path: string
 
 /** The path as it stands on the request line: nothing is decoded, since the caller signed what it sent. */
 export function pathOfTarget(target: string): string {
+  return target.slice(0, pathLengthOf(target));
+}
+
+/** Characters of the target up to its query. */
+export function pathLengthOf(target: string): number {
   const mark = target.indexOf('?');
-  return mark === -1 ? target : target.slice(0, mark);
+  return mark === -1 ? target.length : mark;
 }
 
 /** The seconds of a timestamp as signers write it; null for anything else. By hand, in half the time of an expression and Number(). */

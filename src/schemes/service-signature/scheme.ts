@@ -10,6 +10,7 @@ import { randomSecret } from '../../crypto/random.ts';
 import { quotedString, realm } from '../bearer-challenge.ts';
 import {
   idHeader,
+  pathLengthOf,
   pathOfTarget,
   secondsOf,
   serviceIdPattern,
@@ -19,7 +20,7 @@ import {
   timestampFault,
   timestampHeader,
 } from './format.ts';
-import { messageLength, pathLengthOf, writeMessage, type Signed } from './signed-bytes.ts';
+import { messageLength, writeMessage, type Signed } from './signed-bytes.ts';
 
 const name = 'service-signature';
 

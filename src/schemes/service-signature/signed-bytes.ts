@@ -11,11 +11,6 @@ export interface Signed {
   readonly timestamp: string;
 }
 
-export function pathLengthOf(target: string): number {
-  const mark = target.indexOf('?');
-  return mark === -1 ? target.length : mark;
-}
-
 /** Bytes of the signed message. */
 export function messageLength({ serviceId, method, pathLength, timestamp }: Signed): number {
   return serviceId.length + method.length + pathLength + timestamp.length + 3;
@@ -30,12 +25,16 @@ export function writeMessage(
   const methodAt = writePart(serviceId, serviceId.length, bytes, at);
   const targetAt = writePart(method, method.length, bytes, methodAt);
   const timestampAt = writePart(target, pathLength, bytes, targetAt);
-  for (let index = 0; index < timestamp.length; index += 1) bytes[timestampAt + index] = timestamp.charCodeAt(index);
+  write(timestamp, timestamp.length, bytes, timestampAt);
 }
 
 /** The part and a colon; returns where the next one begins. */
 function writePart(text: string, length: number, bytes: Uint8Array, at: number): number {
-  for (let index = 0; index < length; index += 1) bytes[at + index] = text.charCodeAt(index);
+  write(text, length, bytes, at);
   bytes[at + length] = colon;
   return at + length + 1;
+}
+
+function write(text: string, length: number, bytes: Uint8Array, at: number): void {
+  for (let index = 0; index < length; index += 1) bytes[at + index] = text.charCodeAt(index);
 }
