@@ -33,7 +33,7 @@ export function endWithCredential(
   req: Upgradable,
   res?: ServerResponse,
 ): void {
-  look({ principal, decision: null, shared }, req, res);
+  look(principal, null, shared, streamOf(req, res));
 }
 
 /** The same of what was let in, once it is enforced; and where that begins, what is open to somebody who would be refused is ended. */
@@ -46,15 +46,23 @@ export function endWithDecision(
   const decision = decided?.decision ?? null;
   if (decision === null || decision.outcome === 'public') return;
   const principal = decision.verdict?.allowed === true ? decision.verdict.principal : null;
-  look({ principal, decision, shared }, req, res);
+  look(principal, decision, shared, streamOf(req, res));
 }
 
-function look(open: Omit<Open, 'stream'>, req: Upgradable, res: ServerResponse | undefined): void {
-  // After an upgrade the answer is over at once, and what lasts is the socket.
-  const stream = req.upgrade === true ? req.socket : res;
+/** After an upgrade the answer is over at once, and what lasts is the socket. */
+function streamOf(req: Upgradable, res: ServerResponse | undefined): Open['stream'] | undefined {
+  return req.upgrade === true ? req.socket : res;
+}
+
+function look(
+  principal: Principal | null,
+  decision: Decision | null,
+  shared: Protection,
+  stream: Open['stream'] | undefined,
+): void {
   if (stream === undefined) return;
   // Most answers are whole before the turn ends, and need no watching.
-  if (opened.push({ ...open, stream }) === 1) setImmediate(lookAtOpened);
+  if (opened.push({ principal, decision, stream, shared }) === 1) setImmediate(lookAtOpened);
 }
 
 function lookAtOpened(): void {
