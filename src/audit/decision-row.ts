@@ -1,6 +1,7 @@
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { DecisionRow } from '../core/store.ts';
+import { withoutOwnKeys } from '../core/without-keys.ts';
 import type { Denied, Verdict } from '../core/verdict.ts';
 
 /** As much as is known of a request that could not be read as an AuthRequest. */
@@ -119,11 +120,8 @@ function shortened(key: string): string {
   return `${key.slice(0, 4)}…`;
 }
 
-// The beginning of one too: what is cut short elsewhere must not leave half a secret.
-const wholeKey = /(cs_(?:sk|hs|st|ad)_[0-9A-Za-z]{10}_)[0-9A-Za-z]+/g;
-
 /** Of a key that its holder put in the wrong place (a path, a service id) only the public part is kept. */
 export function bounded(text: string, lengthMax: number): string {
-  const shown = text.includes('cs_') ? text.replace(wholeKey, '$1…') : text;
+  const shown = text.includes('cs_') ? withoutOwnKeys(text) : text;
   return shown.length <= lengthMax ? shown : `${shown.slice(0, lengthMax - 1)}…`;
 }
