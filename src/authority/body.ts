@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Gathered } from '../core/gathered.ts';
 import { oneSpelling } from '../core/json-spelling.ts';
+import type { Exchange } from './exchange.ts';
+import { isRefused, type Refused } from './refused.ts';
 
 /** What became of a request's body: its text, or why it cannot be read. The words may be shown to the caller. */
 export type BodyText =
@@ -24,6 +26,17 @@ export function bodyText(req: IncomingMessage, res: ServerResponse): Promise<Bod
   let text = read.get(req);
   if (!text) read.set(req, (text = readText(req, res)));
   return text;
+}
+
+/** Judges before the body and once more behind it: it may have taken its time, and whoever was shut out meanwhile changes nothing more. */
+export async function behindBody<T extends object>(
+  { req, res }: Pick<Exchange, 'req' | 'res'>,
+  judge: () => Promise<T | Refused>,
+): Promise<T | Refused> {
+  const judged = await judge();
+  if (isRefused(judged)) return judged;
+  await bodyText(req, res);
+  return judge();
 }
 
 async function readText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {

@@ -1,4 +1,4 @@
-import { bodyText } from './body.ts';
+import { behindBody } from './body.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { needFault, operatorOf, type Need, type OperatorCaller } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
@@ -32,12 +32,7 @@ function guarded(operators: Operators, need: Need, work: Work, code = 200): Hand
   }
 
   return async (exchange, parameter): Promise<Reply> => {
-    let caller = await judged(exchange);
-    if (!isRefused(caller) && need !== 'read') {
-      await bodyText(exchange.req, exchange.res);
-      // Judged anew: the body may have taken its time, and whoever was shut out meanwhile changes nothing more.
-      caller = await judged(exchange);
-    }
+    const caller = await (need === 'read' ? judged(exchange) : behindBody(exchange, () => judged(exchange)));
     if (isRefused(caller)) return refusalReply(caller);
     const value = await work(exchange, parameter, caller);
     return isRefused(value) ? refusalReply(value) : success(code, value);

@@ -30,6 +30,14 @@ const shownMax = 50;
 const pendingMax = 1_048_576;
 const judgedEveryTicks = 5;
 
+interface Told {
+  /** Numbers of the last decision and of the last event. */
+  decision: number;
+  change: number;
+  /** The ramp's state, as text. */
+  ramp: string;
+}
+
 /**
  * What is decided, and that something was changed, told as it happens. The store is read once a second for all who listen, so that
  * what other replicas do is in it; while nobody listens nothing is read.
@@ -38,9 +46,7 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
   const listeners = new Set<Listener>();
   let timer: NodeJS.Timeout | null = null;
   /** What was told last; null: nobody listened until now. */
-  let after: number | null = null;
-  let change: number | null = null;
-  let rampSeen: string | null = null;
+  let told: Told | null = null;
   let ticks = 0;
   let closed = false;
 
@@ -54,33 +60,35 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     try {
       ticks += 1;
       if (ticks % judgedEveryTicks === 0) await judge();
-      await begin();
-      tell((await decided()) + (await changed()) + ramped());
+      const last = await begin();
+      tell((await decided(last)) + (await changed(last)) + ramped(last));
     } catch {
       // The store is away: the stream says nothing new until it is back.
       tell(': idle\n\n');
     } finally {
       timer = null;
-      if (listeners.size === 0) after = change = rampSeen = null;
+      if (listeners.size === 0) told = null;
       later();
     }
   }
 
   /** From where on all is told: whoever listens asks for what was before as soon as the stream is open. */
-  async function begin(): Promise<void> {
-    after ??= await lastDecision(stack.store.decisions);
-    change ??= await newestChange();
-    rampSeen ??= JSON.stringify(stack.ramp.state());
+  async function begin(): Promise<Told> {
+    if (told !== null) return told;
+    const decision = await lastDecision(stack.store.decisions);
+    const now = { decision, change: await newestChange(), ramp: JSON.stringify(stack.ramp.state()) };
+    // Two may begin at once.
+    return (told ??= now);
   }
 
-  async function decided(): Promise<string> {
+  async function decided(last: Told): Promise<string> {
     await stack.audit.flush();
     const { decisions } = stack.store;
-    const rows = await decisions.list({ after: after ?? 0, limit: readMax });
+    const rows = await decisions.list({ after: last.decision, limit: readMax });
     if (rows.length === 0) return ': idle\n\n';
     const partial = rows.length === readMax;
     // Whoever fell behind goes on with what is new, and in the next second, too.
-    after = partial ? await lastDecision(decisions) : (rows.at(-1)?.sequence ?? after);
+    last.decision = partial ? await lastDecision(decisions) : (rows.at(-1)?.sequence ?? last.decision);
     const counts = noCounts();
     for (const { outcome } of rows) counts[outcome] += 1;
     const data = { ...counts, partial, decisions: rows.slice(-shownMax).map(decisionLine) };
@@ -88,10 +96,10 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
   }
 
   /** Who asks for what is behind the last number that it has misses nothing, however much came at once. */
-  async function changed(): Promise<string> {
+  async function changed(last: Told): Promise<string> {
     const newest = await newestChange();
-    const known = change ?? newest;
-    change = newest;
+    const known = last.change;
+    last.change = newest;
     return newest === known ? '' : eventText('changes', { sequence: newest });
   }
 
@@ -99,10 +107,10 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     return (await stack.store.events.head('events'))?.sequence ?? 0;
   }
 
-  function ramped(): string {
+  function ramped(last: Told): string {
     const now = JSON.stringify(stack.ramp.state());
-    const known = rampSeen ?? now;
-    rampSeen = now;
+    const known = last.ramp;
+    last.ramp = now;
     return now === known ? '' : eventText('ramp', {});
   }
 

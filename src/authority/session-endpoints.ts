@@ -8,7 +8,7 @@ import type { LoginResult } from '../operators/login.ts';
 import { passwordFault } from '../operators/password-rules.ts';
 import { newRecoveryCodes, withEnrolment, withOffer, withoutSecondFactor } from '../operators/second-factor.ts';
 import type { OpenSession } from '../operators/sessions.ts';
-import { bodyText } from './body.ts';
+import { behindBody } from './body.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import { confirmFault, pageFault, sessionOf } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
@@ -157,12 +157,8 @@ export function sessionEndpoints(operators: Operators): Endpoints {
 
   function own(work: (exchange: Exchange, session: OpenSession) => Promise<Reply | Refused>): Handler {
     return awaited(async (exchange) => {
-      let session = await sessionOf(exchange, operators);
-      if (!isRefused(session) && exchange.method !== 'GET') {
-        await bodyText(exchange.req, exchange.res);
-        // Judged anew: the body may have taken its time, and the session may be over by now.
-        session = await sessionOf(exchange, operators);
-      }
+      const judged = () => sessionOf(exchange, operators);
+      const session = await (exchange.method === 'GET' ? judged() : behindBody(exchange, judged));
       return isRefused(session) ? session : work(exchange, session);
     });
   }
