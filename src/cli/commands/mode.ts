@@ -106,6 +106,8 @@ export async function modeSet(invocation: Invocation): Promise<number> {
   const work = scope === '' ? atUrgentWork : atWork;
   return work(invocation, (place) =>
     withModes(place, invocation, async (levels) => {
+      // Before anything is set: a store that fails in between must not make what was done look undone.
+      const refusedSoon = mode === 'enforce' ? await recentlyRefused(place, scope) : 0;
       if (!invocation.dryRun) {
         const by = commandActor(invocation.env).id;
         if (all) await levels.setAll(mode, by);
@@ -117,15 +119,12 @@ export async function modeSet(invocation: Invocation): Promise<number> {
         out.line(
           `${invocation.dryRun ? 'would set  ' : ''}${out.paint(MODE_STYLE[mode] ?? 'bold', mode)}  ${all ? 'everywhere' : whereWords(scope)}`,
         );
-      if (mode === 'enforce') {
-        const count = await recentlyRefused(place, scope);
-        if (count > 0)
-          out.warn(
-            `${counted(count, 'request')} of the last 24 hours would be refused from now on; whose, and how to mend it: countersign report`,
-          );
-        if (scope === '' && !invocation.dryRun)
-          out.talk('See it from outside: countersign probe. Back: countersign mode set report --all');
-      }
+      if (refusedSoon > 0)
+        out.warn(
+          `${counted(refusedSoon, 'request')} of the last 24 hours would be refused from now on; whose, and how to mend it: countersign report`,
+        );
+      if (mode === 'enforce' && scope === '' && !invocation.dryRun)
+        out.talk('See it from outside: countersign probe. Back: countersign mode set report --all');
       const above = levels
         .describe()
         .filter((line) => line.scope !== scope && covers(scope, line.scope) && line.mode !== mode);
