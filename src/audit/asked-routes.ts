@@ -1,6 +1,5 @@
 import { rfc3339 } from '../core/clock.ts';
-import { failedLater } from '../core/failure.ts';
-import { isProvenCaller } from '../core/rollup.ts';
+import { failedLater } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
 import { mergeGroups } from './merge-groups.ts';
 import { refusalGroups, type RefusalGroup } from './refusal-groups.ts';
@@ -21,9 +20,7 @@ export async function askedRoutes(
   { since, until }: { readonly since: number; readonly until: number },
 ): Promise<AskedRoutes> {
   const rollups = await store.decisions.rollups(since, until);
-  const decided = mergeGroups(rollups.groups).filter(
-    ({ reason, caller }) => !failedLater(reason, isProvenCaller(caller)),
-  );
+  const decided = mergeGroups(rollups.groups).filter((group) => !failedLater(group));
   return {
     since: rfc3339(rollups.since),
     until: rfc3339(until),

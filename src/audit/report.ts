@@ -1,7 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { KeyEnd } from '../core/credential.ts';
-import { failedLater } from '../core/failure.ts';
-import { bucketKeptSeconds, isProvenCaller, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
+import { bucketKeptSeconds, failedLater, type RollupGroup, type RollupMeasure } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
 import { clockSkews, type ClockSkew } from './clock-skews.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
@@ -87,10 +86,7 @@ export async function report(
   const rollups = await store.decisions.rollups(since, until);
   const ofService = (name: string): boolean => service === null || name === service;
   const groups = mergeGroups(rollups.groups).filter((group) => ofService(group.service));
-  // A decision of their own let these pass: they are no requests of their own.
-  const isFailure = ({ reason, caller }: RollupGroup): boolean => failedLater(reason, isProvenCaller(caller));
-  const upstream = groups.filter(isFailure);
-  const decided = groups.filter((group) => !isFailure(group));
+  const decided = groups.filter((group) => !failedLater(group));
   const callers = new Set(decided.map(({ caller }) => caller));
   const evidence = {
     not_judged: sumOf(decided.filter((group) => group.mode === 'off')).requests,
@@ -106,7 +102,7 @@ export async function report(
     service,
     ...totals,
     verdict: { ...verdict, concerns: [...goneBefore(period), ...verdict.concerns] },
-    upstream_failures: sumOf(upstream).requests,
+    upstream_failures: sumOf(groups.filter(failedLater)).requests,
     by_reason: reasonsOf(decided),
     by_outcome: {
       deny: reasonsOf(decided.filter(({ outcome }) => outcome === 'deny')),

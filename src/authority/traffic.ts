@@ -1,7 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { Outcome } from '../core/decision.ts';
-import { failedLater } from '../core/failure.ts';
-import { isProvenCaller } from '../core/rollup.ts';
+import { failedLater } from '../core/rollup.ts';
 import type { Exchange } from './exchange.ts';
 import { sinceOf } from './overview.ts';
 import { isRefused, type Refused } from './refused.ts';
@@ -30,8 +29,9 @@ export async function traffic({ stack, query }: Exchange): Promise<object | Refu
   const width = Math.max(60, ...groups.map(({ bucketSeconds }) => bucketSeconds));
   const buckets = new Map<number, Counts>();
   const edges = new Map<string, Edge>();
-  for (const { start, outcome, reason, count, caller, service, lastSeen } of groups) {
-    if (failedLater(reason, isProvenCaller(caller))) continue;
+  for (const group of groups) {
+    if (failedLater(group)) continue;
+    const { start, outcome, count, caller, service, lastSeen } = group;
     const at = Math.floor(start / width) * width;
     const bucket = buckets.get(at) ?? noCounts();
     bucket[outcome] += count;

@@ -45,6 +45,15 @@ export function isProvenCaller(caller: string): boolean {
 }
 
 /**
+ * Whether these are what became of requests that had been let pass: their service did not answer, or they could not be passed on.
+ * The decisions on them were kept and counted by themselves, so these are no requests of their own. Where nobody can decide nobody
+ * is proven: what is unavailable to a proven caller failed later.
+ */
+export function failedLater({ reason, caller }: Pick<DecisionGroup, 'reason' | 'caller'>): boolean {
+  return reason.startsWith('upstream_') || (reason === 'unavailable' && isProvenCaller(caller));
+}
+
+/**
  * duration: of deciding, microseconds, by service. proving: the same of those alone whose callers were proven and allowed, for
  * anybody can make us look long for a key that nobody has, or wait among those who guess. answer: from the end of a proven
  * caller's request to the head of the upstream's answer, microseconds, by service. skew: the proven caller's clock minus ours,

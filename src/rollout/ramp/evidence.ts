@@ -1,5 +1,4 @@
-import { failedLater } from '../../core/failure.ts';
-import { isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
+import { failedLater, isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
 import { isMishap, outsideWindow, wasKept, type Culprit } from './state.ts';
@@ -69,7 +68,7 @@ export async function evidenceOf(
   const meant = rollups.groups.filter(
     ({ start, service, route }) => start >= from && meansRoute(step.routes, service, route),
   );
-  const judged = meant.filter((group) => group.outcome !== 'public' && group.mode !== 'off' && !isFailure(group));
+  const judged = meant.filter((group) => group.outcome !== 'public' && group.mode !== 'off' && !failedLater(group));
   const callers = new Set(meant.map(({ caller }) => caller));
   const onlyKept = callersOnlyKept(
     rollups.groups.filter(({ start }) => start >= from),
@@ -85,7 +84,7 @@ export async function evidenceOf(
   return {
     countedFrom: from,
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
-    upstreamFailures: countOf(meant.filter((group) => isFailure(group) && tells(group.caller))),
+    upstreamFailures: countOf(meant.filter((group) => failedLater(group) && tells(group.caller))),
     refused: culpritsOf(refused),
     refusedRequests: countOf(refused),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
@@ -107,10 +106,6 @@ function tells(caller: string): boolean {
 
 function askerOf({ caller, clientAddress, service, route }: RollupGroup): Asker {
   return { caller, address: clientAddress, service, label: route };
-}
-
-function isFailure({ reason, caller }: RollupGroup): boolean {
-  return failedLater(reason, isProvenCaller(caller));
 }
 
 function countOf(groups: readonly RollupGroup[]): number {
