@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import { storeSource } from '../cli/commands/audit-source.ts';
+import { storeSource } from '../cli/commands/audit/source.ts';
 import { chainStart, type Actor, type EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { Client } from 'pg';
 import { forThisFile, startPostgres } from '../../test/fixtures/databases.ts';
-import { storeSource } from '../cli/commands/audit-source.ts';
+import { storeSource } from '../cli/commands/audit/source.ts';
 import type { Act, Actor, ChainHead, EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { postgresStore } from '../stores/postgres/store.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appendText } from '../append-text.ts';
+import { appendText } from './append-text.ts';
 import { findingId, type Finding } from './finding.ts';
 
 /** Findings that somebody has looked at and lives with, one a line: the id, then words for those who read the file. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { appendText } from '../append-text.ts';
+import { appendText } from './append-text.ts';
 import type { Fix } from './finding.ts';
 import { ignoreLine } from './ignore-line.ts';
 

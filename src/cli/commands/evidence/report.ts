@@ -1,0 +1,70 @@
+import { terminalSafe } from '../../../audit/log-line.ts';
+import { report as reportOf, type Report } from '../../../audit/report.ts';
+import { reportHtml } from '../../../audit/report-html.ts';
+import { reportMarkdown } from '../../../audit/report-markdown.ts';
+import { reportText } from '../../../audit/report-text.ts';
+import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
+import { systemClock } from '../../../core/clock.ts';
+import { endsElsewhere } from '../../../keys/ends-elsewhere.ts';
+import type { Invocation } from '../../command.ts';
+import { durationSeconds } from '../../duration.ts';
+import { EXIT, refused, usage } from '../../failure.ts';
+import { listenOrigin } from '../../listen-origin.ts';
+import { replaceFile } from '../../replace-file.ts';
+import { routesInReport } from '../mode/mode.ts';
+import { atWork } from '../../workplace.ts';
+
+const formats: Readonly<Record<string, (found: Report) => string>> = {
+  text: reportText,
+  markdown: reportMarkdown,
+  json: (found) => terminalSafe(JSON.stringify(found, null, 2)),
+  html: reportHtml,
+};
+
+export async function report(invocation: Invocation): Promise<number> {
+  const { out } = invocation;
+  const since = durationSeconds(invocation.text('since') ?? '24h', 'since');
+  const service = invocation.text('service');
+  const file = invocation.text('out');
+  const format = invocation.json ? 'json' : (invocation.text('format') ?? 'text');
+  const write = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  if (!write) throw usage(`--format is ${Object.keys(formats).join(', ')}, not "${format}"`);
+  return atWork(invocation, async ({ config, store }) => {
+    if (service !== null && !config.services.some(({ name }) => name === service)) {
+      throw refused(`no service "${service}" is configured`);
+    }
+    const now = systemClock();
+    // What happened within this second is part of the report.
+    const period = { since: now - since, until: now + 1 };
+    const sources = await lookAtKeySources(config);
+    const ends = endsElsewhere(sources.keys);
+    const found = await reportOf(store, service === null ? period : { ...period, service }, ends);
+    const text = write(found);
+    if (file !== null) {
+      // Who calls what is not for everybody on this machine.
+      replaceFile(file, `${text}\n`, 0o600);
+      out.talk(`written to ${file}`);
+    } else {
+      for (const line of text.split('\n')) out.line(format === 'text' ? styled(line, invocation) : line);
+      if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
+        out.talk(`\n${nextWords}`);
+      if (found.requests === 0 && format === 'text')
+        out.talk(`\nDo callers call the gateway, ${listenOrigin(config)}/SERVICE/…, or still the services themselves?`);
+    }
+    for (const warning of sources.warnings) out.warn(warning);
+    if (!config.audit.rows)
+      out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
+    return EXIT.done;
+  });
+}
+
+const nextWords =
+  'Next, step by step: countersign ramp plan --out ramp.yaml. Or at once: countersign mode set enforce. Back: countersign mode set report --all';
+
+const headings = /^(?:Requests|What to mend|Worth knowing|W(?:ould be|as) refused|Callers|Clocks|Keys that end)$/;
+
+function styled(line: string, { out }: Invocation): string {
+  if (line.startsWith('Ready to enforce')) return out.paint('green', line);
+  if (line.startsWith('Not ready') || line.startsWith('Nothing can be said')) return out.paint('yellow', line);
+  return headings.test(line) ? out.paint('bold', line) : line;
+}

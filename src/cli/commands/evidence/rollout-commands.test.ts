@@ -1,0 +1,346 @@
+/** report, learn and simulate on a store that holds what was recorded; no server runs. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { systemClock } from '../../../core/clock.ts';
+import type { DecisionRow } from '../../../core/store.ts';
+import { sqliteStore } from '../../../stores/sqlite/store.ts';
+import { decisionRow } from '../../../stores/store-fixtures.test.ts';
+import { cliHere } from '../../../../test/fixtures/cli-here.ts';
+
+const yaml = `# ours
+store: sqlite:state.db
+mode: report
+callers: [web, aidb, ocr]
+services:
+  embeddings: # on the big machine
+    upstream: http://127.0.0.1:8081
+    routes:
+      - { path: /embed, methods: [POST] } # the busy one
+      - path: /internal/*
+        access: service
+  search:
+    upstream: http://127.0.0.1:8082
+`;
+
+/** Rows of the last hour, ten minutes of each. */
+async function place(t: TestContext, rows: readonly Partial<DecisionRow>[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-rollout-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'countersign.yaml'), yaml);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.migrate();
+  const start = systemClock() - 1800;
+  const recorded = rows.flatMap((row) =>
+    Array.from({ length: 10 }, (_, minute) => ({ ...decisionRow(minute, row), time: start + minute * 60 })),
+  );
+  await store.decisions.append(recorded);
+  await store.close();
+  return { folder, cli: (...args: string[]) => cliHere(args, { cwd: folder }) };
+}
+
+const web: Partial<DecisionRow> = {};
+const unruled = { route: '*', path: '/models/7', method: 'GET' } as const;
+const scan = { route: '*', outcome: 'would_deny', reason: 'missing_credentials', principal: '' } as const;
+
+test('learn proposes callers and routes as a diff that fits, comments and all', async (t) => {
+  const { folder, cli } = await place(t, [
+    web,
+    { principal: 'service:aidb' },
+    { route: '/internal/*', path: '/internal/x', principal: 'service:ocr' },
+    { ...unruled },
+    { ...unruled, path: '/models/8', principal: 'service:aidb' },
+    { service: 'search', route: '*', path: '/query', principal: 'service:aidb' },
+  ]);
+  const { code, stdout } = await cli('learn');
+  assert.equal(code, 0);
+  assert.match(stdout, /^-      - \{ path: \/embed, methods: \[POST\] \} # the busy one$/m);
+  assert.match(stdout, /^\+      - \{ path: \/embed, methods: \[POST\], callers: \[aidb, web\] \} # the busy one$/m);
+  assert.match(stdout, /^\+        callers: \[ocr\]$/m);
+  assert.match(stdout, /^\+ {6}# learned: 20 requests in 10 different minutes/m);
+  assert.match(stdout, /^\+      - \{ path: \/models\/:id, methods: \[ ?GET ?\], callers: \[ ?aidb, web ?\] \}$/m);
+  assert.match(stdout, /^\+    routes:\n(?:\+ {6}#.*\n)\+ {6}- \{ path: \/query/m);
+  assert.equal(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), yaml, 'nothing is changed without --apply');
+
+  writeFileSync(join(folder, 'routes.diff'), stdout);
+  copyFileSync(join(folder, 'countersign.yaml'), join(folder, 'patched.yaml'));
+  const patched = spawnSync('patch', ['patched.yaml', 'routes.diff'], { cwd: folder, encoding: 'utf8' });
+  if (patched.error === undefined) assert.equal(patched.status, 0, patched.stdout + patched.stderr);
+
+  assert.equal((await cli('learn', '--apply', '--dry-run')).code, 0);
+  assert.equal(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), yaml);
+  assert.equal((await cli('learn', '--apply')).code, 0);
+  const written = readFileSync(join(folder, 'countersign.yaml'), 'utf8');
+  if (patched.error === undefined) assert.equal(readFileSync(join(folder, 'patched.yaml'), 'utf8'), written);
+  const backup = readdirSync(folder).find((name) => name.includes('before-learn')) ?? '';
+  assert.equal(readFileSync(join(folder, backup), 'utf8'), yaml);
+  assert.equal((await cli('validate')).code, 0);
+  assert.match(written, /embeddings: # on the big machine/);
+  // What was allowed stays allowed: nobody who taught is newly refused.
+  const { code: safe, stdout: said } = await cli('simulate', '--enforce');
+  assert.equal(safe, 0, said);
+  const again = await cli('learn');
+  assert.deepEqual([again.code, again.stdout], [0, ''], `what was learned is not proposed again: ${again.stderr}`);
+});
+
+test('a stranger teaches nothing: neither by scanning, nor often, nor by names', async (t) => {
+  const scans = Array.from({ length: 30 }, (_, index) => ({ ...scan, path: `/wp-admin/${index}` }));
+  const { cli } = await place(t, [
+    ...scans,
+    ...Array.from({ length: 5 }, () => ({ ...scan, path: '/secret', claimed: 'service:evil' })),
+    { ...web, outcome: 'would_deny', reason: 'not_allowed', path: '/forbidden', route: '*' },
+    web,
+  ]);
+  const { stdout } = await cli('learn');
+  assert.doesNotMatch(stdout, /wp-admin|secret|evil|forbidden/);
+});
+
+test('what looks public is shown as a comment and never applied', async (t) => {
+  const { folder, cli } = await place(t, [{ ...scan, path: '/health', method: 'GET', clientAddress: '10.0.0.5' }, web]);
+  assert.match(
+    (await cli('learn', '--apply')).stdout,
+    /^\+ {6}# - \{ path: \/health, methods: \[ ?GET ?\], access: public \}$/m,
+  );
+  assert.doesNotMatch(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), /^[^#]*access: public/m);
+});
+
+test('a rule that no line can be added to is named and left to its author', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const rule = '      - {\n          path: /embed,\n          methods: [POST],\n        }\n';
+  writeFileSync(join(folder, 'countersign.yaml'), yaml.replace(/ +- \{ path: \/embed.*\n/, rule));
+  const { code, stdout, stderr } = await cli('learn');
+  assert.deepEqual([code, stdout], [0, '']);
+  assert.match(stderr, /embeddings/);
+  assert.doesNotMatch(stderr, /can teach/);
+});
+
+test('what was seen too seldom, or all at once, teaches nothing', async (t) => {
+  const { cli } = await place(t, [web]);
+  assert.match((await cli('learn', '--min-requests', '11')).stdout, /^$/);
+  assert.match((await cli('learn', '--min-times', '11')).stdout, /^$/);
+  assert.equal((await cli('learn', '--min-times', '0')).code, 2);
+});
+
+test('too little evidence is told from evidence that says nothing new', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  assert.equal(
+    (await cli('learn', '--min-requests', '11')).stderr,
+    '1 route was asked for fewer than 11 times or in fewer than 3 different minutes and teaches nothing yet (--min-requests, --min-times).\n',
+  );
+  assert.match(
+    (await cli('learn', '--min-times', '11', '--min-requests', '1')).stderr,
+    /^1 route was asked for in fewer than 11 different minutes/,
+  );
+  await cli('learn', '--apply');
+  const nothingNew = new RegExp(
+    `^${folder}/countersign.yaml says already all that 10 requests can teach. Try it: .*\n$`,
+  );
+  assert.match((await cli('learn')).stderr, nothingNew);
+  assert.match(
+    (await cli('learn', '--min-requests', '11')).stderr,
+    nothingNew,
+    'nothing would be learned of more of them',
+  );
+});
+
+test('one request is one request', async (t) => {
+  const { folder, cli } = await place(t, []);
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.decisions.append([
+    { ...decisionRow(0), time: systemClock() - 60 },
+    { ...decisionRow(0, { ...unruled, path: '/models' }), time: systemClock() - 50 },
+  ]);
+  await store.close();
+  assert.match((await cli('learn')).stderr, /^2 routes were asked for fewer than 10 times or .* and teach nothing yet/);
+  const { stdout } = await cli('learn', '--min-requests', '1', '--min-times', '1');
+  assert.match(stdout, /# learned: 1 request in 1 minute, /);
+  await cli('learn', '--min-requests', '1', '--min-times', '1', '--apply', '--since', '55s');
+  assert.match((await cli('learn', '--since', '55s')).stderr, /says already all that 1 request can teach/);
+});
+
+test('simulate ends with 1 when a known caller would newly be refused, and names it', async (t) => {
+  const { folder, cli } = await place(t, [
+    web,
+    { principal: 'service:aidb' },
+    { ...scan, path: '/embed', route: '/embed' },
+  ]);
+  writeFileSync(join(folder, 'new.yaml'), yaml.replace('methods: [POST] }', 'methods: [POST], callers: [aidb] }'));
+  const { code, stdout } = await cli(
+    'simulate',
+    '--against',
+    join(folder, 'new.yaml'),
+    '--enforce',
+    '--output',
+    'json',
+  );
+  assert.equal(code, 1);
+  const found = JSON.parse(stdout) as { newly_refused: { caller: string; reason: string; count: number }[] };
+  assert.deepEqual(
+    found.newly_refused.map(({ caller, reason, count }) => [caller, reason, count]),
+    [
+      ['service:web', 'not_allowed', 10],
+      ['', 'missing_credentials', 10],
+    ],
+  );
+  assert.match(
+    (await cli('simulate', '--against', join(folder, 'new.yaml'))).stdout,
+    /once enforced\n.*\n.*service:web/,
+  );
+  assert.equal((await cli('simulate')).code, 0);
+  assert.equal((await cli('simulate', '--against', join(folder, 'missing.yaml'))).code, 1);
+});
+
+test('simulate says of refused pages that it cannot tell, where the service asks for their origin', async (t) => {
+  const { folder, cli } = await place(t, [{ ...web, outcome: 'would_deny', reason: 'not_allowed' }]);
+  const asked = yaml.replace('8081\n', '8081\n    origins: [https://app.example.org]\n');
+  writeFileSync(join(folder, 'new.yaml'), asked);
+  const { stdout } = await cli('simulate', '--against', join(folder, 'new.yaml'));
+  assert.match(stdout, /Cannot be told\n +10 +the Origin/);
+  assert.doesNotMatch(stdout, /Newly allowed/);
+});
+
+test('simulate names the limits and the rules for tools that it could not try', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const file = join(folder, 'new.yaml');
+  const limited = yaml.replace('methods: [POST] }', 'methods: [POST], rateLimit: { limit: 1, per: 60s } }');
+  writeFileSync(file, `${limited}    tools: { deny: [wipe] }\n`);
+  const { stderr } = await cli('simulate', '--against', file);
+  assert.match(stderr, /could not be tried, .*: rateLimit of embeddings, tools of search\n/);
+  const { stdout } = await cli('simulate', '--against', file, '--output', 'json');
+  assert.deepEqual((JSON.parse(stdout) as { not_tried: string[] }).not_tried, [
+    'rateLimit of embeddings',
+    'tools of search',
+  ]);
+  assert.equal((await cli('simulate')).stderr, '');
+});
+
+test('a request for no service at all is shown by its own path', async (t) => {
+  const { cli } = await place(t, [
+    { ...scan, service: '', route: '', path: '/wp-login.php', reason: 'no_such_service' },
+  ]);
+  assert.match((await cli('audit', 'tail', '-n', '1')).stdout, / \/wp-login\.php /);
+});
+
+test('report is written in four forms, to the terminal or to a file that only its owner reads', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  assert.match((await cli('report')).stdout, /Ready to enforce/);
+  assert.match((await cli('report', '--format', 'markdown')).stdout, /^# Countersign report/);
+  assert.equal((JSON.parse((await cli('report', '--format', 'json')).stdout) as { requests: number }).requests, 10);
+  const { code, stdout } = await cli('report', '--format', 'html', '--out', join(folder, 'report.html'));
+  assert.deepEqual([code, stdout], [0, '']);
+  assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /^<!doctype html>/);
+  assert.equal(statSync(join(folder, 'report.html')).mode & 0o777, 0o600);
+  assert.equal((await cli('report', '--format', 'pdf')).code, 2);
+  assert.equal((await cli('report', '--out', join(folder, 'nowhere', 'report.txt'))).code, 1);
+});
+
+test('a ramp is planned from what was recorded, started, ordered about, and begun anew', async (t) => {
+  const late = { outcome: 'would_deny', reason: 'timestamp_outside_window', principal: 'service:aidb' } as const;
+  const { folder, cli } = await place(t, [web, { ...late, service: 'search', route: '*', path: '/query' }]);
+  const [plan, next] = [join(folder, 'ramp.yaml'), join(folder, 'next.yaml')];
+  const done = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await cli(...args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  const planned = await done('ramp', 'plan', '--since', '2h');
+  const asJson = JSON.parse(await done('ramp', 'plan', '--since', '2h', '--output', 'json')) as { plan: string };
+  assert.match(asJson.plan, /^name: enforce$/m);
+  assert.match(planned, /# Nobody who is known would be refused\.\n {2}- routes:\n {6}- embeddings\/embed\n/);
+  assert.match(
+    planned,
+    /# To be mended first:\n {2}# {3}service:aidb at search\/\*: timestamp_outside_window, 10 times/,
+  );
+  assert.match(planned, /promote: manual/);
+
+  await done('ramp', 'plan', '--out', plan);
+  assert.equal(statSync(plan).mode & 0o777, 0o600);
+  const edited = `${readFileSync(plan, 'utf8')}exempt: []\n`;
+  writeFileSync(plan, edited);
+  const over = await cli('ramp', 'plan', '--out', plan);
+  assert.equal(over.code, 1);
+  assert.match(over.stderr, /ramp\.yaml exists already and was left alone\n.*--force/);
+  assert.equal(readFileSync(plan, 'utf8'), edited);
+  await done('ramp', 'plan', '--out', plan, '--force');
+  assert.notEqual(readFileSync(plan, 'utf8'), edited);
+  const shown = await cli('ramp', 'start', plan, '--dry-run');
+  assert.match(shown.stderr, /step 4 would refuse today: service:aidb at search\/\* \(timestamp_outside_window\)/);
+  assert.equal(await done('ramp', 'status', '--output', 'json'), 'null', 'nothing was changed');
+
+  await done('ramp', 'start', plan, '--reason', 'agreed');
+  const again = await cli('ramp', 'start', plan);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /the ramp "enforce" is running/);
+  await done('ramp', 'promote');
+  const statusOf = async (...args: string[]): Promise<string[]> =>
+    (JSON.parse(await done('ramp', ...args, '--output', 'json')) as { steps: { status: string }[] }).steps.map(
+      ({ status }) => status,
+    );
+  assert.deepEqual(await statusOf('pause'), ['passed', 'enforced', 'waiting', 'waiting']);
+  assert.equal((await cli('ramp', 'status')).code, 1);
+  assert.deepEqual(await statusOf('rollback', '--dry-run'), ['passed', 'rolled_back', 'waiting', 'waiting']);
+  assert.deepEqual(await statusOf('rollback', '1'), ['rolled_back', 'enforced', 'waiting', 'waiting']);
+  assert.equal((await cli('ramp', 'rollback', '1')).code, 1, 'it is already');
+  assert.equal((await cli('ramp', 'rollback', 'one')).code, 2);
+  assert.deepEqual(await statusOf('resume'), ['enforced', 'enforced', 'waiting', 'waiting']);
+  await done('ramp', 'rollback', 'all', '--reason', 'INC-7');
+  assert.match((await cli('ramp', 'status')).stdout, /rolled back by hand: INC-7/);
+
+  writeFileSync(plan, 'steps:\n  - { routes: [search/*] }\n');
+  await done('ramp', 'start', plan);
+  await done('ramp', 'promote');
+  writeFileSync(next, 'steps:\n  - { routes: [embeddings/*] }\n');
+  const began = await cli('ramp', 'start', next);
+  assert.match(began.stderr, /What the ramp before enforced stays enforced: search/);
+  assert.match(await done('mode', 'get'), /search +enforce +run-time/);
+  const wrong = await cli('ramp', 'start', join(folder, 'countersign.yaml'));
+  assert.equal(wrong.code, 1);
+});
+
+test('whoever is exempt is not among those whom a step would refuse', async (t) => {
+  const stranger = { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' } as const;
+  const { folder, cli } = await place(t, [stranger, { ...scan, clientAddress: '10.0.7.9' }]);
+  const plan = join(folder, 'ramp.yaml');
+  const until = 'until: 2100-01-31, owner: ops@example.org, reason: later';
+  const said = async (exempt: string): Promise<string> => {
+    writeFileSync(plan, `steps:\n  - { routes: [embeddings/*] }\nexempt: [${exempt}]\n`);
+    return (await cli('ramp', 'start', plan, '--dry-run')).stderr;
+  };
+  assert.match(await said(''), /step 1 would refuse today: service:ocr at embeddings\/embed \(not_allowed\)/);
+  assert.match(await said(`{ caller: ocr, routes: [search/*], ${until} }`), /would refuse today/);
+  assert.doesNotMatch(await said(`{ caller: ocr, routes: [embeddings/embed], ${until} }`), /would refuse/);
+  assert.doesNotMatch(await said(`{ allowedIps: [0.0.0.0/0], routes: [embeddings/*], ${until} }`), /would refuse/);
+});
+
+test('a report of nothing asks whether anybody calls the gateway at all', async (t) => {
+  const { cli } = await place(t, []);
+  assert.match((await cli('report')).stderr, /Do callers call the gateway, http:\/\/127\.0\.0\.1:8700\/SERVICE\//);
+});
+
+test('a report after which enforcing is safe tells how, until it is done', async (t) => {
+  const { cli } = await place(t, [web]);
+  const next = /Next, step by step: countersign ramp plan --out ramp\.yaml\. Or at once: countersign mode set enforce/;
+  assert.match((await cli('report')).stderr, next);
+  assert.doesNotMatch((await cli('report', '--output', 'json')).stderr, next);
+  const { stderr } = await cli('mode', 'set', 'enforce');
+  assert.match(stderr, /See it from outside: countersign probe\. Back: countersign mode set report --all/);
+  assert.doesNotMatch((await cli('report')).stderr, next);
+});
+
+test('enforcing tells of the requests that it will refuse, and only of those that are meant', async (t) => {
+  const { cli } = await place(t, [
+    web,
+    { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' },
+    { ...scan, service: 'search', path: '/x' },
+  ]);
+  const set = async (...args: string[]) => (await cli('mode', 'set', 'enforce', ...args, '--dry-run')).stderr;
+  assert.match(await set(), /20 requests of the last 24 hours would be refused from now on.*countersign report\n/);
+  assert.match(await set('--all'), /20 requests/);
+  assert.match(await set('embeddings/embed'), /10 requests/);
+  assert.match(await set('search'), /10 requests/);
+  assert.equal(await set('embeddings/internal/*'), '');
+  assert.doesNotMatch((await cli('mode', 'set', 'report')).stderr, /would be refused/);
+});

@@ -1,0 +1,63 @@
+import { rfc3339 } from '../../../core/clock.ts';
+import type { ShownRamp } from '../../../compose/ramps/ramp-control.ts';
+import type { RampPlan } from '../../../rollout/ramp/plan.ts';
+import type { RampState } from '../../../rollout/ramp/state.ts';
+import { columns, type Output, type Style } from '../../output.ts';
+
+const styles: Readonly<Record<string, Style>> = {
+  running: 'cyan',
+  paused: 'yellow',
+  stopped: 'red',
+  withdrawn: 'red',
+  finished: 'green',
+  enforced: 'cyan',
+  passed: 'green',
+  rolled_back: 'red',
+};
+
+export function saySteps(out: Output, plan: RampPlan, state: RampState | null): void {
+  const rows = plan.steps.map(({ routes, callersPercent, soakSeconds, promote }, index) => {
+    const status = state?.steps[index] ?? '';
+    return [
+      String(index + 1),
+      { text: status.replace('_', ' '), style: styles[status] ?? 'dim' },
+      `${callersPercent} %`,
+      spanOf(soakSeconds),
+      promote,
+      routes.join(' '),
+    ];
+  });
+  for (const line of columns(['STEP', 'STATUS', 'CALLERS', 'SOAK', 'PROMOTE', 'ROUTES'], rows, out.paint))
+    out.line(line);
+}
+
+export function sayRamp(out: Output, { state, findings, culprits }: ShownRamp, now: number): void {
+  const { plan, status, startedAt, startedBy, since, step } = state;
+  out.line(
+    `${out.paint(styles[status] ?? 'bold', status)}  ${plan.name}, started ${rfc3339(startedAt)} by ${startedBy}`,
+  );
+  saySteps(out, plan, state);
+  if (status === 'running') {
+    const soak = plan.steps[step]?.soakSeconds ?? 0;
+    out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}`);
+  }
+  for (const words of findings) out.line(`  ${words}`);
+  if (culprits.length === 0) return sayNext(out, status);
+  const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);
+  for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out.paint)) out.line(line);
+  if (status === 'stopped' || status === 'withdrawn')
+    out.talk('Mend what is named, then: countersign ramp resume. Once more back: countersign ramp rollback all');
+  else sayNext(out, status);
+}
+
+/** How it goes on where it does not by itself. */
+export function sayNext(out: Output, status: RampState['status']): void {
+  if (status === 'paused') out.talk('Go on: countersign ramp resume. Back: countersign ramp rollback all');
+  if (status === 'stopped' || status === 'withdrawn') out.talk('Take it up again: countersign ramp resume');
+  if (status === 'finished') out.talk('It goes on enforcing. See it from outside: countersign probe');
+}
+
+function spanOf(seconds: number): string {
+  if (seconds < 120) return `${seconds}s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)}m` : `${Math.round(seconds / 3600)}h`;
+}

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { changesBetween, entriesOf, replaceText, type BundleChanges } from '../../../secrets/bundle.ts';
+import { memoryFolder } from '../../../secrets/memory-folder.ts';
+import { bundlePath, lockedBundle } from '../../bundle-place.ts';
+import type { Invocation } from '../../command.ts';
+import { codeOf, EXIT, refused } from '../../failure.ts';
+import { uninterrupted } from '../../uninterrupted.ts';
+import { recordOutside } from '../../workplace.ts';
+import type { SopsFile } from '../../../secrets/sops/sops-file.ts';
+
+export async function secretsEdit(invocation: Invocation): Promise<number> {
+  const { out, dryRun } = invocation;
+  const path = bundlePath(invocation);
+  const changes = await edited(path, invocation);
+  if (changes !== null && !dryRun)
+    await recordOutside(invocation, { type: 'bundle.edited', subject: path, detail: { ...changes } });
+  if (invocation.json) out.json({ file: path, changed: changes !== null, dry_run: dryRun });
+  else out.line(changes === null ? `unchanged  ${path}` : `${dryRun ? 'would change' : 'changed'}  ${path}`);
+  return EXIT.done;
+}
+
+async function edited(path: string, invocation: Invocation): Promise<BundleChanges | null> {
+  const folder = memoryFolder(invocation.env);
+  const clear = (): void => folder.remove();
+  process.on('exit', clear);
+  try {
+    // The editor gets Ctrl-C as well, and what it leaves is to be cleared up.
+    return await uninterrupted(
+      () => undefined,
+      () =>
+        lockedBundle(invocation, async (file, save) => {
+          const changes = await editIn(join(folder.path, basename(path)), file, invocation);
+          if (changes !== null) save();
+          return changes;
+        }),
+    );
+  } finally {
+    clear();
+    process.removeListener('exit', clear);
+  }
+}
+
+/** Null when the text was left as it is. What cannot be kept is said, and at a terminal the editor opens again. */
+async function editIn(draft: string, file: SopsFile, invocation: Invocation): Promise<BundleChanges | null> {
+  const before = file.plainText();
+  const entries = entriesOf(file);
+  writeFileSync(draft, before, { mode: 0o600, flag: 'wx' });
+  for (;;) {
+    openEditor(draft, invocation);
+    const text = readFileSync(draft, 'utf8');
+    if (text === before) return null;
+    try {
+      replaceText(file, text);
+      return changesBetween(entries, entriesOf(file));
+    } catch (error) {
+      if (codeOf(error) === null) throw error;
+      const fault = `${basename(draft)} cannot be kept: ${(error as Error).message}`;
+      if (!invocation.stdin.isTerminal) throw refused(`${fault}; nothing was changed`);
+      invocation.out.talk(fault);
+      await anotherTry();
+    }
+  }
+}
+
+function openEditor(draft: string, { env }: Invocation): void {
+  const editor = env['VISUAL'] || env['EDITOR'] || 'vi';
+  // By way of the shell, as git does: an editor may be written with options.
+  const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', draft], { stdio: 'inherit' });
+  if (error || status !== 0)
+    throw refused(`the editor (${editor}) ended with ${error ? codeOf(error) : status}; nothing was changed`);
+}
+
+function anotherTry(): Promise<void> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise((resolve, reject) => {
+    lines.on('SIGINT', () => lines.close());
+    lines.on('close', () => reject(refused('nothing was changed')));
+    lines.question('Enter to go on editing, Ctrl-C to give up: ', () => {
+      resolve();
+      lines.close();
+    });
+  });
+}

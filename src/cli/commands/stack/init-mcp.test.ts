@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { cliHere } from '../../../../test/fixtures/cli-here.ts';
+
+test('init writes no configuration that validate would refuse for its file of MCP servers', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const init = (servers: object) => {
+    writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }), { mode: 0o600 });
+    return cliHere(['init', '--mcp-config', join(folder, 'mcp.json')], { cwd: folder });
+  };
+  const spaced = await init({ 'Browser Service': { command: 'cat' } });
+  assert.equal(spaced.code, 1);
+  assert.match(spaced.stderr, /mcp\.json: "Browser Service" is not a valid name — a name has letters/);
+  const strange = await init({ browser: { command: 'cat', enviroment: {} } });
+  assert.match(strange.stderr, /mcp\.json: unknown key "enviroment"/);
+  assert.ok(!existsSync(join(folder, 'countersign.yaml')));
+  assert.equal((await init({ browser: { command: 'cat' } })).code, 0);
+  assert.equal((await cliHere(['validate'], { cwd: folder })).code, 0);
+});
+
+test('a folder that cannot be written to is told in plain words, and nothing is left half done', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'file'), '');
+  const { code, stderr } = await cliHere(['init', '--config', 'file/countersign.yaml'], { cwd: folder });
+  assert.equal(code, 1);
+  assert.equal(
+    stderr,
+    `countersign: ${join(folder, 'file/.countersign')}: a part of it is no folder (ENOTDIR: not a directory)\n  Is the path right?\n`,
+  );
+});
