@@ -4,7 +4,7 @@ import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
-import type { McpRules } from '../core/mcp-rules.ts';
+import type { McpRules } from '../core/mcp/rules.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { BodyError, type AuthRequest } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';

@@ -1,7 +1,7 @@
 import type { Decision } from '../core/decision.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { DecisionRow } from '../core/store.ts';
-import { withoutOwnKeys } from '../core/without-keys.ts';
+import { withoutOwnKeys } from '../core/text/without-keys.ts';
 import type { Denied, Verdict } from '../core/verdict.ts';
 
 /** As much as is known of a request that could not be read as an AuthRequest. */

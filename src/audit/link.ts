@@ -9,7 +9,7 @@ import {
   type EventRow,
   type EventStore,
 } from '../core/event.ts';
-import { storableText } from '../core/storable-text.ts';
+import { storableText } from '../core/text/storable-text.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { bounded } from './decision-row.ts';
 import { terminalSafe } from './log-line.ts';

@@ -1,5 +1,5 @@
-import { htmlText } from '../core/html-text.ts';
-import { printable } from '../core/printable.ts';
+import { htmlText } from '../core/text/html-text.ts';
+import { printable } from '../core/text/printable.ts';
 import { sha256 } from '../crypto/digest.ts';
 import { reportDocument, type Section, type Table } from './report-document.ts';
 import type { Report } from './report.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../core/printable.ts';
+import { printable } from '../core/text/printable.ts';
 import { reportDocument, type Table } from './report-document.ts';
 import type { Report } from './report.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Gathered } from '../core/gathered.ts';
-import { oneSpelling } from '../core/json-spelling.ts';
+import { oneSpelling } from '../core/json/spelling.ts';
 import type { Exchange } from './exchange.ts';
 import { isRefused, type Refused } from './refused.ts';
 

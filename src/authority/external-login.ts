@@ -1,7 +1,7 @@
 import type { Stack } from '../compose/stack.ts';
 import { boundedFetch } from '../compose/wiring/bounded-fetch.ts';
 import type { Act, Actor } from '../core/event.ts';
-import { printable } from '../core/printable.ts';
+import { printable } from '../core/text/printable.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { revokeTokens } from '../keys/revoke-tokens.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { optionsOf, GLOBAL_OPTIONS, type Command, type Invocation, type Option } from './command.ts';
 import { usage } from './failure.ts';
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import type { Output } from './output.ts';
 import type { Stdin } from './command.ts';
 

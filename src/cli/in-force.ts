@@ -2,7 +2,7 @@ import type { StackConfig } from '../compose/config.ts';
 import { rampGround } from '../compose/ramps/ramp-file.ts';
 import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramps/ramped-routes.ts';
 import { routeModes, type RouteMode } from '../compose/ramps/route-modes.ts';
-import { shellWord } from '../core/shell-word.ts';
+import { shellWord } from '../core/text/shell-word.ts';
 import type { Modes } from '../rollout/modes.ts';
 import { meansRoute, routeName } from '../rollout/ramp/plan.ts';
 import type { RampState } from '../rollout/ramp/state.ts';

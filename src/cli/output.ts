@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { terminalSafe } from '../audit/log-line.ts';
-import { printable } from '../core/printable.ts';
+import { printable } from '../core/text/printable.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 

@@ -1,4 +1,4 @@
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 
 /**
  * Throws a TypeError on an option that nobody would read. The compiler says so too, but not to everyone: a `baseURL`, as other

@@ -1,4 +1,5 @@
 import { parse } from 'yaml';
+import { isObject } from '../core/json/object.ts';
 import { ClientError } from './client-error.ts';
 
 /** As much of countersign.yaml as a caller needs: where the gateway listens, and how each service is reached through it. */
@@ -82,8 +83,4 @@ function originOf(listen: unknown, scheme: 'http' | 'https', place: string): str
   const [, host = '127.0.0.1', port] = match;
   const wildcard = host === '0.0.0.0' || host === '[::]';
   return `${scheme}://${wildcard ? '127.0.0.1' : host}:${port}`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

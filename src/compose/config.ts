@@ -1,5 +1,5 @@
 import type { AddressList } from '../core/address.ts';
-import type { McpRules } from '../core/mcp-rules.ts';
+import type { McpRules } from '../core/mcp/rules.ts';
 import type { Mode } from '../core/mode.ts';
 import type { RateLimit, RouteRule } from '../core/route.ts';
 

@@ -1,4 +1,4 @@
-import { withoutKeys } from '../core/without-keys.ts';
+import { withoutKeys } from '../core/text/without-keys.ts';
 
 /** One thing that is wrong with the configuration: where, what, and what to write instead. */
 export interface Fault {

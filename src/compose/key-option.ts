@@ -1,4 +1,4 @@
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import type { AuthoritySourceOptions, KeySource } from '../keys/sources/index.ts';
 import { oneOf, shown, wholeFault, type Fault } from './faults.ts';
 

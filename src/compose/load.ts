@@ -14,7 +14,7 @@ import { missingPrograms } from './checks/missing-programs.ts';
 import { placeIn } from './checks/place.ts';
 import { schemaFaults } from './schema/schema-faults.ts';
 import { configSchema } from './schema/schema.ts';
-import { shellWord } from '../core/shell-word.ts';
+import { shellWord } from '../core/text/shell-word.ts';
 
 export { ConfigError } from './faults.ts';
 export type { Fault } from './faults.ts';

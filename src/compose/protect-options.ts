@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Decision } from '../core/decision.ts';
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Store } from '../core/store.ts';
 import type { Env } from './env.ts';

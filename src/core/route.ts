@@ -1,5 +1,5 @@
 import type { AddressList } from './address.ts';
-import type { McpRules } from './mcp-rules.ts';
+import type { McpRules } from './mcp/rules.ts';
 import type { Mode } from './mode.ts';
 
 /** public: nobody is asked. any: any proven caller. service: a service only. operator: an operator only. */

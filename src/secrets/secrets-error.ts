@@ -1,4 +1,4 @@
-import { printable } from '../core/printable.ts';
+import { printable } from '../core/text/printable.ts';
 
 export type SecretsErrorCode =
   /** Not in the form of a SOPS file, or in one that is not read here. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { JsonObject } from '../core/mcp-messages.ts';
+import type { JsonObject } from '../core/json/object.ts';
 
 /** How much may wait for a client that does not read before the server is asked to wait too, and before it is given up. */
 const waitingBytesMax = 67_108_864;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { isObject, type JsonObject } from '../core/json/object.ts';
 import { BodyError, type BodyErrorCode } from '../core/request.ts';
-import { hasTooManyValues } from '../core/json-values.ts';
+import { hasTooManyValues } from '../core/json/values.ts';
 import { parsed } from './exact-json.ts';
 
 const messagesMax = 100;

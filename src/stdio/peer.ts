@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { isObject, type JsonObject } from '../core/json/object.ts';
 import type { ServerProcess } from './server-process.ts';
 
 /** Takes what belongs to one request. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { JsonObject } from '../core/mcp-messages.ts';
+import type { JsonObject } from '../core/json/object.ts';
 import { EventStream } from './event-stream.ts';
 import type { Reply } from './peer.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { isObject, type JsonObject } from '../core/json/object.ts';
 import type { Command } from './command.ts';
 import { EventStream } from './event-stream.ts';
 import { Peer, rpcError, type Reply } from './peer.ts';

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { answerMarksMax, hasTooManyValues } from '../core/json-values.ts';
-import { isObject, type JsonObject } from '../core/mcp-messages.ts';
+import { answerMarksMax, hasTooManyValues } from '../core/json/values.ts';
+import { isObject, type JsonObject } from '../core/json/object.ts';
 import type { Command } from './command.ts';
 import { parsed } from './exact-json.ts';
 import { lines } from './lines.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../core/printable.ts';
+import { printable } from '../core/text/printable.ts';
 import { lines } from './lines.ts';
 
 /** More is read than shown, so that no secret is shown for being cut in two. */

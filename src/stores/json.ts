@@ -1,3 +1,4 @@
+import { isObject } from '../core/json/object.ts';
 import { StoreError } from '../core/store.ts';
 
 /**
@@ -16,7 +17,7 @@ export function stringList(text: string): string[] {
 /** A JSON object; empty where other programs left nothing, or something else. */
 export function jsonObject(text: string | null): Record<string, unknown> {
   const value = text === null ? null : parsed(text);
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  return isObject(value) ? value : {};
 }
 
 function parsed(text: string): unknown {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { isOfOriginalBytes, listFilter, UnreadableAnswer, type ListFilter } from '../../core/mcp-lists.ts';
-import { hasRules, type McpRules } from '../../core/mcp-rules.ts';
+import { isOfOriginalBytes, listFilter, UnreadableAnswer, type ListFilter } from '../../core/mcp/lists.ts';
+import { hasRules, type McpRules } from '../../core/mcp/rules.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import type { Principal } from '../../core/verdict.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
-import { hasRules, type McpRules } from '../../core/mcp-rules.ts';
+import { hasRules, type McpRules } from '../../core/mcp/rules.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny, type Verdict } from '../../core/verdict.ts';

@@ -1,4 +1,4 @@
-import { htmlText } from '../../core/html-text.ts';
+import { htmlText } from '../../core/text/html-text.ts';
 import { sha256 } from '../../crypto/digest.ts';
 
 /** A page for people. It loads nothing, runs nothing, and no other page can lay itself over it. */

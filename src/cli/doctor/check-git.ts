@@ -7,7 +7,7 @@ import { findingId, repair, type Finding } from './finding.ts';
 import { ignoreLine } from './ignore-line.ts';
 import { isGuessable, passwordInUrl, settingSecret } from './secret-words.ts';
 import { isEnvFile, isSettingsFile, isTemplate } from './stack-files.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 /** A repository may say which programs git is to run; none of them is run for us. */
 const harmless = ['-c', 'core.fsmonitor=false', '-c', 'log.showSignature=false', '-c', 'core.quotePath=false'];

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { relative } from 'node:path';
 import { repair, type Finding } from './finding.ts';
 import { isEnvFile, isTemplate, type StackFile } from './stack-files.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 /**
  * Files with secrets in them that everybody on this machine can read. `withSecrets`: paths in which real ones were found, which

@@ -1,3 +1,4 @@
+import { isObject } from '../../core/json/object.ts';
 import type { ServiceConfig } from '../../compose/config.ts';
 import { repair, type Finding } from './finding.ts';
 
@@ -63,7 +64,7 @@ async function jsonAt(url: string): Promise<Record<string, unknown> | null> {
       chunks.push(chunk);
     }
     const value: unknown = response.status === 200 ? JSON.parse(Buffer.concat(chunks).toString('utf8')) : null;
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@ import { repair, type Edit, type Finding, type Repair } from './finding.ts';
 import { isGuessable, isIssuedElsewhere, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
 import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 /** A secret in the clear, and where. The value stays within the doctor: it is looked for in git's history. */
 export interface SecretSeen {

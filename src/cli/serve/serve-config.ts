@@ -4,7 +4,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { loadConfig } from '../../compose/load.ts';
 import type { Invocation } from '../command.ts';
 import { readCheckedConfig, readConfig } from '../workplace.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 /** What is to be served: the configuration, and what a file of MCP servers adds to it, or that file alone. */
 export async function readServeConfig(invocation: Invocation): Promise<StackConfig> {

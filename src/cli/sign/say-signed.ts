@@ -1,4 +1,4 @@
-import { printable } from '../../core/printable.ts';
+import { printable } from '../../core/text/printable.ts';
 import type { Invocation } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { recordedReason } from './recorded-reason.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { addressList } from '../../core/address.ts';
-import { MCP_KINDS, type McpRule, type McpRules } from '../../core/mcp-rules.ts';
+import { MCP_KINDS, type McpRule, type McpRules } from '../../core/mcp/rules.ts';
 import { callerId, type RateLimit, type RouteRule } from '../../core/route.ts';
 import {
   SCHEMES,

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
-import { isObject, type JsonObject } from '../../core/mcp-messages.ts';
+import { isObject, type JsonObject } from '../../core/json/object.ts';
 import { configText } from '../schema/config-text.ts';
 import { ConfigError, wholeFault, type Fault } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 /** Gemini CLI has httpUrl, Windsurf serverUrl. */
 const addressNames = ['url', 'httpUrl', 'serverUrl'] as const;

@@ -1,4 +1,4 @@
-import { MCP_KINDS, type McpRules } from '../../core/mcp-rules.ts';
+import { MCP_KINDS, type McpRules } from '../../core/mcp/rules.ts';
 import type { RouteRule } from '../../core/route.ts';
 import type { ListenAddress, OauthConfig, ServiceOauth } from '../config.ts';
 import type { RawConfig, RawService } from '../schema/schema.ts';

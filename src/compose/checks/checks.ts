@@ -1,3 +1,4 @@
+import { isObject } from '../../core/json/object.ts';
 import { RESERVED_SEGMENTS, type ListenAddress } from '../config.ts';
 import { checkCidr, type Findings } from './findings.ts';
 import type { FileChecks } from './file-checks.ts';
@@ -35,7 +36,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   checkStore(root.get('store'), found);
   checkKeySources(root, options, found);
   const names = root.get('services').entries();
-  if (root.get('services').value === undefined && isMap(root.value) && !options.servesMore)
+  if (root.get('services').value === undefined && isObject(root.value) && !options.servesMore)
     found.faults.push(
       root.keyFault(
         '"services" is missing',
@@ -45,7 +46,7 @@ export function findings(root: Place, options: CheckOptions): Findings {
   if (
     root.get('services').value !== undefined &&
     names.length === 0 &&
-    isMap(root.get('services').value) &&
+    isObject(root.get('services').value) &&
     !options.servesMore
   )
     found.faults.push(
@@ -67,10 +68,6 @@ export function findings(root: Place, options: CheckOptions): Findings {
   checkTls(root, options.files, found);
   checkRotation(root, callers, options.files, found);
   return found;
-}
-
-function isMap(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function knownCallers(root: Place, keyHolders: ReadonlySet<string>): ReadonlySet<string> {
@@ -99,7 +96,7 @@ function checkStore(place: Place, found: Findings): void {
 function checkKeySources(root: Place, options: CheckOptions, found: Findings): void {
   for (const source of root.get('keys').items()) {
     const named = source.entries();
-    if (isMap(source.value) && named.length !== 1)
+    if (isObject(source.value) && named.length !== 1)
       found.faults.push(
         source.fault(
           named.length === 0 ? 'the key source is empty' : 'one entry names several key sources',

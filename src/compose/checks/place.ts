@@ -1,3 +1,4 @@
+import { isObject } from '../../core/json/object.ts';
 import { valueAt, type Path, type SourceDocument } from '../schema/document.ts';
 import type { Fault } from '../faults.ts';
 
@@ -27,9 +28,7 @@ export function placeIn(source: SourceDocument, path: Path = []): Place {
     get: (key) => placeIn(source, [...path, key]),
     items: () => (Array.isArray(value) ? value.map((_, index) => placeIn(source, [...path, index])) : []),
     entries: () =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.keys(value).map((key) => [key, placeIn(source, [...path, key])] as const)
-        : [],
+      isObject(value) ? Object.keys(value).map((key) => [key, placeIn(source, [...path, key])] as const) : [],
     fault: (message, hint) => source.fault(path, 'value', message, hint),
     keyFault: (message, hint) => source.fault(path, 'key', message, hint),
   };

@@ -1,4 +1,4 @@
-import { nearest } from '../../core/nearest.ts';
+import { nearest } from '../../core/text/nearest.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';

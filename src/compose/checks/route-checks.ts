@@ -1,6 +1,6 @@
-import { MCP_KINDS } from '../../core/mcp-rules.ts';
+import { MCP_KINDS } from '../../core/mcp/rules.ts';
 import { rulePathFault, rulePathKey } from '../../core/route-table.ts';
-import { nearest } from '../../core/nearest.ts';
+import { nearest } from '../../core/text/nearest.ts';
 import type { Fault } from '../faults.ts';
 import { checkCidr } from './findings.ts';
 import type { Place } from './place.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { valueAt, type Path, type SourceDocument } from './document.ts';
-import { nearest } from '../../core/nearest.ts';
+import { nearest } from '../../core/text/nearest.ts';
 import { oneOf, shown, type Fault } from '../faults.ts';
 import { configSchema } from './schema.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listFilter } from '../../core/mcp-lists.ts';
-import type { McpRules } from '../../core/mcp-rules.ts';
+import { listFilter } from '../../core/mcp/lists.ts';
+import type { McpRules } from '../../core/mcp/rules.ts';
 import { callersEndpoint } from './endpoint.ts';
 
 const principal = {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { isOfOriginalBytes, listFilter, UnreadableAnswer, type ListFilter } from '../../core/mcp-lists.ts';
+import { isOfOriginalBytes, listFilter, UnreadableAnswer, type ListFilter } from '../../core/mcp/lists.ts';
 import type { ResponseHandler } from '../upstream/connection.ts';
 import { badResponse, type UpstreamError } from '../upstream/fault.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';

@@ -1,7 +1,7 @@
 import type { Stack } from '../../compose/stack.ts';
 import type { Decision } from '../../core/decision.ts';
-import { readMcpMessages } from '../../core/mcp-messages.ts';
-import type { McpRules } from '../../core/mcp-rules.ts';
+import { readMcpMessages } from '../../core/mcp/messages.ts';
+import type { McpRules } from '../../core/mcp/rules.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { endpointOf, upstreamTarget, type Asked, type Endpoint } from './endpoint.ts';
 import { openBinding, sessionBinding, sessionHeader, type SessionBinding } from './sessions.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { withoutKeys } from '../../core/without-keys.ts';
+import { withoutKeys } from '../../core/text/without-keys.ts';
 import { followFiles, type Following } from './follow-files.ts';
 import type { FileSourceOptions, FoundKey, KeySource } from './key-source.ts';
 import { isMomentary } from './read-secret.ts';

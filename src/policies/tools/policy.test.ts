@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { McpRules } from '../../core/mcp-rules.ts';
+import type { McpRules } from '../../core/mcp/rules.ts';
 import { BodyError, type AuthRequest } from '../../core/request.ts';
 import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
 import { toolsPolicy } from './policy.ts';

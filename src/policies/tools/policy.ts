@@ -1,5 +1,6 @@
-import { isObject, readMcpMessages, type JsonObject } from '../../core/mcp-messages.ts';
-import { hasName, hasRules, nameIn, objectionTo, type McpRules } from '../../core/mcp-rules.ts';
+import { isObject, type JsonObject } from '../../core/json/object.ts';
+import { readMcpMessages } from '../../core/mcp/messages.ts';
+import { hasName, hasRules, nameIn, objectionTo, type McpRules } from '../../core/mcp/rules.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { denyPrincipal, type Denied, type Principal } from '../../core/verdict.ts';

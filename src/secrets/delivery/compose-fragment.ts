@@ -1,4 +1,5 @@
 import { parse, stringify } from 'yaml';
+import { isObject } from '../../core/json/object.ts';
 import { SecretsError } from '../secrets-error.ts';
 
 export interface ComposeKey {
@@ -53,11 +54,7 @@ export function readFragment(text: string, path: string): Fragment {
   } catch {
     value = null;
   }
-  if (isMap(value) && isMap(value['services']) && isMap(value['secrets']))
+  if (isObject(value) && isObject(value['services']) && isObject(value['secrets']))
     return { services: value['services'], secrets: value['secrets'] };
   throw new SecretsError('key_file', `${path} is not what \`deploy docker\` wrote; remove it or choose another folder`);
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

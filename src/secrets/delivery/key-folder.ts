@@ -12,7 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { fileTarget } from '../../keys/targets/index.ts';
 import { codeOfFault, SecretsError } from '../secrets-error.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
 export type Delivered = 'created' | 'changed' | 'unchanged';
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionGroup } from '../../core/rollup.ts';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
-import { storableText } from '../../core/storable-text.ts';
+import { storableText } from '../../core/text/storable-text.ts';
 import { ofNobody } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';

@@ -1,5 +1,5 @@
 import { chainStart, type ChainHead, type EventRow, type EventStore } from '../../core/event.ts';
-import { storableText } from '../../core/storable-text.ts';
+import { storableText } from '../../core/text/storable-text.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 
 export const eventHead: Statement = {

@@ -1,5 +1,5 @@
 import type { RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
-import { storableText } from '../../core/storable-text.ts';
+import { storableText } from '../../core/text/storable-text.ts';
 import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import { measureTogether, type GroupToAdd, type RolledUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, type TokenStore } from '../../core/store.ts';
-import { storableText } from '../../core/storable-text.ts';
+import { storableText } from '../../core/text/storable-text.ts';
 import { jsonObject, stringList } from '../json.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 import type { Feed } from './feed.ts';

@@ -1,6 +1,6 @@
 import type { KeyUse } from '../../core/credential.ts';
 import { usesKeptMax, type UsageStore } from '../../core/store.ts';
-import { storableText } from '../../core/storable-text.ts';
+import { storableText } from '../../core/text/storable-text.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 
 type Column = readonly [column: string, field: keyof KeyUse, type: 'text' | 'float8'];

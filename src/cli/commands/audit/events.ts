@@ -1,7 +1,7 @@
 import { linkLine } from '../../../audit/link.ts';
 import { contentOf } from '../../../audit/verify-chain.ts';
 import type { EventRow } from '../../../core/event.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import type { Invocation } from '../../command.ts';
 
 /** One event as a line. */

@@ -2,7 +2,7 @@ import { logLine } from '../../../audit/log-line.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import type { EventFilter, EventRow } from '../../../core/event.ts';
 import { lastDecision } from '../../../core/last-decision.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import type { Outcome } from '../../../core/decision.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../../../core/store.ts';
 import type { Invocation } from '../../command.ts';

@@ -6,7 +6,7 @@ import { readState } from '../../../backup/read-state.ts';
 import { BackupError, type Backup } from '../../../backup/state.ts';
 import { requireSeal, writeState } from '../../../backup/write-state.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { readSecretFile } from '../../../keys/sources/read-secret.ts';
 import { writeWhole } from '../../../secrets/bundle-file.ts';
 import { identitiesIn, readIdentities } from '../../../secrets/identities.ts';

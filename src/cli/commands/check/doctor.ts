@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { CheckFinding } from '../../../audit/check-result.ts';
 import type { StackConfig } from '../../../compose/config.ts';
 import { messageOf } from '../../../core/message-of.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { hasCode } from '../../../core/store.ts';
 import type { Invocation } from '../../command.ts';
 import { accept, acceptedIds } from '../../doctor/accepted.ts';

@@ -4,7 +4,7 @@ import { createClient, listClients, revokeClient, type ClientsOptions } from '..
 import { isInTheClear } from '../../../authority/oauth/redirects.ts';
 import type { StackConfig } from '../../../compose/config.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import type { Store } from '../../../core/store.ts';
 import { keyFinder } from '../../../schemes/oauth/index.ts';
 import type { Invocation } from '../../command.ts';

@@ -9,7 +9,7 @@ import {
 } from '../../../secrets/delivery/compose-fragment.ts';
 import { keyFolder, type KeyFolder } from '../../../secrets/delivery/key-folder.ts';
 import { keyMark } from '../../../secrets/delivery/key-mark.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 import type { Invocation } from '../../command.ts';
 import { deliverFiles, folderOption, rollBack, sayFiles, type DeliveredFile } from './env.ts';
 import { keysToDeliver, onlyOption } from './keys.ts';

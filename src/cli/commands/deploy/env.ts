@@ -9,7 +9,7 @@ import { EXIT, explain, refused, usage } from '../../failure.ts';
 import { columns } from '../../output.ts';
 import { atWork } from '../../workplace.ts';
 import { keysToDeliver, onlyOption } from './keys.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 
 export type FileResult = Delivered | 'restored' | 'failed';
 

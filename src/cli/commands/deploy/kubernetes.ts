@@ -21,7 +21,7 @@ import type { Invocation } from '../../command.ts';
 import { refused } from '../../failure.ts';
 import { folderOption, sayFiles, type DeliveredFile } from './env.ts';
 import { keysToDeliver, onlyOption } from './keys.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 
 export async function deployKubernetes(invocation: Invocation): Promise<number> {
   const { out, dryRun } = invocation;

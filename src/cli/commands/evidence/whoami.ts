@@ -1,5 +1,5 @@
 import { rfc3339 } from '../../../core/clock.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { mintedKind } from '../../../crypto/key-format.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused, unreachable } from '../../failure.ts';

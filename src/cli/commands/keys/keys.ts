@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../../compose/config.ts';
-import { nearest } from '../../../core/nearest.ts';
+import { nearest } from '../../../core/text/nearest.ts';
 import { systemClock, rfc3339 } from '../../../core/clock.ts';
 import { cidrFault } from '../../../core/address.ts';
 import { scopePattern, scopeRule } from '../../../core/scope.ts';

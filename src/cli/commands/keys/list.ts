@@ -1,7 +1,7 @@
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import type { KeyRecord } from '../../../core/credential.ts';
-import { shellWord } from '../../../core/shell-word.ts';
-import { printable } from '../../../core/printable.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { lineageOf } from '../../../keys/lineage.ts';
 import { inWords } from '../../duration.ts';
 import type { Invocation } from '../../command.ts';

@@ -2,7 +2,7 @@ import { askedRoutes } from '../../../audit/asked-routes.ts';
 import { counted } from '../../../audit/report-words.ts';
 import type { StackConfig } from '../../../compose/config.ts';
 import { readEnvironment } from '../../../compose/env.ts';
-import { nearest } from '../../../core/nearest.ts';
+import { nearest } from '../../../core/text/nearest.ts';
 import { routeModes } from '../../../compose/ramps/route-modes.ts';
 import { fileModes } from '../../../compose/ramps/file-modes.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';

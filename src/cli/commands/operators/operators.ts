@@ -1,7 +1,7 @@
 import { ADMIN_TOKENS } from '../../../authority/caller.ts';
 import { endGrantsOf } from '../../../authority/oauth/kept-grants.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import {
   accounts,
   isOpenidName,
@@ -14,7 +14,7 @@ import {
 import { appointed, withLoginCode } from '../../../operators/appoint.ts';
 import { revokeTokens } from '../../../keys/revoke-tokens.ts';
 import { tokens } from '../../../keys/tokens.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused, usage } from '../../failure.ts';
 import { listenOrigin } from '../../listen-origin.ts';

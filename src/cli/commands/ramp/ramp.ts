@@ -19,7 +19,7 @@ import { routesInReport, withModes } from '../mode/mode.ts';
 import { isOverruled } from '../../in-force.ts';
 import { orThrow } from './orders.ts';
 import { sayRamp, saySteps } from './words.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 
 /** Proposes a plan from what was recorded. One that is there may have been edited since. */
 export async function rampPropose(invocation: Invocation): Promise<number> {

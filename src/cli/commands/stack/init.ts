@@ -5,7 +5,7 @@ import { mintKey } from '../../../crypto/key-format.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused } from '../../failure.ts';
 import { replaceFile } from '../../replace-file.ts';
-import { shellWord } from '../../../core/shell-word.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 
 /** Writes what a new stack starts from. Nothing that exists is overwritten without --force. */
 export async function init(invocation: Invocation): Promise<number> {

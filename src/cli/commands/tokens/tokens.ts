@@ -1,7 +1,7 @@
 import type { StackConfig } from '../../../compose/config.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../../core/credential.ts';
-import { printable } from '../../../core/printable.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { mintedKind } from '../../../crypto/key-format.ts';
 import { revokeTokens } from '../../../keys/revoke-tokens.ts';
 import { tokenAct } from '../../../keys/key-act.ts';

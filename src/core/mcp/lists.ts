@@ -1,8 +1,8 @@
-import { Gathered } from './gathered.ts';
-import { answerMarksMax, hasTooManyValues } from './json-values.ts';
-import { isObject, type JsonObject } from './mcp-messages.ts';
-import { hasRules, isListed, type McpKind, type McpRules } from './mcp-rules.ts';
-import type { Principal } from './verdict.ts';
+import { Gathered } from '../gathered.ts';
+import { answerMarksMax, hasTooManyValues } from '../json/values.ts';
+import { isObject, type JsonObject } from '../json/object.ts';
+import { hasRules, isListed, type McpKind, type McpRules } from './rules.ts';
+import type { Principal } from '../verdict.ts';
 
 /** Takes what a caller may not use out of the lists in a server's answer. */
 export interface ListFilter {

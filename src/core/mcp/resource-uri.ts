@@ -1,4 +1,4 @@
-import { folded } from './mcp-messages.ts';
+import { folded } from './messages.ts';
 
 /** Where '..' or an encoded slash is resolved, a name below an allowed folder leads out of it. */
 export function isAmbiguousUri(uri: string): boolean {

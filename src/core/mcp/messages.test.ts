@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from '../../test/fixtures/properties.ts';
-import { readMcpMessages } from './mcp-messages.ts';
+import * as fc from '../../../test/fixtures/properties.ts';
+import { readMcpMessages } from './messages.ts';
 
 const read = (text: string | Buffer) => readMcpMessages(Buffer.from(text as string));
 

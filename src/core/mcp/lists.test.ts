@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from '../../test/fixtures/properties.ts';
-import { listFilter } from './mcp-lists.ts';
-import type { McpRules } from './mcp-rules.ts';
+import * as fc from '../../../test/fixtures/properties.ts';
+import { listFilter } from './lists.ts';
+import type { McpRules } from './rules.ts';
 
 const rules: McpRules = {
   tools: [{ callers: null, allow: ['search'], deny: [], scopes: [] }],

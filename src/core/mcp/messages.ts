@@ -1,8 +1,7 @@
 /** What a client sends to an MCP server, read so strictly that no two readers can understand it in two ways. */
-import { oneSpelling } from './json-spelling.ts';
-import { hasTooManyValues, marksMax } from './json-values.ts';
-
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isObject, type JsonObject } from '../json/object.ts';
+import { oneSpelling } from '../json/spelling.ts';
+import { hasTooManyValues, marksMax } from '../json/values.ts';
 
 export interface McpMessages {
   readonly ok: true;
@@ -63,10 +62,6 @@ function read(body: Uint8Array): McpMessages | UnreadableMessages {
     if (fault !== null) return unreadable(fault);
   }
   return { ok: true, messages: messages as JsonObject[], text: canonical.text };
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -1,7 +1,8 @@
-import { fits } from './glob.ts';
-import { folded, isNearlyWord, isObject, isWrittenAsName, type JsonObject } from './mcp-messages.ts';
+import { fits } from '../glob.ts';
+import { isObject, type JsonObject } from '../json/object.ts';
+import { folded, isNearlyWord, isWrittenAsName } from './messages.ts';
 import { decoded, isAmbiguousUri, looseUri, readingsOf } from './resource-uri.ts';
-import type { Principal, Reason } from './verdict.ts';
+import type { Principal, Reason } from '../verdict.ts';
 
 /** What a caller may name of one kind. Globs, in which '*' stands for any characters. */
 export interface McpRule {

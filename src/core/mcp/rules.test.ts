@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isListed, objectionTo, type McpRule, type McpRules } from './mcp-rules.ts';
-import type { Principal } from './verdict.ts';
+import { isListed, objectionTo, type McpRule, type McpRules } from './rules.ts';
+import type { Principal } from '../verdict.ts';
 
 const rule = (given: Partial<McpRule> = {}): McpRule => ({
   callers: null,

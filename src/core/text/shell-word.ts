@@ -2,5 +2,5 @@
 export function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) && !text.startsWith('-')
     ? text
-    : `'${`${text.startsWith('-') ? './' : ''}${text}`.replaceAll("'", "'\\''")}'`;
+    : `'${`${text.startsWith('-') ? '../' : ''}${text}`.replaceAll("'", "'\\''")}'`;
 }

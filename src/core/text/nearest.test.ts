@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from '../../test/fixtures/properties.ts';
+import * as fc from '../../../test/fixtures/properties.ts';
 import { nearest } from './nearest.ts';
 
 test('finds what was probably meant, and nothing that is far from it', () => {
