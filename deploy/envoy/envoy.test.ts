@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { envoyPrefix } from '../../src/authority/dialects.ts';
+import { envoyPrefix } from '../../src/authority/forward-auth/dialects.ts';
 import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 
 const { static_resources: resources } = parse(readFileSync(join(import.meta.dirname, 'envoy.yaml'), 'utf8'));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { dialectOf } from '../../src/authority/forward-auth.ts';
+import { dialectOf } from '../../src/authority/forward-auth/forward-auth.ts';
 import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 import { rawRequest } from '../../test/fixtures/authority-stack.ts';
 import { provide, traefik } from '../../test/fixtures/programs.ts';

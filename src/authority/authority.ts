@@ -8,23 +8,29 @@ import { deny } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
 import { isDiscovery, rootDiscoveryAnswer } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
-import { adminEndpoints } from './admin-endpoints.ts';
+import { adminEndpoints } from './admin/admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
 import { dashboardPages } from './dashboard.ts';
-import { externalLogin } from './external-login.ts';
+import { externalLogin } from './login/external-login.ts';
 import { readExchange, type Exchange, type Handler } from './exchange.ts';
-import { dialectOf, isEnvoyQuestion, isReservedSegment, refuseUnreadable, verify } from './forward-auth.ts';
+import {
+  dialectOf,
+  isEnvoyQuestion,
+  isReservedSegment,
+  refuseUnreadable,
+  verify,
+} from './forward-auth/forward-auth.ts';
 import { hostFault, hostName } from './host-check.ts';
 import { keyEndpoints, type KeyEndpoints } from './key-endpoints.ts';
-import { liveEndpoint } from './live.ts';
-import { mcpEndpoint } from './mcp.ts';
+import { liveEndpoint } from './admin/live.ts';
+import { mcpEndpoint } from './mcp/mcp-endpoint.ts';
 import { operatorLogin } from './oauth/login.ts';
 import type { OauthServerOptions } from './oauth/oauth-server.ts';
-import { operatorsOf, type OperatorsOptions } from './operators.ts';
+import { operatorsOf, type OperatorsOptions } from './login/operators.ts';
 import { probes } from './probe-endpoints.ts';
 import { refusalReply, send, success, type Reply } from './reply.ts';
 import { router, type Endpoints, type Router } from './router.ts';
-import { sessionEndpoints } from './session-endpoints.ts';
+import { sessionEndpoints } from './login/session-endpoints.ts';
 import { createToken, deleteToken, listTokens } from './token-endpoints.ts';
 import { isRefused, refused, refusedBy } from './refused.ts';
 

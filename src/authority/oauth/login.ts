@@ -2,8 +2,8 @@ import type { Stack } from '../../compose/stack.ts';
 import { isOpen, standingOf, type Account } from '../../operators/account.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { SealError } from '../../crypto/seal.ts';
-import type { ExternalLogin } from '../external-login.ts';
-import type { Operators } from '../operators.ts';
+import type { ExternalLogin } from '../login/external-login.ts';
+import type { Operators } from '../login/operators.ts';
 import type { LoggedIn, LoginAnswer } from './logged-in.ts';
 
 /** How operators prove who they are, where an authorization is to be given. */
