@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { discardBody } from '../adapters/node/discard-body.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { devHeader } from './response-headers.ts';
+import { devHeader } from './headers/response-headers.ts';
 
 /**
  * Sends a refusal. Where the request's body has not been read, the connection ends with the answer: what is left of the

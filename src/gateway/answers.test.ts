@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
-import { responseKind } from './response-names.ts';
+import { responseKind } from './headers/response-names.ts';
 
 describe('an answer that is held for a moment', () => {
   let upstream: TestUpstream;

@@ -1,4 +1,4 @@
-import { bySpelling } from '../by-spelling.ts';
+import { bySpelling } from '../headers/by-spelling.ts';
 import { badResponse } from './fault.ts';
 
 /** How a response's body ends (RFC 9112 §6.3). */

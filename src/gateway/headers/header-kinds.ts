@@ -1,4 +1,4 @@
-import { isIdentityHeader } from '../core/identity.ts';
+import { isIdentityHeader } from '../../core/identity.ts';
 import { bySpelling } from './by-spelling.ts';
 
 /** What becomes of a request header on its way upstream. */

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { NodeRequest } from '../adapters/node/request.ts';
-import { fieldLines } from '../adapters/node/request.ts';
-import type { ServiceConfig } from '../compose/config.ts';
-import type { Decision } from '../core/decision.ts';
-import { IDENTITY_HEADERS, identityValues } from '../core/identity.ts';
+import type { NodeRequest } from '../../adapters/node/request.ts';
+import { fieldLines } from '../../adapters/node/request.ts';
+import type { ServiceConfig } from '../../compose/config.ts';
+import type { Decision } from '../../core/decision.ts';
+import { IDENTITY_HEADERS, identityValues } from '../../core/identity.ts';
 import { withoutOwnCookies } from './own-cookies.ts';
 import { connectionOptions, headerKind } from './header-kinds.ts';
 

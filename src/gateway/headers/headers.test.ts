@@ -9,8 +9,8 @@ import {
   type Door,
   type Seen,
   type TestUpstream,
-} from '../../test/fixtures/gateway-door.ts';
-import { rule, type FixtureOptions } from '../../test/fixtures/gateway-stack.ts';
+} from '../../../test/fixtures/gateway-door.ts';
+import { rule, type FixtureOptions } from '../../../test/fixtures/gateway-stack.ts';
 
 describe('headers on their way upstream', () => {
   let upstream: TestUpstream | undefined;
