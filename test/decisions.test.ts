@@ -20,7 +20,7 @@ import { protect as honoGuard } from '../src/adapters/hono/index.ts';
 import { protect as mcpGuard } from '../src/adapters/mcp/index.ts';
 import { protect as nodeGuard } from '../src/adapters/node/index.ts';
 import { createAuthority } from '../src/authority/authority.ts';
-import { loadConfig } from '../src/compose/load.ts';
+import { loadConfig } from '../src/compose/load/load.ts';
 import { createStack, type Stack } from '../src/compose/stack.ts';
 import type { AuthRequest } from '../src/core/request.ts';
 import type { Store } from '../src/core/store.ts';

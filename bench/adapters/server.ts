@@ -14,7 +14,7 @@ import { expressGuard } from '../../src/adapters/express/index.ts';
 import { fastifyGuard } from '../../src/adapters/fastify/index.ts';
 import { honoGuard } from '../../src/adapters/hono/index.ts';
 import { nodeGuard } from '../../src/adapters/node/index.ts';
-import { protection, type Protection } from '../../src/compose/protection.ts';
+import { protection, type Protection } from '../../src/compose/protection/protection.ts';
 
 const [framework = '', kind = '', folder = ''] = process.argv.slice(2);
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
-import { parseConfig } from '../../src/compose/load.ts';
+import { parseConfig } from '../../src/compose/load/load.ts';
 import { openStore } from '../../src/compose/open-store.ts';
 import { createStack } from '../../src/compose/stack.ts';
 import type { KeyRecord, TokenRecord } from '../../src/core/credential.ts';

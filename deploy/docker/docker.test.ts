@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { parseConfig } from '../../src/compose/load.ts';
+import { parseConfig } from '../../src/compose/load/load.ts';
 
 const read = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
 const compose = parse(read('compose.yaml'));

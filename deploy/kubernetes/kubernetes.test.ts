@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { parseConfig } from '../../src/compose/load.ts';
+import { parseConfig } from '../../src/compose/load/load.ts';
 import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 import { faultsOf, manifestsIn } from '../../test/fixtures/manifests.ts';
 

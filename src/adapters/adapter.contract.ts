@@ -15,7 +15,7 @@ import {
   type Protection,
   type ProtectionSettings,
   type RouteOption,
-} from '../compose/protection.ts';
+} from '../compose/protection/protection.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Mode } from '../core/mode.ts';
 import { addressList } from '../core/address.ts';

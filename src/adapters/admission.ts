@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Protection } from '../compose/protection.ts';
+import type { Protection } from '../compose/protection/protection.ts';
 import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Protection } from '../compose/protection.ts';
+import type { Protection } from '../compose/protection/protection.ts';
 import type { Decision } from '../core/decision.ts';
 import { isEnforced } from '../core/enforced.ts';
 import type { Principal } from '../core/verdict.ts';

@@ -1,4 +1,4 @@
-import type { Protection } from '../compose/protection.ts';
+import type { Protection } from '../compose/protection/protection.ts';
 import type { RouteRule } from '../core/route.ts';
 import { routeTable, type RouteTable } from '../core/route-table.ts';
 

@@ -1,7 +1,7 @@
 /** What every adapter does with an answer that lasts longer than its caller's credential. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { Protection } from '../compose/protection.ts';
+import type { Protection } from '../compose/protection/protection.ts';
 import type { Mode } from '../core/mode.ts';
 import type { Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';

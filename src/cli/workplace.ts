@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { StackConfig } from '../compose/config.ts';
-import { loadCheckedConfig } from '../compose/checked-config.ts';
-import { storeDespiteFaults } from '../compose/despite-faults.ts';
+import { loadCheckedConfig } from '../compose/load/checked-config.ts';
+import { storeDespiteFaults } from '../compose/load/despite-faults.ts';
 import { configText } from '../compose/schema/config-text.ts';
-import { loadConfig, type LoadOptions } from '../compose/load.ts';
+import { loadConfig, type LoadOptions } from '../compose/load/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/wiring/stack-seal.ts';
 import { recordAct } from '../audit/link.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { nodeRequest } from '../adapters/node/request.ts';
-import { parseConfig } from '../compose/load.ts';
+import { parseConfig } from '../compose/load/load.ts';
 import { createStack, type Stack } from '../compose/stack.ts';
 import { addressList } from '../core/address.ts';
 import { systemClock, type Clock } from '../core/clock.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { RESERVED_SEGMENTS, SCHEMES } from './config.ts';
-import { parseConfig } from './load.ts';
+import { parseConfig } from './load/load.ts';
 import { stores } from './open-store.ts';
 import { jsonSchema } from './schema/schema.ts';
 

@@ -11,7 +11,7 @@ import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { forThisFile, startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../test/fixtures/tcp-relay.ts';
 import { until } from '../../test/fixtures/until.ts';
-import { parseConfig } from './load.ts';
+import { parseConfig } from './load/load.ts';
 import { openStore } from './open-store.ts';
 import { createStack, type Stack } from './stack.ts';
 

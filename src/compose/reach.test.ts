@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Principal } from '../core/verdict.ts';
 import type { SchemeName } from './config.ts';
-import { parseConfig } from './load.ts';
+import { parseConfig } from './load/load.ts';
 import { reachOf } from './reach.ts';
 
 const config = parseConfig(

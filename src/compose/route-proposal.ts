@@ -4,7 +4,7 @@ import { learn, type Learned } from '../rollout/learn.ts';
 import { applyEdits, unifiedDiff } from '../rollout/line-diff.ts';
 import { routeEdits } from '../rollout/route-edits.ts';
 import type { Env } from './env.ts';
-import { parseConfig } from './load.ts';
+import { parseConfig } from './load/load.ts';
 
 /** What recorded traffic would change in a configuration, as its file would have it. */
 export interface RouteProposal {

@@ -11,7 +11,7 @@ import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { parseConfig } from './load.ts';
+import { parseConfig } from './load/load.ts';
 import { openStore } from './open-store.ts';
 import { createStack, type Stack, type StackOptions } from './stack.ts';
 import { until } from '../../test/fixtures/until.ts';

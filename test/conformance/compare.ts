@@ -8,7 +8,7 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseConfig } from '../../src/compose/load.ts';
+import { parseConfig } from '../../src/compose/load/load.ts';
 import { createStack } from '../../src/compose/stack.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { frontServer } from '../../src/gateway/server.ts';

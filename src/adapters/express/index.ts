@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { otherCase } from '../other-case.ts';
 
-export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
 
 declare global {

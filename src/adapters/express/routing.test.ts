@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import express from 'express';
 import { exchange, type Answer } from '../../../test/fixtures/raw-http.ts';
-import { protection, type Protection, type RouteOption } from '../../compose/protection.ts';
+import { protection, type Protection, type RouteOption } from '../../compose/protection/protection.ts';
 import { expressGuard } from './index.ts';
 
 const routes: readonly RouteOption[] = [

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fastify, type FastifyInstance } from 'fastify';
 import { exchange } from '../../../test/fixtures/raw-http.ts';
-import { protection } from '../../compose/protection.ts';
+import { protection } from '../../compose/protection/protection.ts';
 import { createServiceClient } from '../../client/index.ts';
 import { createKey } from '../../keys/create.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';

@@ -7,7 +7,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import { isIdentityHeader } from '../../core/identity.ts';
 import { parseTarget } from '../../core/target.ts';
@@ -15,7 +15,7 @@ import { deny, type Principal } from '../../core/verdict.ts';
 import { admission, drainBody, recordedRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 
-export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
 
 declare module 'hono' {

@@ -7,7 +7,7 @@ import { serve as serveHono } from '@hono/node-server';
 import { Hono } from 'hono';
 import { methodOverride } from 'hono/method-override';
 import { exchange, type Answer, type RawRequest } from '../../../test/fixtures/raw-http.ts';
-import { protection, type Protection } from '../../compose/protection.ts';
+import { protection, type Protection } from '../../compose/protection/protection.ts';
 import { honoGuard } from './index.ts';
 
 async function protectedBy(t: TestContext): Promise<Protection> {

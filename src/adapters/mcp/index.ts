@@ -1,5 +1,5 @@
 /** `countersign/mcp`: an MCP server that knows its callers, with either major version of the official SDK. */
-export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
 export {
   authInfoOf,

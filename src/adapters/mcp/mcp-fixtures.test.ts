@@ -23,7 +23,12 @@ import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import type { OwnService, Protection, ProtectionSettings, ProtectOptions } from '../../compose/protection.ts';
+import type {
+  OwnService,
+  Protection,
+  ProtectionSettings,
+  ProtectOptions,
+} from '../../compose/protection/protection.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { createKey } from '../../keys/create.ts';
 import { memoryStore } from '../../stores/memory/store.ts';

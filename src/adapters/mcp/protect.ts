@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody, lateRefusal, type Decided } from '../admission.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { firstAnswer } from '../../core/maybe-promise.ts';
 import { hasRules, type McpRules } from '../../core/mcp/rules.ts';
 import type { AuthRequest } from '../../core/request.ts';

@@ -1,14 +1,14 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { protection, type Protection, type ProtectOptions } from '../../compose/protection.ts';
+import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { responseOn } from './response-on.ts';
 
-export type { Protection, ProtectOptions } from '../../compose/protection.ts';
+export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
 
 /** A request that may pass. */

@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { exchange } from '../../../test/fixtures/raw-http.ts';
-import { protection, type Protection } from '../../compose/protection.ts';
+import { protection, type Protection } from '../../compose/protection/protection.ts';
 import { revokeKey } from '../../keys/revoke.ts';
 import { knownKey } from '../streams.contract.ts';
 import { nodeGuard } from './index.ts';

@@ -1,5 +1,5 @@
 import { configText } from '../../compose/schema/config-text.ts';
-import { ConfigError } from '../../compose/load.ts';
+import { ConfigError } from '../../compose/load/load.ts';
 import { routeProposal, untaughtRoutes, type LeastTraffic, type RouteProposal } from '../../compose/route-proposal.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { rfc3339 } from '../../core/clock.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { askedRoutes } from '../../audit/asked-routes.ts';
 import { hasKeyIn, knownCallers, type Acquaintance } from '../../compose/ramps/known-callers.ts';
-import { ConfigError } from '../../compose/load.ts';
+import { ConfigError } from '../../compose/load/load.ts';
 import {
   orderRamp,
   rampEvents,

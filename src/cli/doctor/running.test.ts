@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { cliHere } from '../../../test/fixtures/cli-here.ts';
-import { parseConfig } from '../../compose/load.ts';
+import { parseConfig } from '../../compose/load/load.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { createKey } from '../../keys/create.ts';
 import { memoryStore } from '../../stores/memory/store.ts';

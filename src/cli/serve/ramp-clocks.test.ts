@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { orderRamp, startRamp } from '../../compose/ramps/ramp-control.ts';
-import { parseConfig } from '../../compose/load.ts';
+import { parseConfig } from '../../compose/load/load.ts';
 import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { createStack } from '../../compose/stack.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';

@@ -14,7 +14,7 @@ import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
 import { hasKeyIn } from '../../compose/ramps/known-callers.ts';
-import { parseConfig } from '../../compose/load.ts';
+import { parseConfig } from '../../compose/load/load.ts';
 import { rampDuties } from './ramp-duties.ts';
 import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';

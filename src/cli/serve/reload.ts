@@ -1,4 +1,4 @@
-import { followConfig, type FollowConfigOptions } from '../../compose/follow-config.ts';
+import { followConfig, type FollowConfigOptions } from '../../compose/load/follow-config.ts';
 import { explain } from '../failure.ts';
 
 export interface ReloadOptions extends Omit<FollowConfigOptions, 'onRefused'> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { StackConfig } from '../../compose/config.ts';
-import { loadConfig } from '../../compose/load.ts';
+import { loadConfig } from '../../compose/load/load.ts';
 import type { Invocation } from '../command.ts';
 import { readCheckedConfig, readConfig } from '../workplace.ts';
 import { shellWord } from '../../core/text/shell-word.ts';

@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { testAuthority, trustDomain, type TestAuthority } from '../../../test/fixtures/certificates.ts';
 import { createAuthority } from '../../authority/authority.ts';
-import { parseConfig } from '../../compose/load.ts';
+import { parseConfig } from '../../compose/load/load.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
 import type { Issued } from '../../certificates/issue.ts';
 import { systemClock } from '../../core/clock.ts';

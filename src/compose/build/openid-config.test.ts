@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 
 const openid = (more: string): string => `
 operators: { openid: { issuer: https://login.example.org, clientId: countersign, roleClaim: groups, ${more} } }

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadConfig } from '../load.ts';
+import { loadConfig } from '../load/load.ts';
 
 test('a command that cannot be started is warned of when the configuration is read', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-programs-'));

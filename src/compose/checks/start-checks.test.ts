@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { mintKey } from '../../crypto/key-format.ts';
 import type { Env } from '../env.ts';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 import { createStack } from '../stack.ts';
 
 const text = `store: memory

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { knownCallers } from './known-callers.ts';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 
 const config = parseConfig('callers: [batch]\nservices: { npu: { upstream: http://127.0.0.1:9001 } }\n', {
   file: null,

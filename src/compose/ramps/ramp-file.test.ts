@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '../faults.ts';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 import { parseRampPlan, rampGround } from './ramp-file.ts';
 
 const now = Date.UTC(2026, 10, 25) / 1000;

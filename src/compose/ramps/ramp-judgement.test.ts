@@ -4,7 +4,7 @@ import type { Mode } from '../../core/mode.ts';
 import { started } from '../../rollout/ramp/state.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 import { parseRampPlan, rampGround } from './ramp-file.ts';
 import { judgementOf } from './ramp-judgement.ts';
 

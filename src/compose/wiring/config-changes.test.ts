@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 import { configChanges } from './config-changes.ts';
 
 const withTools = (caller: string) =>

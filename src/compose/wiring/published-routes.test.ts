@@ -8,7 +8,7 @@ import { until } from '../../../test/fixtures/until.ts';
 import type { RouteRule } from '../../core/route.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';
 import { ruleOf } from '../build/build.ts';
-import { parseConfig } from '../load.ts';
+import { parseConfig } from '../load/load.ts';
 import { rawRoute } from '../schema/raw-route.ts';
 import {
   publishRoutes,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StackConfig } from '../../compose/config.ts';
-import { parseConfig } from '../../compose/load.ts';
+import { parseConfig } from '../../compose/load/load.ts';
 import { keyOf, upstreams } from './upstreams.ts';
 
 const configOf = (services: object): StackConfig =>

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { adminToken, startAuthority, type AuthorityFixture } from '../../../test/fixtures/authority-stack.ts';
 import { nodeRequest } from '../../adapters/node/request.ts';
 import { createServiceClient } from '../../client/index.ts';
-import { protection } from '../../compose/protection.ts';
+import { protection } from '../../compose/protection/protection.ts';
 import { systemClock } from '../../core/clock.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { createKey } from '../create.ts';

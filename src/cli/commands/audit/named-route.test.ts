@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../../../compose/load.ts';
+import { parseConfig } from '../../../compose/load/load.ts';
 import { namedRoute } from './named-route.ts';
 
 const config = parseConfig(

@@ -1,6 +1,6 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { loadConfig } from '../../../compose/load.ts';
+import { loadConfig } from '../../../compose/load/load.ts';
 import { mintKey } from '../../../crypto/key-format.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused } from '../../failure.ts';

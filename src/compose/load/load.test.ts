@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import * as fc from '../../test/fixtures/properties.ts';
-import { sha256Hex } from '../crypto/digest.ts';
+import * as fc from '../../../test/fixtures/properties.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
 import { faultLines } from './config-fixtures.test.ts';
 import { ConfigError, loadConfig, parseConfig } from './load.ts';
 

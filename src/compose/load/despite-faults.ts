@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
-import { builtConfig } from './build/build.ts';
-import type { StackConfig } from './config.ts';
-import { readEnvironment, type Env } from './env.ts';
-import { placeIn } from './checks/place.ts';
-import { storeConfig } from './schema/quantities.ts';
-import { sourceDocument } from './schema/document.ts';
+import { builtConfig } from '../build/build.ts';
+import type { StackConfig } from '../config.ts';
+import { readEnvironment, type Env } from '../env.ts';
+import { placeIn } from '../checks/place.ts';
+import { storeConfig } from '../schema/quantities.ts';
+import { sourceDocument } from '../schema/document.ts';
 
 /**
  * A configuration that is wrong somewhere, with its store and nothing else, for what cannot wait until it is mended. Null where

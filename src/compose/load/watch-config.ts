@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { sha256 } from '../crypto/digest.ts';
-import { followFiles } from '../keys/sources/follow-files.ts';
+import { sha256 } from '../../crypto/digest.ts';
+import { followFiles } from '../../keys/sources/follow-files.ts';
 
 /**
  * Calls `onChange` when the content of the file is another than before; returns how to stop. The folder is followed, so that

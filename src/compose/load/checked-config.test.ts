@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createKey } from '../keys/create.ts';
-import { sealWith } from '../crypto/seal.ts';
+import { createKey } from '../../keys/create.ts';
+import { sealWith } from '../../crypto/seal.ts';
 import { loadCheckedConfig } from './checked-config.ts';
 import { ConfigError, loadConfig } from './load.ts';
-import { openStore } from './open-store.ts';
+import { openStore } from '../open-store.ts';
 
 const seal = sealWith('0'.repeat(64));
 

@@ -1,11 +1,11 @@
-import type { KeySource } from '../keys/sources/index.ts';
-import { authoritySource, envFiles, secretFiles } from '../keys/sources/index.ts';
-import type { StackConfig } from './config.ts';
-import type { Env } from './env.ts';
-import { ConfigError } from './faults.ts';
+import type { KeySource } from '../../keys/sources/index.ts';
+import { authoritySource, envFiles, secretFiles } from '../../keys/sources/index.ts';
+import type { StackConfig } from '../config.ts';
+import type { Env } from '../env.ts';
+import { ConfigError } from '../faults.ts';
 import type { KeyOption } from './key-option.ts';
-import { parseConfig } from './load.ts';
-import type { RawConfig, RawRoute, RawService } from './schema/schema.ts';
+import { parseConfig } from '../load/load.ts';
+import type { RawConfig, RawRoute, RawService } from '../schema/schema.ts';
 
 /** As the configuration file has it, of any depth, and not to be changed here. */
 type Fixed<T> = T extends readonly (infer Item)[]

@@ -3,12 +3,12 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { adminToken, startAuthority } from '../../test/fixtures/authority-stack.ts';
-import { until } from '../../test/fixtures/until.ts';
-import type { Decision } from '../core/decision.ts';
-import type { AuthRequest } from '../core/request.ts';
-import { createKey } from '../keys/create.ts';
-import type { KeySource } from '../keys/sources/index.ts';
+import { adminToken, startAuthority } from '../../../test/fixtures/authority-stack.ts';
+import { until } from '../../../test/fixtures/until.ts';
+import type { Decision } from '../../core/decision.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import { createKey } from '../../keys/create.ts';
+import type { KeySource } from '../../keys/sources/index.ts';
 import { protection, type Protection, type ProtectOptions } from './protection.ts';
 
 const key = '0123456789abcdef'.repeat(4);

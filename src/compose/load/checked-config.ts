@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { hasCode } from '../core/store.ts';
-import type { StackConfig } from './config.ts';
-import type { Env } from './env.ts';
-import { lookAtKeySources } from './wiring/key-sources.ts';
-import { configText } from './schema/config-text.ts';
+import { hasCode } from '../../core/store.ts';
+import type { StackConfig } from '../config.ts';
+import type { Env } from '../env.ts';
+import { lookAtKeySources } from '../wiring/key-sources.ts';
+import { configText } from '../schema/config-text.ts';
 import { loadConfig, type LoadOptions } from './load.ts';
-import { openStore } from './open-store.ts';
+import { openStore } from '../open-store.ts';
 
 /**
  * loadConfig for those who are about to rely on every rule: a caller is known when it is a service, is named under `callers`,

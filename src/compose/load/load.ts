@@ -1,23 +1,23 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { sha256Hex } from '../crypto/digest.ts';
-import { builtConfig } from './build/build.ts';
-import { findings } from './checks/checks.ts';
-import type { StackConfig } from './config.ts';
-import { configText } from './schema/config-text.ts';
-import { sourceDocument } from './schema/document.ts';
-import { readEnvironment, type Env } from './env.ts';
-import { ConfigError, formatFault, wholeFault } from './faults.ts';
-import { fileChecks } from './checks/file-checks.ts';
-import { mcpServers, type McpServers } from './build/mcp-config.ts';
-import { missingPrograms } from './checks/missing-programs.ts';
-import { placeIn } from './checks/place.ts';
-import { schemaFaults } from './schema/schema-faults.ts';
-import { configSchema } from './schema/schema.ts';
-import { shellWord } from '../core/text/shell-word.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { builtConfig } from '../build/build.ts';
+import { findings } from '../checks/checks.ts';
+import type { StackConfig } from '../config.ts';
+import { configText } from '../schema/config-text.ts';
+import { sourceDocument } from '../schema/document.ts';
+import { readEnvironment, type Env } from '../env.ts';
+import { ConfigError, formatFault, wholeFault } from '../faults.ts';
+import { fileChecks } from '../checks/file-checks.ts';
+import { mcpServers, type McpServers } from '../build/mcp-config.ts';
+import { missingPrograms } from '../checks/missing-programs.ts';
+import { placeIn } from '../checks/place.ts';
+import { schemaFaults } from '../schema/schema-faults.ts';
+import { configSchema } from '../schema/schema.ts';
+import { shellWord } from '../../core/text/shell-word.ts';
 
-export { ConfigError } from './faults.ts';
-export type { Fault } from './faults.ts';
+export { ConfigError } from '../faults.ts';
+export type { Fault } from '../faults.ts';
 
 export interface ParseOptions {
   /** The file's path, for messages and relative paths; null for a text from elsewhere (paths then begin at the working folder). */

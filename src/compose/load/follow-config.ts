@@ -1,4 +1,4 @@
-import type { StackConfig } from './config.ts';
+import type { StackConfig } from '../config.ts';
 import { watchConfig } from './watch-config.ts';
 
 export interface FollowConfigOptions {

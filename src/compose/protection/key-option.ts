@@ -1,6 +1,6 @@
-import { nearest } from '../core/text/nearest.ts';
-import type { AuthoritySourceOptions, KeySource } from '../keys/sources/index.ts';
-import { oneOf, shown, wholeFault, type Fault } from './faults.ts';
+import { nearest } from '../../core/text/nearest.ts';
+import type { AuthoritySourceOptions, KeySource } from '../../keys/sources/index.ts';
+import { oneOf, shown, wholeFault, type Fault } from '../faults.ts';
 
 /** Where keys come from; relative paths begin at the working folder. */
 export type KeyOption =

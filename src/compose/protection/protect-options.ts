@@ -1,10 +1,10 @@
-import type { Clock } from '../core/clock.ts';
-import type { Decision } from '../core/decision.ts';
-import { nearest } from '../core/text/nearest.ts';
-import type { AuthRequest } from '../core/request.ts';
-import type { Store } from '../core/store.ts';
-import type { Env } from './env.ts';
-import { ConfigError, shown, wholeFault, type Fault } from './faults.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Decision } from '../../core/decision.ts';
+import { nearest } from '../../core/text/nearest.ts';
+import type { AuthRequest } from '../../core/request.ts';
+import type { Store } from '../../core/store.ts';
+import type { Env } from '../env.ts';
+import { ConfigError, shown, wholeFault, type Fault } from '../faults.ts';
 import { keysFaults, whereKeysAre } from './key-option.ts';
 import type { OwnService } from './own-service.ts';
 
