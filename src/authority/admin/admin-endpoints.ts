@@ -19,7 +19,7 @@ import { needFault, type OperatorCaller } from '../login/operator-caller.ts';
 import type { Operators } from '../login/operators.ts';
 import { storeProbe } from '../probe-endpoints.ts';
 import { rampEndpoints } from './ramp-endpoints.ts';
-import { readBody } from './read-body.ts';
+import { readBody } from '../read-body.ts';
 import type { Endpoints } from '../router.ts';
 import { reasonSchema } from '../shape.ts';
 import { activeTokens, revokeToken, soughtIn } from '../token-endpoints.ts';

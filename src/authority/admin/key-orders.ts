@@ -17,7 +17,7 @@ import type { Caller } from '../caller.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Guards } from './guards.ts';
 import { keyList, lastUseOf, time } from './overview.ts';
-import { readBody } from './read-body.ts';
+import { readBody } from '../read-body.ts';
 import { isRefused, refused, type Refused } from '../refused.ts';
 import type { Endpoints } from '../router.ts';
 import { addressesSchema, reasonSchema, scopesSchema } from '../shape.ts';

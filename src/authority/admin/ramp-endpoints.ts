@@ -20,7 +20,7 @@ import type { Exchange, Handler } from '../exchange.ts';
 import type { Guards } from './guards.ts';
 import type { OperatorCaller } from '../login/operator-caller.ts';
 import { sinceOf } from './overview.ts';
-import { readBody } from './read-body.ts';
+import { readBody } from '../read-body.ts';
 import { isRefused, refused, type Refused } from '../refused.ts';
 import type { Endpoints } from '../router.ts';
 import { reasonSchema } from '../shape.ts';

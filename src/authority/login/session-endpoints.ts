@@ -12,7 +12,7 @@ import { behindBody } from '../body.ts';
 import type { Exchange, Handler } from '../exchange.ts';
 import { confirmFault, pageFault, sessionOf } from './operator-caller.ts';
 import type { Operators } from './operators.ts';
-import { readBody } from '../admin/read-body.ts';
+import { readBody } from '../read-body.ts';
 import { refusalReply, success, type Reply } from '../reply.ts';
 import type { Endpoints } from '../router.ts';
 import { sessionCookieLine } from './session-cookie.ts';

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { bodyJson } from '../body.ts';
-import type { Exchange } from '../exchange.ts';
-import { refused, type Refused } from '../refused.ts';
-import { faultsOf } from '../shape.ts';
+import { bodyJson } from './body.ts';
+import type { Exchange } from './exchange.ts';
+import { refused, type Refused } from './refused.ts';
+import { faultsOf } from './shape.ts';
 
 /** The body of a request as the schema has it; every fault of it at once. */
 export async function readBody<T extends z.ZodType>({ req, res }: Exchange, schema: T): Promise<z.infer<T> | Refused> {
