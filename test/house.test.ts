@@ -217,3 +217,20 @@ test('every room has its line in ARCHITECTURE.md, which says what it may import'
     assert.equal(told.get(room), whole, room);
   }
 });
+
+test('every place that ARCHITECTURE.md names is there', () => {
+  const map = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const named = new Set([...map.matchAll(/`(\w[\w*.-]*\/[\w*./-]*|[\w-]+\.ts)`/g)].map(([, path = '']) => path));
+  assert.ok(named.size > 80, `found only ${named.size} places`);
+  const places = globSync(['{src,test,bench,deploy,dashboard,docs}/**'], { cwd: root, exclude: ['**/node_modules'] });
+  // Ends of paths: the name of a file or folder may stand alone where its room was named before.
+  const ends = new Set(places.flatMap((place) => place.split('/').map((_, at, parts) => parts.slice(at).join('/'))));
+  const isThere = (path: string): boolean => {
+    const pattern = new RegExp(`^${path.replace(/\/$/, '').replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`);
+    return [...ends].some((end) => pattern.test(end));
+  };
+  assert.deepEqual(
+    [...named].filter((path) => !isThere(path)),
+    [],
+  );
+});
