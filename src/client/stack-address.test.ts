@@ -31,6 +31,12 @@ test('finds the MCP servers of the file that the configuration names', () => {
   assert.throws(() => baseUrlOf('old'), { code: 'no_such_service', message: /it has: a, files/ });
 });
 
+test('reads the file of MCP servers as the gateway does, in whichever client it was written', () => {
+  const servers = '\uFEFF{\n  // of VS Code\n  "servers": { "files": { "url": "http://127.0.0.1:9001/mcp" }, },\n}';
+  const { baseUrlOf } = addressesOf('mcpConfig: mcp.json', 'countersign.yaml', () => servers);
+  assert.equal(baseUrlOf('files'), 'http://127.0.0.1:8700/files');
+});
+
 test('the gateway listens where it does by default', () => {
   const base = (listen: string) => stackAddresses(`${listen}services: { a: }`, 'x').baseUrlOf('a');
   assert.equal(base(''), 'http://127.0.0.1:8700/a');

@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import { isObject } from '../core/json/object.ts';
+import { isServed, mcpServersIn } from '../core/mcp/servers.ts';
 import { ClientError } from './client-error.ts';
 
 /** As much of countersign.yaml as a caller needs: where the gateway listens, and how each service is reached through it. */
@@ -11,8 +12,6 @@ export interface StackAddresses {
 interface ServiceEntry {
   readonly listen?: unknown;
   readonly mount?: unknown;
-  /** Of a file of MCP servers: it is not served. */
-  readonly disabled?: unknown;
 }
 
 type Services = Readonly<Record<string, ServiceEntry | null>>;
@@ -54,14 +53,13 @@ function entryOf(services: Services, service: string): ServiceEntry | undefined 
 
 function mcpServers(file: unknown, read: ReadBeside): Services {
   if (typeof file !== 'string') return {};
-  const document = readJson(read(file), file);
-  const servers = isObject(document) && isObject(document['mcpServers']) ? (document['mcpServers'] as Services) : {};
-  return Object.fromEntries(Object.entries(servers).filter(([, server]) => server?.disabled !== true));
+  const servers = readServers(read(file), file) ?? {};
+  return Object.fromEntries(Object.entries(servers as Services).filter(([, server]) => isServed(server)));
 }
 
-function readJson(text: string, place: string): unknown {
+function readServers(text: string, place: string) {
   try {
-    return JSON.parse(text);
+    return mcpServersIn(text);
   } catch {
     throw new ClientError('bad_configuration', `${place} is no JSON; countersign validate says what is wrong with it`);
   }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { isObject, type JsonObject } from '../../core/json/object.ts';
+import { isServed, mcpServersIn } from '../../core/mcp/servers.ts';
 import { configText } from '../schema/config-text.ts';
 import { ConfigError, wholeFault, type Fault } from '../faults.ts';
 import { isSecretName } from './secret-name.ts';
@@ -42,15 +43,14 @@ export function mcpServers(file: string): McpServers {
 }
 
 function serversIn(file: string): JsonObject {
-  let value: unknown;
+  const text = configText(file, 'name the file of MCP servers that is meant');
+  let servers: JsonObject | null;
   try {
-    value = JSON.parse(plainJson(configText(file, 'name the file of MCP servers that is meant')));
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
+    servers = mcpServersIn(text);
+  } catch {
     throw fault(file, 'the file is no JSON', 'write it like {"mcpServers": {"files": {"command": "npx", "args": []}}}');
   }
-  const servers = isObject(value) ? (value['mcpServers'] ?? value['servers']) : undefined;
-  if (!isObject(servers) || Object.keys(servers).length === 0)
+  if (servers === null || Object.keys(servers).length === 0)
     throw fault(
       file,
       '"mcpServers" is missing or empty',
@@ -62,7 +62,7 @@ function serversIn(file: string): JsonObject {
 function servicesOf(file: string, servers: JsonObject): Readonly<Record<string, JsonObject>> {
   const faults: Fault[] = [];
   const services = Object.entries(servers)
-    .filter(([, server]) => !isObject(server) || server['disabled'] !== true)
+    .filter(([, server]) => isServed(server))
     .map(([name, server]): [string, JsonObject] => {
       const service = serviceOf(server);
       if ('fault' in service) faults.push(wholeFault(`the server "${name}" ${service.fault}`, service.hint));
@@ -70,14 +70,6 @@ function servicesOf(file: string, servers: JsonObject): Readonly<Record<string, 
     });
   if (faults.length > 0) throw new ConfigError(file, faults);
   return Object.fromEntries(services);
-}
-
-/** Clients read their files with comments and with commas before a closing bracket. */
-function plainJson(text: string): string {
-  const string = String.raw`"(?:[^"\\\n]|\\.)*"`;
-  const without = (what: string, from: string): string =>
-    from.replace(new RegExp(`(${string})|${what}`, 'g'), (_, kept: string | undefined) => kept ?? ' ');
-  return without(String.raw`,(?=\s*[}\]])`, without(String.raw`//[^\n]*|/\*[^]*?(?:\*/|$)`, text));
 }
 
 type Service = { readonly of: JsonObject } | { readonly fault: string; readonly hint: string };
