@@ -99,6 +99,24 @@ test('undici: below a retry every attempt has a signature of its own', async (t)
   assert.equal(nonces.size, 3);
 });
 
+test(
+  'undici: a request that is given up while its body is read for the signature ends',
+  { timeout: 5000 },
+  async (t) => {
+    const server = await testServer(t, echo);
+    const credential = { kind: 'http-signature', keyid: 'a', key: hmacKey } as const;
+    const dispatcher = composed(t, signingInterceptor(credential));
+    const endless = new Readable({ read: () => undefined });
+    const streams = [endless, new ReadableStream() as unknown as Readable];
+    for (const body of streams) {
+      const signal = AbortSignal.timeout(20);
+      await assert.rejects(request(server.url, { dispatcher, method: 'PUT', body, signal }), { name: 'TimeoutError' });
+    }
+    assert.ok(endless.destroyed);
+    assert.equal(server.seen.length, 0);
+  },
+);
+
 test('undici: bound to a base, the credential goes nowhere else', async (t) => {
   const elsewhere = await testServer(t, echo);
   const server = await testServer(t, (req, res) => {

@@ -54,13 +54,25 @@ export function signingInterceptor(
   }
 
   const interceptor: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (given, handler) => {
-    void proven(given)
+    void untilAborted(proven(given), given)
       .then((options) => void dispatch(options, handler))
       .catch((error: unknown) => fail(handler, error));
     return true;
   };
   // What is used of options and handlers here is the same in all of them.
   return interceptor as unknown as SigningInterceptor;
+}
+
+/** undici tells a request of an abort once it was begun, and so not while a body is read. Failing, it lets go of the body. */
+function untilAborted<Value>(work: Promise<Value>, given: Options): Promise<Value> {
+  const signal = 'signal' in given && given.signal instanceof AbortSignal ? given.signal : null;
+  if (signal === null) return work;
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
 }
 
 /** As undici's own interceptors do where no request was begun: there is no controller yet. */
