@@ -28,9 +28,9 @@ const newKey: Adviser = ({ name }) => ({
 const look: Adviser = ({ requestId }) => ({ what: 'see the note of each refusal', commands: [tailOf(requestId)] });
 
 const advisers: Partial<Record<Reason, Adviser>> = {
-  missing_credentials: ({ name, service, route }) => ({
-    what: `it shows no credential: give it a key, or open ${routeWords(service, route)} to everybody with access: public`,
-    commands: [`countersign keys create ${name} --to FILE`, 'countersign learn'],
+  missing_credentials: ({ name, requestId }) => ({
+    what: 'it shows no credential: where it is yours give it a key, or open the path that it asks for, and no more, to everybody with access: public; of a stranger there is nothing to mend',
+    commands: [tailOf(requestId), `countersign keys create ${name} --to FILE`, 'countersign learn'],
   }),
   malformed_credentials: ({ requestId }) => ({
     what: 'its credential is not in a form that can be read: docs/credentials.md shows each; the note says what is wrong',

@@ -23,7 +23,7 @@ export interface Readiness {
   readonly concerns: readonly string[];
 }
 
-/** One caller and one thing that is wrong with it. */
+/** One caller and one thing that is wrong with it; those without a name are one where they call from the same addresses. */
 export interface Mend {
   readonly caller: string;
   readonly reason: string;
@@ -52,7 +52,7 @@ const skewOfConcern = 30;
 
 export function readiness(evidence: Evidence): Readiness {
   const groups = evidence.would_deny_groups;
-  const named = new Set(groups.map(({ caller }) => caller).filter((caller) => caller !== '' && caller !== OTHERS));
+  const named = new Set(groups.map(({ caller }) => caller).filter((caller) => !isNameless(caller)));
   const unsigned = unsignedCallers(groups);
   const counts = { named_callers: named.size, unsigned_callers: unsigned };
   const { answer, summary } = answerFor(evidence, named.size, unsigned);
@@ -74,7 +74,9 @@ function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Re
     ];
     const summary =
       `Not ready to enforce: ${counted(evidence.would_deny, 'request')} of ${who.join(' and ')} would be refused. ` +
-      'Mend what stands below, then look again.';
+      (named > 0
+        ? 'Mend what stands below, then look again.'
+        : 'Nobody gives a name: where one of them is yours mend what stands below; strangers are refused rightly, and keep nobody from enforcing.');
     return { answer: 'not_ready', summary };
   }
   if (evidence.requests === 0)
@@ -90,13 +92,15 @@ function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Re
 
 /** By address: a thousand requests of one script are one caller to be mended. At least so many. */
 function unsignedCallers(groups: readonly RefusalGroup[]): number {
-  const nameless = groups.filter(({ caller }) => caller === '' || caller === OTHERS);
+  const nameless = groups.filter(({ caller }) => isNameless(caller));
   const addresses = new Set(nameless.flatMap(({ client_addresses }) => client_addresses));
   return Math.max(addresses.size, ...nameless.map(({ address_count }) => address_count));
 }
 
 function mendings(groups: readonly RefusalGroup[]): Mend[] {
-  const byCause = Map.groupBy(groups, ({ caller, reason }) => JSON.stringify([caller, reason]));
+  const byCause = Map.groupBy(groups, ({ caller, reason, client_addresses }) =>
+    JSON.stringify([caller, reason, ...(isNameless(caller) ? client_addresses.toSorted() : [])]),
+  );
   return [...byCause.values()]
     .flatMap((same) => (same[0] ? [mending(same[0], same)] : []))
     .sort((a, b) => rank(a.caller) - rank(b.caller) || b.requests - a.requests)
@@ -125,9 +129,13 @@ function mending(first: RefusalGroup, same: readonly RefusalGroup[]): Mend {
   };
 }
 
+function isNameless(caller: string): boolean {
+  return caller === '' || caller === OTHERS;
+}
+
 /** Whoever is proven is known to be ours; a name alone anybody can give. */
 function rank(caller: string): number {
-  if (caller === '' || caller === OTHERS) return 2;
+  if (isNameless(caller)) return 2;
   return caller.endsWith('?') ? 1 : 0;
 }
 

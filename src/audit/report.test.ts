@@ -156,6 +156,28 @@ test('unsigned callers are counted by where they are, not by how often they call
   assert.equal((await reportOn(...calls)).verdict.unsigned_callers, 3);
 });
 
+test('callers without a name are told apart by where they call from, and a stranger keeps nobody from enforcing', async () => {
+  const unsigned = { ...wouldDeny, reason: 'missing_credentials' } as const;
+  const probe = { ...unsigned, clientAddress: '10.0.0.1' };
+  const scanner = { ...unsigned, clientAddress: '203.0.113.9', service: 'aidb', route: '*' };
+  const { verdict } = await reportOn(probe, probe, probe, { ...probe, service: 'ocr' }, scanner, scanner);
+  assert.deepEqual(
+    verdict.mend.map(({ client_addresses, routes, requests }) => [client_addresses, routes, requests]),
+    [
+      [['10.0.0.1'], ['/embeddings/embed', '/ocr/embed'], 4],
+      [['203.0.113.9'], ['/aidb/*'], 2],
+    ],
+  );
+  const [first] = verdict.mend;
+  assert.match(
+    first?.what ?? '',
+    /where it is yours.*the path that it asks for, and no more.*of a stranger there is nothing/,
+  );
+  assert.match(first?.commands[0] ?? '', /^countersign audit tail --request /, 'which shows that path');
+  assert.match(verdict.summary, /Nobody gives a name.*strangers are refused rightly/);
+  assert.doesNotMatch((await reportOn(probe, { ...probe, claimed: 'service:aidb' })).verdict.summary, /Nobody/);
+});
+
 test('what to mend names the caller, where, why, and what to run; proven callers come first', async () => {
   const late = {
     ...wouldDeny,
