@@ -209,11 +209,23 @@ export interface Ramp {
     readonly promote: 'auto' | 'manual';
     readonly status: 'waiting' | 'enforced' | 'passed' | 'rolled_back';
   }[];
+  /** How often in a row the gates said yes, and have to. */
+  readonly successes: number;
+  readonly successes_needed: number;
   readonly findings: readonly string[];
   readonly culprits: readonly {
     readonly caller: string;
     readonly route: string;
     readonly reason: string;
+    readonly request_id: string;
+  }[];
+  /** Whom the step under way refused and nobody knows. */
+  readonly strangers: readonly {
+    readonly caller: string;
+    readonly client_address: string;
+    readonly route: string;
+    readonly reason: string;
+    readonly requests: number;
     readonly request_id: string;
   }[];
 }

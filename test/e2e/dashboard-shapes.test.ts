@@ -95,7 +95,7 @@ async function place(t: TestContext) {
     assert.equal(status, 200, `${path}: ${body.error}`);
     return data;
   };
-  await page.ask('POST', '/ramp', { plan: 'steps: [{ routes: [embeddings/*] }, { routes: [embeddings/embed] }]' });
+  await page.ask('POST', '/ramp', { plan: 'steps: [{ routes: [embeddings/embed] }, { routes: [embeddings/*] }]' });
   await page.ask('POST', '/ramp/promote', {});
   await page.ask('PUT', '/modes', { scope: 'embeddings/list', mode: 'enforce', reason: 'it may' });
   return { folder, stack, ask };
@@ -126,13 +126,17 @@ async function fill(stack: Stack): Promise<void> {
     { ...refused, outcome: 'deny', principal: 'service:aidb' } as const,
     { ...refused, principal: '', claimed: 'service:ingest' },
     { ...refused, reason: 'missing_credentials', principal: '', path: '/health', route: '*' },
+    { ...refused, outcome: 'deny', mode: 'enforce', reason: 'missing_credentials', principal: '' } as const,
   ];
   const minutes = Array.from({ length: 12 }, (_, minute) => now - minute * 60);
   await store.decisions.append(
     minutes.flatMap((time) => kinds.map((kind) => ({ ...decisionRow(0, kind), time, service: 'embeddings' }))),
   );
   const culprit = { caller: 'service:aidb', route: 'embeddings/embed', reason: 'expired', requestId: 'r1' };
-  await changeRamp(store.records, stack.clock, (ramp) => ramp && rolledBack(ramp, 1, ['one was refused'], [culprit]));
+  await changeRamp(store.records, stack.clock, (ramp) => {
+    const stopped = ramp && rolledBack(ramp, 0, ['one was refused'], [culprit]);
+    return stopped && { ...stopped, since: now - 3600 };
+  });
   const finding = {
     severity: 'high',
     place: '.env:3',

@@ -66,13 +66,14 @@ export function RampProgress({ ramp, onOrder }: { ramp: Ramp; onOrder: (order: R
   );
 }
 
-function Standing({ ramp: { status, step, steps, since } }: { ramp: Ramp }) {
+function Standing({ ramp: { status, step, steps, since, successes, successes_needed: needed } }: { ramp: Ramp }) {
   const soak = steps[step - 1]?.soak_seconds ?? 0;
   switch (status) {
     case 'running':
       return (
         <>
-          Step {step} was begun <Time at={since} />, and is watched for {duration(soak)} at least.
+          Step {step} was begun <Time at={since} />, and is watched for {duration(soak)} at least. The gates said yes{' '}
+          {successes} of {needed} times in a row.
         </>
       );
     case 'paused':
@@ -95,7 +96,7 @@ const titles: Readonly<Record<Ramp['status'], string>> = {
 };
 
 /** Of a ramp that has ended nothing is asked any more: then there is only what was found. */
-function Gates({ ramp: { status, findings, culprits } }: { ramp: Ramp }) {
+function Gates({ ramp: { status, findings, culprits, strangers } }: { ramp: Ramp }) {
   const isAsked = status === 'running' || status === 'paused';
   if (!isAsked && findings.length === 0 && culprits.length === 0) return null;
   return (
@@ -126,6 +127,27 @@ function Gates({ ramp: { status, findings, culprits } }: { ramp: Ramp }) {
         />
       )}
       {!isAsked && culprits.length > 0 && <p>Mend what is named, then resume.</p>}
+      {strangers.length > 0 && <Strangers strangers={strangers} />}
     </Panel>
+  );
+}
+
+/** No gate asks for them, but one may be a health check that nobody gave a key. */
+function Strangers({ strangers }: Pick<Ramp, 'strangers'>) {
+  return (
+    <Table
+      caption="Refused by this step, and nobody known; is one of them yours?"
+      rows={strangers}
+      keyOf={({ caller, client_address, route, reason }) => `${caller} ${client_address} ${route} ${reason}`}
+      empty=""
+      columns={[
+        { head: 'Caller', cell: ({ caller }) => callerName(caller) },
+        { head: 'From', cell: ({ client_address }) => client_address },
+        { head: 'Route', cell: ({ route }) => <code>{route}</code> },
+        { head: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+        { head: 'Requests', number: true, cell: ({ requests }) => requests },
+        { head: 'Example', cell: ({ request_id }) => <RequestId id={request_id} /> },
+      ]}
+    />
   );
 }

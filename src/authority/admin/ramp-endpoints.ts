@@ -47,7 +47,7 @@ async function rampOf(stack: Stack): Promise<object> {
   const { config, modes, store, clock } = stack;
   const found = await shownRamp({ ...acquaintance(stack), config, modes, store, clock });
   if (!found) return { ramp: null };
-  return { ramp: { ...rampDocument(found.state, found.culprits), findings: found.findings } };
+  return { ramp: rampDocument(found.state, found) };
 }
 
 async function proposalOf({ stack, query }: Exchange): Promise<object | Refused> {

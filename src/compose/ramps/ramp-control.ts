@@ -4,6 +4,7 @@ import { randomBase62 } from '../../crypto/random.ts';
 import type { Modes } from '../../rollout/modes.ts';
 import type { RampPlan } from '../../rollout/ramp/plan.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
+import type { Stranger } from '../../rollout/ramp/evidence.ts';
 import { settledScopes } from '../../rollout/ramp/settle.ts';
 import {
   paused,
@@ -41,6 +42,8 @@ export interface ShownRamp {
   readonly findings: readonly string[];
   /** Whom it refused, and whom it would. */
   readonly culprits: readonly Culprit[];
+  /** Whom the step under way refused and nobody knows. */
+  readonly strangers: readonly Stranger[];
 }
 
 /** Null when there has been no ramp. */
@@ -58,6 +61,7 @@ export async function shownRamp(parts: RampParts & Omit<Judged, 'store'>): Promi
     state,
     findings: [...new Set([...state.findings, ...(judgement?.findings ?? [])])],
     culprits: [...distinct.values()],
+    strangers: judgement?.strangers ?? [],
   };
 }
 

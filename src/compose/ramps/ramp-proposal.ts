@@ -1,6 +1,8 @@
 import { stringify } from 'yaml';
 import type { AskedRoutes } from '../../audit/asked-routes.ts';
+import type { RefusalGroup } from '../../audit/refusal-groups.ts';
 import { meansRoute, routeName } from '../../rollout/ramp/plan.ts';
+import { whoWords } from './predicted-refusals.ts';
 
 export interface ProposedRoute {
   readonly service: string;
@@ -53,14 +55,16 @@ export function proposedRamp(
   ];
   const steps = groups
     .filter((group) => group.routes.length > 0)
-    .map(({ words, routes: meant, steps: each }) =>
-      each
+    .map(({ words: known, routes: meant, steps: each }) => {
+      const strange = refusals.filter((one) => !isKnown(one.caller) && meant.includes(seenAt(one)));
+      const words = [known, ...strangerWords(strange)].join('\n');
+      return each
         .map((step, index) => {
           const item = stringify([{ routes: meant, ...step }], { lineWidth: 0 });
           return index === 0 ? comment(words) + item : item;
         })
-        .join(''),
-    );
+        .join('');
+    });
   return `${comment(`Made from what was recorded from ${since} to ${until}. Steps follow one another, each after its soak and when every gate says yes.`)}name: enforce
 interval: 1m
 minSamples: 20
@@ -81,6 +85,21 @@ function meantBy(route: ProposedRoute, routes: readonly ProposedRoute[]): string
 
 function nameOf({ service, label }: ProposedRoute): string {
   return routeName(service, label);
+}
+
+const strangersMax = 20;
+
+/** No gate waits for them, and one may be a health check that nobody gave a key. */
+function strangerWords(groups: readonly RefusalGroup[]): string[] {
+  if (groups.length === 0) return [];
+  const more = groups.length - strangersMax;
+  return [
+    'Would be refused besides, and is known to nobody; what is yours of it, a health check say, is to be mended first:',
+    ...groups
+      .slice(0, strangersMax)
+      .map((one) => `  ${whoWords(one)} at ${seenAt(one)}: ${one.reason}, ${one.count} times`),
+    ...(more > 0 ? [`  and ${more} more: countersign report`] : []),
+  ];
 }
 
 /** As the report names it. */

@@ -1,9 +1,20 @@
 import { rfc3339 } from '../../core/clock.ts';
+import type { Stranger } from './evidence.ts';
 import type { Culprit, RampState } from './state.ts';
 
+/** What is found of it by now. */
+export interface RampFindings {
+  readonly findings: readonly string[];
+  readonly culprits: readonly Culprit[];
+  readonly strangers: readonly Stranger[];
+}
+
 /** A ramp as JSON shows it. */
-export function rampDocument(state: RampState, culprits: readonly Culprit[]): Record<string, unknown> {
-  const { plan, status, step, steps, since, startedAt, startedBy, findings } = state;
+export function rampDocument(
+  state: RampState,
+  { findings, culprits, strangers }: RampFindings,
+): Record<string, unknown> {
+  const { plan, status, step, steps, since, startedAt, startedBy, successes } = state;
   return {
     name: plan.name,
     status,
@@ -18,11 +29,21 @@ export function rampDocument(state: RampState, culprits: readonly Culprit[]): Re
       promote,
       status: steps[index],
     })),
+    successes,
+    successes_needed: plan.consecutiveSuccessLimit,
     findings,
     culprits: culprits.map(({ caller, route, reason, requestId }) => ({
       caller,
       route,
       reason,
+      request_id: requestId,
+    })),
+    strangers: strangers.map(({ caller, address, route, reason, requests, requestId }) => ({
+      caller,
+      client_address: address,
+      route,
+      reason,
+      requests,
       request_id: requestId,
     })),
   };

@@ -147,3 +147,23 @@ test('a last key that ends elsewhere counts, where the caller has none that last
   });
   assert.deepEqual(endingKeys, [elsewhere('redis', at(300)), elsewhere('both', at(200))]);
 });
+
+test('strangers whom the step refused are told apart by address and counted, and speak neither for it nor against it', async () => {
+  const stranger = { ...refused, principal: '', reason: 'missing_credentials', clientAddress: '10.0.0.1' } as const;
+  const found = await evidence(
+    stranger,
+    { ...stranger, clientAddress: '10.0.0.2' },
+    stranger,
+    { ...stranger, mode: 'report', outcome: 'would_deny' },
+    { ...stranger, route: '/other' },
+    { ...refused, reason: 'expired', principal: 'service:ours-already' },
+  );
+  assert.deepEqual(
+    found.strangers.map(({ caller, address, route, reason, requests }) => [caller, address, route, reason, requests]),
+    [
+      ['', '10.0.0.1', 'embeddings/embed', 'missing_credentials', 2],
+      ['', '10.0.0.2', 'embeddings/embed', 'missing_credentials', 1],
+    ],
+  );
+  assert.deepEqual([found.refused, found.refusedRequests], [[], 0]);
+});

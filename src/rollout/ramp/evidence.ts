@@ -3,6 +3,17 @@ import type { Store } from '../../core/store.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
 import { isMishap, outsideWindow, wasKept, type Culprit } from './state.ts';
 
+/** Whom nobody knows, and a step refused: nothing waits for it, but the operator may know it. */
+export interface Stranger {
+  /** '' without a name; with a question mark behind it: it only claims to be that. */
+  readonly caller: string;
+  readonly address: string;
+  readonly route: string;
+  readonly reason: string;
+  readonly requests: number;
+  readonly requestId: string;
+}
+
 /** What is known of one step since it is watched. */
 export interface Evidence {
   /** From when on it is counted, epoch seconds; right after the beginning of a step that lies ahead. */
@@ -17,6 +28,8 @@ export interface Evidence {
   readonly refusedRequests: number;
   /** Not refused yet, since the step is not for them, or their route is not enforced: the rest of the ramp would. */
   readonly wouldBeRefused: readonly Culprit[];
+  /** Refused by what the step enforces, and known to nobody; the most frequent first. */
+  readonly strangers: readonly Stranger[];
   /** How long it takes to decide on those who are proven and allowed, microseconds; null where nobody was. */
   readonly decisionMicros: number | null;
   /** Services of its routes, and how long their answers take; null where none was timed. */
@@ -78,9 +91,9 @@ export async function evidenceOf(
   const ours = judged.filter(
     (group) => knows(group.caller) && isMishap(group.reason, onlyKept.has(group.caller)) && !isExempt(askerOf(group)),
   );
-  const refused = ours.filter(
-    (group) => group.outcome === 'deny' && group.mode === 'enforce' && !isRefusedAnyway(askerOf(group)),
-  );
+  const isRefused = (group: RollupGroup): boolean =>
+    group.outcome === 'deny' && group.mode === 'enforce' && !isRefusedAnyway(askerOf(group));
+  const refused = ours.filter(isRefused);
   return {
     countedFrom: from,
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
@@ -88,6 +101,7 @@ export async function evidenceOf(
     refused: culpritsOf(refused),
     refusedRequests: countOf(refused),
     wouldBeRefused: culpritsOf(ours.filter(({ outcome }) => outcome === 'would_deny')),
+    strangers: strangersOf(judged.filter((group) => !knows(group.caller) && isRefused(group))),
     decisionMicros: slowest(measures.filter(({ kind, name }) => kind === 'proving' && services.has(name))),
     answers: [...services].map((service) => ({
       service,
@@ -123,6 +137,20 @@ function culpritsOf(groups: readonly RollupGroup[]): Culprit[] {
       requestId,
     });
   return [...found.values()];
+}
+
+/** One for each caller, address, route and reason. */
+function strangersOf(groups: readonly RollupGroup[]): Stranger[] {
+  const alike = Map.groupBy(groups, ({ caller, clientAddress, service, route, reason }) =>
+    JSON.stringify([caller, clientAddress, service, route, reason]),
+  );
+  return [...alike.values()]
+    .flatMap((same): Stranger[] => {
+      const last = same.reduce((late, group) => (group.lastSeen > late.lastSeen ? group : late));
+      const { caller, clientAddress: address, service, route, reason, requestId } = last;
+      return [{ caller, address, route: routeName(service, route), reason, requests: countOf(same), requestId }];
+    })
+    .sort((a, b) => b.requests - a.requests);
 }
 
 /** The end of the slot in which the hundredth part from above begins. */

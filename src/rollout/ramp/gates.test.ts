@@ -13,6 +13,7 @@ const well: Evidence = {
   refused: [],
   refusedRequests: 0,
   wouldBeRefused: [],
+  strangers: [],
   decisionMicros: 40,
   answers: [{ service: 'npu', micros: 900 }],
   skews: [{ caller: 'service:web', seconds: 2 }],

@@ -1,6 +1,6 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { rotateCommand } from '../../core/credential.ts';
-import type { Evidence } from './evidence.ts';
+import type { Evidence, Stranger } from './evidence.ts';
 import type { RampPlan } from './plan.ts';
 import type { Culprit } from './state.ts';
 
@@ -12,6 +12,7 @@ export interface Judgement {
   /** A sentence for each gate that did not say yes. */
   readonly findings: readonly string[];
   readonly culprits: readonly Culprit[];
+  readonly strangers: readonly Stranger[];
 }
 
 /** What is kept must stay within a record of the store, or a step that failed could not be rolled back. */
@@ -39,6 +40,7 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
     answer,
     findings: (failed.length > 0 ? failed : findings).slice(0, findingsMax).map(({ words }) => words),
     culprits: [...evidence.refused, ...evidence.wouldBeRefused].slice(0, culpritsMax),
+    strangers: evidence.strangers.slice(0, culpritsMax),
   };
 }
 

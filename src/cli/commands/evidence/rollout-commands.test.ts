@@ -300,6 +300,30 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
   assert.equal(wrong.code, 1);
 });
 
+test('a plan and its start say whom nobody knows and it would refuse, since no gate waits for them', async (t) => {
+  const { folder, cli } = await place(t, [web, { ...scan, route: '/embed', clientAddress: '10.0.7.9' }]);
+  const plan = join(folder, 'ramp.yaml');
+  const { stdout } = await cli('ramp', 'plan', '--since', '2h');
+  assert.match(
+    stdout,
+    /# Nobody who is known would be refused\.\n {2}# Would be refused besides.*\n {2}# {3}\(unnamed\) from 10\.0\.7\.9 at embeddings\/embed: missing_credentials, 10 times\n/,
+  );
+  writeFileSync(plan, stdout);
+  const shown = await cli('ramp', 'start', plan, '--dry-run');
+  assert.match(
+    shown.stderr,
+    /look whether one of them is yours:\n {2}\(unnamed\) from 10\.0\.7\.9 at embeddings\/embed \(missing_credentials\), from step 1 on\n/,
+  );
+  const json = JSON.parse((await cli('ramp', 'start', plan, '--dry-run', '--output', 'json')).stdout) as {
+    predicted: { step: number; callers: string[]; strangers: string[] }[];
+  };
+  assert.deepEqual(json.predicted[0], {
+    step: 1,
+    callers: [],
+    strangers: ['(unnamed) from 10.0.7.9 at embeddings/embed (missing_credentials)'],
+  });
+});
+
 test('whoever is exempt is not among those whom a step would refuse', async (t) => {
   const stranger = { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' } as const;
   const { folder, cli } = await place(t, [stranger, { ...scan, clientAddress: '10.0.7.9' }]);

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { askedRoutes } from '../../../audit/asked-routes.ts';
-import type { RefusalGroup } from '../../../audit/refusal-groups.ts';
 import { knownCallers, type Acquaintance } from '../../../compose/ramps/known-callers.ts';
 import { rampGround, rampPlan } from '../../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../../compose/ramps/ramp-control.ts';
+import { predictedRefusals } from '../../../compose/ramps/predicted-refusals.ts';
 import { proposedRamp } from '../../../compose/ramps/ramp-proposal.ts';
 import { systemClock } from '../../../core/clock.ts';
-import { isExempt, meansRoute, routeName, type RampPlan } from '../../../rollout/ramp/plan.ts';
+import type { RampPlan } from '../../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../../rollout/ramp/document.ts';
 import { commandActor } from '../../command-actor.ts';
 import type { Invocation } from '../../command.ts';
@@ -18,7 +18,7 @@ import { atWork, type Workplace } from '../../workplace.ts';
 import { routesInReport, withModes } from '../mode/mode.ts';
 import { isOverruled } from '../../in-force.ts';
 import { orThrow } from './orders.ts';
-import { sayRamp, saySteps } from './words.ts';
+import { sayPredictions, sayRamp, saySteps } from './words.ts';
 import { shellWord } from '../../../core/text/shell-word.ts';
 
 /** Proposes a plan from what was recorded. One that is there may have been edited since. */
@@ -73,8 +73,7 @@ export async function rampStart(invocation: Invocation): Promise<number> {
       return EXIT.done;
     }
     saySteps(out, plan, null);
-    for (const { callers, step } of predictions)
-      out.talk(out.paintTalk('yellow', `step ${step} would refuse today: ${callers.join(', ')}`));
+    sayPredictions(out, predictions);
     if (kept.length > 0) out.talk(`What the ramp before enforced stays enforced: ${kept.join(', ')}`);
     if (inReport.length === 0) out.warn('no route is in mode report, so there is nothing that it could enforce');
     out.talk(dryRun ? 'Nothing was changed.' : 'It goes on by itself while a server runs: countersign ramp status');
@@ -97,8 +96,8 @@ export async function rampStatus(invocation: Invocation): Promise<number> {
       else out.talk('There is no ramp. Make a plan: countersign ramp plan --out ramp.yaml');
       return EXIT.done;
     }
-    const { state, culprits } = shown;
-    if (invocation.json) out.json(rampDocument(state, culprits));
+    const { state } = shown;
+    if (invocation.json) out.json(rampDocument(state, shown));
     else {
       sayRamp(out, shown, systemClock());
       if (overruled)
@@ -115,23 +114,8 @@ async function acquaintance({ config, store }: Pick<Workplace, 'config' | 'store
   return { config, hasKey: (name) => names.has(name) };
 }
 
-/** Known callers who would be refused by each step, by what was recorded in the last day. */
+/** By what was recorded in the last day. */
 async function predicted(place: Workplace, plan: RampPlan, now: number) {
   const { refusals } = await askedRoutes(place.store, { since: now - 86_400, until: now + 1 });
-  const knows = knownCallers(await acquaintance(place), plan.gates.claims);
-  return plan.steps.flatMap(({ routes }, index) => {
-    const meant = refusals.filter(
-      (one) => knows(one.caller) && meansRoute(routes, one.service, one.route) && !isLetPass(plan, one, now),
-    );
-    const callers = [
-      ...new Set(meant.map((one) => `${one.caller} at ${routeName(one.service, one.route)} (${one.reason})`)),
-    ];
-    return callers.length === 0 ? [] : [{ step: index + 1, callers }];
-  });
-}
-
-/** Wherever it called from: where more addresses are counted than are listed, none of them excuses it. */
-function isLetPass({ exempt }: RampPlan, { caller, service, route, ...from }: RefusalGroup, now: number): boolean {
-  const addresses = from.address_count > from.client_addresses.length ? [''] : from.client_addresses;
-  return addresses.every((address) => isExempt(exempt, { caller, address, service, label: route }, now));
+  return predictedRefusals(plan, refusals, knownCallers(await acquaintance(place), plan.gates.claims), now);
 }

@@ -1,7 +1,9 @@
 import { rfc3339 } from '../../../core/clock.ts';
 import type { ShownRamp } from '../../../compose/ramps/ramp-control.ts';
+import type { Prediction } from '../../../compose/ramps/predicted-refusals.ts';
 import type { RampPlan } from '../../../rollout/ramp/plan.ts';
 import type { RampState } from '../../../rollout/ramp/state.ts';
+import { callerWords, counted } from '../../../audit/report-words.ts';
 import { columns, type Output, type Style } from '../../output.ts';
 
 const styles: Readonly<Record<string, Style>> = {
@@ -31,17 +33,19 @@ export function saySteps(out: Output, plan: RampPlan, state: RampState | null): 
     out.line(line);
 }
 
-export function sayRamp(out: Output, { state, findings, culprits }: ShownRamp, now: number): void {
-  const { plan, status, startedAt, startedBy, since, step } = state;
+export function sayRamp(out: Output, { state, findings, culprits, strangers }: ShownRamp, now: number): void {
+  const { plan, status, startedAt, startedBy, since, step, successes } = state;
   out.line(
     `${out.paint(styles[status] ?? 'bold', status)}  ${plan.name}, started ${rfc3339(startedAt)} by ${startedBy}`,
   );
   saySteps(out, plan, state);
   if (status === 'running') {
     const soak = plan.steps[step]?.soakSeconds ?? 0;
-    out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}`);
+    const said = `the gates said yes ${counted(successes, 'time')} in a row, of ${plan.consecutiveSuccessLimit}`;
+    out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}; ${said}`);
   }
   for (const words of findings) out.line(`  ${words}`);
+  sayStrangers(out, strangers);
   if (culprits.length === 0) return sayNext(out, status);
   const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);
   for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out.paint)) out.line(line);
@@ -50,12 +54,45 @@ export function sayRamp(out: Output, { state, findings, culprits }: ShownRamp, n
   else sayNext(out, status);
 }
 
+export function sayPredictions(out: Output, predictions: readonly Prediction[]): void {
+  for (const { callers, step } of predictions)
+    if (callers.length > 0) out.talk(out.paintTalk('yellow', `step ${step} would refuse today: ${callers.join(', ')}`));
+  const strangers = Map.groupBy(
+    predictions.flatMap((one) => one.strangers.map((who) => ({ who, step: one.step }))),
+    ({ who }) => who,
+  );
+  if (strangers.size === 0) return;
+  out.talk('No gate waits for whom nobody knows. Would be refused, so look whether one of them is yours:');
+  for (const [who, steps] of [...strangers].slice(0, strangersMax))
+    out.talk(`  ${who}, from step ${steps[0]?.step ?? 1} on`);
+  if (strangers.size > strangersMax) out.talk(`  and ${strangers.size - strangersMax} more: countersign report`);
+}
+
+/** No gate asks for them, but one may be a health check that nobody gave a key. */
+function sayStrangers(out: Output, strangers: ShownRamp['strangers']): void {
+  if (strangers.length === 0) return;
+  out.line('refused by this step, and nobody known; is one of them yours?');
+  const rows = strangers
+    .slice(0, strangersMax)
+    .map(({ caller, address, route, reason, requests, requestId }) => [
+      caller === '' ? address : callerWords(caller),
+      route,
+      reason,
+      counted(requests, 'request'),
+      requestId,
+    ]);
+  for (const line of columns(['FROM', 'ROUTE', 'REASON', 'COUNT', 'EXAMPLE'], rows, out.paint)) out.line(`  ${line}`);
+  if (strangers.length > strangersMax) out.line(`  and ${strangers.length - strangersMax} more`);
+}
+
 /** How it goes on where it does not by itself. */
 export function sayNext(out: Output, status: RampState['status']): void {
   if (status === 'paused') out.talk('Go on: countersign ramp resume. Back: countersign ramp rollback all');
   if (status === 'stopped' || status === 'withdrawn') out.talk('Take it up again: countersign ramp resume');
   if (status === 'finished') out.talk('It goes on enforcing. See it from outside: countersign probe');
 }
+
+const strangersMax = 10;
 
 function spanOf(seconds: number): string {
   if (seconds < 120) return `${seconds}s`;
