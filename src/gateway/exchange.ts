@@ -196,6 +196,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     }
     this.#headSent = true;
     this.#span?.answered(status);
+    this.#timed(this.#connection?.waitedMillis ?? null);
     this.#connection = null;
     this.#res.detachSocket(this.#req.socket);
     this.#endTunnel = openTunnel(client, socket, clientHeaders(lines, this.#context.stack.devMode), () =>

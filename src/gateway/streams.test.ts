@@ -398,6 +398,8 @@ describe('WebSockets through the gateway', () => {
     assert.equal(handshakes[0]?.url, '/ws?a=1');
     assert.equal(handshakes[0]?.headers['x-auth-principal'], 'service:aidb');
     assert.equal(handshakes[0]?.headers.authorization, undefined);
+    const [[service, micros] = assert.fail('a service of WebSockets alone answers, too')] = gate.answers;
+    assert.ok(service === 'echo' && micros > 0);
     socket.close(1000, 'bye');
     const [code] = (await once(socket, 'close')) as [number];
     assert.equal(code, 1000);
