@@ -18,7 +18,11 @@ export const auditCommands: readonly Command[] = [
       service: { type: 'text', value: 'SERVICE', summary: 'only calls of this service' },
       route: { type: 'text', value: 'ROUTE', summary: 'only this route, as the report names it: /embeddings/embed' },
       reason: { type: 'text', value: 'REASON', summary: 'only refusals for this reason: expired' },
-      caller: { type: 'text', value: 'WHO', summary: 'only this caller, as the report names it: service:aidb' },
+      caller: {
+        type: 'text',
+        value: 'WHO',
+        summary: 'only this caller, as the report or a rule names it: service:aidb, aidb, (unnamed)',
+      },
       request: { type: 'text', value: 'ID', summary: 'only the request of this id, as the report and the log name it' },
       type: { type: 'text', value: 'TYPE', summary: 'with --events: only these, mode.set for example' },
       actor: { type: 'text', value: 'WHO', summary: 'with --events: only what this one did: cli:root' },

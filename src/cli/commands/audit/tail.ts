@@ -1,6 +1,9 @@
 import { logLine } from '../../../audit/log-line.ts';
+import { callerWords } from '../../../audit/report-words.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import type { EventFilter, EventRow } from '../../../core/event.ts';
+import { callerId } from '../../../core/route.ts';
+import { OTHERS } from '../../../core/rollup.ts';
 import { lastDecision } from '../../../core/last-decision.ts';
 import { printable } from '../../../core/text/printable.ts';
 import type { Outcome } from '../../../core/decision.ts';
@@ -105,7 +108,8 @@ function filterOf(invocation: Invocation): Omit<DecisionFilter, 'limit'> {
   if (outcome !== null && !isOutcome(outcome)) {
     throw usage(`--outcome is ${Object.keys(OUTCOME_STYLE).join(', ')}; "${outcome}" is none of them`);
   }
-  const given = ['service', 'route', 'reason', 'caller'].flatMap((option) => {
+  const caller = invocation.text('caller');
+  const given = ['service', 'route', 'reason'].flatMap((option) => {
     const value = invocation.text(option);
     return value === null ? [] : [[option, value]];
   });
@@ -114,8 +118,15 @@ function filterOf(invocation: Invocation): Omit<DecisionFilter, 'limit'> {
     ...timesOf(invocation),
     ...(outcome !== null && { outcome }),
     ...(requestId !== null && { requestId }),
+    ...(caller !== null && { caller: callerMeant(caller) }),
     ...Object.fromEntries(given),
   };
+}
+
+/** As the report names it, or as a rule does: 'aidb' is service:aidb. */
+function callerMeant(words: string): string {
+  if (words === callerWords('')) return '';
+  return words === '' || words === OTHERS ? words : callerId(words);
 }
 
 function isOutcome(text: string): text is Outcome {
@@ -128,7 +139,8 @@ function showDecision(row: DecisionRow, { out, json }: Invocation): void {
     return;
   }
   const time = rfc3339(row.time);
-  const who = row.principal || (row.claimed === '' ? '-' : `${row.claimed}?`);
+  // Who proves nothing may be anybody: then it is the address that tells.
+  const who = row.principal || `${row.claimed === '' ? callerWords('') : `${row.claimed}?`} from ${row.clientAddress}`;
   const why = row.reason === '' ? '' : `${row.reason}: ${row.note}`;
   const words = [out.paint('dim', time), out.paint(OUTCOME_STYLE[row.outcome], row.outcome.padEnd(10))];
   const place = row.service === '' ? row.path : `/${row.service}${row.path}`;

@@ -300,6 +300,17 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
   assert.equal(wrong.code, 1);
 });
 
+test('the tail says from where whoever proves nothing called, and finds callers as a rule and the report name them', async (t) => {
+  const from = { clientAddress: '10.0.7.9' };
+  const claims = { ...scan, reason: 'invalid_signature', claimed: 'service:ocr', ...from } as const;
+  const { cli } = await place(t, [web, { ...scan, ...from }, claims]);
+  const tail = async (...who: string[]): Promise<string> => (await cli('audit', 'tail', '-n', '1', ...who)).stdout;
+  assert.match(await tail('--caller', '(unnamed)'), / {2}\(unnamed\) from 10\.0\.7\.9 {2}.*missing_credentials/);
+  assert.match(await tail('--caller', 'ocr?'), / {2}service:ocr\? from 10\.0\.7\.9 {2}.*invalid_signature/);
+  assert.match(await tail('--caller', 'web'), / {2}service:web {2}/);
+  assert.equal(await tail('--caller', 'token:web'), '');
+});
+
 test('a plan and its start say whom nobody knows and it would refuse, since no gate waits for them', async (t) => {
   const { folder, cli } = await place(t, [web, { ...scan, route: '/embed', clientAddress: '10.0.7.9' }]);
   const plan = join(folder, 'ramp.yaml');
