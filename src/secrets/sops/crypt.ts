@@ -2,7 +2,7 @@ import { isScalar, type Document, type Node, type YAMLSeq } from 'yaml';
 import { sha256, sha512 } from '../../crypto/digest.ts';
 import { SecretsError } from '../secrets-error.ts';
 import { nameOf, visit } from './document.ts';
-import { leafOf, setLeaf, type Leaf } from './leaf.ts';
+import { leafOf, openedLeaf, setLeaf, type Leaf } from './leaf.ts';
 import type { Rule } from './rule.ts';
 import { associatedWith, openSealed, parseSealed, seal, type SealedType } from './sealed-value.ts';
 
@@ -67,8 +67,9 @@ function openLeaf(leaf: Leaf, key: Uint8Array, place: string, name: string, seal
   const bytes = openSealed(parsed, key, place);
   if (bytes === null)
     throw new SecretsError('bundle_changed', `${name} does not open: it was changed, or moved from another place`);
-  sealed.add(place, parsed.type, bytes, text);
-  return { type: parsed.type, bytes };
+  const opened = openedLeaf(parsed.type, bytes, name);
+  sealed.add(place, opened.type, opened.bytes, text);
+  return opened;
 }
 
 /**

@@ -1,6 +1,7 @@
 import {
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   Pair,
@@ -17,6 +18,7 @@ export type Form = 'yaml' | 'json';
 
 const bytesMax = 1024 * 1024;
 const depthMax = 64;
+const usualIndent = 4;
 
 /** Throws what is wrong and where, never what stands there. */
 export function parseDocuments(text: string, form: Form): Document[] {
@@ -84,8 +86,13 @@ function visitNode(node: Node, position: Position, holder: Position, visitor: Vi
   if (isMap(node)) for (const pair of node.items) visitPair(pair, position, visitor);
   else if (isSeq(node)) {
     visitor.list?.(node, position.keys);
-    for (const [index, item] of node.items.entries())
-      visitNode(item as Node, { keys: position.keys, place: [...position.place, String(index)] }, position, visitor);
+    for (const [index, item] of node.items.entries()) {
+      const within = { keys: position.keys, place: [...position.place, String(index)] };
+      // What is not visited is under no MAC: the items of !!pairs and !!omap are no nodes.
+      if (!isNode(item))
+        throw new SecretsError('bundle_invalid', `${nameOf(within)} is in a list of a kind that SOPS does not keep`);
+      visitNode(item, within, position, visitor);
+    }
   }
 }
 
@@ -138,10 +145,16 @@ export function setPair(map: YAMLMap, key: string, node: Node): void {
   else map.items.push(new Pair<unknown, unknown>(new Scalar(key), node));
 }
 
-/** What one edit should not change: the width of the indent that the file has. */
+/** What one edit should not change: the width of the indent that the file has. By line: a comment may be as long as the file. */
 export function indentOf(text: string): number {
-  const width = /^[^\s#-].*:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*( +)[^\s]/m.exec(text)?.[1]?.length ?? 4;
-  return width >= 1 && width <= 8 ? width : 4;
+  let opened = false;
+  for (const line of text.split('\n')) {
+    const width = line.length - line.trimStart().length;
+    if (width === line.length || line[width] === '#') continue;
+    if (opened && width > 0) return width <= 8 && line.startsWith(' '.repeat(width)) ? width : usualIndent;
+    opened = /^[^\s#-].*:[ \t]*(?:#.*)?$/.test(line);
+  }
+  return usualIndent;
 }
 
 export function printDocuments(documents: readonly Document[], form: Form, indent: number): string {

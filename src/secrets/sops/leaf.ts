@@ -36,7 +36,7 @@ export function leafOf(scalar: Scalar, name: string): Leaf | null {
 
 function plainLeaf(source: string, name: string): Leaf | null {
   if (nulls.test(source)) return null;
-  if (bools.test(source)) return { type: 'bool', bytes: Buffer.from(/^t/i.test(source) ? 'True' : 'False') };
+  if (bools.test(source)) return boolean(source);
   if (decimal.test(source) || based.test(source)) return integer(source, name);
   if (time.test(source)) return { type: 'time', bytes: Buffer.from(source) };
   if (disputed.test(source))
@@ -49,11 +49,19 @@ function text(value: string): Leaf {
   return { type: 'str', bytes: Buffer.from(value) };
 }
 
+function boolean(source: string): Leaf {
+  return { type: 'bool', bytes: Buffer.from(/^t/i.test(source) ? 'True' : 'False') };
+}
+
 function integer(source: string, name: string): Leaf {
   const value = BigInt(source.replace(/^\+/, ''));
-  if (value < int64.min || value > int64.max)
+  if (!fitsInt64(value))
     throw new SecretsError('bundle_invalid', `${name}: an integer of more than 64 bits must be in quotes`);
   return { type: 'int', bytes: Buffer.from(String(value)) };
+}
+
+function fitsInt64(value: bigint): boolean {
+  return value >= int64.min && value <= int64.max;
 }
 
 function floatText(source: string): string {
@@ -76,15 +84,29 @@ function withoutExponent(number: string): string {
   );
 }
 
-/** What each type is written like; another text is not repeated, since the type of a sealed value is not authenticated. */
+/** What each type is written like. */
 const forms: Readonly<Record<LeafType, RegExp>> = {
   str: /^/,
   bytes: /^/,
   int: /^-?[0-9]{1,19}$/,
   float: /^(?:-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|[-+]Inf|NaN)$/,
   bool: /^(?:[Tt]rue|[Ff]alse)$/,
-  time: /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[-+][0-9]{2}:[0-9]{2})$/,
+  time,
 };
+
+/**
+ * What was decrypted, as SOPS reads it and puts it under the MAC: the type of a sealed value is not authenticated, and 007, said to
+ * be an integer, is another value. A text that cannot be of the type is not repeated.
+ */
+export function openedLeaf(type: LeafType, bytes: Buffer, name: string): Leaf {
+  if (type === 'str' || type === 'bytes') return { type, bytes };
+  const written = utf8(bytes, name);
+  if (!forms[type].test(written) || (type === 'int' && !fitsInt64(BigInt(written))))
+    throw new SecretsError('bundle_changed', `${name} is said to be of type ${type}, and its value is not`);
+  if (type === 'int') return { type, bytes: Buffer.from(String(BigInt(written))) };
+  if (type === 'float') return { type, bytes: Buffer.from(floatText(written)) };
+  return type === 'bool' ? boolean(written) : { type, bytes };
+}
 
 /** Turns the scalar into the leaf, in a form that reads back as the same leaf in every YAML parser. */
 export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
@@ -98,8 +120,6 @@ export function setLeaf(scalar: Scalar, leaf: Leaf, name: string): void {
     return;
   }
   const written = utf8(leaf.bytes, name);
-  if (!forms[leaf.type].test(written))
-    throw new SecretsError('bundle_changed', `${name} is said to be of type ${leaf.type}, and its value is not`);
   if (leaf.type === 'str') {
     scalar.value = written;
     if (!readsAsText(written)) scalar.type = Scalar.QUOTE_DOUBLE;
