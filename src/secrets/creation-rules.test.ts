@@ -34,3 +34,13 @@ test('rules within it count for a folder that is still to be made, by its place 
     assert.deepEqual([rule?.file, rule?.recipients], [rules, ['age1ours']], top);
   }
 });
+
+test('rules that unfold without end, or lead nowhere, are refused in words', (t) => {
+  const { repository } = place(t);
+  const many = (name: string, of: string): string => `${name}: &${name} [${Array(9).fill(of).join(', ')}]\n`;
+  const laughs = many('a', '1') + many('b', '*a') + many('c', '*b') + many('d', '*c');
+  for (const text of [laughs, 'creation_rules: *nothing\n', 'creation_rules: 1\n', 'creation_rules: [']) {
+    writeFileSync(join(repository, '.sops.yaml'), text);
+    assert.throws(() => creationRuleFor(join(repository, 'secrets.sops.yaml')), { code: 'bundle_invalid' }, text);
+  }
+});

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { parseDocument } from 'yaml';
+import { parse } from 'yaml';
 import { realFolder, repositoryOf } from './repository.ts';
 import { codeOfFault, SecretsError } from './secrets-error.ts';
 import { ruleFrom, type Rule } from './sops/rule.ts';
@@ -46,11 +46,19 @@ function readRules(file: string): Record<string, unknown>[] {
   } catch (error) {
     throw new SecretsError('bundle_invalid', `${file}: cannot be read (${codeOfFault(error)})`);
   }
-  const document = parseDocument(text);
-  const rules: unknown = document.errors.length === 0 ? document.toJS()?.creation_rules : null;
+  const rules = listIn(text);
   if (!Array.isArray(rules) || !rules.every((rule) => typeof rule === 'object' && rule !== null))
     throw new SecretsError('bundle_invalid', `${file}: is not valid YAML with a list creation_rules`);
   return rules as Record<string, unknown>[];
+}
+
+/** Null where it is no YAML, or YAML whose aliases lead nowhere or unfold without end. */
+function listIn(text: string): unknown {
+  try {
+    return (parse(text) as { creation_rules?: unknown } | null)?.creation_rules;
+  } catch {
+    return null;
+  }
 }
 
 function matches(pattern: unknown, path: string, file: string): boolean {
