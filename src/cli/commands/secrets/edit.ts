@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { changesBetween, entriesOf, replaceText, type BundleChanges } from '../../../secrets/bundle.ts';
+import { printable } from '../../../core/text/printable.ts';
+import { changesBetween, entriesOf, replaceText, type BundleChanges, type Entry } from '../../../secrets/bundle.ts';
 import { memoryFolder } from '../../../secrets/memory-folder.ts';
 import { bundlePath, lockedBundle } from '../../bundle-place.ts';
 import type { Invocation } from '../../command.ts';
@@ -54,7 +55,10 @@ async function editIn(draft: string, file: SopsFile, invocation: Invocation): Pr
     if (text === before) return null;
     try {
       replaceText(file, text);
-      return changesBetween(entries, entriesOf(file));
+      const after = entriesOf(file);
+      const changes = changesBetween(entries, after);
+      warnOfClear(changes, after, invocation);
+      return changes;
     } catch (error) {
       if (codeOf(error) === null) throw error;
       const fault = `${basename(draft)} cannot be kept: ${(error as Error).message}`;
@@ -63,6 +67,13 @@ async function editIn(draft: string, file: SopsFile, invocation: Invocation): Pr
       await anotherTry();
     }
   }
+}
+
+/** The rule stands in the file itself and is under no MAC: whoever can write the file can have new names left in the clear. */
+function warnOfClear({ added }: BundleChanges, entries: readonly Entry[], { out }: Invocation): void {
+  const clear = entries.filter(({ name, encrypted }) => !encrypted && added.includes(name));
+  for (const { name } of clear)
+    out.warn(`${printable(name)} stands in the clear: by its rule this file does not encrypt that name`);
 }
 
 function openEditor(draft: string, { env }: Invocation): void {

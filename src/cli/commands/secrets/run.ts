@@ -1,7 +1,9 @@
 import { dirname, resolve } from 'node:path';
+import { printable } from '../../../core/text/printable.ts';
 import { entriesOf, entryNamed, textOf, type Entry } from '../../../secrets/bundle.ts';
 import { variableOf, writeSecretFiles } from '../../../secrets/deliver.ts';
 import { folderAt, inMemory, memoryFolder, type MemoryFolder } from '../../../secrets/memory-folder.ts';
+import type { SopsFile } from '../../../secrets/sops/sops-file.ts';
 import { readBundle } from '../../bundle-place.ts';
 import { runChild, signalRelay } from '../../child.ts';
 import type { Invocation } from '../../command.ts';
@@ -10,8 +12,7 @@ import { refused } from '../../failure.ts';
 export async function secretsRun(invocation: Invocation): Promise<number> {
   const file = await readBundle(invocation);
   const only = invocation.texts('only');
-  const entries =
-    only.length === 0 ? entriesOf(file).filter((entry) => entry.encrypted) : only.map((name) => entryNamed(file, name));
+  const entries = only.length === 0 ? allSecretsOf(file, invocation) : only.map((name) => entryNamed(file, name));
   const shown = invocation.texts('env').map((name) => entryNamed(file, name));
   // Before anything lies anywhere: a signal from here on is the command's, and never keeps the folder from being removed.
   const signals = signalRelay(invocation);
@@ -33,6 +34,18 @@ export async function secretsRun(invocation: Invocation): Promise<number> {
     process.removeListener('exit', clear);
     signals.stop();
   }
+}
+
+/**
+ * Not what is empty: SOPS neither encrypts it nor has it under the MAC, so whoever can write the bundle can add a password that is
+ * none, and there are programs that then ask for none.
+ */
+function allSecretsOf(file: SopsFile, { out }: Invocation): Entry[] {
+  const encrypted = entriesOf(file).filter((entry) => entry.encrypted);
+  for (const { name, leaf } of encrypted)
+    if (leaf.bytes.length === 0)
+      out.warn(`${printable(name)} is empty, which the MAC of the bundle does not cover, and is left out; see --only`);
+  return encrypted.filter(({ leaf }) => leaf.bytes.length > 0);
 }
 
 function folderFor(invocation: Invocation): MemoryFolder {

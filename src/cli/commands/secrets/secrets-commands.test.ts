@@ -333,6 +333,30 @@ test('where there is a configuration, the audit says who changed which secret, a
   assert.equal((await cli(['secrets', 'set', 'z', '--generate'])).stderr, '');
 });
 
+test('what is added in the editor and stands in the clear, by whatever rule, is told', async (t) => {
+  const { folder, bundle, done, cli } = await place(t);
+  await done(['secrets', 'set', 'aidb_api_key'], 'opensesame-1');
+  writeFileSync(bundle, `${readFileSync(bundle, 'utf8')}    encrypted_regex: ^aidb_api_key$\n`);
+  const editor = join(folder, 'editor.sh');
+  writeFileSync(editor, '#!/bin/sh\necho "other_api_key: opensesame-2" >> "$1"\n', { mode: 0o755 });
+  const { code, stderr } = await cli(['secrets', 'edit'], '', { EDITOR: editor });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^warning: other_api_key stands in the clear/m);
+  assert.doesNotMatch(stderr, /opensesame|aidb_api_key stands/);
+});
+
+test('an empty value, which anybody can add to a bundle, is no secret that a command gets unless it is named', async (t) => {
+  const { bundle, done, program } = await place(t);
+  await done(['secrets', 'set', 'aidb_api_key'], 'opensesame-1');
+  writeFileSync(bundle, `postgres_password: ""\n${readFileSync(bundle, 'utf8')}`);
+  const list = ['--', 'sh', '-c', 'ls $SECRETS_DIR; echo "<$POSTGRES_PASSWORD_FILE>"'];
+  const { code, stdout, stderr } = await program(['secrets', 'run', ...list]);
+  assert.deepEqual([code, stdout], [0, 'aidb_api_key\n<>\n']);
+  assert.match(stderr, /^warning: postgres_password is empty, which the MAC of the bundle does not cover/m);
+  const named = await program(['secrets', 'run', '--only', 'postgres_password', ...list]);
+  assert.match(named.stdout, /^postgres_password\n<.+>\n$/);
+});
+
 const show =
   'stat -c "%a" "$SECRETS_DIR" "$AIDB_API_KEY_FILE"; cat "$AIDB_API_KEY_FILE"; echo; echo "$SECRETS_DIR"; env | grep -c opensesame';
 
