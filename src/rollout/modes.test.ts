@@ -115,6 +115,19 @@ test('what was set survives a restart', async (t) => {
   await second.close();
 });
 
+test('what stands in the store and is no mode, be it misspelt or of a newer version, counts as enforce', async (t) => {
+  for (const written of ['Enforce', 'strict', ' report', '', null, 7] as unknown as Mode[]) {
+    const store = memoryStore();
+    for (const scope of ['', 'aidb', 'embeddings/embed'])
+      await store.modes.set({ scope, mode: written, setAt: 1, setBy: 'sql' });
+    const source = await open(store);
+    t.after(() => source.close());
+    assert.equal(seen(source), 'enforce enforce enforce enforce', JSON.stringify(written));
+    assert.equal(source.loweredAt('aidb', '*'), null);
+    assert.ok(source.describe().every(({ mode }) => mode === 'enforce'));
+  }
+});
+
 test('what does not exist is refused with the known names', async (t) => {
   const store = memoryStore();
   const source = await open(store);

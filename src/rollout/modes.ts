@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { follow } from '../core/follow.ts';
-import type { Mode } from '../core/mode.ts';
+import { isMode, type Mode } from '../core/mode.ts';
 import type { ModeSource } from '../core/mode-source.ts';
 import type { ModeRow, Store } from '../core/store.ts';
 import { orderedAtOf } from './ramp/record.ts';
@@ -163,7 +163,13 @@ function namesOf(file: FileModes): string[] {
   return file.scopes().map(({ scope }) => scope);
 }
 
-function hold(rows: readonly ModeRow[]): Held {
+/** What is no mode, since somebody misspelt it in the database or a newer version knows more of them, must not let anybody pass. */
+function safe(row: ModeRow): ModeRow {
+  return isMode(row.mode) ? row : { ...row, mode: 'enforce' };
+}
+
+function hold(stored: readonly ModeRow[]): Held {
+  const rows = stored.map(safe);
   const byScope = new Map(rows.map((row) => [row.scope, row]));
   const services = new Map<string, HeldService>();
   for (const { scope, mode } of rows) {
