@@ -26,7 +26,8 @@ export function correctedClock(clock: Clock, secondsMax: number): CorrectedClock
       const theirs = date === null ? Number.NaN : Date.parse(date) / 1000;
       const next = theirs - clock();
       // Not a number compares as false, and so corrects nothing.
-      if (Math.abs(next) <= secondsMax && Math.abs(next - offset) >= noticeableSeconds) offset = next;
+      if (Math.abs(next) < secondsMax + noticeableSeconds && Math.abs(next - offset) >= noticeableSeconds)
+        offset = next;
     },
   };
 }
