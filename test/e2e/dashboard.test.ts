@@ -20,7 +20,8 @@ import { startAuthority, type AuthorityFixture } from '../fixtures/authority-sta
 import { closed, listening, testUpstream } from '../fixtures/gateway-door.ts';
 import { fromBase32 } from '../fixtures/base32.ts';
 import { appoint, quick } from '../fixtures/operator.ts';
-import { browserOf, builtPages } from '../fixtures/dashboard-page.ts';
+import { browserContext } from '../fixtures/browser-context.ts';
+import { builtPages } from '../fixtures/dashboard-page.ts';
 import { chromium, skipWithout } from '../fixtures/programs.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -182,8 +183,7 @@ test(
   async (t) => {
     const { adminOrigin, stack } = await busyStack(t);
     const loginCode = await appoint(stack, 'ana');
-    const browser = await browserOf(t);
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+    const context = await browserContext(t, { viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     const faults = complaints(page, adminOrigin);

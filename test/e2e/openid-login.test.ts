@@ -8,17 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { chromium as driver } from 'playwright-core';
 import { accounts } from '../../src/operators/account.ts';
 import { contentOf } from '../../src/audit/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { stateAdapter } from '../../src/authority/oauth/state.ts';
 import { isTakenBack } from '../../src/keys/issued-tokens.ts';
+import { browserContext } from '../fixtures/browser-context.ts';
 import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { clientSecret, logInThere, openidProviderProcess } from '../fixtures/openid-provider.ts';
 import { appoint } from '../fixtures/operator.ts';
-import { chromium, provide, skipWithout } from '../fixtures/programs.ts';
+import { chromium, skipWithout } from '../fixtures/programs.ts';
 
 const root = join(import.meta.dirname, '../..');
 const people = {
@@ -121,39 +121,31 @@ test('an operator logs in at the provider, with the role that the provider says'
 test(
   'a real browser goes there and back, and the dashboard shows who came',
   { skip: skipWithout(chromium) },
-  async () => {
-    const browser = await driver.launch({
-      executablePath: provide(chromium),
-      args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-    });
-    try {
-      const page = await browser.newPage();
-      await page.goto(`${here.admin}/dashboard/`);
-      await page.getByRole('link', { name: `Log in at ${new URL(issuer).host}` }).click();
-      await page.getByPlaceholder('Enter any login').fill('u-anna');
-      await page.getByPlaceholder('and password').fill('any');
-      await page.getByRole('button', { name: 'Sign-in' }).click();
-      await page.getByRole('button', { name: 'Continue' }).click();
-      await page.getByRole('link', { name: 'Account' }).click();
-      await page.getByRole('heading', { name: 'openid:anna' }).waitFor();
-      assert.equal(await page.getByRole('button', { name: 'Change password' }).count(), 0);
-      await page.getByRole('link', { name: 'Tokens' }).click();
-      await page.getByRole('button', { name: 'Create token' }).click();
-      const create = page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true });
-      await create.click();
-      const tab = page.waitForEvent('popup');
-      await page.getByRole('link', { name: 'Log in anew at your provider' }).click();
-      const provider = await tab;
-      await provider.getByPlaceholder('Enter any login').fill('u-anna');
-      await provider.getByPlaceholder('and password').fill('any');
-      await provider.getByRole('button', { name: 'Sign-in' }).click();
-      await provider.getByRole('button', { name: 'Continue' }).click();
-      await provider.getByRole('heading', { name: 'Overview' }).waitFor();
-      await create.click();
-      await page.locator('.secret').waitFor();
-    } finally {
-      await browser.close();
-    }
+  async (t) => {
+    const page = await (await browserContext(t)).newPage();
+    await page.goto(`${here.admin}/dashboard/`);
+    await page.getByRole('link', { name: `Log in at ${new URL(issuer).host}` }).click();
+    await page.getByPlaceholder('Enter any login').fill('u-anna');
+    await page.getByPlaceholder('and password').fill('any');
+    await page.getByRole('button', { name: 'Sign-in' }).click();
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('link', { name: 'Account' }).click();
+    await page.getByRole('heading', { name: 'openid:anna' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Change password' }).count(), 0);
+    await page.getByRole('link', { name: 'Tokens' }).click();
+    await page.getByRole('button', { name: 'Create token' }).click();
+    const create = page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true });
+    await create.click();
+    const tab = page.waitForEvent('popup');
+    await page.getByRole('link', { name: 'Log in anew at your provider' }).click();
+    const provider = await tab;
+    await provider.getByPlaceholder('Enter any login').fill('u-anna');
+    await provider.getByPlaceholder('and password').fill('any');
+    await provider.getByRole('button', { name: 'Sign-in' }).click();
+    await provider.getByRole('button', { name: 'Continue' }).click();
+    await provider.getByRole('heading', { name: 'Overview' }).waitFor();
+    await create.click();
+    await page.locator('.secret').waitFor();
   },
 );
 
