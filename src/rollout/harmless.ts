@@ -74,7 +74,8 @@ function asking(who: ReadonlyMap<string, number>): string[] {
   return who.size < whoMax ? [...who.keys()] : [...who.keys(), somebody];
 }
 
-function rulesWith(rules: readonly RouteRule[], proposals: readonly Proposal[]): RouteRule[] {
+/** As they are once the proposals are written. */
+export function rulesWith(rules: readonly RouteRule[], proposals: readonly Proposal[]): RouteRule[] {
   const narrowed = new Map(proposals.map(({ index, callers }) => [index, callers]));
   const added = proposals.filter(({ kind }) => kind === 'add');
   return [

@@ -231,3 +231,37 @@ test('what looks public is said once for each path and method, whichever rules i
     [['GET', '/health', 30]],
   );
 });
+
+test('what a browser asks before it calls is shown for the rule of its path, and so it can be written', async () => {
+  const [one, two, other] = ['/sessions/1/messages', '/sessions/2/messages', '/wp/3/messages'];
+  const preflight = { method: 'OPTIONS', principal: '', outcome: 'would_deny', reason: 'missing_credentials' } as const;
+  const seen = [
+    at(one, { method: 'GET' }),
+    at(two, { method: 'GET' }),
+    at('/embed', { route: '/embed' }),
+    at('/asked', { route: '/asked' }),
+    at('/seldom', { method: 'GET', principal: 'token:1' }),
+    ...[one, two, other, '/seldom'].map((path) => at(path, preflight)),
+    ...['/embed', '/asked'].map((path) => at(path, { ...preflight, route: path })),
+  ];
+  // Of each path too few, as those of sessions are.
+  async function* rows() {
+    for (const row of seen)
+      for (let minute = 0; minute < (row.method === 'OPTIONS' ? 6 : 10); minute += 1)
+        yield decisionRow(minute * 60, row);
+  }
+  const [embed, asked] = [
+    ruleFor('/embed', { methods: ['POST'] }),
+    ruleFor('/asked', { methods: ['OPTIONS', 'POST'] }),
+  ];
+  const services = [{ name: 'embeddings', rules: [embed, asked] }];
+  const { public_looking, proposals } = await learn({ rows: rows(), services, requestsMin: 6, timesMin: 3 });
+  assert.deepEqual(
+    public_looking.map(({ method, path, evidence }) => [method, path, evidence.requests]),
+    [
+      ['OPTIONS', '/sessions/:id/messages', 12],
+      ['OPTIONS', '/embed', 6],
+    ],
+  );
+  assert.ok(proposals.some(({ path, methods }) => path === '/sessions/:id/messages' && methods?.join() === 'GET'));
+});

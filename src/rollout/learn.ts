@@ -2,8 +2,9 @@ import type { RouteRule } from '../core/route.ts';
 import { rulePathFault, rulePathKey } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { isTold, whoMax, type Endpoint, type ToldEndpoint } from './endpoints.ts';
-import { harmless } from './harmless.ts';
+import { harmless, rulesWith } from './harmless.ts';
 import { hasParameter, isLiteral, overlap, patternsOf } from './path-patterns.ts';
+import { preflights } from './preflights.ts';
 import type { Evidence, Proposal } from './proposal.ts';
 import { traffic } from './traffic.ts';
 
@@ -60,10 +61,14 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const paths = new Set(proven.map(({ path }) => path));
     const found = [narrowed, added, rest].flatMap((propose) => propose(name, rules, proven));
     const proposals = found.filter(({ endpoint }) => enough(endpoint)).map(({ proposal }) => proposal);
+    const kept = harmless(name, rules, proposals, [...proven, ...others]);
+    const unsigned = of.unsigned.all().filter(isTold);
+    const known = new Set([...paths].filter((path) => path !== null));
+    const open = unsigned.filter(({ method, path }) => method !== 'OPTIONS' && (known.has(path) || probes.has(path)));
     return {
-      proposals: harmless(name, rules, proposals, [...proven, ...others]),
-      looking: unsignedOf(of.unsigned.all())
-        .filter((endpoint) => enough(endpoint) && (paths.has(endpoint.path) || probes.has(endpoint.path)))
+      proposals: kept,
+      looking: oncePerPath([...open, ...preflights(name, rulesWith(rules, kept), unsigned, known)])
+        .filter(enough)
         .map((endpoint) => publicLooking(name, endpoint)),
       matrix: matrixOf(name, proven),
     };
@@ -201,9 +206,9 @@ function evidenceOf({ count, minutes, firstSeen, lastSeen, requestId }: Endpoint
 }
 
 /** Each path and method once, whichever rules applied to it: two rules for one would be refused. */
-function unsignedOf(seen: readonly Endpoint[]): ToldEndpoint[] {
+function oncePerPath(seen: readonly ToldEndpoint[]): ToldEndpoint[] {
   const keyOf = ({ method, path }: ToldEndpoint): string => `${asked(method)} ${path}`;
-  return [...Map.groupBy(seen.filter(isTold), keyOf).values()].flatMap((same) => {
+  return [...Map.groupBy(seen, keyOf).values()].flatMap((same) => {
     const endpoint = together(same);
     return endpoint && isTold(endpoint) ? [{ ...endpoint, method: asked(endpoint.method) }] : [];
   });

@@ -113,9 +113,13 @@ function addedLines(proposal: Proposal): string[] {
 /** As comments: only whoever knows what the path is may open it. */
 function publicLines({ method, path, addresses, evidence }: PublicLooking): string[] {
   const rule = flow({ path, methods: [method], access: 'public' });
+  const [words, condition] =
+    method === 'OPTIONS'
+      ? ['browsers ask this before they call, and show no credential for it,', 'pages of other sites are to call']
+      : ['looks public, asked without a credential', 'everybody may have it'];
   return [
     // Proxies pass on what they were told, and nothing of it may end the comment.
-    `# looks public, asked without a credential from ${addresses.filter((address) => isIP(address) !== 0).join(', ')}; open it only if everybody may have it:`,
+    `# ${words} from ${addresses.filter((address) => isIP(address) !== 0).join(', ')}; open it only if ${condition}:`,
     `${evidenceComment(evidence)}`,
     `# - ${rule}`,
   ];
