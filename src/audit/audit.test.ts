@@ -24,6 +24,7 @@ function auditing(details: Partial<AuditOptions> = {}) {
     expiries: () => [],
     ping: () => store.ping(),
     staleness: { seconds: () => null, resyncs: 0 },
+    ramp: () => null,
     ...details,
   });
   return { evidence, lines, rows: () => store.decisions.list({ limit: 100 }), uses: () => store.usage.list() };

@@ -8,7 +8,7 @@ import type { Denied, Principal } from '../core/verdict.ts';
 import { decisionRow, refusedRow, type RefusedRequest } from './decision-row.ts';
 import { isKeyHolder, keyUsage } from './key-usage.ts';
 import { authorityLine, logLine } from './log-line.ts';
-import { decisionMetrics, type KeyExpiry, type StoreStaleness } from './metrics.ts';
+import { decisionMetrics, type KeyExpiry, type RampSeen, type StoreStaleness } from './metrics.ts';
 import { recorder } from './recorder.ts';
 import { textOfWorkers, type MetricSamples, type Workers } from './worker-metrics.ts';
 
@@ -62,6 +62,8 @@ export interface AuditOptions {
   readonly ping: () => Promise<void>;
   /** How far memory is behind the store. */
   readonly staleness: StoreStaleness;
+  /** Where the ramp is; null where there has been none. */
+  readonly ramp: () => RampSeen | null;
   /** Takes a line in plain words for the operator when rows are lost. */
   readonly warn?: (text: string) => void;
   /** The processes beside this one; null: it is alone. */
@@ -81,6 +83,7 @@ export function audit(options: AuditOptions): Audit {
     staleness: options.staleness,
     dropped: () => rows?.dropped ?? 0,
     waiting: () => rows?.waiting ?? false,
+    ramp: options.ramp,
   });
 
   function keep(row: DecisionRow, traceId: string | null = null): void {

@@ -11,6 +11,7 @@ function counting(details: Partial<DecisionMetricsOptions> = {}) {
     staleness: { seconds: () => null, resyncs: 0 },
     dropped: () => 0,
     waiting: () => false,
+    ramp: () => null,
     ...details,
   });
 }
@@ -115,4 +116,18 @@ test('the text is the Prometheus exposition format, process metrics included, ea
   const names = text.match(/^# TYPE \S+/gm) ?? [];
   assert.equal(new Set(names).size, names.length);
   for (const line of text.split('\n')) if (line !== '') assert.match(line, /^(#|[a-z_0-9]+(\{.*\})? \S+$)/);
+});
+
+test('where a ramp is can be seen, and nothing of one that there never was', async () => {
+  assert.deepEqual(await samples(counting(), 'countersign_ramp'), []);
+  let status = 'running';
+  const metrics = counting({ ramp: () => ({ name: 'enforce', status, step: 2 }) });
+  assert.deepEqual(await samples(metrics, 'countersign_ramp'), [
+    'countersign_ramp_status{ramp="enforce",status="running"} 1',
+    'countersign_ramp_step{ramp="enforce"} 2',
+  ]);
+  status = 'stopped';
+  assert.deepEqual(await samples(metrics, 'countersign_ramp_status'), [
+    'countersign_ramp_status{ramp="enforce",status="stopped"} 1',
+  ]);
 });

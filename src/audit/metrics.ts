@@ -23,6 +23,14 @@ export interface StoreStaleness {
   readonly resyncs: number;
 }
 
+/** Where the ramp is. */
+export interface RampSeen {
+  readonly name: string;
+  readonly status: string;
+  /** From 1. */
+  readonly step: number;
+}
+
 /** The numbers that /metrics shows. Counting is plain arithmetic; prom-client is asked only when someone scrapes. */
 export interface DecisionMetrics {
   count(row: DecisionRow): void;
@@ -42,6 +50,8 @@ export interface DecisionMetricsOptions {
   readonly dropped: () => number;
   /** Recorder.waiting. */
   readonly waiting: () => boolean;
+  /** Null where there has been none. */
+  readonly ramp: () => RampSeen | null;
 }
 
 const outcomes: readonly Outcome[] = ['allow', 'deny', 'would_deny', 'public'];
@@ -60,6 +70,7 @@ export function decisionMetrics(options: DecisionMetricsOptions): DecisionMetric
   const durations = new DurationHistogram(registry);
   registerDecisions(registry, tables);
   registerGauges(registry, options, skews);
+  registerRamp(registry, options.ramp);
   const process = processMetrics();
 
   function tableOf(service: string, scheme: string): Float64Array {
@@ -205,6 +216,32 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
     registers,
   });
   for (const gauge of [...gauges, replacedKeys]) registry.registerMetric(gauge);
+}
+
+function registerRamp(registry: Registry, ramp: () => RampSeen | null): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'countersign_ramp_status',
+    help: '1 for what the ramp is: running, paused, stopped, finished or withdrawn.',
+    labelNames: ['ramp', 'status'],
+    registers,
+    collect() {
+      this.reset();
+      const seen = ramp();
+      if (seen) this.set({ ramp: seen.name, status: seen.status }, 1);
+    },
+  });
+  new Gauge({
+    name: 'countersign_ramp_step',
+    help: 'The step of the ramp that is under way, from 1.',
+    labelNames: ['ramp'],
+    registers,
+    collect() {
+      this.reset();
+      const seen = ramp();
+      if (seen) this.set({ ramp: seen.name }, seen.step);
+    },
+  });
 }
 
 /** A store that hangs is as good as away: a scrape must not hang with it. */

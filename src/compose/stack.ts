@@ -193,7 +193,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   follow(current);
   inForce = current;
 
-  const evidence = stackAudit({ ...wiring, clock, keyring, config: current, staleness: stale, happened, warn });
+  const evidence = stackAudit({ ...wiring, clock, keyring, config: current, staleness: stale, ramp, happened, warn });
   opened.add(() => evidence.close());
   const traces = tracing();
   const limits = { limits: store.limits, clock };

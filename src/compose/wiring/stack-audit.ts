@@ -2,6 +2,7 @@ import { audit, type Audit, type AuditOptions } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DecisionKeeper, Store } from '../../core/store.ts';
 import type { LiveKeyring } from '../../keys/keyring.ts';
+import type { Ramp } from '../../rollout/ramp/ramp.ts';
 import type { ConfigInForce } from './config-in-force.ts';
 import type { Happenings } from './happenings.ts';
 import type { Staleness } from './staleness.ts';
@@ -12,6 +13,7 @@ export interface StackAuditOptions {
   readonly config: ConfigInForce;
   readonly keyring: LiveKeyring;
   readonly staleness: Staleness;
+  readonly ramp: Ramp;
   readonly happened: Happenings;
   readonly warn: (text: string) => void;
   readonly logLine?: (line: string) => void;
@@ -21,7 +23,7 @@ export interface StackAuditOptions {
 
 /** Where the decisions of a running stack go, as its configuration says: that is taken up at a start only. */
 export function stackAudit(options: StackAuditOptions): Audit {
-  const { store, clock, config, keyring, staleness, happened, warn, logLine, keeper, workers = null } = options;
+  const { store, clock, config, keyring, staleness, ramp, happened, warn, logLine, keeper, workers = null } = options;
   const { log, rows, retainSeconds, retainRows } = config.config.audit;
   return audit({
     log: log && logLine ? logLine : null,
@@ -33,6 +35,10 @@ export function stackAudit(options: StackAuditOptions): Audit {
     expiries: () => keyring.expiries(),
     ping: () => store.ping(),
     staleness,
+    ramp() {
+      const state = ramp.state();
+      return state && { name: state.plan.name, status: state.status, step: state.step + 1 };
+    },
     warn,
     workers,
     onDropped: happened.onDropped,
