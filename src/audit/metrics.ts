@@ -220,28 +220,31 @@ function registerGauges(registry: Registry, options: DecisionMetricsOptions, ske
 
 function registerRamp(registry: Registry, ramp: () => RampSeen | null): void {
   const registers = [registry];
-  new Gauge({
-    name: 'countersign_ramp_status',
-    help: '1 for what the ramp is: running, paused, stopped, finished or withdrawn.',
-    labelNames: ['ramp', 'status'],
-    registers,
-    collect() {
-      this.reset();
-      const seen = ramp();
-      if (seen) this.set({ ramp: seen.name, status: seen.status }, 1);
-    },
-  });
-  new Gauge({
-    name: 'countersign_ramp_step',
-    help: 'The step of the ramp that is under way, from 1.',
-    labelNames: ['ramp'],
-    registers,
-    collect() {
-      this.reset();
-      const seen = ramp();
-      if (seen) this.set({ ramp: seen.name }, seen.step);
-    },
-  });
+  const gauges = [
+    new Gauge({
+      name: 'countersign_ramp_status',
+      help: '1 for what the ramp is: running, paused, stopped, finished or withdrawn.',
+      labelNames: ['ramp', 'status'],
+      registers,
+      collect() {
+        this.reset();
+        const seen = ramp();
+        if (seen) this.set({ ramp: seen.name, status: seen.status }, 1);
+      },
+    }),
+    new Gauge({
+      name: 'countersign_ramp_step',
+      help: 'The step of the ramp that is under way, from 1.',
+      labelNames: ['ramp'],
+      registers,
+      collect() {
+        this.reset();
+        const seen = ramp();
+        if (seen) this.set({ ramp: seen.name }, seen.step);
+      },
+    }),
+  ];
+  for (const gauge of gauges) registry.registerMetric(gauge);
 }
 
 /** A store that hangs is as good as away: a scrape must not hang with it. */
