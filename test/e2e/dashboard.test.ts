@@ -14,6 +14,7 @@ import { decodeQR } from 'qr/decode.js';
 import { keepCheckResult } from '../../src/audit/check-result.ts';
 import { totpCode } from '../../src/crypto/totp.ts';
 import { createKey } from '../../src/keys/create.ts';
+import { orderRamp } from '../../src/compose/ramps/ramp-control.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
 import { startAuthority, type AuthorityFixture } from '../fixtures/authority-stack.ts';
@@ -411,7 +412,18 @@ test(
         await page.getByRole('heading', { name: 'by service: running' }).waitFor();
         for (const _ of [2, 3]) await order('Promote', 'they are ready');
         await page.getByText('Step 3 was begun').waitFor();
-        await order('Roll back', 'not yet');
+        await button('Roll back').click();
+        const dialog = page.getByRole('dialog', { name: 'Take step 3 back?' });
+        await dialog.getByRole('textbox', { name: 'Reason' }).fill('me too');
+        await orderRamp(stack, 'rollback', { why: 'not yet' });
+        await dialog.getByRole('button', { name: 'Roll back' }).click();
+        await dialog.getByText('step 3 of the ramp enforces nothing').waitFor();
+        await page.keyboard.press('Escape');
+        assert.deepEqual(
+          stack.ramp.state()?.steps,
+          ['passed', 'passed', 'rolled_back'],
+          'what two order at once is one',
+        );
         await page.getByRole('heading', { name: 'by service: stopped' }).waitFor();
         await page.getByText('Step 3 was rolled back').waitFor();
         await page.getByText('as soon as all steps of this one are rolled back').waitFor();

@@ -5,9 +5,8 @@ export interface RampOrderWords {
   readonly action: string;
   readonly danger: boolean;
   readonly words: string;
-  /** Where it is asked for, and with which step. */
+  /** Where it is asked for. */
   readonly path: string;
-  readonly step?: 'all';
 }
 
 export type RampOrder = 'promote' | 'pause' | 'resume' | 'rollback' | 'rollbackAll';
@@ -35,11 +34,11 @@ export const orders: Readonly<Record<RampOrder, RampOrderWords>> = {
     path: 'resume',
   },
   rollback: {
-    title: 'Take the newest step back?',
+    title: 'Take step {step} back?',
     action: 'Roll back',
     danger: false,
     words:
-      'Of the steps that enforce, the last: its routes are reported again, on every replica and at once. What others enforce stays.',
+      'Of the steps that enforce, it is the last: its routes are reported again, on every replica and at once. What others enforce stays.',
     path: 'rollback',
   },
   rollbackAll: {
@@ -48,7 +47,6 @@ export const orders: Readonly<Record<RampOrder, RampOrderWords>> = {
     danger: false,
     words: 'Nothing is enforced by this ramp any more, on every replica and at once. Then another plan can be started.',
     path: 'rollback',
-    step: 'all',
   },
 };
 
@@ -60,9 +58,27 @@ const ofStatus: Readonly<Record<Ramp['status'], readonly RampOrder[]>> = {
   withdrawn: ['resume'],
 };
 
+/**
+ * What is ordered is meant of the step that was seen: while the dialog is open the ramp may go on, or somebody else take that
+ * very step back. Undefined where an order is about no step.
+ */
+export function stepMeant(order: RampOrder, { step, steps }: Ramp): number | 'all' | undefined {
+  if (order === 'promote') return step;
+  if (order === 'rollback') return steps.findLastIndex(isEnforcing) + 1;
+  return order === 'rollbackAll' ? 'all' : undefined;
+}
+
+export function titleOf(order: RampOrder, step: number | 'all' | undefined): string {
+  return orders[order].title.replace('{step}', String(step));
+}
+
+function isEnforcing({ status }: Ramp['steps'][number]): boolean {
+  return status === 'enforced' || status === 'passed';
+}
+
 /** The way back comes first, for as long as something is enforced. */
 export function ordersOf({ status, steps }: Ramp): readonly RampOrder[] {
-  const enforcing = steps.filter((step) => step.status === 'enforced' || step.status === 'passed').length;
+  const enforcing = steps.filter(isEnforcing).length;
   const back: readonly RampOrder[] =
     enforcing === 0 ? [] : enforcing === 1 ? ['rollback'] : ['rollback', 'rollbackAll'];
   return [...back, ...ofStatus[status]];

@@ -5,13 +5,12 @@ import { Dialog, Reason, textOf } from '../parts/dialog.tsx';
 import { Loaded, Panel } from '../parts/parts.tsx';
 import { useResource } from '../resource.ts';
 import type { Ramp } from '../shapes.ts';
-import { orders, type RampOrder } from './ramp-orders.ts';
+import { orders, stepMeant, titleOf, type RampOrder } from './ramp-orders.ts';
 import { RampProgress } from './ramp-progress.tsx';
 
 export function RampPage() {
   const found = useResource<{ ramp: Ramp | null }>('ramp', 10_000, news.ramp);
-  // What is ordered is meant of the step that was seen: it may go on while the dialog is open.
-  const [ordered, setOrdered] = useState<{ order: RampOrder; seen: number } | null>(null);
+  const [ordered, setOrdered] = useState<{ order: RampOrder; step: ReturnType<typeof stepMeant> } | null>(null);
   const [plan, setPlan] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const propose = async (): Promise<void> => {
@@ -27,7 +26,7 @@ export function RampPage() {
       {({ ramp }) => (
         <>
           {ramp ? (
-            <RampProgress ramp={ramp} onOrder={(order) => setOrdered({ order, seen: ramp.step })} />
+            <RampProgress ramp={ramp} onOrder={(order) => setOrdered({ order, step: stepMeant(order, ramp) })} />
           ) : (
             <Panel title="No ramp yet">
               <p>
@@ -38,13 +37,16 @@ export function RampPage() {
           {mayAct() && <Start ramp={ramp} fault={fault} onPropose={() => void propose()} />}
           {ordered !== null && (
             <Dialog
-              title={orders[ordered.order].title}
+              title={titleOf(ordered.order, ordered.step)}
               action={orders[ordered.order].action}
               danger={orders[ordered.order].danger}
               onClose={() => setOrdered(null)}
               onConfirm={async (form) => {
-                const { path, step = path === 'promote' ? ordered.seen : undefined } = orders[ordered.order];
-                await ask(`ramp/${path}`, 'POST', { reason: textOf(form, 'reason'), ...(step && { step }) });
+                const { order, step } = ordered;
+                await ask(`ramp/${orders[order].path}`, 'POST', {
+                  reason: textOf(form, 'reason'),
+                  ...(step && { step }),
+                });
                 found.reload();
               }}
             >
