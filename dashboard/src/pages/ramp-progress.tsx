@@ -73,7 +73,7 @@ function Standing({ ramp: { status, step, steps, since, successes, successes_nee
       return (
         <>
           Step {step} was begun <Time at={since} />, and is watched for {duration(soak)} at least. The gates said yes{' '}
-          {successes} of {needed} times in a row.
+          {successes} times in a row, needed: {needed}.
         </>
       );
     case 'paused':

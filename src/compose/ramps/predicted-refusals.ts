@@ -12,6 +12,7 @@ export interface Prediction {
 }
 
 const addressesShown = 5;
+const routesShown = 3;
 
 /** Steps that would refuse nobody are left out. */
 export function predictedRefusals(
@@ -22,21 +23,48 @@ export function predictedRefusals(
 ): Prediction[] {
   return plan.steps.flatMap(({ routes }, index) => {
     const meant = refusals.filter((one) => meansRoute(routes, one.service, one.route) && !isLetPass(plan, one, now));
-    const wordsOf = (groups: readonly RefusalGroup[]): string[] => [
-      ...new Set(groups.map((one) => `${whoWords(one)} at ${routeName(one.service, one.route)} (${one.reason})`)),
-    ];
-    const callers = wordsOf(meant.filter(({ caller }) => knows(caller)));
-    const strangers = wordsOf(meant.filter(({ caller }) => !knows(caller)));
-    return callers.length + strangers.length === 0 ? [] : [{ step: index + 1, callers, strangers }];
+    const known = meant.filter(({ caller }) => knows(caller));
+    const callers = new Set(
+      known.map(({ caller, service, route, reason }) => `${caller} at ${routeName(service, route)} (${reason})`),
+    );
+    const strangers = strangersIn(meant, knows).map(({ who, routes: at, reason }) => `${who} at ${at} (${reason})`);
+    return callers.size + strangers.length === 0 ? [] : [{ step: index + 1, callers: [...callers], strangers }];
   });
 }
 
-/** Whoever has no name is told by address. */
-export function whoWords({ caller, client_addresses, address_count }: RefusalGroup): string {
+export interface Strangers {
+  /** Whoever has no name is told by address. */
+  readonly who: string;
+  readonly routes: string;
+  readonly reason: string;
+  readonly requests: number;
+}
+
+/** One for all that is refused to the same for the same reason, wherever they ask. */
+export function strangersIn(refusals: readonly RefusalGroup[], knows: (caller: string) => boolean): Strangers[] {
+  const strange = refusals.filter(({ caller }) => !knows(caller));
+  const alike = Map.groupBy(strange, (one) => JSON.stringify([whoWords(one), one.reason]));
+  return [...alike.values()].flatMap((same) =>
+    same.slice(0, 1).map((first) => ({
+      who: whoWords(first),
+      routes: listed(
+        same.map(({ service, route }) => routeName(service, route)),
+        routesShown,
+      ),
+      reason: first.reason,
+      requests: same.reduce((sum, { count }) => sum + count, 0),
+    })),
+  );
+}
+
+function whoWords({ caller, client_addresses, address_count }: RefusalGroup): string {
   if (caller.includes(':')) return caller;
-  const shown = client_addresses.slice(0, addressesShown);
-  const more = address_count - shown.length;
-  return `${callerWords(caller)} from ${[...shown, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`;
+  return `${callerWords(caller)} from ${listed(client_addresses.toSorted(), addressesShown, address_count)}`;
+}
+
+function listed(names: readonly string[], max: number, count = names.length): string {
+  const shown = names.slice(0, max);
+  return [...shown, ...(count > shown.length ? [`${count - shown.length} more`] : [])].join(', ');
 }
 
 /** Wherever it called from: where more addresses are counted than are listed, none of them excuses it. */

@@ -1,8 +1,7 @@
 import { stringify } from 'yaml';
 import type { AskedRoutes } from '../../audit/asked-routes.ts';
-import type { RefusalGroup } from '../../audit/refusal-groups.ts';
 import { meansRoute, routeName } from '../../rollout/ramp/plan.ts';
-import { whoWords } from './predicted-refusals.ts';
+import { strangersIn, type Strangers } from './predicted-refusals.ts';
 
 export interface ProposedRoute {
   readonly service: string;
@@ -56,8 +55,8 @@ export function proposedRamp(
   const steps = groups
     .filter((group) => group.routes.length > 0)
     .map(({ words: known, routes: meant, steps: each }) => {
-      const strange = refusals.filter((one) => !isKnown(one.caller) && meant.includes(seenAt(one)));
-      const words = [known, ...strangerWords(strange)].join('\n');
+      const theirs = refusals.filter((one) => meant.includes(seenAt(one)));
+      const words = [known, ...strangerWords(strangersIn(theirs, isKnown))].join('\n');
       return each
         .map((step, index) => {
           const item = stringify([{ routes: meant, ...step }], { lineWidth: 0 });
@@ -90,14 +89,14 @@ function nameOf({ service, label }: ProposedRoute): string {
 const strangersMax = 20;
 
 /** No gate waits for them, and one may be a health check that nobody gave a key. */
-function strangerWords(groups: readonly RefusalGroup[]): string[] {
-  if (groups.length === 0) return [];
-  const more = groups.length - strangersMax;
+function strangerWords(strangers: readonly Strangers[]): string[] {
+  if (strangers.length === 0) return [];
+  const more = strangers.length - strangersMax;
   return [
     'Would be refused besides, and is known to nobody; what is yours of it, a health check say, is to be mended first:',
-    ...groups
+    ...strangers
       .slice(0, strangersMax)
-      .map((one) => `  ${whoWords(one)} at ${seenAt(one)}: ${one.reason}, ${one.count} times`),
+      .map(({ who, routes, reason, requests }) => `  ${who} at ${routes}: ${reason}, ${requests} times`),
     ...(more > 0 ? [`  and ${more} more: countersign report`] : []),
   ];
 }

@@ -41,7 +41,7 @@ export function sayRamp(out: Output, { state, findings, culprits, strangers }: S
   saySteps(out, plan, state);
   if (status === 'running') {
     const soak = plan.steps[step]?.soakSeconds ?? 0;
-    const said = `the gates said yes ${counted(successes, 'time')} in a row, of ${plan.consecutiveSuccessLimit}`;
+    const said = `the gates said yes ${counted(successes, 'time')} in a row, needed: ${plan.consecutiveSuccessLimit}`;
     out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}; ${said}`);
   }
   for (const words of findings) out.line(`  ${words}`);
