@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { clockSkewSecondsMax, type Clock } from '../core/clock.ts';
+import { clockSkewSecondsMax, inCalendar, type Clock } from '../core/clock.ts';
 import {
   chainStart,
   type Act,
@@ -42,7 +42,7 @@ export function linkBehind(chain: Chain, head: ChainHead | null, act: Act, actor
   const sequence = (head?.sequence ?? 0) + 1;
   // A clock that was set back must not make what came later look earlier.
   const ours = Math.round(now * 1000) / 1000;
-  const time = Math.max(ours, head?.time ?? 0);
+  const time = Math.max(ours, inCalendar(head?.time ?? 0));
   // It stands beside the text as well, and must be there what it is in it.
   const who = storableText(bounded(actor.id, nameMax));
   const content: LinkContent = {

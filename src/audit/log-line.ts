@@ -1,3 +1,4 @@
+import { inCalendar } from '../core/clock.ts';
 import { isAlike } from '../core/decision-values.ts';
 import type { DecisionRow } from '../core/store.ts';
 
@@ -64,8 +65,8 @@ function sharedOf(row: DecisionRow): Shared {
   return {
     row,
     beforePath: [
-      `","level":"${levelOf(row)}","event":"auth.decision","outcome":"${outcome}","reason":"${reason}","mode":"${mode}"`,
-      `,"service":${quoted(service)},"route":${quoted(route)},"method":${quoted(method)},"path":`,
+      `","level":"${levelOf(row)}","event":"auth.decision","outcome":${quoted(outcome)},"reason":${quoted(reason)}`,
+      `,"mode":${quoted(mode)},"service":${quoted(service)},"route":${quoted(route)},"method":${quoted(method)},"path":`,
     ].join(''),
     behindPath: [
       `,"principal":${quoted(principal)},"scheme":${quoted(scheme)},"credential_id":${quoted(credentialId)}`,
@@ -98,7 +99,7 @@ export function terminalSafe(json: string): string {
 }
 
 function rounded(value: number, parts: number): string {
-  return String(Math.round(value * parts) / parts);
+  return Number.isFinite(value) ? String(Math.round(value * parts) / parts) : 'null';
 }
 
 let second = Number.NaN;
@@ -106,11 +107,11 @@ let secondText = '';
 
 /** RFC 3339 with milliseconds. Everything up to the second is kept from line to line. */
 function timeText(epochSeconds: number): string {
-  const millis = Math.floor(epochSeconds * 1000);
+  const millis = Math.floor(inCalendar(epochSeconds) * 1000);
   const whole = Math.floor(millis / 1000);
   if (whole !== second) {
     second = whole;
-    secondText = new Date(whole * 1000).toISOString().slice(0, 20);
+    secondText = new Date(whole * 1000).toISOString().slice(0, -4);
   }
   const rest = millis - whole * 1000;
   return `${secondText}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`;

@@ -142,8 +142,14 @@ function showDecision(row: DecisionRow, { out, json }: Invocation): void {
   // Who proves nothing may be anybody: then it is the address that tells.
   const who = row.principal || `${row.claimed === '' ? callerWords('') : `${row.claimed}?`} from ${row.clientAddress}`;
   const why = row.reason === '' ? '' : `${row.reason}: ${row.note}`;
-  const words = [out.paint('dim', time), out.paint(OUTCOME_STYLE[row.outcome], row.outcome.padEnd(10))];
+  // Whoever writes to the store itself may have put anything there.
+  const style = isOutcome(row.outcome) ? OUTCOME_STYLE[row.outcome] : 'red';
+  const words = [out.paint('dim', time), out.paint(style, printable(row.outcome).padEnd(10))];
   const place = row.service === '' ? row.path : `/${row.service}${row.path}`;
   const id = out.paint('dim', printable(row.requestId));
-  out.line([...words, row.method.padEnd(4), printable(place), printable(who), id, printable(why)].join('  ').trimEnd());
+  out.line(
+    [...words, printable(row.method).padEnd(4), printable(place), printable(who), id, printable(why)]
+      .join('  ')
+      .trimEnd(),
+  );
 }
