@@ -1,8 +1,9 @@
 import { isOfNobody } from '../../core/decision-values.ts';
-import type { DecisionRow, DecisionStore } from '../../core/store.ts';
+import type { DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
 import { isMeant, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
+import { decisionIn } from './kept-json.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
 import { decisionsMax, type ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
@@ -18,7 +19,7 @@ export function redisDecisions(server: Server): DecisionStore {
     const reply = listOf(await server.run(script, ...values));
     const rows: KeptRow[] = [];
     for (let at = 0; at < reply.length; at += 2)
-      rows.push({ ...(JSON.parse(reply[at + 1] ?? '') as DecisionRow), sequence: numberOf(reply[at]) });
+      rows.push({ ...decisionIn(reply[at + 1] ?? null), sequence: numberOf(reply[at]) });
     return rows;
   }
 

@@ -10,8 +10,8 @@ export const eventScripts = {
     redis.call('ZADD', 'countersign:events:' .. ARGV[1], ARGV[2], ARGV[6])
     redis.call('SET', 'countersign:events-head:' .. ARGV[1], ARGV[4] .. ' ' .. ARGV[5])
     return 1`,
-  // chain, number from which to go back, or '+inf', how many
-  eventsBefore: `return redis.call('ZREVRANGEBYSCORE', 'countersign:events:' .. ARGV[1], ARGV[2], '-inf', 'LIMIT', 0, ARGV[3])`,
+  // chain, number from which to go back, or '+inf', how many: each with its number
+  eventsBefore: `return redis.call('ZREVRANGEBYSCORE', 'countersign:events:' .. ARGV[1], ARGV[2], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])`,
   // chain, number from which to go on, how many to leave out, how many: each with its number
   eventsFrom: `return redis.call('ZRANGEBYSCORE', 'countersign:events:' .. ARGV[1], ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', ARGV[3], ARGV[4])`,
   // chain, last number to go

@@ -1,4 +1,5 @@
 import type { Chain, EventFilter, EventRow, EventStore } from '../../core/event.ts';
+import { eventIn } from './kept-json.ts';
 import { listOf, type Server } from './server.ts';
 
 /** Links read at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
@@ -9,7 +10,7 @@ export function redisEvents(server: Server): EventStore {
   async function newest(chain: Chain, filter: EventFilter, limit: number): Promise<EventRow[]> {
     const found: EventRow[] = [];
     for (let from = '+inf'; found.length < limit;) {
-      const rows = rowsIn(chain, await server.run('eventsBefore', chain, from, step));
+      const rows = rowsIn(chain, listOf(await server.run('eventsBefore', chain, from, step)));
       for (const row of rows) if (found.length < limit && matches(row, filter)) found.push(row);
       const last = rows.at(-1);
       if (!last || rows.length < step || last.time < (filter.since ?? -Infinity)) break;
@@ -23,10 +24,7 @@ export function redisEvents(server: Server): EventStore {
     let [from, had] = [after === -Infinity ? '-inf' : `(${after}`, 0];
     while (found.length < limit) {
       const reply = listOf(await server.run('eventsFrom', chain, from, had, step));
-      const rows = rowsIn(
-        chain,
-        reply.filter((_, at) => at % 2 === 0),
-      );
+      const rows = rowsIn(chain, reply);
       for (const row of rows) if (found.length < limit && matches(row, filter)) found.push(row);
       const last = reply.at(-1);
       if (!last || rows.length < step) break;
@@ -40,9 +38,9 @@ export function redisEvents(server: Server): EventStore {
   return {
     async head(chain) {
       const held = await server.ask((client) => client.get(`countersign:events-head:${chain}`));
-      if (typeof held !== 'string') return null;
-      const [sequence, hash = '', time] = held.split(' ');
-      return { sequence: Number(sequence), time: Number(time), hash };
+      // As the script that appends reads it: whatever else stands there is no end, and keeps nothing from being added.
+      const [, sequence, hash = '', time] = /^(\d+) ([0-9a-f]+) (\S+)$/.exec(String(held)) ?? [];
+      return sequence === undefined ? null : { sequence: Number(sequence), time: Number(time), hash };
     },
     async append({ chain, sequence, time, type, actor, text, hash }, previous) {
       const [before, now] = [`${sequence - 1} ${previous}`, `${sequence} ${hash}`];
@@ -59,18 +57,9 @@ export function redisEvents(server: Server): EventStore {
   };
 }
 
-function rowsIn(chain: Chain, reply: unknown): EventRow[] {
-  return listOf(reply).map((json) => {
-    const [sequence, time, type, actor, text, hash] = JSON.parse(json ?? '[]') as [
-      number,
-      number,
-      string,
-      string,
-      string,
-      string,
-    ];
-    return { chain, sequence: Number(sequence), time, type, actor, text, hash };
-  });
+/** Each link beside its number. */
+function rowsIn(chain: Chain, reply: readonly (string | null)[]): EventRow[] {
+  return reply.flatMap((json, at) => (at % 2 === 0 ? [eventIn(chain, json, reply[at + 1] ?? null)] : []));
 }
 
 function matches(row: EventRow, { since, until, type, actor }: EventFilter): boolean {

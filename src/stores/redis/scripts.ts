@@ -148,7 +148,7 @@ function sourcesFor(channel: string) {
       for at = 1, #found, 2 do
         if tonumber(found[at + 1]) < tonumber(ARGV[2]) then break end
         local id = string.gsub(found[at], '^0+', '') .. '-0'
-        local entry = redis.call('XRANGE', 'countersign:decisions', id, id)[1]
+        local entry = string.match(id, '^%d+-0$') and redis.call('XRANGE', 'countersign:decisions', id, id)[1]
         if entry then
           table.insert(rows, found[at])
           table.insert(rows, entry[2][2])
@@ -182,7 +182,8 @@ function sourcesFor(channel: string) {
 
 const removing = `
   local function remove(member)
-    redis.call('XDEL', 'countersign:decisions', string.gsub(member, '^0+', '') .. '-0')
+    local id = string.gsub(member, '^0+', '') .. '-0'
+    if string.match(id, '^%d+-0$') then redis.call('XDEL', 'countersign:decisions', id) end
     redis.call('ZREM', 'countersign:decisions-by-time', member)
     redis.call('ZREM', 'countersign:decisions-strangers', member)
   end
@@ -199,6 +200,7 @@ const removing = `
     local entries = redis.call('XRANGE', 'countersign:decisions', '-', '+', 'COUNT', beyond)
     for _, entry in ipairs(entries) do
       local sequence = string.gsub(entry[1], '%-0$', '')
+      redis.call('XDEL', 'countersign:decisions', entry[1])
       remove(string.rep('0', 16 - #sequence) .. sequence)
     end
     return #entries
