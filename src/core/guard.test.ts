@@ -238,6 +238,12 @@ test('a lookup of the service, its route or its mode that fails is unavailable t
   assert.equal(await reasonOf({ options: { modes: { modeOf: broken } } }), 'unavailable');
 });
 
+test('a ramp that cannot be asked is unavailable, whether the scheme answered at once or later', async () => {
+  const modes = { modeOf: () => 'report' as const, enforcedFor: broken };
+  for (const answer of [proves, fails, () => Promise.resolve(proves()), () => Promise.resolve(fails())])
+    assert.equal(await reasonOf({ schemes: [scheme('first', answer)], options: { modes } }), 'unavailable');
+});
+
 test('the override bypasses schemes and policies; a wrong one is refused without asking them', async () => {
   const asked: string[] = [];
   const setting = {

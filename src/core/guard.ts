@@ -128,6 +128,9 @@ export function createGuard(options: GuardOptions): Guard {
 
   function decideNow(request: AuthRequest): MaybePromise<Decision> {
     const started = performance.now();
+    /** Not even the route, its mode or what a ramp makes of it could be found: nothing says that this may pass. */
+    const refusedUnread = (error: unknown): Decision =>
+      finish(request, refused(undecidable(error), request.service, started));
     try {
       const guarded = options.service(request.service);
       if (!guarded) {
@@ -154,10 +157,10 @@ export function createGuard(options: GuardOptions): Guard {
       };
       return pending
         .then((verdict) => andThen(stillTrue(verdict, started), (late) => judged(late, lateMode())))
-        .catch((error: unknown) => judged(undecidable(error), mode));
+        .catch((error: unknown) => judged(undecidable(error), mode))
+        .catch(refusedUnread);
     } catch (error) {
-      // Not even the route or its mode could be found: nothing says that this may pass.
-      return finish(request, refused(undecidable(error), request.service, started));
+      return refusedUnread(error);
     }
   }
 
