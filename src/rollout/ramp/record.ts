@@ -1,13 +1,14 @@
 import type { Clock } from '../../core/clock.ts';
 import { changeRecord, type RecordStore } from '../../core/record.ts';
 import { rolledBack, type RampState } from './state.ts';
+import { storedState } from './stored-state.ts';
 
 const kind = 'ramp';
 const id = 'current';
 /** As a change of the store names it. */
 export const rampTopicId = `${kind}/${id}`;
 
-/** Null when there has been none. Rejects with code 'ramp_unreadable' for one that a newer program wrote. */
+/** Null when there has been none. Rejects with code 'ramp_unreadable' for one that a newer or another program wrote. */
 export async function storedRamp(records: RecordStore, now: number): Promise<RampState | null> {
   const record = await records.get(kind, id, now);
   return record && stateOf(record.value);
@@ -52,7 +53,10 @@ export class RampError extends Error {
 }
 
 function stateOf(value: unknown): RampState {
-  if (typeof value === 'object' && value !== null && 'version' in value && value.version === 1)
-    return value as RampState;
-  throw new RampError('ramp_unreadable', 'the ramp in the store was written by a newer Countersign: update this one');
+  const state = storedState(value);
+  if (state) return state;
+  throw new RampError(
+    'ramp_unreadable',
+    'the ramp in the store (record ramp/current) was written by a newer Countersign, or changed by another program: update this one, or remove that record',
+  );
 }
