@@ -1,12 +1,19 @@
 import { decryptWith, encryptFor } from '../secrets/age.ts';
-import { BackupError, parseBackup, type Backup } from './state.ts';
+import { BackupError, backupFault, parseBackup, type Backup } from './state.ts';
 
 /** What is read at most. */
 export const backupBytesMax = 512 * 1024 * 1024;
 
-/** An age file in armour, for whoever holds a private key of one of the recipients. What it holds is JSON. */
+/**
+ * An age file in armour, for whoever holds a private key of one of the recipients. What it holds is JSON. Throws a BackupError where
+ * `openBackup` would not take it: that is to be known now, and not when the store is lost.
+ */
 export async function sealBackup(backup: Backup, recipients: readonly string[]): Promise<string> {
-  return `${(await encryptFor(recipients, Buffer.from(JSON.stringify(backup)))).trimEnd()}\n`;
+  const json = JSON.stringify(backup);
+  const fault = backupFault(JSON.parse(json));
+  if (fault !== null)
+    throw new BackupError('backup_invalid', `the store holds what no backup can (at "${fault}"): mend it there first`);
+  return `${(await encryptFor(recipients, Buffer.from(json))).trimEnd()}\n`;
 }
 
 /** Throws a BackupError: no key opens it or it was changed, or it is no backup. */

@@ -142,6 +142,12 @@ const backup = z.strictObject({
   bundle: z.string().nullable(),
 });
 
+/** Where it is no backup; null for one that is. */
+export function backupFault(value: unknown): string | null {
+  const parsed = backup.safeParse(value);
+  return parsed.success ? null : (parsed.error.issues[0]?.path.join('.') ?? '');
+}
+
 /** Throws a BackupError that says where it is wrong and never what stands there. */
 export function parseBackup(json: string): Backup {
   let value: unknown;
@@ -156,8 +162,7 @@ export function parseBackup(json: string): Backup {
       'backup_invalid',
       `it is of version ${typeof version === 'number' ? version : 'unknown'}, and this program reads version ${backupVersion}: restore it with the program that made it`,
     );
-  const parsed = backup.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const place = parsed.error.issues[0]?.path.join('.') ?? '';
-  throw new BackupError('backup_invalid', `it opens, but what is in it is no backup (at "${place}")`);
+  const fault = backupFault(value);
+  if (fault === null) return value as Backup;
+  throw new BackupError('backup_invalid', `it opens, but what is in it is no backup (at "${fault}")`);
 }

@@ -1,4 +1,5 @@
 import { armor, Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { SecretsError } from './secrets-error.ts';
 
 /** What is called an age identity is a private key, 'AGE-SECRET-KEY-1…'; its recipient, 'age1…', is the public half. */
 export interface AgeKeyPair {
@@ -29,10 +30,16 @@ export function recipientFault(text: string): string | null {
   }
 }
 
-/** In armour, as SOPS keeps it. */
+/** In armour, as SOPS keeps it. Throws a SecretsError that names whom nothing can be encrypted for. */
 export async function encryptFor(recipients: readonly string[], plain: Uint8Array): Promise<string> {
   const encrypter = new Encrypter();
-  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  for (const recipient of recipients) {
+    const fault = recipientFault(recipient);
+    // A private key that stands in its place is not shown.
+    const named = recipient.startsWith('age1') || recipient.startsWith('ssh-') ? recipient : 'one of those named';
+    if (fault !== null) throw new SecretsError('wrong_key', `${named} is no recipient: ${fault}`);
+    encrypter.addRecipient(recipient);
+  }
   return armor.encode(await encrypter.encrypt(plain));
 }
 

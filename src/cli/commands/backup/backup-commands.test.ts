@@ -340,3 +340,26 @@ test('nobody is left who could open it: that is refused before anything is read'
   assert.ok(!secret.stderr.includes(keys.identity));
   assert.ok(!existsSync(file));
 });
+
+test('a rule that names what no age key is, is said in words, and not shown where it is a private key', async (t) => {
+  for (const age of ['notakey', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5', keys.identity]) {
+    const { cli, file, folder } = stack(t);
+    writeFileSync(join(folder, '.sops.yaml'), `creation_rules: [{ age: '${age}' }]\n`);
+    const { code, stderr } = await cli(['backup', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, /no recipient/);
+    assert.doesNotMatch(stderr, /unexpected|AGE-SECRET-KEY-1/);
+    assert.equal(existsSync(file), false);
+  }
+});
+
+test('what could not be restored is no backup: it is said where the store holds it, and no file is written', async (t) => {
+  const { cli, file, store } = stack(t);
+  await cli(['keys', 'create', 'aidb']);
+  const row = { scope: 'aidb', mode: 'Enforce' as 'enforce', setAt: 1, setBy: 'sql' };
+  await withStore(store(), (held) => held.modes.set(row));
+  const { code, stderr } = await cli(['backup', file, '--recipient', keys.recipient]);
+  assert.equal(code, 1);
+  assert.match(stderr, /state\.modes\.0\.mode/);
+  assert.equal(existsSync(file), false);
+});
