@@ -66,9 +66,14 @@ function withMillis(epochSeconds: number): string {
   return new Date(Math.round(epochSeconds * 1000)).toISOString();
 }
 
-/** A link as a line of an export: its text with its hash behind. Whoever takes the hash off has what was hashed. */
+/**
+ * A link as a line of an export: its text with its hash behind. Whoever takes the hash off has what was hashed. Our texts are one line
+ * that a terminal shows as it is; one that somebody put into the store is made so.
+ */
 export function linkLine({ text, hash }: Pick<EventRow, 'text' | 'hash'>): string {
-  return `${text.slice(0, -1)},"hash":"${hash}"}`;
+  return terminalSafe(
+    `${text.slice(0, -1)},"hash":"${hash}"}`.replace(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1)),
+  );
 }
 
 export interface LinkOptions {

@@ -53,3 +53,49 @@ test('a row of the log that no server would have written is shown among the othe
   assert.equal(acted.code, 0, acted.stderr);
   assert.doesNotMatch(acted.stderr, /Invalid time|not in the audit/);
 });
+
+test('an event that no server would have written is shown among the others, and is one line of an export', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-hostile-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(
+    join(folder, 'countersign.yaml'),
+    'store: sqlite:state.db\nservices:\n  embeddings:\n    upstream: http://127.0.0.1:9\n',
+  );
+  const run = (...args: string[]) => cliHere(args, { cwd: folder });
+  assert.equal((await run('mode', 'set', 'report', '--all')).code, 0);
+  const ours = (await run('audit', 'tail', '--events')).stdout.trim().split('\n').length;
+  const database = new DatabaseSync(join(folder, 'state.db'));
+  const put = database.prepare(`INSERT INTO countersign_events
+    SELECT chain, MAX(sequence) + 1, MAX(time), ?, ?, ?, ? FROM countersign_events WHERE chain = 'events'`);
+  const whole = { sequence: 9, time: 'x', type: 't', actor: 'a', via: 'v', from: 'f', subject: 's', reason: 'r' };
+  const texts = [
+    ...Object.keys(whole).map((field) => JSON.stringify({ ...whole, previous: '', [field]: { a: evil } })),
+    `{"sequence":9,"previous":"","type":"t"}`,
+    `{"sequence":9,"previous":"","type":"t${evil}"}`,
+    `{"sequence":9,"previous":"","type":"t","clock":["${'\u202e'}"],"detail":{"toJSON":1}}`,
+    `{"sequence":9,\n{"sequence":10,"previous":"","type":"forged"}`,
+    '',
+    evil,
+    '[]',
+  ];
+  for (const text of texts) put.run(`x${evil}`, `x${evil}`, text, `x${evil}`);
+  database.close();
+  const count = texts.length + ours;
+
+  const text = await run('audit', 'tail', '--events', '-n', '50');
+  assert.equal(text.code, 0, text.stderr);
+  assert.doesNotMatch(text.stdout, unsafe);
+  assert.equal(text.stdout.trim().split('\n').length, count);
+  for (const args of [
+    ['audit', 'tail', '--events', '-n', '50', '--output', 'json'],
+    ['audit', 'export', '--events'],
+  ]) {
+    const lines = await run(...args);
+    assert.equal(lines.code, 0, lines.stderr);
+    assert.doesNotMatch(lines.stdout, unsafe);
+    assert.equal(lines.stdout.trim().split('\n').length, count, lines.stdout);
+  }
+  const verified = await run('audit', 'verify');
+  assert.equal(verified.code, 1, verified.stderr);
+  assert.doesNotMatch(verified.stdout + verified.stderr, unsafe);
+});

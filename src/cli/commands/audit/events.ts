@@ -1,4 +1,4 @@
-import { linkLine } from '../../../audit/link.ts';
+import { linkLine, type LinkContent } from '../../../audit/link.ts';
 import { contentOf } from '../../../audit/verify-chain.ts';
 import type { EventRow } from '../../../core/event.ts';
 import { printable } from '../../../core/text/printable.ts';
@@ -10,37 +10,22 @@ export function showEvent(row: EventRow, { out, json }: Invocation): void {
     out.line(linkLine(row));
     return;
   }
-  const content = contentOf(row.text);
-  const {
-    time,
-    clock = '',
-    type,
-    actor,
-    via,
-    from,
-    subject,
-    reason,
-    detail,
-  } = content ?? {
-    time: '',
-    clock: '',
-    type: row.type,
-    actor: row.actor,
-    via: '',
-    from: '',
-    subject: '',
-    reason: '',
-    detail: {},
-  };
-  const who = `${actor} (${via} from ${from})`;
-  const why = reason === '' ? '' : `because: ${reason}`;
+  const content: Partial<LinkContent> = contentOf(row.text) ?? { type: row.type, actor: row.actor };
+  const [time, clock, type, actor] = [content.time, content.clock, content.type, content.actor].map(said);
+  const [via, from, subject, reason] = [content.via, content.from, content.subject, content.reason].map(said);
   const words = [
-    printable(type).padEnd(16),
-    printable(subject),
-    printable(who),
-    printable(JSON.stringify(detail)),
-    printable(why),
-    clock === '' ? '' : `by its own clock ${printable(clock)}`,
+    (type ?? '').padEnd(16),
+    subject,
+    `${actor} (${via} from ${from})`,
+    printable(JSON.stringify(content.detail ?? {})),
+    reason === '' ? '' : `because: ${reason}`,
+    clock === '' ? '' : `by its own clock ${clock}`,
   ];
-  out.line([out.paint('dim', printable(time)), ...words.filter((word) => word !== '')].join('  ').trimEnd());
+  out.line([out.paint('dim', time ?? ''), ...words.filter((word) => word !== '')].join('  ').trimEnd());
+}
+
+/** Whoever writes to the store itself may have put anything in place of a text. */
+function said(value: unknown): string {
+  if (value === undefined) return '';
+  return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }
