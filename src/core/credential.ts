@@ -144,8 +144,11 @@ export interface TokenEntry {
 /** What a failed look-up of life means: expired and revoked are known callers that are no longer authenticated. */
 export type LifeFault = Extract<Denied['reason'], 'expired' | 'revoked'>;
 
-/** Judges the life of any entry; revocation is said before expiry, since it was an act. */
+/**
+ * Judges the life of any entry; revocation is said before expiry, since it was an act. An end that another program wrote and that is no
+ * number has come.
+ */
 export function lifeFault(entry: { expiresAt: number | null; revoked: boolean }, now: number): LifeFault | null {
   if (entry.revoked) return 'revoked';
-  return entry.expiresAt !== null && entry.expiresAt <= now ? 'expired' : null;
+  return entry.expiresAt === null || entry.expiresAt > now ? null : 'expired';
 }

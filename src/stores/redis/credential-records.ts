@@ -22,12 +22,17 @@ export function recordOf<R extends { readonly revokedAt: number | null }>([
 /** Throws on what is no record of ours: half a record must not become one without bounds. */
 function parse(text: string): object {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'scopes' in value && 'allowedIps' in value) return value;
+    const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
+    if (value && [value['scopes'], value['allowedIps']].every(isListOfTexts)) return value;
   } catch {
     // Said below.
   }
   throw new StoreError('store_unavailable', 'a stored credential cannot be read: it was changed by another program');
+}
+
+/** Of an empty list Lua makes an empty map, which would have no length, and so bound nothing. */
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 /** Read at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
