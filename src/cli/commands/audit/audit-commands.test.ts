@@ -110,6 +110,20 @@ test('an audit is verified in the store and as an export, against a signed head,
   }
 });
 
+test('an export without decisions is not held for whole against a head that notes their seals, unless that is meant', async () => {
+  const [file, head] = [join(folder, 'events.jsonl'), join(folder, 'head.json')];
+  assert.equal((await say('audit', 'export', '--events', '--out', file)).code, 0);
+  const against = ['audit', 'verify', '--from', file, '--head', head];
+  const { code, stdout } = await say(...against);
+  assert.match(stdout, /^truncated +decisions: neither seals nor decisions are in this export, and seal 1 was noted/m);
+  assert.equal(code, 1);
+  const meant = await say(...against, '--events');
+  assert.match(meant.stdout, /^verified +up to the head of .+ \(event 7, seal 1\) and beyond$/m);
+  assert.match(meant.stdout, /^decisions +not looked at$/m);
+  assert.equal(meant.code, 0);
+  assert.equal((await say('audit', 'verify', '--from', file)).code, 0);
+});
+
 test('a part of an audit is verified as a part only when it is meant to be one', async () => {
   const lines = (await say('audit', 'export', '--events')).stdout.trim().split('\n');
   const file = join(folder, 'part.jsonl');

@@ -47,6 +47,7 @@ export const auditCommands: readonly Command[] = [
       key: { type: 'text', value: 'FILE', summary: 'public key (PEM) of the head (default: that of this stack)' },
       from: { type: 'text', value: 'FILE', summary: 'an export in place of the store' },
       partial: { type: 'flag', summary: 'it begins later on purpose: exported with --since' },
+      events: { type: 'flag', summary: 'the events alone: decisions and their seals are not looked at' },
     },
     changes: false,
     examples: [

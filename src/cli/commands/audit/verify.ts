@@ -1,16 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HeadError, readHead, type AuditHead } from '../../../audit/head.ts';
-import {
-  notedEnd,
-  verifyChain,
-  type ChainFault,
-  type ChainStand,
-  type ExpectedEnd,
-} from '../../../audit/verify-chain.ts';
+import { notedEnd, verifyChain, type ChainFault, type ChainStand, type ExpectedEnd } from '../../../audit/verify-chain.ts';
 import { verifyDecisions, type SealedStand } from '../../../audit/verify-decisions.ts';
 import { auditKey } from '../../../compose/audit-key.ts';
 import { systemClock } from '../../../core/clock.ts';
+import { printable } from '../../../core/text/printable.ts';
 import { ed25519PublicOf, ed25519PublicPem } from '../../../crypto/ed25519.ts';
 import type { Invocation } from '../../command.ts';
 import { codeOf, EXIT, refused } from '../../failure.ts';
@@ -63,8 +58,9 @@ async function verified(
       else if (told.sequence > (noted?.sequence ?? 0)) noted = told;
     },
   });
-  const fault = events.fault ?? forged;
-  if (fault || !source.hasDecisions) return { events, seals: null, decisions: null, fault };
+  const eventsAlone = invocation.flag('events');
+  const fault = events.fault ?? forged ?? (eventsAlone ? null : leftOut(source, head));
+  if (fault || eventsAlone || !source.hasDecisions) return { events, seals: null, decisions: null, fault };
   const seals = await verifyChain({
     rows: source.links('decisions'),
     chain: 'decisions',
@@ -78,6 +74,14 @@ async function verified(
     systemClock(),
   );
   return { events, seals, decisions, fault: decisions.fault };
+}
+
+/** Whoever can write an export can take all decisions out of it. */
+function leftOut({ hasDecisions }: AuditSource, head: AuditHead | null): ChainFault | null {
+  const to = head?.decisions?.sequence;
+  if (hasDecisions || to === undefined) return null;
+  const words = `neither seals nor decisions are in this export, and seal ${to} was noted; of events alone, say so: --events`;
+  return { chain: 'decisions', kind: 'truncated', from: 1, to, words };
 }
 
 function laterIn(source: AuditSource, chain: 'events' | 'decisions') {
@@ -120,7 +124,11 @@ function textOf(file: string): string {
   }
 }
 
-function say({ events, seals, decisions, fault }: Verified, head: AuditHead | null, { out, json }: Invocation): void {
+function say(
+  { events, seals, decisions, fault }: Verified,
+  head: AuditHead | null,
+  { out, json, flag }: Invocation,
+): void {
   if (json) {
     out.json({
       verified: fault === null,
@@ -128,14 +136,19 @@ function say({ events, seals, decisions, fault }: Verified, head: AuditHead | nu
       events: { count: events.count, first: events.first, last: events.last?.sequence ?? null },
       seals: seals && { count: seals.count, first: seals.first, last: seals.last?.sequence ?? null },
       decisions: decisions && { verified: decisions.count, removed: decisions.removed, unsealed: decisions.unsealed },
-      head: head && { time: head.time, events: head.events?.sequence ?? null },
+      head: head && {
+        name: head.name,
+        time: head.time,
+        events: head.events?.sequence ?? null,
+        seals: head.decisions?.sequence ?? null,
+      },
     });
     return;
   }
   const row = (name: string, text: string): void => out.line(`${out.paint('dim', name.padEnd(9))}  ${text}`);
   row('events', rangeWords(events));
   if (seals) row('seals', rangeWords(seals));
-  else if (!fault) row('decisions', 'not in this export');
+  else if (!fault) row('decisions', flag('events') ? 'not looked at' : 'not in this export');
   if (decisions)
     row(
       'decisions',
@@ -146,8 +159,14 @@ function say({ events, seals, decisions, fault }: Verified, head: AuditHead | nu
     out.line(`${out.paint('red', fault.kind)}  ${place}: ${fault.words}`);
   } else
     out.line(
-      `${out.paint('green', 'verified')}  ${head ? `up to the head of ${head.time} and beyond` : 'in itself; that its end was not cut off shows only --head FILE'}`,
+      `${out.paint('green', 'verified')}  ${head ? `up to ${headWords(head)} and beyond` : 'in itself; that its end was not cut off shows only --head FILE'}`,
     );
+}
+
+/** Of which stack it is and how far it came: one of another stack, or of none yet, says nothing of this one. */
+function headWords({ name, time, events, decisions }: AuditHead): string {
+  const end = (what: string, at: AuditHead['events']): string => (at ? `${what} ${at.sequence}` : `no ${what}`);
+  return `the head of ${printable(name)} at ${printable(time)} (${end('event', events)}, ${end('seal', decisions)})`;
 }
 
 function rangeWords({ count, first, last }: ChainStand): string {
