@@ -1,3 +1,4 @@
+import { ConfigError, wholeFault } from '../compose/faults.ts';
 import type { Protection } from '../compose/protection/protection.ts';
 import type { RouteRule } from '../core/route.ts';
 import { routeTable, type RouteTable } from '../core/route-table.ts';
@@ -17,13 +18,18 @@ interface Tables {
 
 /**
  * For frameworks that route without regard to case: /ADMIN reaches the handler of /admin there, while rules tell the two
- * apart, so it would pass by the rule. Throws a TypeError when two rules differ in their case only.
+ * apart, so it would pass by the rule. Throws a ConfigError when two rules differ in their case only.
  */
 export function otherCase({ service, stack }: Protection, folded: Fold = foldedAscii): OtherCase {
   const rulesNow = () => stack.service(service)?.rules ?? [];
   let tables = tablesOf(service, rulesNow(), folded);
   if (tables.pair === null)
-    throw new TypeError(`protect: two rules of ${service} differ in their case only, and this framework ignores case`);
+    throw new ConfigError('protect', [
+      wholeFault(
+        `two rules of ${service} differ in their case only, and this framework ignores case`,
+        'have its router mind case, and say so (caseSensitive: true)',
+      ),
+    ]);
   return (method, path) => {
     const rules = rulesNow();
     if (rules !== tables.rules) tables = tablesOf(service, rules, folded);

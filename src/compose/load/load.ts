@@ -60,7 +60,10 @@ export function parseConfig(text: string, options: ParseOptions): StackConfig {
     digest: sha256Hex([text, ...mcp.map(({ servers }) => servers.text)].join('\n')),
     folder,
     environment,
-    warnings: found.warnings.map((warning) => formatFault(file ?? 'configuration', warning)),
+    // What a program says of itself is text of our own making, in which nobody finds a line.
+    warnings: found.warnings.map((warning) =>
+      file === null ? formatFault('protect', { ...warning, line: 0 }) : formatFault(file, warning),
+    ),
   });
   return mcp.reduce((whole, one) => withServers(whole, one), config);
 }

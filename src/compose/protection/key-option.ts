@@ -32,6 +32,7 @@ const besideAuthority: Readonly<Record<Exclude<keyof AuthorityOption, 'authority
   staleSecondsMax: 'number',
   timeoutSeconds: 'number',
 };
+const tokenWords: ReadonlySet<string> = new Set<keyof AuthorityOption>(['token', 'tokenFile']);
 const types: Readonly<Record<string, 'string' | 'number'>> = {
   ...Object.fromEntries(placeWords.map((word) => [word, 'string'])),
   ...besideAuthority,
@@ -45,7 +46,11 @@ export function keysFaults(keys: unknown): Fault[] {
   if (keys === undefined) return [wholeFault('"keys" is missing', whereKeysAre)];
   if (!Array.isArray(keys) || !keys.every((entry) => typeof entry === 'object' && entry !== null))
     return [wholeFault('"keys" must be a list of places', whereKeysAre)];
-  return keys.flatMap((entry, index) => ('start' in entry ? [] : entryFaults(entry, `entry ${index + 1} of keys`)));
+  const stores = keys.filter((entry: object) => 'store' in entry);
+  return [
+    ...(stores.length > 1 ? [wholeFault('keys can name one store only', 'leave out all but one')] : []),
+    ...keys.flatMap((entry, index) => ('start' in entry ? [] : entryFaults(entry, `entry ${index + 1} of keys`))),
+  ];
 }
 
 function entryFaults(entry: object, at: string): Fault[] {
@@ -58,6 +63,8 @@ function entryFaults(entry: object, at: string): Fault[] {
     faults.push(wholeFault(`${at} names no place`, `write one of ${oneOf(placeWords)}`));
   else if (beside && named.length === 1 && named[0] !== 'authority')
     faults.push(wholeFault(`"${beside[0]}" is not read in ${at}`, 'it belongs beside "authority"'));
+  else if (named[0] === 'authority' && given.filter(([word]) => tokenWords.has(word)).length !== 1)
+    faults.push(wholeFault(`the authority in ${at} needs its token`, 'write token or tokenFile, one of the two'));
   return faults;
 }
 

@@ -1,8 +1,8 @@
-import type { KeySource } from '../../keys/sources/index.ts';
+import type { AuthoritySourceOptions, KeySource } from '../../keys/sources/index.ts';
 import { authoritySource, envFiles, secretFiles } from '../../keys/sources/index.ts';
 import type { StackConfig } from '../config.ts';
 import type { Env } from '../env.ts';
-import { ConfigError } from '../faults.ts';
+import { ConfigError, wholeFault } from '../faults.ts';
 import type { KeyOption } from './key-option.ts';
 import { parseConfig } from '../load/load.ts';
 import type { RawConfig, RawRoute, RawService } from '../schema/schema.ts';
@@ -55,9 +55,7 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
   const { accept, authorization, apiKeyFile, mode, rateLimit, onStoreOutage, maxSignedBody, signature, oauth } =
     options;
   const { tools, resources, prompts } = options;
-  const stores = keys.flatMap((key) => ('store' in key ? [key.store] : []));
-  if (stores.length > 1) throw new TypeError('protect: keys can name one store only');
-  const [store] = stores;
+  const [store] = keys.flatMap((key) => ('store' in key ? [key.store] : []));
   const limits = { mode, rateLimit, onStoreOutage, maxSignedBody };
   const mcp = { tools, resources, prompts };
   const words = { accept, authorization, apiKeyFile, signature, oauth, origins, routes, ...limits, ...mcp };
@@ -86,9 +84,18 @@ export function ownConfig(options: OwnService, env: Env, onWarning: (text: strin
     if ('start' in key) return [key];
     if (!('authority' in key)) return [];
     const { authority: url, ...rest } = key;
-    return [authoritySource({ url, service, onWarning, ...rest })];
+    return [authorityOf({ url, service, onWarning, ...rest })];
   });
   return { config: { ...config, keys: [] }, sources: [...found, ...given] };
+}
+
+function authorityOf(options: AuthoritySourceOptions): KeySource {
+  try {
+    return authoritySource(options);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ConfigError('protect', [wholeFault(error.message, '')]);
+  }
 }
 
 function parsed(raw: object, env: Env): StackConfig {

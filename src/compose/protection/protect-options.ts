@@ -88,7 +88,9 @@ export function checkOptions(given: unknown, adapterWords: readonly string[]): v
     // oxlint-disable-next-line valid-typeof -- one of the two above
     if (name in options && typeof options[name] !== type)
       faults.push(wholeFault(`"${name}" must be a ${type}, not ${shown(options[name])}`, ''));
-  faults.push(...('config' in options ? besideConfig(options) : keysFaults(options['keys'])));
+  faults.push(
+    ...('config' in options ? besideConfig(options) : [...keysFaults(options['keys']), ...unissued(options)]),
+  );
   if (faults.length > 0) throw slips(faults);
 }
 
@@ -108,6 +110,12 @@ function besideConfig(options: Readonly<Record<string, unknown>>): Fault[] {
   for (const name of inFile)
     faults.push(wholeFault(`"${name}" is not read beside config`, 'write it into the file, or leave config out'));
   return faults;
+}
+
+/** The checks of a file say it too, in words for a file. */
+function unissued({ accept, issuers }: Readonly<Record<string, unknown>>): Fault[] {
+  if (!Array.isArray(accept) || !accept.includes('oauth') || issuers !== undefined) return [];
+  return [wholeFault('no issuer of tokens is named', "write issuers: [{ issuer: 'https://login.example.org' }]")];
 }
 
 function isObject(value: unknown): value is object {

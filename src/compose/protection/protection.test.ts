@@ -126,7 +126,10 @@ test("knows callers by their stack's authority, and ends with it once its word i
   const { shared: unheard } = await protectedBy(t, { keys: [{ authority: 'http://127.0.0.1:1', token: adminToken }] });
   assert.equal(await said(unheard, '/x', { authorization: `Bearer ${bearer}` }), 'deny: unavailable');
   const wrong = { service: 'embeddings', env: {}, keys: [{ authority: 'http://stack.example', token: adminToken }] };
-  await assert.rejects(protection(wrong), TypeError);
+  await assert.rejects(protection(wrong), {
+    code: 'config_invalid',
+    message: /must be https, or http on this machine/,
+  });
 });
 
 test('once closed it follows nothing any more, and answers as one that is cut off from its store', async (t) => {
@@ -174,10 +177,11 @@ test('refuses slips as a file is refused, all at once', async () => {
     assert.doesNotMatch(error.message, /:\d+:\d+:/);
     return true;
   });
-  await assert.rejects(
-    protection({ service: 'a', keys: [{ store: 'memory:' }, { store: 'memory:' }], env: {} }),
-    /one store/,
-  );
+});
+
+test('what it warns of has no place in a text that nobody wrote', async (t) => {
+  const { warnings } = await protectedBy(t, { keys: [{ files: '/nowhere/at/all/*_api_key' }] });
+  assert.match(warnings.join('\n'), /^protect: the folder \/nowhere\/at\/all does not exist/m);
 });
 
 test('tells of every option that nobody would read', async () => {
@@ -209,6 +213,11 @@ test('tells of every option that nobody would read', async () => {
       { service: 'a', keys: [{ authority: 'https://a.example', token: 't', timeoutSeconds: '5' }] },
       [/"timeoutSeconds" in entry 1 of keys must be a number/],
     ],
+    [{ service: 'a', keys: [{ authority: 'https://a.example' }] }, [/needs its token — write token or tokenFile/]],
+    [{ service: 'a', keys: [{ authority: '127.0.0.1:8700', token: 't' }] }, [/must be an absolute http or https URL/]],
+    [{ service: 'a', keys: [{ store: 'memory:' }, { store: 'memory:' }] }, [/keys can name one store only/]],
+    [{ service: 'a', keys: [], accept: ['oauth'] }, [/no issuer of tokens is named — write issuers: \[\{ issuer/]],
+    [{ service: 'a', config: 'examples/ai-stack/countersign.yaml' }, [/no service "a".* — it has embeddings/]],
   ];
   for (const [options, words] of slips)
     await assert.rejects(protection(options as ProtectOptions), (error: Error & { code?: string }) => {

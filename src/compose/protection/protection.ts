@@ -7,6 +7,7 @@ import { messageOf } from '../../core/message-of.ts';
 import { loadCheckedConfig } from '../load/checked-config.ts';
 import type { StackConfig } from '../config.ts';
 import type { Env } from '../env.ts';
+import { ConfigError, wholeFault } from '../faults.ts';
 import { ownConfig, type OwnConfig, type OwnService } from './own-service.ts';
 import { checkOptions, type FromStack, type ProtectionSettings, type ProtectOptions } from './protect-options.ts';
 import { followConfig } from '../load/follow-config.ts';
@@ -97,8 +98,8 @@ async function fromFile({ service, config: file }: FromStack, env: Env): Promise
 }
 
 function gone(service: string, config?: StackConfig): never {
-  const known = config ? `; ${config.file} has ${config.services.map(({ name }) => name).join(', ')}` : '';
-  throw new TypeError(`protect: no service "${service}" is configured${known}`);
+  const known = config ? `it has ${config.services.map(({ name }) => name).join(', ')}` : '';
+  throw new ConfigError(config?.file ?? 'protect', [wholeFault(`no service "${service}" is configured`, known)]);
 }
 
 function observed(guard: Guard, onDecision: NonNullable<ProtectionSettings['onDecision']>): Guard {

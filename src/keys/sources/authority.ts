@@ -203,7 +203,7 @@ function withheldWords(id: string): string {
 function originOf(url: string | URL): string {
   const parsed = URL.parse(String(url));
   if (!parsed || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:'))
-    throw new TypeError('the authority’s url must be an absolute http or https URL');
+    throw new TypeError('the authority’s url must be an absolute http or https URL, as http://127.0.0.1:8700');
   if (parsed.protocol === 'http:' && !isLocal(parsed.hostname))
     throw new TypeError('secrets travel from the authority: its url must be https, or http on this machine');
   return parsed.origin + parsed.pathname.replace(/\/+$/, '');
