@@ -4,6 +4,7 @@ import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
+import { mountedPath } from '../mounted-path.ts';
 import { otherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
@@ -52,7 +53,7 @@ export async function protect(options: ProtectOptions & ExpressOptions): Promise
 export function expressGuard(shared: Protection, { caseSensitive = false }: ExpressOptions = {}): ExpressGuard {
   const ambiguous = caseSensitive ? null : otherCase(shared);
   const guard = (req: ExpressRequest, res: ServerResponse, next: () => void): MaybePromise<void> => {
-    const admitted = admission(shared, req, req.baseUrl + req.url, req.originalUrl, ambiguous);
+    const admitted = admission(shared, req, mountedPath(req), req.originalUrl, ambiguous);
     return andThen(admitted, ({ refusal, principal, decided }) => {
       if (refusal === null) {
         req.principal = principal;

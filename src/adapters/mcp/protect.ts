@@ -4,6 +4,7 @@ import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
 import { admission, drainBody, lateRefusal, type Decided } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
+import { mountedPath } from '../mounted-path.ts';
 import { otherCase } from '../other-case.ts';
 import { authInfoOf, type SdkAuthInfo } from './auth-info.ts';
 import { shortenLists } from './shortened-lists.ts';
@@ -56,8 +57,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
   const ambiguous = caseSensitive ? null : otherCase(shared);
 
   async function guarded(req: McpRequest, res: ServerResponse, next: () => void): Promise<void> {
-    const path = (req.baseUrl ?? '') + (req.url ?? '');
-    const admitted = await admission(shared, req, path, req.originalUrl, ambiguous);
+    const admitted = await admission(shared, req, mountedPath(req), req.originalUrl, ambiguous);
     const { refusal, principal, enforced, mcp, decided } = admitted;
     if (refusal !== null) {
       res.writeHead(refusal.status, refusal.headers).end(refusal.body);

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { protection } from '../compose/protection/protection.ts';
+import { expressGuard, type ExpressRequest } from './express/index.ts';
+import { mcpGuard } from './mcp/index.ts';
+import { mountedPath } from './mounted-path.ts';
+
+test('the whole path is found wherever a framework keeps it', () => {
+  assert.equal(mountedPath({ url: '/x?a=b' }), '/x?a=b');
+  // Express.
+  assert.equal(mountedPath({ url: '/', baseUrl: '', originalUrl: '/' }), '/');
+  assert.equal(mountedPath({ url: '/x', baseUrl: '/mcp', originalUrl: '/mcp/x' }), '/mcp/x');
+  assert.equal(mountedPath({ url: '/rewritten', baseUrl: '', originalUrl: '/x' }), '/rewritten');
+  // Connect, which puts a slash where the mount ends, and Polka, which does not.
+  assert.equal(mountedPath({ url: '/', originalUrl: '/mcp' }), '/mcp');
+  assert.equal(mountedPath({ url: '/?a=b', originalUrl: '/mcp?a=b' }), '/mcp?a=b');
+  assert.equal(mountedPath({ url: '?a=b', originalUrl: '/mcp?a=b' }), '/mcp?a=b');
+  assert.equal(mountedPath({ url: '/x', originalUrl: '/mcp/x' }), '/mcp/x');
+  assert.equal(mountedPath({ url: '/rewritten', originalUrl: '/x' }), '/rewritten');
+});
+
+test('the rules of a path hold where Connect mounts the guard there', async (t) => {
+  const routes = [
+    { path: '/mcp', callers: ['ops'] },
+    { path: '/*', access: 'public' },
+  ] as const;
+  const shared = await protection({ service: 'tools', keys: [], routes, env: {}, warn: () => undefined });
+  t.after(() => shared.close());
+  const guards: ((req: ExpressRequest, res: ServerResponse, next: () => void) => unknown)[] = [
+    mcpGuard(shared),
+    expressGuard(shared),
+  ];
+  for (const guard of guards) {
+    const server = createServer((req: IncomingMessage & { originalUrl?: string }, res) => {
+      req.originalUrl = req.url ?? '';
+      req.url = '/';
+      void guard(req as ExpressRequest, res, () => void res.end('in'));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => server.close());
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const status = async (path: string) => (await fetch(origin + path, { headers: { connection: 'close' } })).status;
+    assert.equal(await status('/mcp'), 401);
+    assert.equal(await status('/open'), 200);
+  }
+});
