@@ -7,6 +7,7 @@ import { protection } from '../compose/protection/protection.ts';
 import { expressGuard, type ExpressRequest } from './express/index.ts';
 import { mcpGuard } from './mcp/index.ts';
 import { mountedPath } from './mounted-path.ts';
+import { nodeGuard } from './node/index.ts';
 
 test('the whole path is found wherever a framework keeps it', () => {
   assert.equal(mountedPath({ url: '/x?a=b' }), '/x?a=b');
@@ -29,9 +30,11 @@ test('the rules of a path hold where Connect mounts the guard there', async (t) 
   ] as const;
   const shared = await protection({ service: 'tools', keys: [], routes, env: {}, warn: () => undefined });
   t.after(() => shared.close());
+  const byNode = nodeGuard(shared);
   const guards: ((req: ExpressRequest, res: ServerResponse, next: () => void) => unknown)[] = [
     mcpGuard(shared),
     expressGuard(shared),
+    async (req, res, next) => void ((await byNode(req, res)) && next()),
   ];
   for (const guard of guards) {
     const server = createServer((req: IncomingMessage & { originalUrl?: string }, res) => {

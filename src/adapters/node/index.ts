@@ -6,6 +6,7 @@ import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
+import { mountedPath } from '../mounted-path.ts';
 import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
@@ -37,10 +38,18 @@ export async function protect(options: ProtectOptions): Promise<NodeGuard> {
   return nodeGuard(await protection(options));
 }
 
+/** As a framework may hand it on. */
+type MountedMessage = IncomingMessage & { readonly baseUrl?: string; readonly originalUrl?: string };
+
+/** Within a framework `url` may be no more than the rest of a path. */
+function asking(shared: Protection, req: MountedMessage) {
+  return admission(shared, req, mountedPath(req), req.originalUrl);
+}
+
 /** The same on a protection that others in this process share. */
 export function nodeGuard(shared: Protection): NodeGuard {
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
-    const asked = admission(shared, req);
+    const asked = asking(shared, req);
     const { refusal, principal, decided } = isPromise(asked) ? await asked : asked;
     if (refusal === null) {
       endWithDecision(decided, shared, req, res);
@@ -54,7 +63,7 @@ export function nodeGuard(shared: Protection): NodeGuard {
   const upgrade = async (req: IncomingMessage, socket: Duplex): Promise<Admitted | null> => {
     // node:http has let go of the socket, so nobody else would hear of a client that goes away meanwhile.
     socket.on('error', () => socket.destroy());
-    const { refusal, principal, decided } = await admission(shared, req);
+    const { refusal, principal, decided } = await asking(shared, req);
     // Sent behind a request that has no answer yet, it may not overtake that answer.
     if (responseOn(socket)) socket.destroy();
     if (socket.destroyed) return null;
