@@ -1,10 +1,11 @@
-/** What frameworks say of where a middleware stands. */
-interface Mounted {
-  readonly url?: string | undefined;
+import type { IncomingMessage } from 'node:http';
+
+/** A request as node:http received it, with what frameworks say of where a middleware stands. */
+export interface MountedMessage extends IncomingMessage {
   /** Express: the path up to where the guard is mounted. */
-  readonly baseUrl?: string | undefined;
+  readonly baseUrl?: string;
   /** Express, Connect, and what follows them: what the client sent. */
-  readonly originalUrl?: string | undefined;
+  readonly originalUrl?: string;
 }
 
 /**
@@ -12,7 +13,11 @@ interface Mounted {
  * `baseUrl`; Connect and Polka keep it nowhere, so that only what the client sent has all of it. Where `url` is no end of
  * that, it was rewritten and not mounted, and is what counts.
  */
-export function mountedPath({ url = '', baseUrl, originalUrl }: Mounted): string {
+export function mountedPath({
+  url = '',
+  baseUrl,
+  originalUrl,
+}: Pick<MountedMessage, 'url' | 'baseUrl' | 'originalUrl'>): string {
   if (baseUrl !== undefined) return baseUrl + url;
   if (originalUrl === undefined) return url;
   // Of the mount itself a slash is left, which the client did not send.

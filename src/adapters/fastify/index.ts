@@ -1,11 +1,12 @@
 // Makes the module known whose types are added to below; nothing of it is imported.
 /// <reference types="fastify" />
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
+import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 import { foldedUnicode, otherCase, type OtherCase } from '../other-case.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
@@ -20,7 +21,7 @@ declare module 'fastify' {
 
 /** As much of Fastify's request, reply and instance as is used here. */
 interface RequestPart {
-  readonly raw: IncomingMessage;
+  readonly raw: MountedMessage;
   readonly originalUrl: string;
   principal: Principal | null;
 }
@@ -106,7 +107,9 @@ function admit(
   done: () => void,
 ): MaybePromise<void> {
   const { raw, originalUrl } = request;
-  return andThen(admission(shared, raw, raw.url, originalUrl, ambiguous), ({ refusal, principal, decided }) => {
+  // Where Fastify rewrites a path by itself, the new one counts; where Express mounts it, the mount does too.
+  const path = raw.baseUrl === undefined ? raw.url : mountedPath(raw);
+  return andThen(admission(shared, raw, path, originalUrl, ambiguous), ({ refusal, principal, decided }) => {
     if (refusal === null) {
       request.principal = principal;
       endWithDecision(decided, shared, raw, reply.raw);

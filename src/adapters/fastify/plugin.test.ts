@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import express from 'express';
 import { fastify, type FastifyInstance } from 'fastify';
 import { exchange } from '../../../test/fixtures/raw-http.ts';
 import { protection } from '../../compose/protection/protection.ts';
@@ -51,6 +53,23 @@ test('guards one part of an application where it is registered there', async () 
   assert.equal(await get(app, '/open'), 200);
   assert.equal(await get(app, '/x'), 401);
   await app.close();
+});
+
+test('judges the whole path in an application that Express mounts', async (t) => {
+  const app = fastify();
+  await app.register(await protect(options));
+  app.get('/health', () => 'up');
+  await app.ready();
+  const outer = express();
+  outer.use('/mounted', (req, res) => app.routing(req, res));
+  outer.use((req, res) => app.routing(req, res));
+  const server = outer.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  t.after(() => app.close());
+  const status = async (target: string) => (await exchange((server.address() as AddressInfo).port, { target })).status;
+  assert.equal(await status('/health'), 200);
+  assert.equal(await status('/mounted/health'), 401);
 });
 
 test('knows whether the application ignores case', async () => {

@@ -1,12 +1,6 @@
 // Makes the module known whose types are added to below; nothing of it is imported.
 /// <reference types="hono" />
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type RequestListener, type ServerOptions, type ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import { isIdentityHeader } from '../../core/identity.ts';
@@ -14,6 +8,7 @@ import { parseTarget } from '../../core/target.ts';
 import { deny, type Principal } from '../../core/verdict.ts';
 import { admission, drainBody, recordedRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
+import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
 export type { Principal } from '../../core/verdict.ts';
@@ -58,7 +53,7 @@ export function honoGuard(shared: Protection): HonoGuard {
     // An overridden method comes in a new Request with the old one's node:http request; what counts is what is routed by.
     incoming.method = context.req.raw.method;
     const mayBeCopied = incoming.rawHeaders.some(isIdentityHeader);
-    const admitted = admission(shared, incoming);
+    const admitted = admission(shared, incoming, mountedPath(incoming), incoming.originalUrl);
     const { refusal, principal, held, decided } = isPromise(admitted) ? await admitted : admitted;
     if (mayBeCopied) stripCopies(context.req.raw.headers);
     if (refusal !== null) return new Response(refusal.body, refusal);
@@ -99,7 +94,7 @@ function serverMaker(shared: Protection): typeof createServer {
 
 /** As much of what @hono/node-server hands on as is used here; an upgraded request has no `outgoing`. */
 interface NodeBindings {
-  readonly incoming: IncomingMessage;
+  readonly incoming: MountedMessage;
   readonly outgoing?: ServerResponse;
 }
 

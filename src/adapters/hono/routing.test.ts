@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { serve as serveHono } from '@hono/node-server';
+import { getRequestListener, serve as serveHono } from '@hono/node-server';
+import express from 'express';
 import { Hono } from 'hono';
 import { methodOverride } from 'hono/method-override';
 import { exchange, type Answer, type RawRequest } from '../../../test/fixtures/raw-http.ts';
@@ -49,6 +50,19 @@ test('a guard in a part of an application judges the whole path', async (t) => {
   assert.equal((await ask({ target: '/api/health' })).body, 'up');
   assert.equal((await ask({ target: '/api/x' })).status, 401);
   assert.notEqual((await ask({ target: '/mounted/api/health' })).status, 200);
+});
+
+test('a guard in an application that Express mounts judges the whole path', async (t) => {
+  const app = new Hono().use(honoGuard(await protectedBy(t))).all('*', (c) => c.text('in'));
+  const outer = express();
+  outer.use('/api', (req, res) => void getRequestListener(app.fetch)(req, res));
+  outer.use('/mounted', (req, res) => void getRequestListener(app.fetch)(req, res));
+  const server = outer.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const ask = (target: string) => exchange((server.address() as AddressInfo).port, { target });
+  assert.equal((await ask('/api/health')).body, 'in');
+  assert.equal((await ask('/mounted/api/health')).status, 401);
 });
 
 test('a Host with a path in it does not choose the route', async (t) => {

@@ -6,7 +6,7 @@ import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, drainBody } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
-import { mountedPath } from '../mounted-path.ts';
+import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
@@ -37,9 +37,6 @@ export interface NodeGuard {
 export async function protect(options: ProtectOptions): Promise<NodeGuard> {
   return nodeGuard(await protection(options));
 }
-
-/** As a framework may hand it on. */
-type MountedMessage = IncomingMessage & { readonly baseUrl?: string; readonly originalUrl?: string };
 
 /** Within a framework `url` may be no more than the rest of a path. */
 function asking(shared: Protection, req: MountedMessage) {
