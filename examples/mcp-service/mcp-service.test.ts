@@ -34,8 +34,11 @@ interface Ran {
 }
 
 async function run(command: string, args: readonly string[], more: Record<string, string> = {}): Promise<Ran> {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(command, args, { cwd: folder, env: { PATH, HOME, COUNTERSIGN_CONFIG: config, ...more } });
+  const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { PATH, HOME, NODE_COMPILE_CACHE, COUNTERSIGN_CONFIG: config, ...more },
+  });
   const said = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
