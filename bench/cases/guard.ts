@@ -3,11 +3,11 @@
  * each scheme alone, whose ratio is to stay below 1.3 as far as that of the HMAC alone does.
  */
 import { createHmac, createSecretKey, hash, timingSafeEqual } from 'node:crypto';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import type { ApiKeyEntry, Keyring, MacKeyEntry, TokenEntry, TokenLookup } from '../../src/core/credential.ts';
 import { createGuard, type Guard } from '../../src/core/guard.ts';
 import type { LimitStore } from '../../src/core/store.ts';
 import type { AuthRequest } from '../../src/core/request.ts';
-import type { RouteRule } from '../../src/core/route.ts';
 import { routeTable } from '../../src/core/route-table.ts';
 import type { Scheme } from '../../src/core/scheme.ts';
 import type { Principal } from '../../src/core/verdict.ts';
@@ -131,30 +131,15 @@ function principalOf(id: string, scheme: string, credentialId: string): Principa
   return { id, scheme, credentialId, scopes: ['embed:write'], expiresAt: now + 1000, addresses: null };
 }
 
-function rule(path: string, more: Partial<RouteRule> = {}): RouteRule {
-  return {
-    path,
-    methods: null,
-    access: 'any',
-    callers: null,
-    scopes: [],
-    addresses: null,
-    rateLimit: null,
-    mode: null,
-    staleSecondsMax: null,
-    ...more,
-  };
-}
-
 function guardOf(all: readonly Scheme[]): Guard {
   const rules = [
-    rule('/health', { access: 'public' }),
-    rule('/v1/embed', { methods: ['POST'], scopes: ['embed:write'] }),
-    rule('/internal/*', { access: 'service' }),
-    rule('/models/:name/load', { methods: ['POST'], access: 'operator' }),
-    ...callers.map((service) => rule(`/v1/${service}/items/:id`, { callers, methods: ['GET', 'POST'] })),
-    rule('/v1/*'),
-    rule('/admin/*', { access: 'operator' }),
+    ruleFor('/health', { access: 'public' }),
+    ruleFor('/v1/embed', { methods: ['POST'], scopes: ['embed:write'] }),
+    ruleFor('/internal/*', { access: 'service' }),
+    ruleFor('/models/:name/load', { methods: ['POST'], access: 'operator' }),
+    ...callers.map((service) => ruleFor(`/v1/${service}/items/:id`, { callers, methods: ['GET', 'POST'] })),
+    ruleFor('/v1/*'),
+    ruleFor('/admin/*', { access: 'operator' }),
   ];
   const guarded = {
     table: routeTable('embeddings', rules),

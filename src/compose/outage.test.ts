@@ -8,6 +8,7 @@ import { hmacSha256 } from '../crypto/hmac.ts';
 import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
 import { signHttpRequest } from '../schemes/http-signature/index.ts';
+import { requestWith } from '../../test/fixtures/asked.ts';
 import { forThisFile, startPostgres, startRedis } from '../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../test/fixtures/tcp-relay.ts';
 import { until } from '../../test/fixtures/until.ts';
@@ -50,7 +51,8 @@ for (const [kind, server] of Object.entries(servers)) {
       expiresAt: null,
       now: 1_700_000_000,
     });
-    const ask = async (path: string): Promise<string> => said(await stack.guard.decide(requestTo(path, key)));
+    const ask = async (path: string): Promise<string> =>
+      said(await stack.guard.decide(requestTo(path, { 'x-api-key': key })));
     const every = () => Promise.all(['/strict', '/other', '/patient'].map(ask));
     await until(async () => (await ask('/strict')) === 'allow');
     assert.equal(stack.staleness.seconds(), null);
@@ -64,7 +66,11 @@ for (const [kind, server] of Object.entries(servers)) {
     assert.deepEqual(await every(), ['unavailable', 'unavailable', 'allow']);
     const order = { service: 'aidb', expiresAt: null, now: 1_700_000_001 } as const;
     const { key: newKey } = await createKey(direct, stack.seal, { ...order, kind: 'sk' });
-    assert.equal(said(await stack.guard.decide(requestTo('/patient', newKey))), 'unavailable', 'it may be a new one');
+    assert.equal(
+      said(await stack.guard.decide(requestTo('/patient', { 'x-api-key': newKey }))),
+      'unavailable',
+      'it may be a new one',
+    );
     assert.match((await stack.audit.metrics()).text, /^countersign_store_stale_seconds [1-9]/m);
 
     relay.restore();
@@ -75,7 +81,7 @@ for (const [kind, server] of Object.entries(servers)) {
       return now === 'revoked';
     });
     assert.deepEqual(await every(), ['revoked', 'revoked', 'revoked']);
-    assert.equal(said(await stack.guard.decide(requestTo('/patient', newKey))), 'allow');
+    assert.equal(said(await stack.guard.decide(requestTo('/patient', { 'x-api-key': newKey }))), 'allow');
     assert.equal(stack.staleness.seconds(), null);
     await until(async () => warnings.some((words) => words.includes('are heard again')));
     assert.equal(warnings.filter((words) => words.includes('not heard any more')).length, 1);
@@ -113,7 +119,7 @@ for (const [words, offset] of [
     const [one, other] = stacks;
     const now = Math.floor(systemClock());
     const asks = (headers: Record<string, string>): Promise<string[]> =>
-      Promise.all(stacks.map(async ({ guard }) => said(await guard.decide(requestWith('/x', headers)))));
+      Promise.all(stacks.map(async ({ guard }) => said(await guard.decide(requestTo('/x', headers)))));
     const known = (id: string) => until(async () => stacks.every(({ keyring }) => keyring.isLive(id)));
 
     const { record, key } = await createKey(one.store, one.seal, { service: 'aidb', kind: 'hs', expiresAt: null, now });
@@ -163,22 +169,6 @@ function said({ outcome, verdict }: Decision): string {
   return verdict && !verdict.allowed ? verdict.reason : outcome;
 }
 
-function requestTo(path: string, key: string): AuthRequest {
-  return requestWith(path, { 'x-api-key': key });
-}
-
-function requestWith(path: string, headers: Readonly<Record<string, string>>): AuthRequest {
-  return {
-    method: 'GET',
-    target: `/embeddings${path}`,
-    path,
-    service: 'embeddings',
-    authority: '127.0.0.1',
-    protocol: 'http',
-    remoteAddress: '192.0.2.7',
-    requestId: 'r1',
-    fields: (name) => (headers[name] === undefined ? [] : [headers[name]]),
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
-  };
+function requestTo(path: string, headers: Readonly<Record<string, string>>): AuthRequest {
+  return requestWith({ target: `/embeddings${path}`, path, headers, authority: '127.0.0.1' });
 }

@@ -15,6 +15,7 @@ import { parseConfig } from './load/load.ts';
 import { openStore } from './open-store.ts';
 import { createStack, type Stack, type StackOptions } from './stack.ts';
 import { until } from '../../test/fixtures/until.ts';
+import { requestWith } from '../../test/fixtures/asked.ts';
 
 const masterKey = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const strong = 'Zk3vQ8wR1tY6uI0pL5sD2fG7hJ4kX9cV';
@@ -46,20 +47,7 @@ function requestTo(
   method = 'GET',
   service = 'embeddings',
 ): AuthRequest {
-  const fields = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), [value]]));
-  return {
-    method,
-    target: `/${service}${path}`,
-    path,
-    service,
-    authority: '127.0.0.1',
-    protocol: 'http',
-    remoteAddress: '192.0.2.7',
-    requestId: 'r1',
-    fields: (name) => fields.get(name) ?? [],
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
-  };
+  return requestWith({ method, target: `/${service}${path}`, path, service, headers });
 }
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import { presented, type Presented } from './bearer.ts';
-import { requestWith } from './core-fixtures.test.ts';
+import { requestWith } from '../../test/fixtures/asked.ts';
 
 function read(headers: Record<string, readonly string[]>, authorization: 'ours' | 'upstream' = 'ours'): Presented {
   return presented(requestWith({ headers }), authorization);

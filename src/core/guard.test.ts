@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aidb, requestWith, ruleFor } from './core-fixtures.test.ts';
+import { callerNamed, requestWith, ruleFor } from '../../test/fixtures/asked.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import type { MaybePromise } from './maybe-promise.ts';
 import type { Mode } from './mode.ts';
@@ -10,6 +10,8 @@ import { routeTable } from './route-table.ts';
 import type { RouteRule } from './route.ts';
 import type { Scheme } from './scheme.ts';
 import { allow, deny, denyPrincipal, type DeniedDetails, type Verdict } from './verdict.ts';
+
+const aidb = callerNamed('service:aidb', { scheme: 'first', scopes: ['embed:read', 'embed:write'] });
 
 interface Setting {
   rules?: RouteRule[];

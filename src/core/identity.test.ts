@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aidb, ruleFor } from './core-fixtures.test.ts';
+import { callerNamed, ruleFor } from '../../test/fixtures/asked.ts';
 import type { Decision } from './decision.ts';
 import { IDENTITY_HEADERS, identityValues, isIdentityHeader } from './identity.ts';
 import { allow, deny, type Verdict } from './verdict.ts';
+
+const aidb = callerNamed('service:aidb', { scheme: 'first', scopes: ['embed:read', 'embed:write'] });
 
 function decisionWith(verdict: Verdict | null, details: Partial<Decision> = {}): Decision {
   const route = {

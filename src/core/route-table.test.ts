@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
-import { ruleFor } from './core-fixtures.test.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import { routeTable, rulePathFault, rulePathKey } from './route-table.ts';
 import type { RouteRule } from './route.ts';
 import { parseTarget } from './target.ts';

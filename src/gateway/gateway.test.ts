@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
-import { rule } from '../../test/fixtures/gateway-stack.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import { until } from '../../test/fixtures/until.ts';
 
 describe('the gateway', () => {
@@ -104,7 +104,7 @@ it('keeps places for proven callers, however many requests of strangers never en
     if (req.url !== '/endless') res.end('answered');
   });
   const gate = await door({
-    services: [{ name: 'echo', upstream: upstream.url, rules: [rule('/endless', { access: 'public' })] }],
+    services: [{ name: 'echo', upstream: upstream.url, rules: [ruleFor('/endless', { access: 'public' })] }],
     places: 8,
   });
   const given = new AbortController();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { door, testUpstream, type Door, type TestUpstream } from '../../test/fixtures/gateway-door.ts';
-import { rule } from '../../test/fixtures/gateway-stack.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 
 describe('a request marked as a probe', () => {
   let upstream: TestUpstream;
@@ -10,9 +10,9 @@ describe('a request marked as a probe', () => {
   before(async () => {
     upstream = await testUpstream((_req, res) => res.end('reached'));
     const rules = [
-      rule('/open', { access: 'public' }),
-      rule('/watched', { mode: 'report' }),
-      rule('/unguarded', { mode: 'off' }),
+      ruleFor('/open', { access: 'public' }),
+      ruleFor('/watched', { mode: 'report' }),
+      ruleFor('/unguarded', { mode: 'off' }),
     ];
     gate = await door({ services: [{ name: 'echo', upstream: upstream.url, rules }] });
   });

@@ -4,7 +4,7 @@ import { StoreError, type LimitStore } from '../core/store.ts';
 import { deny, type Reason } from '../core/verdict.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { failedAttempts } from './failed-attempts.ts';
-import { requestTo } from './policy-fixtures.test.ts';
+import { requestWith } from '../../test/fixtures/asked.ts';
 
 function counting() {
   let now = 1_000_000;
@@ -19,7 +19,7 @@ function counting() {
       now += seconds;
     },
     refuse: async (reason: Reason, remoteAddress = '10.0.0.7') =>
-      onRefused(deny(reason, 'a note', { scheme: 'api-key', presentedAs: 'bearer' }), requestTo({ remoteAddress })),
+      onRefused(deny(reason, 'a note', { scheme: 'api-key', presentedAs: 'bearer' }), requestWith({ remoteAddress })),
     onRefused,
   };
 }
@@ -71,7 +71,7 @@ test('what has a gate of its own, or is a right secret in the wrong place, is no
   const elsewhere = { caller: { id: 'holder:embeddings', proven: true } };
   for (const details of [{ presentedAs: 'override' as const }, elsewhere]) {
     const denied = deny('invalid_credentials', 'a note', details);
-    for (let time = 0; time < 5; time += 1) assert.equal(await onRefused(denied, requestTo({})), denied);
+    for (let time = 0; time < 5; time += 1) assert.equal(await onRefused(denied, requestWith({})), denied);
   }
 });
 
@@ -79,5 +79,5 @@ test('a store that is away leaves the refusal as it was decided', async () => {
   const limits: LimitStore = { take: away, peek: away, once: away };
   const onRefused = failedAttempts({ limits, clock: () => 0, limit: 3, windowSeconds: 300 });
   const denied = deny('invalid_credentials', 'a note');
-  assert.equal(await onRefused(denied, requestTo({})), denied);
+  assert.equal(await onRefused(denied, requestWith({})), denied);
 });

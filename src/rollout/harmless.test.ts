@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuthRequest } from '../core/request.ts';
-import { ruleFor } from '../core/core-fixtures.test.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import type { RouteRule } from '../core/route.ts';
 import { routeTable, rulePathKey, type RouteTable } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ruleFor } from '../core/core-fixtures.test.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { decisionRow } from '../stores/store-fixtures.test.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressList } from '../core/address.ts';
 import type { Mode } from '../core/mode.ts';
-import { ruleFor } from '../core/core-fixtures.test.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import { routeTable } from '../core/route-table.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { DecisionRow } from '../core/store.ts';

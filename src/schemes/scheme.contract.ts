@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
+import { requestWith } from '../../test/fixtures/asked.ts';
 import type { AuthRequest } from '../core/request.ts';
 import type { Scheme } from '../core/scheme.ts';
 import { deny, REASONS, type Reason, type Verdict } from '../core/verdict.ts';
@@ -111,20 +112,12 @@ export interface ExampleRequest extends Partial<Omit<AuthRequest, 'fields' | 'bo
 
 export function exampleRequest(example: ExampleRequest = {}): AuthRequest {
   const { headers = {}, lines = {}, ...rest } = example;
-  return {
-    method: 'GET',
+  return requestWith({
     target: '/embeddings/embed?model=a',
-    path: '/embed',
-    service: 'embeddings',
     authority: 'stack.internal',
-    protocol: 'http',
-    remoteAddress: '10.0.0.7',
-    requestId: 'a-request',
     fields: (field) => lines[field] ?? (headers[field] === undefined ? [] : [headers[field]]),
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
     ...rest,
-  };
+  });
 }
 
 /** What a look-up throws when its source is away. */

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { createGuard } from '../../src/core/guard.ts';
-import type { AuthRequest } from '../../src/core/request.ts';
 import { routeTable } from '../../src/core/route-table.ts';
 import { allow, denyPrincipal, REASONS, type Reason } from '../../src/core/verdict.ts';
 import { mintKey } from '../../src/crypto/key-format.ts';
 import { freePort } from '../fixtures/free-port.ts';
 import { startProgram, startUpstream, type Program } from './program.ts';
+import { requestWith } from '../fixtures/asked.ts';
 
 const adminToken = 'an-admin-token-of-a-fair-length-0123456789';
 const seen = new Set<Reason>();
@@ -327,19 +327,7 @@ test('tool_not_allowed is answered like every other refusal', async (t) => {
     ],
   });
   const server = createServer((request, response) => {
-    const asked: AuthRequest = {
-      method: request.method ?? '',
-      target: request.url ?? '',
-      path: '/x',
-      service: 'echo',
-      authority: '',
-      protocol: 'http',
-      remoteAddress: '127.0.0.1',
-      requestId: '1',
-      fields: () => [],
-      bodyPresence: 'none',
-      body: () => Promise.resolve(new Uint8Array()),
-    };
+    const asked = requestWith({ target: request.url ?? '', path: '/x', service: 'echo' });
     void guard.decide(asked).then(({ verdict }) => {
       assert.ok(verdict && !verdict.allowed);
       const refusal = guard.refusal(verdict, 'echo');

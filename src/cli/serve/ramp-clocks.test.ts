@@ -9,6 +9,7 @@ import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store-fixtures.test.ts';
 import { rampDuties } from './ramp-duties.ts';
+import { requestWith } from '../../../test/fixtures/asked.ts';
 
 const config = parseConfig(
   `mode: report
@@ -52,19 +53,9 @@ async function place(t: TestContext, ahead: number) {
     },
     /** Whether somebody without a credential is refused. */
     async refuses(): Promise<boolean> {
-      const { outcome } = await stack.guard.decide({
-        method: 'GET',
-        target: '/npu/run',
-        path: '/run',
-        service: 'npu',
-        authority: '127.0.0.1',
-        protocol: 'http',
-        remoteAddress: '192.0.2.7',
-        requestId: crypto.randomUUID(),
-        fields: () => [],
-        bodyPresence: 'none',
-        body: async () => new Uint8Array(),
-      });
+      const { outcome } = await stack.guard.decide(
+        requestWith({ target: '/npu/run', path: '/run', service: 'npu', requestId: crypto.randomUUID() }),
+      );
       return outcome === 'deny';
     },
   };

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { report } from '../../audit/report.ts';
 import type { Decision } from '../../core/decision.ts';
-import type { AuthRequest } from '../../core/request.ts';
 import type { Store } from '../../core/store.ts';
 import { createKey } from '../../keys/create.ts';
 import { revokeKey } from '../../keys/revoke.ts';
@@ -19,6 +18,7 @@ import { rampDuties } from './ramp-duties.ts';
 import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
+import { requestWith } from '../../../test/fixtures/asked.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const names = ['embeddings', 'coordinator', 'npu', 'browser', 'llm', 'memory'] as const;
@@ -97,20 +97,15 @@ async function settled(): Promise<void> {
 }
 
 function ask(stack: Stack, service: string, headers: Record<string, string>, address = '192.0.2.7'): Promise<Decision> {
-  const request: AuthRequest = {
-    method: 'GET',
+  const asked = {
     target: `/${service}/run`,
     path: '/run',
     service,
-    authority: '127.0.0.1',
-    protocol: 'http',
     remoteAddress: address,
+    headers,
     requestId: crypto.randomUUID(),
-    fields: (name) => (headers[name] === undefined ? [] : [headers[name]]),
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
   };
-  return stack.guard.decide(request);
+  return stack.guard.decide(requestWith(asked));
 }
 
 const withKey = (key: string): Record<string, string> => ({ 'x-api-key': key });

@@ -6,10 +6,10 @@ import { test, type TestContext } from 'node:test';
 import { adminToken, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { until } from '../../../test/fixtures/until.ts';
 import type { Decision } from '../../core/decision.ts';
-import type { AuthRequest } from '../../core/request.ts';
 import { createKey } from '../../keys/create.ts';
 import type { KeySource } from '../../keys/sources/index.ts';
 import { protection, type Protection, type ProtectOptions } from './protection.ts';
+import { requestWith } from '../../../test/fixtures/asked.ts';
 
 const key = '0123456789abcdef'.repeat(4);
 
@@ -32,24 +32,8 @@ async function protectedBy(t: TestContext, options: object): Promise<Held> {
   return { shared, warnings };
 }
 
-function request(path: string, headers: Readonly<Record<string, string>> = {}): AuthRequest {
-  return {
-    method: 'GET',
-    target: path,
-    path,
-    service: 'embeddings',
-    authority: '127.0.0.1',
-    protocol: 'http',
-    remoteAddress: '192.0.2.7',
-    requestId: 'r1',
-    fields: (name) => (headers[name] === undefined ? [] : [headers[name]]),
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
-  };
-}
-
 async function said({ guard }: Protection, path: string, headers?: Readonly<Record<string, string>>): Promise<string> {
-  const { verdict, outcome } = await guard.decide(request(path, headers));
+  const { verdict, outcome } = await guard.decide(requestWith({ target: path, path, ...(headers && { headers }) }));
   return `${outcome}: ${verdict === null ? 'nobody asked' : verdict.allowed ? verdict.principal.id : verdict.reason}`;
 }
 

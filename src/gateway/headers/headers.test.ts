@@ -10,7 +10,8 @@ import {
   type Seen,
   type TestUpstream,
 } from '../../../test/fixtures/gateway-door.ts';
-import { rule, type FixtureOptions } from '../../../test/fixtures/gateway-stack.ts';
+import { ruleFor } from '../../../test/fixtures/asked.ts';
+import type { FixtureOptions } from '../../../test/fixtures/gateway-stack.ts';
 
 describe('headers on their way upstream', () => {
   let upstream: TestUpstream | undefined;
@@ -178,7 +179,7 @@ describe('headers on their way upstream', () => {
   it('puts the upstream’s key in on an allowed verdict only', async () => {
     const service = {
       upstreamKey: { file: '/run/secrets/key', header: 'authorization' },
-      rules: [rule('/open', { access: 'public' })],
+      rules: [ruleFor('/open', { access: 'public' })],
     } as const;
     await opened({ service, mode: 'report', upstreamKeys: { echo: 'theirs' } });
     assert.equal((await sent(good)).seen?.headers.authorization, 'Bearer theirs');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressList } from '../../core/address.ts';
-import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
 import { addressesPolicy } from './policy.ts';
 
 const policy = addressesPolicy();
@@ -10,7 +10,7 @@ function reasonFor(remoteAddress: string, route: string[] | null, credential: st
   const principal = callerNamed('service:aidb', { addresses: credential && addressList(credential) });
   const objection = policy.check(
     principal,
-    requestTo({ remoteAddress }),
+    requestWith({ remoteAddress }),
     routeWith({ addresses: route && addressList(route) }),
   );
   assert.ok(!(objection instanceof Promise), 'the addresses policy is synchronous');

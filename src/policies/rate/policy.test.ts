@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Principal } from '../../core/verdict.ts';
 import type { Route } from '../../core/route.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
 import { ratePolicy } from './policy.ts';
 
 const perCaller = { limit: 2, windowSeconds: 60, by: 'caller' } as const;
@@ -18,7 +18,7 @@ function limited() {
       now += seconds;
     },
     async reason(principal: Principal, route: Route, remoteAddress = '10.0.0.7') {
-      const objection = await policy.check(principal, requestTo({ remoteAddress }), route);
+      const objection = await policy.check(principal, requestWith({ remoteAddress }), route);
       return objection?.reason ?? null;
     },
     policy,
@@ -26,7 +26,7 @@ function limited() {
 }
 
 test('a route without a limit is judged at once and counts nothing', () => {
-  assert.equal(limited().policy.check(aidb, requestTo({}), routeWith({})), null);
+  assert.equal(limited().policy.check(aidb, requestWith({}), routeWith({})), null);
 });
 
 test('a caller is refused above its limit, told when to come back, and passes in the next window', async () => {
@@ -35,7 +35,7 @@ test('a caller is refused above its limit, told when to come back, and passes in
   assert.equal(await reason(aidb, route), null);
   pass(10);
   assert.equal(await reason(aidb, route), null);
-  const objection = await policy.check(aidb, requestTo({}), route);
+  const objection = await policy.check(aidb, requestWith({}), route);
   assert.equal(objection?.reason, 'rate_limited');
   assert.equal(objection?.retryAfter, 50);
   pass(50);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
 import { routesPolicy } from './policy.ts';
 
 const policy = routesPolicy();
 
 function reasonFor(id: string, rule: Parameters<typeof routeWith>[0], method = 'GET'): string | null {
-  const objection = policy.check(callerNamed(id), requestTo({ method }), routeWith(rule));
+  const objection = policy.check(callerNamed(id), requestWith({ method }), routeWith(rule));
   assert.ok(!(objection instanceof Promise), 'the routes policy is synchronous');
   return objection?.reason ?? null;
 }
@@ -61,7 +61,7 @@ test('a path without a rule for the method is refused to every proven caller', (
 });
 
 test('the objection names the proven caller, its scheme and its credential', () => {
-  const objection = policy.check(callerNamed('service:other'), requestTo({}), routeWith({ callers: ['aidb'] }));
+  const objection = policy.check(callerNamed('service:other'), requestWith({}), routeWith({ callers: ['aidb'] }));
   assert.ok(objection && !(objection instanceof Promise));
   assert.deepEqual(objection.caller, { id: 'service:other', proven: true });
   assert.equal(objection.scheme, 'api-key');

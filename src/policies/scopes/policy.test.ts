@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
 import { scopesPolicy } from './policy.ts';
 
 const policy = scopesPolicy();
 
 function objectionTo(held: string[], needed: string[], id = 'service:aidb') {
-  const objection = policy.check(callerNamed(id, { scopes: held }), requestTo({}), routeWith({ scopes: needed }));
+  const objection = policy.check(callerNamed(id, { scopes: held }), requestWith({}), routeWith({ scopes: needed }));
   assert.ok(!(objection instanceof Promise), 'the scopes policy is synchronous');
   return objection;
 }

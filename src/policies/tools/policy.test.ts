@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { McpRules } from '../../core/mcp/rules.ts';
 import { BodyError, type AuthRequest } from '../../core/request.ts';
-import { callerNamed, requestTo, routeWith } from '../policy-fixtures.test.ts';
+import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
 import { toolsPolicy } from './policy.ts';
 
 const policy = toolsPolicy();
@@ -15,7 +15,7 @@ const messageTo = (name: string): Uint8Array =>
   Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }));
 
 async function reasonFor(details: Partial<AuthRequest>, rules: McpRules | null = mcp): Promise<string | null> {
-  const request = requestTo({ method: 'POST', bodyPresence: 'present', ...details });
+  const request = requestWith({ method: 'POST', bodyPresence: 'present', ...details });
   return (await policy.check(callerNamed('service:aidb'), request, routeWith({ mcp: rules })))?.reason ?? null;
 }
 
@@ -26,7 +26,7 @@ test('a route without rules is not looked at, and its body is left alone', async
 test('the caller may use what the rules name, and the objection names the caller', async () => {
   assert.equal(await reasonFor({ body: async () => messageTo('search') }), null);
   assert.equal(await reasonFor({ body: async () => messageTo('wipe') }), 'tool_not_allowed');
-  const request = requestTo({ method: 'POST', bodyPresence: 'present', body: async () => messageTo('wipe') });
+  const request = requestWith({ method: 'POST', bodyPresence: 'present', body: async () => messageTo('wipe') });
   const objection = await policy.check(callerNamed('service:aidb'), request, routeWith({ mcp }));
   assert.deepEqual(objection?.caller, { id: 'service:aidb', proven: true });
 });
@@ -72,7 +72,7 @@ test('a version beside the message that is not the one within it is refused, and
   const judged = (version: string, body: unknown) =>
     policy.check(
       callerNamed('service:aidb'),
-      requestTo({
+      requestWith({
         method: 'POST',
         bodyPresence: 'present',
         fields: (asked) => (asked === 'mcp-protocol-version' ? [version] : []),
