@@ -14,13 +14,14 @@ import type { Principal } from '../../src/core/verdict.ts';
 import { equalText } from '../../src/crypto/compare.ts';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { hmacSha256 } from '../../src/crypto/hmac.ts';
+import { mintKey } from '../../src/crypto/key-format.ts';
 import { addressesPolicy } from '../../src/policies/addresses/index.ts';
 import { ratePolicy } from '../../src/policies/rate/index.ts';
 import { routesPolicy } from '../../src/policies/routes/index.ts';
 import { scopesPolicy } from '../../src/policies/scopes/index.ts';
-import { apiKey, issueApiKey } from '../../src/schemes/api-key/index.ts';
+import { apiKey } from '../../src/schemes/api-key/index.ts';
 import { serviceSignature, signServiceRequest } from '../../src/schemes/service-signature/index.ts';
-import { issueSessionToken, sessionToken } from '../../src/schemes/session-token/index.ts';
+import { sessionToken } from '../../src/schemes/session-token/index.ts';
 import type { NamedCase } from '../measure.ts';
 
 const now = 1_760_000_000;
@@ -29,7 +30,7 @@ const secret = '0123456789abcdef'.repeat(4);
 const callers = Array.from({ length: 24 }, (_, index) => `service-${index}`);
 
 /** A world of some size: 24 callers with a key and an HMAC secret each, and 1,000 session tokens. */
-const keys = callers.map((service) => ({ service, ...issueApiKey() }));
+const keys = callers.map((service) => ({ service, ...mintKey('sk') }));
 const apiKeys = new Map<string, ApiKeyEntry>(
   keys.map(({ service, key, id }) => [
     sha256Hex(key),
@@ -60,7 +61,10 @@ const keyring: Keyring = {
   macKeys: (service) => macKeys.get(service) ?? none,
   signatureKeys: () => [],
 };
-const issued = Array.from({ length: 1000 }, issueSessionToken);
+const issued = Array.from({ length: 1000 }, (_, index) => {
+  const { key: token } = mintKey('st');
+  return { token, tokenId: `token-${index}`, tokenHash: sha256Hex(token) };
+});
 const tokenEntries = new Map<string, TokenEntry>(
   issued.map(({ tokenId, tokenHash }) => [
     tokenHash,

@@ -6,13 +6,13 @@ import type { Denied, Verdict } from '../../core/verdict.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import { away, exampleRequest, schemeContract } from '../scheme.contract.ts';
-import { apiKey, apiKeyHeaders, issueApiKey, type ApiKeyForm } from './index.ts';
+import { apiKey, apiKeyHeaders, type ApiKeyForm } from './index.ts';
 
 const now = 1_759_744_800;
-const minted = issueApiKey();
-const unknown = issueApiKey();
-const revoked = issueApiKey();
-const expired = issueApiKey();
+const minted = mintKey('sk');
+const unknown = mintKey('sk');
+const revoked = mintKey('sk');
+const expired = mintKey('sk');
 const foreign = '5f'.repeat(32);
 const shared = '6e'.repeat(32);
 const sharedElsewhere = '7d'.repeat(32);

@@ -6,8 +6,9 @@ import type { Keyring, MacKeyEntry } from '../../core/credential.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import { deny, type Denied, type Verdict } from '../../core/verdict.ts';
 import { hmacSha256 } from '../../crypto/hmac.ts';
+import { mintKey } from '../../crypto/key-format.ts';
 import { away, exampleRequest, schemeContract } from '../scheme.contract.ts';
-import { issueHmacSecret, serviceSignature, signServiceRequest, type ReplayCheck } from './index.ts';
+import { serviceSignature, signServiceRequest, type ReplayCheck } from './index.ts';
 
 interface Vector {
   readonly service_id: string;
@@ -25,8 +26,8 @@ const { vectors } = JSON.parse(readFileSync(vectorsFile, 'utf8')) as { vectors: 
 const now = 1_759_744_800;
 const current = '0123456789abcdef'.repeat(4);
 const previous = '9f1c2a7b'.repeat(8);
-const revokedKey = issueHmacSecret().key;
-const expiredKey = issueHmacSecret().key;
+const revokedKey = mintKey('hs').key;
+const expiredKey = mintKey('hs').key;
 
 function entry(secret: string, credentialId: string, more: Partial<MacKeyEntry> = {}): MacKeyEntry {
   const principal = {
