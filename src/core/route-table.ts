@@ -3,7 +3,6 @@ import { parseTarget, routeKey } from './target.ts';
 
 /** Finds the rule for a path. The most specific path wins, whatever the order of the rules. */
 export interface RouteTable {
-  readonly service: string;
   readonly routes: readonly Route[];
   find(method: string, path: string): Route;
 }
@@ -94,7 +93,6 @@ export function routeTable(service: string, rules: readonly RouteRule[]): RouteT
   const unruled = unruledRoute(service);
   const forbidden = forbiddenRoutes();
   return {
-    service,
     routes,
     find(method, path) {
       const found = walk(root, routeKey(path), 1);

@@ -6,7 +6,6 @@ export interface Sessions<Session> {
   /** Null for an unknown session and for another principal's: answer both with sessionNotFound, so that neither is told apart. */
   find(id: string | readonly string[] | undefined, authInfo: AnyAuthInfo | undefined): Session | null;
   drop(id: string): void;
-  readonly size: number;
 }
 
 /** The SDK's own answer to a stale session; a client of the protocol then begins a new one. */
@@ -50,8 +49,5 @@ export function principalSessions<Session>(): Sessions<Session> {
       return found && mayUse(found, authInfo) ? found.session : null;
     },
     drop: (id) => void held.delete(id),
-    get size() {
-      return held.size;
-    },
   };
 }
