@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Report } from '../../src/audit/report.ts';
+import { until } from '../fixtures/until.ts';
 import { startProgram, startUpstream } from './program.ts';
 
 interface Status {
@@ -40,13 +41,18 @@ services:
     'x-service-signature': 'ab'.repeat(32),
     'x-service-timestamp': `${Math.floor(Date.now() / 1000)}`,
   };
-  // The server hears of the ramp within a moment.
-  while ((await fetch(`${program.origin}/embeddings/embed`)).status !== 401)
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const status = () => json<Status>('ramp', 'status');
+  const isStrangerRefused = async (): Promise<boolean> =>
+    (await fetch(`${program.origin}/embeddings/embed`)).status === 401;
+  await until(isStrangerRefused, 'the server has heard of the ramp');
   return {
     ...program,
     json,
-    status: () => json<Status>('ramp', 'status'),
+    status,
+    async withdrawn(): Promise<Status> {
+      await until(async () => !(await isStrangerRefused()), 'the step was taken back');
+      return status();
+    },
     ask: (headers: Record<string, string>) =>
       fetch(`${program.origin}/embeddings/embed`, { headers: { ...claim, ...headers } }),
   };
@@ -59,7 +65,8 @@ test('a probe while a step is tried leaves it as it is, and teaches nothing', as
     assert.equal(code, 0, stdout);
     assert.match(stdout, /^GET +\/embeddings\/embed +401 +401 .* found +fine$/m);
   }
-  assert.deepEqual([(await status()).status, (await status()).culprits], ['running', []]);
+  const step = await status();
+  assert.deepEqual([step.status, step.culprits], ['running', []]);
 
   const { callers, would_deny_groups: groups } = await json<Report>('report');
   assert.deepEqual([callers.map(({ caller }) => caller), groups], [[''], []], 'only who waited for the ramp');
@@ -85,7 +92,8 @@ test('asking by sign --send what becomes of a request takes no step back where t
     assert.equal(asked.code, 1);
     assert.match(asked.stdout, /401[^]*another key/);
   }
-  assert.deepEqual([(await status()).status, (await status()).culprits], ['running', []]);
+  const step = await status();
+  assert.deepEqual([step.status, step.culprits], ['running', []]);
   const { callers } = await json<Report>('report');
   assert.deepEqual(
     callers.map(({ caller }) => caller),
@@ -95,11 +103,10 @@ test('asking by sign --send what becomes of a request takes no step back where t
 });
 
 test('who only says that it is a probe counts like anybody else', async (t) => {
-  const { ask, status } = await trying(t);
+  const { ask, withdrawn } = await trying(t);
   const answer = await ask({ 'x-countersign-probe': 'me', 'x-countersign-probe-run': 'A'.repeat(43) });
   assert.deepEqual([answer.status, answer.headers.get('x-countersign-probe')], [204, 'would_deny']);
-  let found = await status();
-  for (let look = 0; found.status === 'running' && look < 50; look += 1) found = await status();
+  const found = await withdrawn();
   assert.equal(found.status, 'withdrawn');
   assert.deepEqual(
     found.culprits.map(({ caller, request_id: id }) => [caller, id]),
@@ -109,9 +116,8 @@ test('who only says that it is a probe counts like anybody else', async (t) => {
 
 for (const id of ['probe:me', 'probe-me'])
   test(`who brings the request id ${id} along counts like anybody else`, async (t) => {
-    const { ask, status } = await trying(t);
+    const { ask, withdrawn } = await trying(t);
     assert.equal((await ask({ 'x-request-id': id })).status, 200, 'the first one passes, and the step goes back');
-    let found = await status();
-    for (let look = 0; found.status === 'running' && look < 50; look += 1) found = await status();
+    const found = await withdrawn();
     assert.deepEqual([found.status, found.culprits[0]?.request_id === 'probe:me'], ['withdrawn', false]);
   });
