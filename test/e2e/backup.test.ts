@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { newKeyPair } from '../../src/secrets/age.ts';
 import { startRedis } from '../fixtures/databases.ts';
 import { MissingProgram } from '../fixtures/programs.ts';
+import { until } from '../fixtures/until.ts';
 import { startProgram, startUpstream, type Program } from './program.ts';
 
 async function json(program: Program, ...args: string[]) {
@@ -66,6 +67,6 @@ test('what was restored is accepted at once by a server that runs, and what was 
   assert.equal(restored.verified, true);
   // The server hears of each change by itself, a moment later; the mode comes last.
   const goal = [200, 200, 200, 401];
-  while ((await statuses(found.origin)).join() !== goal.join()) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(async () => (await statuses(found.origin)).join() === goal.join(), 'everything restored is heard of');
   assert.deepEqual(await statuses(found.origin), goal);
 });

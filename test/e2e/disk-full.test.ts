@@ -56,7 +56,7 @@ test('on a full disk what is known goes on, nothing is acknowledged that is not 
 
   const made = await program.cli(['keys', 'create', 'embeddings', '--output', 'json']);
   const { key } = JSON.parse(made.stdout) as { key: string };
-  while ((await ask({ 'x-api-key': key })) !== 200) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(async () => (await ask({ 'x-api-key': key })) === 200, 'the key is heard of');
   const before = await mint();
   assert.equal(before.status, 201);
 
@@ -82,7 +82,7 @@ test('on a full disk what is known goes on, nothing is acknowledged that is not 
 
   rmSync(join(disk, 'filler'));
   for (const token of acknowledged)
-    while ((await ask(bearer(token))) !== 200) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => (await ask(bearer(token))) === 200, 'what was acknowledged is accepted');
   assert.equal((await program.cli(['tokens', 'create'])).code, 0);
   await until(async () => (await ready()).includes('UP'));
 });

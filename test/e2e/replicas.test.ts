@@ -16,6 +16,7 @@ import { startPostgres, startRedis, type Ending } from '../fixtures/databases.ts
 import { MissingProgram } from '../fixtures/programs.ts';
 import { startReplicas, type Door, type Replicas } from '../fixtures/replicas.ts';
 import { tcpRelay } from '../fixtures/tcp-relay.ts';
+import { until } from '../fixtures/until.ts';
 import { cleanEnvironment, runCli } from './program.ts';
 
 const env = { COUNTERSIGN_MASTER_KEY: '0'.repeat(64) };
@@ -47,9 +48,7 @@ const withToken = (token: string) => ({ authorization: `Bearer ${token}` });
 /** Waits until every door answers so. */
 async function everywhere(doors: readonly Door[], path: string, headers: Record<string, string>, status: number) {
   await Promise.all(
-    doors.map(async (door) => {
-      while ((await door.ask(path, headers)) !== status) await new Promise((resolve) => setTimeout(resolve, 10));
-    }),
+    doors.map((door) => until(async () => (await door.ask(path, headers)) === status, `${path} is answered ${status}`)),
   );
 }
 

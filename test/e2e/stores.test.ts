@@ -9,6 +9,7 @@ import {
   type DatabaseServer,
   type Ending,
 } from '../fixtures/databases.ts';
+import { until } from '../fixtures/until.ts';
 import { startProgram, startUpstream } from './program.ts';
 
 const servers: readonly (readonly [string, (t: Ending) => Promise<DatabaseServer>])[] = [
@@ -38,9 +39,8 @@ for (const [kind, start] of servers) {
       return answer.status;
     };
     /** The change is committed when the command ends; the other processes hear of it a moment later. */
-    const becomes = async (origin: string, key: string, status: number): Promise<void> => {
-      while ((await ask(origin, key)) !== status) await new Promise((resolve) => setTimeout(resolve, 10));
-    };
+    const becomes = (origin: string, key: string, status: number): Promise<void> =>
+      until(async () => (await ask(origin, key)) === status, `${origin} answers ${status}`);
 
     const created = await first.cli(['keys', 'create', 'web', '--output', 'json']);
     assert.equal(created.code, 0, created.stderr);
