@@ -58,7 +58,7 @@ interface Source {
 }
 
 const sources: Source[] = globSync('src/**/*.ts', { cwd: root })
-  .filter((path) => !/\.(test|contract)\.ts$/.test(path))
+  .filter((path) => !/\.(test|contract|fixtures)\.ts$/.test(path))
   .map((path) => {
     const text = readFileSync(join(root, path), 'utf8');
     const imports = [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'([^'\n]+)'/gm)].map(

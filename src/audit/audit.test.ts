@@ -5,7 +5,7 @@ import { deny } from '../core/verdict.ts';
 import { StoreError } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { audit, type AuditOptions } from './audit.ts';
-import { decisionOf, requestTo } from './audit-fixtures.test.ts';
+import { decisionOf, requestTo } from './audit.fixtures.ts';
 
 function away(): Promise<never> {
   return Promise.reject(new StoreError('store_unavailable', 'away'));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deny } from '../core/verdict.ts';
 import { mintKey } from '../crypto/key-format.ts';
-import { aidb, decisionOf, requestTo } from './audit-fixtures.test.ts';
+import { aidb, decisionOf, requestTo } from './audit.fixtures.ts';
 import { decisionRow, refusedRow } from './decision-row.ts';
 
 const now = 1_795_000_000.25;

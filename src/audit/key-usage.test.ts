@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { KeyUse } from '../core/credential.ts';
 import { StoreError, usesKeptMax, type UsageStore } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { rowWith } from './audit-fixtures.test.ts';
+import { rowWith } from './audit.fixtures.ts';
 import { keyUsage } from './key-usage.ts';
 
 /** A store that can be away, and tells of the batches that reached it. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import type { DecisionRow } from '../core/store.ts';
-import { rowWith } from './audit-fixtures.test.ts';
+import { rowWith } from './audit.fixtures.ts';
 import { levelOf, logLine } from './log-line.ts';
 
 const fields = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rowWith } from './audit-fixtures.test.ts';
+import { rowWith } from './audit.fixtures.ts';
 import { decisionMetrics, type DecisionMetricsOptions } from './metrics.ts';
 
 function counting(details: Partial<DecisionMetricsOptions> = {}) {

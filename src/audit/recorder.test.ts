@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { StoreError, type DecisionRow, type DecisionStore } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { rowWith } from './audit-fixtures.test.ts';
+import { rowWith } from './audit.fixtures.ts';
 import { recorder, type RecorderOptions } from './recorder.ts';
 
 const retain = { seconds: 86_400, rows: 1000 };

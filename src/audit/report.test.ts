@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { KeyRecord } from '../core/credential.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { rowWith } from './audit-fixtures.test.ts';
+import { rowWith } from './audit.fixtures.ts';
 import { report } from './report.ts';
 import { sha256 } from '../crypto/digest.ts';
 import { reportHtml } from './report-html.ts';

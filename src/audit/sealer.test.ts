@@ -4,10 +4,10 @@ import type { SQLInputValue } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import type { Chain, EventRow } from '../core/event.ts';
 import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
-import { faultIn, retain, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, retain, self, sqliteBeside, t0 } from './tampering.fixtures.ts';
 import { contentOf, verifyChain } from './verify-chain.ts';
 
 async function stack(t: TestContext) {

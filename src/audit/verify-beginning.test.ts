@@ -1,10 +1,10 @@
 /** What lies before the first seal that is kept: put in afterwards, or there as long as it may be. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { addLink, linkBehind } from './link.ts';
 import { sealer } from './sealer.ts';
-import { faultIn, self, sqliteBeside, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, self, sqliteBeside, t0 } from './tampering.fixtures.ts';
 import { contentOf } from './verify-chain.ts';
 
 const day = 86_400;

@@ -15,7 +15,7 @@ import { postgresStore } from '../stores/postgres/store.ts';
 import { redisStore } from '../stores/redis/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { supabaseStore } from '../stores/supabase/store.ts';
-import { faultIn, fill, forgedLink } from './tampering-fixtures.test.ts';
+import { faultIn, fill, forgedLink } from './tampering.fixtures.ts';
 
 const postgres = await forThisFile('strays on Postgres', startPostgres);
 const redis = await forThisFile('strays on Redis', startRedis);

@@ -8,10 +8,10 @@ import { test } from 'node:test';
 import type { EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { linkBehind } from './link.ts';
 import { sealer } from './sealer.ts';
-import { faultIn, retain, self, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, retain, self, t0 } from './tampering.fixtures.ts';
 
 const rebuilt = (table: string): string =>
   `CREATE TABLE made AS SELECT * FROM ${table}; DROP TABLE ${table}; ALTER TABLE made RENAME TO ${table};`;

@@ -12,7 +12,7 @@ import type { Act, Actor, ChainHead, EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { postgresStore } from '../stores/postgres/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { linkBehind } from './link.ts';
 import { sealer } from './sealer.ts';
 import { verifyChain, type ChainFault } from './verify-chain.ts';

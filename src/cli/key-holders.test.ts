@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
 
 const yaml = `store: sqlite:state.db

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import { createKey } from '../keys/create.ts';
-import { folder, gatewayFixture } from './client-fixtures.test.ts';
+import { folder, gatewayFixture } from './client.fixtures.ts';
 
 const manual = readFileSync(new URL('../../docs/client.md', import.meta.url), 'utf8');
 const programs = [...manual.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);

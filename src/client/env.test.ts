@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import { createKey } from '../keys/create.ts';
-import { echo, folder, gatewayFixture, testServer } from './client-fixtures.test.ts';
+import { echo, folder, gatewayFixture, testServer } from './client.fixtures.ts';
 import { createClient, createServiceClientFromEnv, stackClients, type EnvironmentOptions } from './index.ts';
 
 const hmacKey = '0123456789abcdef'.repeat(4);

@@ -8,15 +8,7 @@ import { Agent, fetch as undiciFetch, interceptors, request, type Dispatcher } f
 import { systemClock } from '../core/clock.ts';
 import { ed25519Pair, ed25519PublicKey } from '../crypto/ed25519.ts';
 import { createKey } from '../keys/create.ts';
-import {
-  codeOf,
-  echo,
-  folder,
-  gatewayFixture,
-  principal,
-  signatureServer,
-  testServer,
-} from './client-fixtures.test.ts';
+import { codeOf, echo, folder, gatewayFixture, principal, signatureServer, testServer } from './client.fixtures.ts';
 import { authHeaders, signingInterceptor, type ServiceCredential } from './index.ts';
 
 const hmacKey = '0123456789abcdef'.repeat(4);

@@ -20,7 +20,7 @@ import {
   principal,
   signatureServer,
   testServer,
-} from './client-fixtures.test.ts';
+} from './client.fixtures.ts';
 import { createServiceClient, type ServiceClientOptions } from './index.ts';
 
 const apiKey = 'a'.repeat(20) + 'b9Kq'.repeat(11);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryStore } from '../stores/memory/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { lastDecision } from './last-decision.ts';
 
 test('is the one with the greatest number, whatever the times say, and is found by few questions', async () => {

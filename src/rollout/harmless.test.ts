@@ -6,7 +6,7 @@ import type { RouteRule } from '../core/route.ts';
 import { routeTable, rulePathKey, type RouteTable } from '../core/route-table.ts';
 import type { DecisionRow } from '../core/store.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import * as fc from '../../test/fixtures/properties.ts';
 import { learn } from './learn.ts';
 import type { Proposal } from './proposal.ts';

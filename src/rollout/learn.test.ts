@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ruleFor } from '../../test/fixtures/asked.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { DecisionRow } from '../core/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { learn } from './learn.ts';
 import { overlap, patternsOf } from './path-patterns.ts';
 import { recordedRows } from './recorded.ts';

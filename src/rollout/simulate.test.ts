@@ -9,7 +9,7 @@ import type { DecisionRow } from '../core/store.ts';
 import { addressesPolicy } from '../policies/addresses/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import type { Candidate, CandidateService, CredentialFacts } from './replay.ts';
 import { simulate } from './simulate.ts';
 

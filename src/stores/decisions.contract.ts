@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { DecisionFilter, DecisionRow, Store } from '../core/store.ts';
-import { t0, decisionRow, requestsOf, type ContractGround } from './store-fixtures.test.ts';
+import { t0, decisionRow, requestsOf, type ContractGround } from './store.fixtures.ts';
 
 export function decisionsContract({ under, remote }: ContractGround): void {
   describe('decisions', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { chainStart } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
-import { t0, eventRow, hashOf, previousOf, type ContractGround } from './store-fixtures.test.ts';
+import { t0, eventRow, hashOf, previousOf, type ContractGround } from './store.fixtures.ts';
 
 export function eventsContract({ under }: ContractGround): void {
   describe('chains of events', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { KeyRecord } from '../core/credential.ts';
 import { hasCode, type Store } from '../core/store.ts';
-import { t0, keyRecord, coded, type ContractGround } from './store-fixtures.test.ts';
+import { t0, keyRecord, coded, type ContractGround } from './store.fixtures.ts';
 
 export function keysContract({ under, remote }: ContractGround): void {
   describe('keys', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { lease, type Lease } from '../core/lease.ts';
 import type { Store } from '../core/store.ts';
-import { t0, type ContractGround } from './store-fixtures.test.ts';
+import { t0, type ContractGround } from './store.fixtures.ts';
 
 export function leaseContract({ under }: ContractGround): void {
   describe('a lease', () => {

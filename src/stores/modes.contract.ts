@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { ModeRow, Store } from '../core/store.ts';
-import { t0, type ContractGround } from './store-fixtures.test.ts';
+import { t0, type ContractGround } from './store.fixtures.ts';
 
 export function modesContract({ under }: ContractGround): void {
   describe('modes', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Store } from '../core/store.ts';
-import { t0, recordOf, coded, type ContractGround } from './store-fixtures.test.ts';
+import { t0, recordOf, coded, type ContractGround } from './store.fixtures.ts';
 
 export function recordsContract({ under }: ContractGround): void {
   describe('records', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OTHERS } from '../core/rollup.ts';
 import { rollUp } from './roll-up.ts';
-import { decisionRow } from './store-fixtures.test.ts';
+import { decisionRow } from './store.fixtures.ts';
 
 const limits = { proven: 6, ofOneCaller: 4, strangers: 4, ofOneAddress: 2 };
 const stranger = { outcome: 'deny', reason: 'unknown_service', principal: '' } as const;

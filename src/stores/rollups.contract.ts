@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { OTHERS } from '../core/rollup.ts';
 import type { Store } from '../core/store.ts';
-import { t0, decisionRow, type ContractGround } from './store-fixtures.test.ts';
+import { t0, decisionRow, type ContractGround } from './store.fixtures.ts';
 
 export function rollupsContract({ under, sharing }: ContractGround): void {
   describe('roll-ups of decisions', () => {

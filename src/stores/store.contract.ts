@@ -11,7 +11,7 @@ import { tokensContract } from './tokens.contract.ts';
 import { usageContract } from './usage.contract.ts';
 import { watchingContract } from './watching.contract.ts';
 import { wholeContract } from './whole.contract.ts';
-import type { StoreUnderTest } from './store-fixtures.test.ts';
+import type { StoreUnderTest } from './store.fixtures.ts';
 
 export interface ContractOptions {
   readonly make: () => Promise<StoreUnderTest>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Store } from '../core/store.ts';
-import { t0, tokenRecord, coded, type ContractGround } from './store-fixtures.test.ts';
+import { t0, tokenRecord, coded, type ContractGround } from './store.fixtures.ts';
 
 export function tokensContract({ under }: ContractGround): void {
   describe('tokens', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { usesKeptMax, type Store } from '../core/store.ts';
-import { t0, useOf, type ContractGround } from './store-fixtures.test.ts';
+import { t0, useOf, type ContractGround } from './store.fixtures.ts';
 
 export function usageContract({ under }: ContractGround): void {
   describe('uses of keys', () => {

@@ -11,7 +11,7 @@ import {
   coded,
   changeEverything,
   type ContractGround,
-} from './store-fixtures.test.ts';
+} from './store.fixtures.ts';
 
 export function watchingContract({ under, sharing }: ContractGround): void {
   describe('watching', () => {

@@ -13,7 +13,7 @@ import {
   coded,
   changeEverything,
   type ContractGround,
-} from './store-fixtures.test.ts';
+} from './store.fixtures.ts';
 
 export function wholeContract({ under, sharing }: ContractGround): void {
   describe('as a whole', () => {

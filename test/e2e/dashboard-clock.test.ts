@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createKey } from '../../src/keys/create.ts';
-import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
+import { decisionRow } from '../../src/stores/store.fixtures.ts';
 import { startAuthority } from '../fixtures/authority-stack.ts';
 import { builtPages, operatorPage } from '../fixtures/dashboard-page.ts';
 import { quick } from '../fixtures/operator.ts';

@@ -1,7 +1,7 @@
 /** The pages as others see them: on paper, in the colours of the system, in a low window, without a clipboard. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
+import { decisionRow } from '../../src/stores/store.fixtures.ts';
 import { startAuthority } from '../fixtures/authority-stack.ts';
 import { builtPages, operatorPage } from '../fixtures/dashboard-page.ts';
 import { quick } from '../fixtures/operator.ts';

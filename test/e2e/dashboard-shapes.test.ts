@@ -11,7 +11,7 @@ import { createKey } from '../../src/keys/create.ts';
 import { beginRotation } from '../../src/keys/rotate.ts';
 import { changeRamp } from '../../src/rollout/ramp/record.ts';
 import { rolledBack } from '../../src/rollout/ramp/state.ts';
-import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
+import { decisionRow } from '../../src/stores/store.fixtures.ts';
 import { startAuthority } from '../fixtures/authority-stack.ts';
 import { loggedIn, quick } from '../fixtures/operator.ts';
 

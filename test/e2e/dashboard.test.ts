@@ -16,7 +16,7 @@ import { totpCode } from '../../src/crypto/totp.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { orderRamp } from '../../src/compose/ramps/ramp-control.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
-import { decisionRow } from '../../src/stores/store-fixtures.test.ts';
+import { decisionRow } from '../../src/stores/store.fixtures.ts';
 import { startAuthority, type AuthorityFixture } from '../fixtures/authority-stack.ts';
 import { closed, listening, testUpstream } from '../fixtures/gateway-door.ts';
 import { fromBase32 } from '../fixtures/base32.ts';

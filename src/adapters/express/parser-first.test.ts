@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import express from 'express';
-import { callerOf, callersKey } from './express-fixtures.test.ts';
+import { callerOf, callersKey } from './express.fixtures.ts';
 import { protect } from './index.ts';
 
 test('whoever parses bodies before the guard is told so, once, without a log', async (t) => {

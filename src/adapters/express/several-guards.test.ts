@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import express, { type Request, type Response } from 'express';
 import type { ServiceClient } from '../../client/index.ts';
-import { callerOf, callersKey } from './express-fixtures.test.ts';
+import { callerOf, callersKey } from './express.fixtures.ts';
 import { expressGuard, protect } from './index.ts';
 
 interface Parts {

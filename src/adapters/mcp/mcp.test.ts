@@ -14,7 +14,7 @@ import {
   type Host,
   type Seen,
   type Talker,
-} from './mcp-fixtures.test.ts';
+} from './mcp.fixtures.ts';
 
 const seenBy = async (talker: Talker): Promise<Seen> => JSON.parse((await talker.call('whoami')).text) as Seen;
 

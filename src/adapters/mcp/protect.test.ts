@@ -33,7 +33,7 @@ import {
   type OwnOptions,
   type Seen,
   type Talker,
-} from './mcp-fixtures.test.ts';
+} from './mcp.fixtures.ts';
 
 const seenBy = async (talker: Talker): Promise<Seen> => JSON.parse((await talker.call('whoami')).text) as Seen;
 

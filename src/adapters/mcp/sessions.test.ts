@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { principalSessions, protect, type McpRequest } from './index.ts';
-import { bearer, keyOf, post, tokenOf, type Host, type OwnOptions } from './mcp-fixtures.test.ts';
+import { bearer, keyOf, post, tokenOf, type Host, type OwnOptions } from './mcp.fixtures.ts';
 
 /** A server that says only whether the session of a request was found; `/mcp/new` begins one. */
 async function host(t: TestContext, more: OwnOptions): Promise<Host & { begun(key: string): Promise<string> }> {

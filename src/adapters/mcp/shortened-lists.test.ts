@@ -7,7 +7,7 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import express from 'express';
-import { bearer, guards, keyOf, post, start, talkFor, type Host } from './mcp-fixtures.test.ts';
+import { bearer, guards, keyOf, post, start, talkFor, type Host } from './mcp.fixtures.ts';
 import { protect, type McpRequest } from './index.ts';
 
 const rules = { tools: { allow: ['whoami'], for: { other: { allow: ['*'] } } } };

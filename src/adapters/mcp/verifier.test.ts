@@ -7,17 +7,7 @@ import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js';
 import { mintKey } from '../../crypto/key-format.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { authInfoOf, principalOf, tokenVerifier, type AuthInfo, type VerifierOptions } from './index.ts';
-import {
-  bearer,
-  keyOf,
-  post,
-  start,
-  talkFor,
-  tokenOf,
-  verifiers,
-  type OwnOptions,
-  type Seen,
-} from './mcp-fixtures.test.ts';
+import { bearer, keyOf, post, start, talkFor, tokenOf, verifiers, type OwnOptions, type Seen } from './mcp.fixtures.ts';
 
 async function verifierFor(
   t: TestContext,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adminToken, bearer, startAuthority } from '../../../test/fixtures/authority-stack.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 
 test('a call that its service did not answer is one call, and none that was refused', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t);

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { rowWith } from '../../audit/audit-fixtures.test.ts';
+import { rowWith } from '../../audit/audit.fixtures.ts';
 import { storedDecisions, verifyDecisions } from '../../audit/verify-decisions.ts';
 import type { EventRow } from '../../core/event.ts';
 import { hasCode } from '../../core/store.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../../test/fixtures/properties.ts';
-import { rowWith } from '../../audit/audit-fixtures.test.ts';
+import { rowWith } from '../../audit/audit.fixtures.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { packed, unpacked } from './packed-rows.ts';
 

@@ -7,7 +7,7 @@ import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';
 import { createStack } from '../../compose/stack.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 import { rampDuties } from './ramp-duties.ts';
 import { requestWith } from '../../../test/fixtures/asked.ts';
 

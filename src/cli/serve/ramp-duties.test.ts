@@ -11,7 +11,7 @@ import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
 import { paused, promoted, resumed, rolledBack, started, type RampState } from '../../rollout/ramp/state.ts';
 import { signServiceRequest } from '../../schemes/service-signature/index.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 import { hasKeyIn } from '../../compose/ramps/known-callers.ts';
 import { parseConfig } from '../../compose/load/load.ts';
 import { rampDuties } from './ramp-duties.ts';

@@ -10,7 +10,7 @@ import type { DecisionRow } from '../../core/store.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
 import { paused, promoted, started, type RampState } from '../../rollout/ramp/state.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 import { parseConfig } from '../../compose/load/load.ts';
 import { rampDuties } from './ramp-duties.ts';
 import { parseRampPlan, rampGround } from '../../compose/ramps/ramp-file.ts';

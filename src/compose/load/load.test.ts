@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import * as fc from '../../../test/fixtures/properties.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
-import { faultLines } from './config-fixtures.test.ts';
+import { faultLines } from './config.fixtures.ts';
 import { ConfigError, loadConfig, parseConfig } from './load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-load-'));

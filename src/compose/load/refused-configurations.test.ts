@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultLines } from './config-fixtures.test.ts';
+import { faultLines } from './config.fixtures.ts';
 
 /** What is written, the text, and the whole of what is said: line, column, what is wrong and what to write instead. */
 const refused: readonly (readonly [name: string, text: string, lines: readonly string[]])[] = [

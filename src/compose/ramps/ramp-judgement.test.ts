@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Mode } from '../../core/mode.ts';
 import { started } from '../../rollout/ramp/state.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 import { parseConfig } from '../load/load.ts';
 import { parseRampPlan, rampGround } from './ramp-file.ts';
 import { judgementOf } from './ramp-judgement.ts';

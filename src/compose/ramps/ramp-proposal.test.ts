@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { askedRoutes } from '../../audit/asked-routes.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow } from '../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../stores/store.fixtures.ts';
 import { parseConfig } from '../load/load.ts';
 import { parseRampPlan, rampGround } from './ramp-file.ts';
 import { proposedRamp } from './ramp-proposal.ts';

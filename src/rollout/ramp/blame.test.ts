@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusedByPassed } from './blame.ts';
 import { cohort } from './cohort.ts';
-import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
+import { rampPlan, rampStep } from './ramp.fixtures.ts';
 import { promoted, started } from './state.ts';
 
 const place = cohort('salt');

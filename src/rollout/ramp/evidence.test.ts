@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { decisionRow, keyRecord } from '../../stores/store-fixtures.test.ts';
+import { decisionRow, keyRecord } from '../../stores/store.fixtures.ts';
 import { evidenceOf, type Evidence, type EvidenceQuestion } from './evidence.ts';
 import type { Asker } from './plan.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Evidence } from './evidence.ts';
 import { judge, type Judgement } from './gates.ts';
 import type { RampGates, RampPlan } from './plan.ts';
-import { rampPlan } from './ramp-fixtures.test.ts';
+import { rampPlan } from './ramp.fixtures.ts';
 
 /** All is well. */
 const well: Evidence = {

@@ -7,7 +7,7 @@ import { allow, deny, type Denied } from '../../core/verdict.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { cohort } from './cohort.ts';
 import type { RampPlan, RampStep } from './plan.ts';
-import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
+import { rampPlan, rampStep } from './ramp.fixtures.ts';
 import { ramp } from './ramp.ts';
 import { changeRamp } from './record.ts';
 import { started, type StepStatus } from './state.ts';

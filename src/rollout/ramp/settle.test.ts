@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RampStep } from './plan.ts';
-import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
+import { rampPlan, rampStep } from './ramp.fixtures.ts';
 import { settledScopes, type Settled } from './settle.ts';
 import { started, type StepStatus } from './state.ts';
 

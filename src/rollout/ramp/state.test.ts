@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rampPlan, rampStep } from './ramp-fixtures.test.ts';
+import { rampPlan, rampStep } from './ramp.fixtures.ts';
 import {
   isMishap,
   paused,

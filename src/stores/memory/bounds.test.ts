@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../../core/store.ts';
-import { decisionRow } from '../store-fixtures.test.ts';
+import { decisionRow } from '../store.fixtures.ts';
 import { memoryStore } from './store.ts';
 
 const t0 = 1_800_000_000;

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { hasCode, type Change, type Store } from '../../core/store.ts';
 import { databasePassword, forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
-import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { postgresStore } from './store.ts';
 
 const server = await forThisFile('Postgres that fails', () => startPostgres(undefined, { durable: true }));

@@ -7,7 +7,7 @@ import { chainStart } from '../../core/event.ts';
 import { hasCode } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
-import { decisionRow, eventRow, keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { decisionRow, eventRow, keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { rpcStatements } from './rpc.ts';
 import { schemaScript } from './script.ts';
 import { postgresStore } from './store.ts';

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { hasCode, type Change, type Store } from '../../core/store.ts';
 import { databasePassword, forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
-import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { redisStore } from './store.ts';
 
 const server = await forThisFile('Redis that fails', startRedis);

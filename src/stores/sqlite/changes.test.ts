@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Change, Store } from '../../core/store.ts';
-import { tokenRecord } from '../store-fixtures.test.ts';
+import { tokenRecord } from '../store.fixtures.ts';
 import { sqliteStore } from './store.ts';
 
 let folder: string;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
 import { hasCode, type Store } from '../../core/store.ts';
-import { decisionRow, keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { decisionRow, keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { changeFeed } from './changes.ts';
 import { openDatabase } from './database.ts';
 import { migrate } from './migrate.ts';

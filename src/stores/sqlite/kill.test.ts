@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { sqliteStore } from './store.ts';
 
 const rounds = 6;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { decisionRow } from '../store-fixtures.test.ts';
+import { decisionRow } from '../store.fixtures.ts';
 import { openDatabase, type Database } from './database.ts';
 import {
   decisionGroups,

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import * as fc from '../../../test/fixtures/properties.ts';
 import { hasCode } from '../../core/store.ts';
-import { keyRecord, tokenRecord } from '../store-fixtures.test.ts';
+import { keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { sqliteStore } from './store.ts';
 import { comparable, comparableTime, timeText } from './time.ts';
 import { python, skipWithout } from '../../../test/fixtures/programs.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { decisionRow } from '../store-fixtures.test.ts';
+import { decisionRow } from '../store.fixtures.ts';
 import { sqliteStore } from './store.ts';
 
 test('rows with numbers that nobody gave are read as such, and the others beside them', async (t) => {

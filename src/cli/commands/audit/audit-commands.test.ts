@@ -8,7 +8,7 @@ import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 import { recordAct } from '../../../audit/link.ts';
 import { sealer } from '../../../audit/sealer.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
-import { decisionRow } from '../../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../../stores/store.fixtures.ts';
 
 let folder: string;
 before(async () => {

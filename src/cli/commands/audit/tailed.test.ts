@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { memoryStore } from '../../../stores/memory/store.ts';
-import { decisionRow } from '../../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../../stores/store.fixtures.ts';
 import { tailed } from './tailed.ts';
 
 test('who follows what is seldom looks through new rows only, and misses none', async () => {

@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../../core/clock.ts';
 import type { DecisionRow } from '../../../core/store.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
-import { decisionRow } from '../../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../../stores/store.fixtures.ts';
 import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 
 const yaml = `# ours

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { KeyUse } from '../../../core/credential.ts';
 import { sha256Hex } from '../../../crypto/digest.ts';
-import { decisionRow } from '../../../stores/store-fixtures.test.ts';
+import { decisionRow } from '../../../stores/store.fixtures.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Output } from '../../output.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../../core/clock.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
-import { keyRecord, useOf } from '../../../stores/store-fixtures.test.ts';
+import { keyRecord, useOf } from '../../../stores/store.fixtures.ts';
 import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 
 test('status misses the key that ended while it was in use, until its caller has another', async (t) => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { tokenRecord } from '../../../stores/store-fixtures.test.ts';
+import { tokenRecord } from '../../../stores/store.fixtures.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
 import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 

@@ -7,7 +7,7 @@ import { storeSource } from '../cli/commands/audit/source.ts';
 import { chainStart, type Actor, type EventRow } from '../core/event.ts';
 import type { Store } from '../core/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 import { linkBehind, recordAct } from './link.ts';
 import { sealer } from './sealer.ts';
 import { verifyChain, type ChainFault } from './verify-chain.ts';
