@@ -3,9 +3,11 @@ import { addressOf, baseOf } from './address.ts';
 import { prover, type ServiceCredential } from './credential.ts';
 import { provenHeaders, type HeaderRequest } from './proven-headers.ts';
 
+/** What `authHeaders` is told beside the credential. */
 export interface AuthHeadersOptions {
   /** Requests may then name a path only, and the credential is made for no other origin. */
   readonly baseUrl?: string | URL;
+  /** Epoch seconds; the system's unless given. */
   readonly clock?: Clock;
 }
 

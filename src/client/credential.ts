@@ -40,6 +40,7 @@ export interface ClientCertificateCredential {
   readonly kind: 'client-certificate';
 }
 
+/** How a caller proves itself in each request. */
 export type ServiceCredential = ApiKeyCredential | ServiceSignatureCredential | HttpSignatureCredential;
 
 /** One request as it goes on the wire. */

@@ -8,6 +8,7 @@ import { stackAddresses } from './stack-address.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** Where to look, and what of a client is not the credential. */
 export interface EnvironmentOptions extends Omit<ServiceClientOptions, 'credential'> {
   /** The called service: its shared key is looked for first, and SERVICE_ID signs where there is none. */
   readonly service?: string;
@@ -85,6 +86,7 @@ function sharedKey(service: string, options: EnvironmentOptions, env: Env, looke
   return null;
 }
 
+/** Where the stack is, and as whom to call it. */
 export interface StackClientOptions extends Omit<EnvironmentOptions, 'service' | 'baseUrl'> {
   /** Where the gateway is reached: http://127.0.0.1:8700. Services are then found below it by their names. */
   readonly gateway?: string;

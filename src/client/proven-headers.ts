@@ -6,6 +6,7 @@ import type { Prover } from './credential.ts';
 export interface HeaderRequest {
   /** GET unless said. */
   readonly method?: string;
+  /** With the query; a path alone where the client has a `baseUrl`. */
   readonly url: string | URL;
   /** The exact bytes that will be sent: http-signature covers them. Text stands for its UTF-8 bytes. */
   readonly body?: string | Uint8Array | null;

@@ -21,7 +21,9 @@ export interface ServiceClient {
   close(): Promise<void>;
 }
 
+/** As whom a client calls, and how patiently. */
 export interface ServiceClientOptions {
+  /** Its key, or where it lies. */
   readonly credential: ServiceCredential | ClientCertificateCredential;
   /** Calls may then name a path only, and the credential goes to no other origin. */
   readonly baseUrl?: string | URL;
@@ -37,6 +39,7 @@ export interface ServiceClientOptions {
   readonly tls?: ClientTls | (() => ClientTls);
   /** Sends the requests, instead of connections of our own. */
   readonly fetch?: typeof globalThis.fetch;
+  /** Epoch seconds; the system's unless given. */
   readonly clock?: Clock;
 }
 

@@ -6,11 +6,13 @@ import { ClientError } from './client-error.ts';
 import { prover, type ServiceCredential } from './credential.ts';
 import { tooLarge } from './outgoing.ts';
 
+/** What the interceptor is told beside the credential. */
 export interface SigningInterceptorOptions {
   /** Requests to anywhere else pass without the credential. Give it where redirects are followed below the interceptor. */
   readonly baseUrl?: string | URL;
   /** Bodies over it are not signed by http-signature, which holds them; 10 MiB. */
   readonly signedBodyBytesMax?: number;
+  /** Epoch seconds; the system's unless given. */
   readonly clock?: Clock;
 }
 

@@ -2,7 +2,9 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** A set of client addresses in CIDR notation. */
 export interface AddressList {
+  /** As they were written. */
   readonly cidrs: readonly string[];
+  /** `address`: one of IPv4 or IPv6, without a port; false for whatever else. */
   contains(address: string): boolean;
 }
 

@@ -10,6 +10,7 @@ export interface Decision {
   /** Null when nobody was asked: a public route, or mode off. */
   readonly verdict: Verdict | null;
   readonly route: Route;
+  /** That of the route when it was judged. */
   readonly mode: Mode;
   /** Only 'deny' stops a request. In mode off the outcome is 'allow' with a verdict of null. */
   readonly outcome: Outcome;

@@ -24,6 +24,7 @@ export interface Guard {
 
 /** How one service is guarded. */
 export interface GuardedService {
+  /** What each path asks for. */
   readonly table: RouteTable;
   /** Asked in this order; the first that recognises a credential decides. */
   readonly schemes: readonly Scheme[];
@@ -33,11 +34,13 @@ export interface GuardedService {
   readonly staleSecondsMax: number;
 }
 
+/** What a guard judges by. */
 export interface GuardOptions {
   /** Null for a service that is not known. Asked on every request, so that a reload takes effect at once. */
   readonly service: (name: string) => GuardedService | null;
   /** Asked in this order; the first objection decides. */
   readonly policies: readonly Policy[];
+  /** Which mode a route is in, at the moment of the request. */
   readonly modes: ModeSource;
   /** Break-glass: a credential that it allows bypasses schemes and policies. */
   readonly override?: Scheme | null;

@@ -5,6 +5,7 @@ export interface Refusal {
   readonly status: number;
   /** Lower-case names; content-length included. */
   readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
   readonly body: string;
 }
 

@@ -8,6 +8,7 @@ import type { ClientCertificate } from './certificate.ts';
  * service's prefix.
  */
 export interface AuthRequest {
+  /** As it came: methods tell case apart. */
   readonly method: string;
   /** Path and query as received, the gateway's prefix included. */
   readonly target: string;
@@ -20,6 +21,7 @@ export interface AuthRequest {
   readonly protocol: 'http' | 'https';
   /** The client's address, after trusted proxies were taken off. */
   readonly remoteAddress: string;
+  /** By which the log line, the row and the upstream name it. */
   readonly requestId: string;
   /** Of the client's end of the connection; absent or null where there is none, or a proxy stands between. */
   readonly certificate?: ClientCertificate | null;

@@ -3,7 +3,9 @@ import { parseTarget, routeKey } from './target.ts';
 
 /** Finds the rule for a path. The most specific path wins, whatever the order of the rules. */
 export interface RouteTable {
+  /** One for each rule. */
   readonly routes: readonly Route[];
+  /** `path`: normalised. What has no rule is found too: it asks for any proven caller. */
   find(method: string, path: string): Route;
 }
 

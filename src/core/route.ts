@@ -22,8 +22,11 @@ export interface RouteRule {
   readonly access: Access;
   /** Bare names are services ('aidb'); with a colon, whole principal ids ('token:<uuid>'). Null: no rule on callers. */
   readonly callers: readonly string[] | null;
+  /** The caller needs all of them. */
   readonly scopes: readonly string[];
+  /** From where it may be called; null for anywhere. */
   readonly addresses: AddressList | null;
+  /** Null: none. */
   readonly rateLimit: RateLimit | null;
   /** The mode that the file gives this route; null when it gives none. */
   readonly mode: Mode | null;

@@ -4,6 +4,7 @@ import type { Denied, Verdict } from './verdict.ts';
 
 /** One way to prove who is asking. */
 export interface Scheme {
+  /** Lower case with hyphens, as a principal and the audit name it: 'api-key'. */
   readonly name: string;
   /**
    * Null: the request carries no credential of this kind. A verdict: it does, and this is the judgement; a broken credential

@@ -44,14 +44,18 @@ export const REASONS = {
   upstream_timeout: { status: 504, words: 'Upstream timed out' },
 } as const satisfies Record<string, ReasonRow>;
 
+/** Why a request is refused: docs/reasons.md. */
 export type Reason = keyof typeof REASONS;
 
 /** Who was proven. It is logged and traced, so it never holds a secret. */
 export interface Principal {
   /** 'service:aidb', 'holder:embeddings', 'token:<uuid>', 'client:<id>', 'operator:<name>'. */
   readonly id: string;
+  /** By which it was proven: the scheme's name. */
   readonly scheme: string;
+  /** The public id of the key, token or certificate. */
   readonly credentialId: string;
+  /** What the credential was given; empty for nothing in particular. */
   readonly scopes: readonly string[];
   /** Epoch seconds; null when the credential has no end. */
   readonly expiresAt: number | null;
@@ -59,6 +63,7 @@ export interface Principal {
   readonly addresses: AddressList | null;
 }
 
+/** The credential is right; as the verdict of a decision, no policy objected either. */
 export interface Allowed {
   readonly allowed: true;
   readonly principal: Principal;
@@ -66,16 +71,21 @@ export interface Allowed {
   readonly skewSeconds: number | null;
 }
 
+/** The request is not allowed: what the caller is told by `reason`, and what is only for the operator. */
 export interface Denied {
   readonly allowed: false;
   readonly reason: Reason;
   /** For the operator's log: what was wrong and what to do. Never sent to the caller, never a secret. */
   readonly note: string;
+  /** In which form the credential came, where the public words depend on it. */
   readonly presentedAs: PresentedAs | null;
   /** The caller when it is known: proven (a policy objected, or only time or life failed), or merely claimed. */
   readonly caller: { readonly id: string; readonly proven: boolean } | null;
+  /** The name of the scheme that judged; null where none did. */
   readonly scheme: string | null;
+  /** The public id of the credential; null where it is not known. */
   readonly credentialId: string | null;
+  /** As in Allowed. */
   readonly skewSeconds: number | null;
   /** Seconds, for rate_limited and unavailable. */
   readonly retryAfter: number | null;

@@ -27,12 +27,16 @@ export interface ExpressRequest extends IncomingMessage {
   principal: Principal | null;
 }
 
+/** Middleware of Express. */
 export interface ExpressGuard {
   (req: ExpressRequest, res: ServerResponse, next: () => void): MaybePromise<void>;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 
+/** Beside those of every adapter. */
 export interface ExpressOptions {
   /**
    * True when every router of the application is made with case-sensitive routing. Express ignores case otherwise, so a path

@@ -44,6 +44,7 @@ interface InstancePart {
   addHook(name: 'onClose', hook: () => Promise<void>): unknown;
 }
 
+/** A plug-in of Fastify. */
 export interface FastifyGuard {
   (instance: InstancePart): Promise<void>;
   /**
@@ -51,7 +52,9 @@ export interface FastifyGuard {
    * judged and recorded too, and refused in our words.
    */
   frameworkErrors(error: Error & { readonly statusCode?: number }, request: RequestPart, reply: unknown): void;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 

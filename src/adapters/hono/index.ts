@@ -27,6 +27,7 @@ interface ContextPart {
   set(name: 'principal', value: Principal | null): void;
 }
 
+/** Middleware of Hono, on @hono/node-server. */
 export interface HonoGuard {
   (context: ContextPart, next: () => Promise<void>): Promise<Response | void>;
   /**
@@ -34,7 +35,9 @@ export interface HonoGuard {
    * path with a backslash, is then recorded, and refused in our words.
    */
   readonly createServer: typeof createServer;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 

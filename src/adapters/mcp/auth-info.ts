@@ -12,6 +12,7 @@ export interface AuthInfo {
   readonly token: string;
   /** The principal's id, the same for every credential of one service: 'service:agent', 'token:<uuid>'. */
   readonly clientId: string;
+  /** What the credential was given. */
   readonly scopes: string[];
   /** Epoch seconds. For a credential without an end: an hour from now, see lifeSeconds. */
   readonly expiresAt: number;
@@ -26,10 +27,13 @@ export interface AuthInfo {
  */
 const lifeSeconds = 3600;
 
+/** What a principal does not know of the request that it made. */
 export interface AuthInfoOptions {
   /** Epoch seconds. */
   readonly now: number;
+  /** The principal's credentialId unless given. */
   readonly token?: string;
+  /** RFC 8707 identifier of this server. */
   readonly resource?: URL;
   /** False where nothing is refused, in report: principalSessions then refuses nothing either. Default: true. */
   readonly enforced?: boolean;
@@ -38,6 +42,7 @@ export interface AuthInfoOptions {
 /** A registered symbol, since two copies of a package may be installed. */
 const unenforced = Symbol.for('countersign.unenforced');
 
+/** A principal as handlers of the SDK know who called. */
 export function authInfoOf(principal: Principal, { now, token, resource, enforced = true }: AuthInfoOptions): AuthInfo {
   const shown = {
     clientId: principal.id,

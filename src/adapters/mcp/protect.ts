@@ -31,10 +31,13 @@ export interface McpRequest extends IncomingMessage {
 /** Express's middleware, and for node:http `createServer((req, res) => guard(req, res, () => handler(req, res)))`. */
 export interface McpGuard {
   (req: McpRequest, res: ServerResponse, next: () => void): Promise<void>;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 
+/** Beside those of every adapter. */
 export interface McpOptions {
   /**
    * True when whatever routes behind the guard tells /MCP from /mcp. Express does not, so a path that a rule names in another

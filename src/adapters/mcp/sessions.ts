@@ -2,9 +2,11 @@ import { isUnenforced, type AnyAuthInfo } from './auth-info.ts';
 
 /** Sessions of the stateful protocol (until 2025-11-25), each found by its own principal only. */
 export interface Sessions<Session> {
+  /** `authInfo`: of the request that began it; undefined where that was not judged. */
   keep(id: string, session: Session, authInfo: AnyAuthInfo | undefined): void;
   /** Null for an unknown session and for another principal's: answer both with sessionNotFound, so that neither is told apart. */
   find(id: string | readonly string[] | undefined, authInfo: AnyAuthInfo | undefined): Session | null;
+  /** Once it has ended; an unknown one is no fault. */
   drop(id: string): void;
 }
 

@@ -44,6 +44,7 @@ export type ToolRefusal = {
   content: { type: 'text'; text: string }[];
 };
 
+/** The scopes of a server's tools. */
 export interface ToolScopes<Tool extends string> {
   /** The handler, run only for callers with the tool's scopes. For `registerTool` of either major version. */
   guard<Args extends unknown[], Result>(

@@ -10,6 +10,7 @@ import { endWithCredential } from '../end-with-credential.ts';
 import { authInfoOf, principalOf, type AnyAuthInfo, type AuthInfo } from './auth-info.ts';
 import { oauthError, type ErrorClasses } from './oauth-error.ts';
 
+/** Those of every adapter, and what the SDK does not tell a verifier. */
 export type VerifierOptions = ProtectOptions & {
   /** The endpoint's path: its rules are the ones that count. '/mcp' unless said. */
   readonly path?: string;
@@ -28,7 +29,9 @@ export interface TokenVerifier {
    * within a second. The SDK asks once, when the stream is opened.
    */
   watch(req: IncomingMessage & { auth?: AnyAuthInfo }, res: ServerResponse, next: () => void): void;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 

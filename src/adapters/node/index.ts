@@ -26,7 +26,9 @@ export interface NodeGuard {
    * `const admitted = await guard.upgrade(req, socket); if (!admitted) return; sockets.handleUpgrade(req, socket, head, …)`.
    */
   upgrade(req: IncomingMessage, socket: Duplex): Promise<Admitted | null>;
+  /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
+  /** Ends what it follows and closes the store. */
   close(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import { foundIn, newsShape, tokenShape, type KeysNews } from './authority-news.
 import { keyFile } from './key-file.ts';
 import type { FoundKey, KeySource, SessionStore } from './key-source.ts';
 
+/** Where an authority answers, and how long what it said holds. */
 export interface AuthoritySourceOptions {
   /** Where the authority answers: https, or http on this machine, since secrets travel. */
   readonly url: string | URL;
@@ -26,7 +27,9 @@ export interface AuthoritySourceOptions {
   readonly staleSecondsMax?: number;
   /** How long the authority may take to answer; 5, at most 3,600. */
   readonly timeoutSeconds?: number;
+  /** Told in an operator's words when it goes away, comes back, or says what cannot be used. */
   readonly onWarning?: (text: string) => void;
+  /** globalThis.fetch unless given. */
   readonly fetch?: typeof globalThis.fetch;
   /** Seconds of any clock that does not jump. */
   readonly elapsed?: Clock;
