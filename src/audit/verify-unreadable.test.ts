@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { forThisFile, startRedis } from '../../test/fixtures/databases.ts';
 import { redisStore } from '../stores/redis/store.ts';
 import { recordAct } from './link.ts';
-import { faultIn, fill, self, t0 } from './tampering-fixtures.test.ts';
+import { faultIn, fill, self, t0 } from './tampering.fixtures.ts';
 
 const redis = await forThisFile('unreadable rows on Redis', startRedis);
 const unreadable = ['', '{', 'null', '{}', '[]', '1', '"x"', '[{"a":1}]', '[2,null,null,null,["x"],7]'];

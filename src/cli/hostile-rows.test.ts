@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { cliHere } from '../../test/fixtures/cli-here.ts';
 import { decisionValues } from '../core/decision-values.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import { decisionRow } from '../stores/store-fixtures.test.ts';
+import { decisionRow } from '../stores/store.fixtures.ts';
 
 const evil = '\u001b]0;owned\u0007\u202e\n\u009b31m';
 const unsafe = /(?!\n)[^\x20-\x7e\u00a1-\u2010\ufffd]/;

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { JsonValue } from '../../core/record.ts';
 import type { Store } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
-import { rampPlan } from './ramp-fixtures.test.ts';
+import { rampPlan } from './ramp.fixtures.ts';
 import { ramp } from './ramp.ts';
 import { changeRamp } from './record.ts';
 import { started } from './state.ts';

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HeadError, readHead, type AuditHead } from '../../../audit/head.ts';
-import { notedEnd, verifyChain, type ChainFault, type ChainStand, type ExpectedEnd } from '../../../audit/verify-chain.ts';
+import {
+  notedEnd,
+  verifyChain,
+  type ChainFault,
+  type ChainStand,
+  type ExpectedEnd,
+} from '../../../audit/verify-chain.ts';
 import { verifyDecisions, type SealedStand } from '../../../audit/verify-decisions.ts';
 import { auditKey } from '../../../compose/audit-key.ts';
 import { systemClock } from '../../../core/clock.ts';
