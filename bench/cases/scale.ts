@@ -10,143 +10,20 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
 import { parseConfig } from '../../src/compose/load/load.ts';
-import { openStore } from '../../src/compose/open-store.ts';
 import { createStack } from '../../src/compose/stack.ts';
-import type { KeyRecord, TokenRecord } from '../../src/core/credential.ts';
-import type { AuthRequest } from '../../src/core/request.ts';
 import type { Store } from '../../src/core/store.ts';
 import { sha256Hex } from '../../src/crypto/digest.ts';
-import { mintKey } from '../../src/crypto/key-format.ts';
-import { uuid } from '../../src/crypto/random.ts';
-import { sealWith } from '../../src/crypto/seal.ts';
-import { recordOfSecret } from '../../src/keys/create.ts';
-import { startPostgres, startRedis } from '../../test/fixtures/databases.ts';
+import { keyRecords, masterKey, onPostgres, onRedis, tokenText, type Filling } from '../filling.ts';
 import { measure, median, type Bench, type NamedCase } from '../measure.ts';
+import { requestWith } from '../request.ts';
 
 const few = { keys: 1000, tokens: 1000 };
 const many = { keys: 100_000, tokens: 1_000_000 };
 const starts = 3;
 const lookUps = 5000;
-const masterKey = '5a'.repeat(32);
 const env = { COUNTERSIGN_MASTER_KEY: masterKey };
-const seal = sealWith(masterKey);
 const services = 'services:\n  embeddings: { upstream: http://127.0.0.1:9 }\n';
-const now = Date.now() / 1000;
-
-interface Filling {
-  /** An empty store that is migrated. */
-  readonly store: Store;
-  readonly url: string;
-  addKeys(records: readonly KeyRecord[]): Promise<void>;
-  /** Those numbered from `first` on, with tokenHash(number). */
-  addTokens(first: number, end: number): Promise<void>;
-  close(): Promise<void>;
-}
-
-const tokenText = (number: number): string => `token-of-the-bench-${number}`;
-
-function keyRecords(count: number): { records: KeyRecord[]; keys: string[] } {
-  const keys: string[] = [];
-  const records = Array.from({ length: count }, (_, number) => {
-    const kind = number % 2 === 0 ? 'sk' : 'hs';
-    const { id, key } = mintKey(kind);
-    if (kind === 'sk') keys.push(key);
-    return recordOfSecret(seal, { service: `service-${number}`, kind, expiresAt: null, now }, id, key, false);
-  });
-  return { records, keys };
-}
-
-function tokenRecord(number: number): TokenRecord {
-  return {
-    tokenId: uuid(),
-    tokenHash: sha256Hex(tokenText(number)),
-    createdAt: now,
-    expiresAt: now + 86_400,
-    revokedAt: null,
-    scopes: ['embed:write'],
-    allowedIps: ['10.0.0.0/8'],
-    clientId: 'bench',
-    createdBy: '',
-    metadata: {},
-  };
-}
-
-function rowOf({ id, service, kind, digest, material, lastFour, createdAt }: KeyRecord): object {
-  return {
-    id,
-    service,
-    kind,
-    digest,
-    material,
-    last_four: lastFour,
-    imported: false,
-    scopes: [],
-    allowed_ips: [],
-    created_at: createdAt,
-    pending: false,
-  };
-}
-
-async function onPostgres(): Promise<Filling> {
-  const server = await startPostgres();
-  const url = await server.database();
-  const store = await openStore({ kind: 'postgres', url }, {});
-  await store.migrate();
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  // Filled by bulk: nobody is to be told.
-  await client.query('SET session_replication_role = replica');
-  return {
-    store,
-    url,
-    async addKeys(records) {
-      for (let first = 0; first < records.length; first += 5000) {
-        const rows = records.slice(first, first + 5000).map(rowOf);
-        const sql = 'INSERT INTO countersign_keys SELECT * FROM json_populate_recordset(NULL::countersign_keys, $1)';
-        await client.query(sql, [JSON.stringify(rows)]);
-      }
-    },
-    async addTokens(first, end) {
-      await client.query(
-        `INSERT INTO auth_tokens (token_id, token_hash, expires_at, scopes, allowed_ips, client_id)
-         SELECT gen_random_uuid(), encode(sha256(('token-of-the-bench-' || n)::bytea), 'hex'), now() + interval '1 day',
-           '["embed:write"]', '["10.0.0.0/8"]', 'bench' FROM generate_series($1::int, $2::int - 1) AS n`,
-        [first, end],
-      );
-      await client.query('VACUUM ANALYZE auth_tokens');
-    },
-    async close() {
-      await client.end();
-      await store.close();
-      await server.stop();
-    },
-  };
-}
-
-async function onRedis(): Promise<Filling> {
-  const { url, stop } = await startRedis(undefined, { appendonly: 'no' });
-  const store = await openStore({ kind: 'redis', url }, {});
-  await store.migrate();
-  const inParallel = async (count: number, work: (number: number) => Promise<void>): Promise<void> => {
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      while (next < count) await work(next++);
-    };
-    await Promise.all(Array.from({ length: 256 }, worker));
-  };
-  return {
-    store,
-    url,
-    addKeys: (records) => inParallel(records.length, (number) => store.keys.insert(records[number] as KeyRecord)),
-    addTokens: (first, end) => inParallel(end - first, (number) => store.tokens.insert(tokenRecord(first + number))),
-    async close() {
-      await store.close();
-      await stop();
-    },
-  };
-}
 
 interface Started {
   readonly seconds: number;
@@ -212,25 +89,8 @@ async function decider(store: Store, keys: readonly string[]): Promise<{ decide(
   const stack = await createStack({ config, env, store });
   let turn = 0;
   return {
-    decide: () => stack.guard.decide(requestWith(keys[(turn += 7919) % keys.length] ?? '')),
+    decide: () => stack.guard.decide(requestWith({ 'x-api-key': keys[(turn += 7919) % keys.length] ?? '' })),
     close: () => stack.close(),
-  };
-}
-
-function requestWith(key: string): AuthRequest {
-  const lines: Readonly<Record<string, readonly string[]>> = { 'x-api-key': [key] };
-  return {
-    method: 'GET',
-    target: '/embeddings/models',
-    path: '/models',
-    service: 'embeddings',
-    authority: '127.0.0.1:8700',
-    protocol: 'http',
-    remoteAddress: '127.0.0.1',
-    requestId: '',
-    fields: (name) => lines[name] ?? [],
-    bodyPresence: 'none',
-    body: async () => new Uint8Array(),
   };
 }
 
