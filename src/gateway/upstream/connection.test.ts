@@ -6,7 +6,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { listening } from '../../../test/fixtures/gateway-door.ts';
-import { UpstreamConnection, type Origin, type ResponseHandler, type UpstreamRequest } from './connection.ts';
+import { UpstreamConnection, type ResponseHandler, type UpstreamRequest } from './connection.ts';
+import type { Origin } from './open-socket.ts';
 import type { UpstreamError } from './fault.ts';
 import type { ResponseHead } from './response-head.ts';
 

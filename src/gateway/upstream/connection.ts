@@ -1,24 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { connect, isIP, Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
+import { openSocket, type Origin } from './open-socket.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseReader } from './response-reader.ts';
 import { upload, type Upload } from './upload.ts';
-
-/** Where connections go. */
-export interface Origin {
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-  /** Which authorities count, what we show, and the name that the certificate must have; null for the usual. */
-  readonly secure?: (() => { readonly context: SecureContext | null; readonly serverName: string | null }) | null;
-  /** Milliseconds until a connection stands. */
-  readonly connectTimeout: number;
-  /** In place of a connection over the network: one within this process, which stands at once. */
-  readonly pipe?: (() => Duplex) | null;
-}
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -44,18 +31,10 @@ export interface ResponseHandler {
   onError(error: UpstreamError): void;
 }
 
-/**
- * What is read lands here and is dealt with before anything else is read, on whichever connection: so one piece of memory
- * serves them all, and an open stream holds none.
- */
-const readBuffer = Buffer.allocUnsafeSlow(65_536);
-const keepAliveDelayMillis = 30_000;
 /** How long an idle connection is used again where the upstream says nothing, and how much sooner than it says. */
 const idleSecondsUsual = 4;
 const idleSecondsMargin = 2;
 const idleSecondsMax = 600;
-
-const usualSecurity = { context: null, serverName: null };
 
 /** One connection to an upstream, for one request at a time (HTTP/1.1 without pipelining). */
 export class UpstreamConnection {
@@ -69,7 +48,7 @@ export class UpstreamConnection {
   #sentAt = 0;
   #waitedMillis: number | null = null;
   /** With which it was opened. */
-  #context: SecureContext | null = null;
+  readonly #context: SecureContext | null;
   readonly #connectTimer: NodeJS.Timeout;
   #stands = false;
   /** Milliseconds (performance.now); until then the connection may be used again. */
@@ -80,7 +59,8 @@ export class UpstreamConnection {
   /** `switching`: for an upgrade, whose socket is handed over as a stream. */
   constructor(origin: Origin, switching: boolean) {
     this.#origin = origin;
-    this.#socket = this.#opened(switching);
+    const taking = { read: (bytes: Buffer) => this.#read(bytes), onData: this.#onData };
+    ({ socket: this.#socket, context: this.#context } = openSocket(origin, taking, switching));
     this.#connectTimer = setTimeout(() => this.#fail('connect_timeout', ''), origin.connectTimeout);
     if (origin.pipe) this.#connected();
     this.#socket
@@ -144,44 +124,9 @@ export class UpstreamConnection {
     this.#close();
   }
 
-  #opened(switching: boolean): Duplex {
-    const { pipe } = this.#origin;
-    if (pipe) return pipe().on('data', this.#onData);
-    return switching ? this.#streaming() : this.#reading();
-  }
-
-  #reading(): Socket {
-    const callback = (length: number): boolean => this.#read(readBuffer.subarray(0, length));
-    return this.#connect({ ...this.#options(), onread: { buffer: readBuffer, callback } });
-  }
-
-  #streaming(): Socket {
-    return this.#connect(this.#options()).on('data', this.#onData);
-  }
-
   readonly #onData = (bytes: Buffer): void => {
     if (!this.#read(bytes)) this.#socket.pause();
   };
-
-  #connect(options: TcpNetConnectOpts): Socket {
-    if (!this.#origin.tls) return connect(options);
-    const { context, serverName } = this.#origin.secure?.() ?? usualSecurity;
-    this.#context = context;
-    // Without what it is to be checked against, a connection would be checked against something else.
-    if (this.#origin.secure && context === null)
-      return new Socket().destroy(new Error('its certificate files cannot be used'));
-    const name = serverName ?? (isIP(options.host ?? '') === 0 ? options.host : undefined);
-    return connectTls({
-      ...options,
-      ...(name !== undefined && { servername: name }),
-      ...(context !== null && { secureContext: context }),
-    });
-  }
-
-  #options(): TcpNetConnectOpts {
-    const { host, port } = this.#origin;
-    return { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelayMillis };
-  }
 
   #connected(): void {
     this.#stands = true;

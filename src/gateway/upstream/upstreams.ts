@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { ServiceConfig, StackConfig } from '../../compose/config.ts';
-import { UpstreamConnection, type Origin } from './connection.ts';
+import { UpstreamConnection } from './connection.ts';
+import type { Origin } from './open-socket.ts';
 
 /** The connections to one upstream. */
 export interface Upstream {
