@@ -8,6 +8,7 @@ import { deny } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
 import { isDiscovery, rootDiscoveryAnswer } from '../compose/oauth-discovery.ts';
 import type { Stack } from '../compose/stack.ts';
+import { accountEndpoints } from './login/account-endpoints.ts';
 import { adminEndpoints } from './admin/admin-endpoints.ts';
 import { introspect, revoke } from './credential-endpoints.ts';
 import { dashboardPages } from './dashboard.ts';
@@ -82,6 +83,7 @@ export async function createAuthority(stack: Stack, options: AuthorityOptions = 
   const operators = router({
     ...adminEndpoints(stack, known),
     ...sessionEndpoints(known),
+    ...accountEndpoints(known),
     ...external?.endpoints,
     '/admin/api/logins': { GET: () => success(200, { openid: external && { host: external.label } }) },
     '/admin/api/live': { GET: live.handle },
