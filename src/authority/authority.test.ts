@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import * as fc from '../../test/fixtures/properties.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { StoreError, type Change } from '../core/store.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { createKey } from '../keys/create.ts';
@@ -418,13 +419,13 @@ test('what the authority refuses is a log line with what only the operator is to
     store,
     logLine: (line) => void lines.push(JSON.parse(line)),
   });
-  const { key } = await createKey(store, stack.seal, {
+  const { key, record } = await createKey(store, stack.seal, {
     service: 'aidb',
     kind: 'sk',
     expiresAt: null,
     now: stack.clock(),
   });
-  await stack.keyring.refresh();
+  await until(() => stack.keyring.isLive(record.id));
   const ask = async (
     url: string,
     headers: Record<string, string>,

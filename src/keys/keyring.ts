@@ -32,8 +32,6 @@ export interface LiveKeyring extends Keyring {
   unheard(): string | null;
   /** What the sources besides the store have found, in their order. */
   found(): readonly FoundKey[];
-  /** Reads every file anew at once: after the configuration changed. */
-  refresh(): Promise<void>;
   close(): void;
 }
 
@@ -138,9 +136,6 @@ export async function keyring(options: KeyringOptions): Promise<LiveKeyring> {
     expiries: () => [...index.expiries(clock()), ...expiriesElsewhere()],
     get warnings() {
       return [...index.warnings(), ...sources.flatMap((source) => source.warnings())];
-    },
-    async refresh() {
-      for (const source of sources) await source.refresh();
     },
     close() {
       following.close();
