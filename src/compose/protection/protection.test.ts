@@ -71,7 +71,6 @@ test('takes HMAC secrets of callers from .env files, and from a source of the ca
   const given: KeySource = {
     name: 'given',
     start: async () => undefined,
-    refresh: async () => undefined,
     keys: () => [],
     warnings: () => [],
     close: () => void (closed = true),

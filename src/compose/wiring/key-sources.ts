@@ -31,7 +31,7 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
       await source.start(() => changed?.());
     }
     // Whose key a file is depends on the services as well.
-    for (const source of sources.values()) await source.refresh();
+    for (const source of sources.values()) await source.refresh?.();
   }
 
   function made(what: KeySourceConfig): KeySource {
@@ -51,9 +51,6 @@ export function configuredSources({ config, onWarning }: ConfiguredSourcesOption
     async follow() {
       await follow();
       changed?.();
-    },
-    async refresh() {
-      for (const source of all()) await source.refresh();
     },
     keys: () => all().flatMap((source) => source.keys()),
     warnings: () => all().flatMap((source) => source.warnings()),

@@ -303,7 +303,6 @@ test('a digest revoked at the authority is dead in the service’s own files, to
   const own = {
     name: 'own',
     start: () => Promise.resolve(),
-    refresh: () => Promise.resolve(),
     warnings: () => [],
     close: () => undefined,
     keys: () =>

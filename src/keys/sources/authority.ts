@@ -175,7 +175,6 @@ export function authoritySource(options: AuthoritySourceOptions): AuthoritySourc
       following ??= follow();
     },
     // A question is always on its way, and a second one could be answered by an older state.
-    refresh: () => Promise.resolve(),
     keys: () => found,
     revoked: () => revoked,
     fault,

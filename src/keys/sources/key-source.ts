@@ -7,8 +7,8 @@ export interface KeySource {
   readonly name: string;
   /** Reads for the first time and follows from then on; a bad file is a warning, never a rejection. */
   start(onChange: () => void): Promise<void>;
-  /** Reads anew at once. Calls onChange when something changed. */
-  refresh(): Promise<void>;
+  /** Reads anew at once, where more can be found now: the configuration changed. Calls onChange when something changed. */
+  refresh?(): Promise<void>;
   keys(): readonly FoundKey[];
   /** What is wrong now; paths and modes, never a secret. */
   warnings(): readonly string[];

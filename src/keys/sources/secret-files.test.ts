@@ -208,7 +208,7 @@ test('never takes part of a key from two processes that replace the file by rena
   for (const writer of writers) writer.once('exit', () => running.delete(writer));
   let looks = 0;
   while (running.size > 0) {
-    await source.refresh();
+    await source.refresh?.();
     looks += 1;
     assert.ok(holds(secretA) || holds(secretB), 'one whole key at every moment');
     assert.equal(source.keys().length, 1);
@@ -275,7 +275,7 @@ test('finds the file of a service that is configured later', async (t) => {
   const { source, until, holds } = await started(t, join(folder, '*_api_key'), services);
   assert.ok(!holds(secretA));
   services.push({ name: 'embeddings', apiKeyFile: null });
-  await source.refresh();
+  await source.refresh?.();
   await until(() => holds(secretA));
 });
 
@@ -298,13 +298,13 @@ test('keeps its keys while the machine has no file descriptor left to read them 
     } catch {}
     // One for the folder, none for the file in it; then none at all.
     closeSync(open.pop());
-    await source.refresh();
+    await source.refresh?.();
     const without = [source.keys().length];
     open.push(openSync('/dev/null'));
-    await source.refresh();
+    await source.refresh?.();
     without.push(source.keys().length);
     for (const file of open) closeSync(file);
-    await source.refresh();
+    await source.refresh?.();
     source.close();
     console.log(JSON.stringify({ without, after: source.keys().length, warned, now: source.warnings() }));`;
   const run = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script, folder];
