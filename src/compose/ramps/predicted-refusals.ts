@@ -1,5 +1,6 @@
 import type { RefusalGroup } from '../../audit/refusal-groups.ts';
 import { callerWords } from '../../audit/report-words.ts';
+import { listed } from '../../core/listed.ts';
 import { isExempt, meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 
 /** Whom a step would refuse, by what was recorded. */
@@ -60,11 +61,6 @@ export function strangersIn(refusals: readonly RefusalGroup[], knows: (caller: s
 function whoWords({ caller, client_addresses, address_count }: RefusalGroup): string {
   if (caller.includes(':')) return caller;
   return `${callerWords(caller)} from ${listed(client_addresses.toSorted(), addressesShown, address_count)}`;
-}
-
-function listed(names: readonly string[], max: number, count = names.length): string {
-  const shown = names.slice(0, max);
-  return [...shown, ...(count > shown.length ? [`${count - shown.length} more`] : [])].join(', ');
 }
 
 /** Wherever it called from: where more addresses are counted than are listed, none of them excuses it. */

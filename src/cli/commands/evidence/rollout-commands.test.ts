@@ -335,6 +335,21 @@ test('a plan and its start say whom nobody knows and it would refuse, since no g
   });
 });
 
+test('of a step over many routes the first are shown, and how many more there are', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const services = Array.from({ length: 30 }, (_, index) => `  s${index}: { upstream: http://127.0.0.1:9 }\n`).join('');
+  writeFileSync(join(folder, 'countersign.yaml'), `${yaml}${services}`);
+  const plan = join(folder, 'ramp.yaml');
+  const routes = Array.from({ length: 30 }, (_, index) => `s${index}/*`);
+  writeFileSync(plan, `steps:\n  - { routes: [${routes.join(', ')}] }\n`);
+  assert.match((await cli('ramp', 'start', plan)).stdout, / s0\/\*, s1\/\*, s2\/\*, s3\/\*, s4\/\*, s5\/\*, 24 more\n/);
+  const { steps } = JSON.parse((await cli('ramp', 'status', '--output', 'json')).stdout) as {
+    steps: { routes: string[] }[];
+  };
+  assert.deepEqual(steps[0]?.routes, routes);
+  assert.match((await cli('status')).stdout, /by the ramp: s0 enforce 100 %,.* s9 enforce 100 %, 20 more\n/);
+});
+
 test('whoever is exempt is not among those whom a step would refuse', async (t) => {
   const stranger = { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' } as const;
   const { folder, cli } = await place(t, [stranger, { ...scan, clientAddress: '10.0.7.9' }]);

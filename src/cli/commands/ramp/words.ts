@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../../core/clock.ts';
 import type { ShownRamp } from '../../../compose/ramps/ramp-control.ts';
 import type { Prediction } from '../../../compose/ramps/predicted-refusals.ts';
+import { listed } from '../../../core/listed.ts';
 import type { RampPlan } from '../../../rollout/ramp/plan.ts';
 import type { RampState } from '../../../rollout/ramp/state.ts';
 import { callerWords, counted } from '../../../audit/report-words.ts';
@@ -17,6 +18,9 @@ const styles: Readonly<Record<string, Style>> = {
   rolled_back: 'red',
 };
 
+/** All of them are in the plan, and in the JSON. */
+const routesShown = 6;
+
 export function saySteps(out: Output, plan: RampPlan, state: RampState | null): void {
   const rows = plan.steps.map(({ routes, callersPercent, soakSeconds, promote }, index) => {
     const status = state?.steps[index] ?? '';
@@ -26,7 +30,7 @@ export function saySteps(out: Output, plan: RampPlan, state: RampState | null): 
       `${callersPercent} %`,
       spanOf(soakSeconds),
       promote,
-      routes.join(' '),
+      listed(routes, routesShown),
     ];
   });
   for (const line of columns(['STEP', 'STATUS', 'CALLERS', 'SOAK', 'PROMOTE', 'ROUTES'], rows, out.paint))

@@ -3,6 +3,7 @@ import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import { isInRedis, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
+import { listed } from '../../../core/listed.ts';
 import type { Store } from '../../../core/store.ts';
 import type { FoundKey } from '../../../keys/sources/index.ts';
 import { endElsewhereWords, endsElsewhere } from '../../../keys/ends-elsewhere.ts';
@@ -17,6 +18,9 @@ import { enforcedWords, type RampInForce } from '../../in-force.ts';
 import { atWork, sealOf } from '../../workplace.ts';
 import { modesInForce } from '../mode/mode.ts';
 import { unopened } from './unopened.ts';
+
+/** All of them: countersign mode get. */
+const rampedShown = 10;
 
 interface Status {
   readonly config: string;
@@ -213,7 +217,7 @@ function statusLines(found: Status, { out }: Invocation): string[] {
   const lines = [
     row('config', `${found.config}, ${found.services} service${found.services === 1 ? '' : 's'}`),
     row('store', `${store.kind}, reachable`),
-    row('modes', `${modes.join(', ')}${byRamp.length === 0 ? '' : `; by the ramp: ${byRamp.join(', ')}`}`),
+    row('modes', `${modes.join(', ')}${byRamp.length === 0 ? '' : `; by the ramp: ${listed(byRamp, rampedShown)}`}`),
     ...(ramp ? [row('ramp', `${ramp.status} "${ramp.name}", ${stepWords(ramp)}`)] : []),
     row(
       'keys',
