@@ -1,6 +1,6 @@
 import { isProvenCaller } from '../../core/rollup.ts';
 import type { FoundKey } from '../../keys/sources/index.ts';
-import type { LastingKey } from '../../rollout/ramp/evidence.ts';
+import type { LastingKey } from '../../rollout/ramp/ending-keys.ts';
 import type { RampGates } from '../../rollout/ramp/plan.ts';
 import type { StackConfig } from '../config.ts';
 

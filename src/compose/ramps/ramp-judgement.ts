@@ -1,7 +1,8 @@
 import type { ModeSource } from '../../core/mode-source.ts';
 import type { Store } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
-import { evidenceOf, type Evidence, type LastingKey } from '../../rollout/ramp/evidence.ts';
+import type { LastingKey } from '../../rollout/ramp/ending-keys.ts';
+import { evidenceOf, type Evidence } from '../../rollout/ramp/evidence.ts';
 import { judge, type Judgement } from '../../rollout/ramp/gates.ts';
 import { refusedByPassed } from '../../rollout/ramp/blame.ts';
 import { isExempt, type Asker } from '../../rollout/ramp/plan.ts';
@@ -11,7 +12,7 @@ import { knownCallers, type Acquaintance } from './known-callers.ts';
 const healthMillis = 5000;
 
 export interface Judged extends Acquaintance {
-  readonly store: Pick<Store, 'decisions' | 'keys'>;
+  readonly store: Pick<Store, 'decisions' | 'keys' | 'usage'>;
   readonly modes: Pick<ModeSource, 'modeOf'>;
   /** Keys of callers that lie elsewhere than in the store. */
   readonly keysElsewhere?: readonly LastingKey[];

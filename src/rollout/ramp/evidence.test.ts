@@ -145,7 +145,10 @@ test('a last key that ends elsewhere counts, where the caller has none that last
       elsewhere('silent', at(100)),
     ],
   });
-  assert.deepEqual(endingKeys, [elsewhere('redis', at(300)), elsewhere('both', at(200))]);
+  assert.deepEqual(endingKeys, [
+    { ...elsewhere('redis', at(300)), isLast: true },
+    { ...elsewhere('both', at(200)), isLast: true },
+  ]);
 });
 
 test('strangers whom the step refused are told apart by address and counted, and speak neither for it nor against it', async () => {
@@ -166,4 +169,20 @@ test('strangers whom the step refused are told apart by address and counted, and
     ],
   );
   assert.deepEqual([found.refused, found.refusedRequests], [[], 0]);
+});
+
+test('a key that is in use and ends counts, although its caller has another that lasts', async () => {
+  const store = memoryStore();
+  const at = (seconds: number): number => since + seconds;
+  const rows = ['two', 'idle'].map((name, index) => decisionRow(index, { principal: `service:${name}`, time: at(1) }));
+  await store.decisions.append(rows);
+  for (const service of ['two', 'idle', 'silent']) {
+    await store.keys.insert(keyRecord(`${service}-old`, { service }));
+    await store.keys.insert(keyRecord(`${service}-new`, { service, expiresAt: at(300) }));
+    const use = { caller: `service:${service}`, clientAddress: '10.0.0.7', firstUsed: at(-900), count: 3 };
+    const lastUsed = at(service === 'idle' ? -1 : 2);
+    await store.usage.add([{ ...use, credentialId: `${service}-new`, lastUsed }]);
+  }
+  const found = await evidenceOf(store, { ...asked, since, until: at(60), keysUntil: at(600) });
+  assert.deepEqual(found.endingKeys, [{ service: 'two', id: 'two-new', expiresAt: at(300), isLast: false }]);
 });

@@ -1,5 +1,6 @@
 import { failedLater, isProvenCaller, type RollupGroup, type RollupMeasure } from '../../core/rollup.ts';
 import type { Store } from '../../core/store.ts';
+import { endingKeys, type EndingKey, type LastingKey } from './ending-keys.ts';
 import { meansRoute, routeName, type Asker, type RampStep } from './plan.ts';
 import { isMishap, outsideWindow, wasKept, type Culprit } from './state.ts';
 
@@ -36,18 +37,10 @@ export interface Evidence {
   readonly answers: readonly { readonly service: string; readonly micros: number | null }[];
   /** Callers of its routes, and by how many seconds their clock was off at most; without requests that were kept. */
   readonly skews: readonly { readonly caller: string; readonly seconds: number }[];
-  /** Callers of its routes whose last key ends within the time asked about. */
-  readonly endingKeys: readonly { readonly service: string; readonly id: string; readonly expiresAt: number }[];
+  /** Keys of callers of its routes that end within the time asked about, and are the last ones or in use. */
+  readonly endingKeys: readonly EndingKey[];
   /** Null where no address is named. */
   readonly health: 'well' | string | null;
-}
-
-/** As much of a caller's key as tells for how long it can be shown. */
-export interface LastingKey {
-  readonly service: string;
-  readonly id: string;
-  /** Epoch seconds; null for never. */
-  readonly expiresAt: number | null;
 }
 
 export interface EvidenceQuestion {
@@ -72,7 +65,7 @@ const minute = 60;
 
 /** Rejects when the store cannot be read. */
 export async function evidenceOf(
-  store: Pick<Store, 'decisions' | 'keys'>,
+  store: Pick<Store, 'decisions' | 'keys' | 'usage'>,
   { step, since, until, knows, isExempt, isRefusedAnyway, keysUntil, keysElsewhere = [], health }: EvidenceQuestion,
 ): Promise<Evidence> {
   const from = Math.ceil(since / minute) * minute;
@@ -108,7 +101,10 @@ export async function evidenceOf(
       micros: slowest(measures.filter(({ kind, name }) => kind === 'answer' && name === service)),
     })),
     skews: farthest(measures.filter((one) => one.kind === 'skew' && callers.has(one.name) && !wasKept(one.most))),
-    endingKeys: keysUntil === null ? [] : await lastKeys(store, keysElsewhere, callers, until, keysUntil),
+    endingKeys:
+      keysUntil === null
+        ? []
+        : await endingKeys(store, { elsewhere: keysElsewhere, callers, since, now: until, until: keysUntil }),
     health,
   };
 }
@@ -188,24 +184,4 @@ function farthest(measures: readonly RollupMeasure[]): Evidence['skews'] {
     if (Math.abs(seconds) > Math.abs(off.get(name) ?? 0)) off.set(name, seconds);
   }
   return [...off].map(([caller, seconds]) => ({ caller, seconds }));
-}
-
-async function lastKeys(
-  { keys }: Pick<Store, 'keys'>,
-  elsewhere: readonly LastingKey[],
-  callers: ReadonlySet<string>,
-  now: number,
-  until: number,
-): Promise<Evidence['endingKeys']> {
-  const last = new Map<string, LastingKey>();
-  const consider = ({ service, id, expiresAt }: LastingKey): void => {
-    if (!callers.has(`service:${service}`) || (expiresAt ?? Infinity) <= now) return;
-    if ((expiresAt ?? Infinity) > (last.get(service)?.expiresAt ?? (last.has(service) ? Infinity : 0)))
-      last.set(service, { service, id, expiresAt });
-  };
-  for (const key of elsewhere) consider(key);
-  for await (const page of keys.pages()) for (const key of page) if (key.revokedAt === null) consider(key);
-  return [...last.values()].flatMap(({ service, id, expiresAt }) =>
-    expiresAt !== null && expiresAt <= until ? [{ service, id, expiresAt }] : [],
-  );
 }

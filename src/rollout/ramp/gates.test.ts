@@ -30,7 +30,7 @@ const gates: RampGates = {
   health: 'http://127.0.0.1:9000/health',
 };
 const old = { caller: 'service:old', route: 'npu/run', reason: 'expired', requestId: 'one' };
-const ending = { service: 'web', id: 'k1', expiresAt: 1_800_000_000 };
+const ending = { service: 'web', id: 'k1', expiresAt: 1_800_000_000, isLast: true };
 
 interface Case {
   readonly of: string;
@@ -113,6 +113,12 @@ const cases: readonly Case[] = [
     evidence: { endingKeys: [ending] },
     answer: 'inconclusive',
     findings: /^the last key of web, k1, ends 2027-01-15T08:00:00Z: countersign keys rotate web$/,
+  },
+  {
+    of: 'a key that is in use and ends, beside one that lasts',
+    evidence: { endingKeys: [{ ...ending, isLast: false }] },
+    answer: 'inconclusive',
+    findings: /^key k1 of web is in use and ends 2027-01-15T08:00:00Z: see that it reads the one that it has besides$/,
   },
   {
     of: 'a last key that ends in Redis',

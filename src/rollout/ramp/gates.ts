@@ -107,10 +107,12 @@ function callerFindings({ gates }: RampPlan, { skews, endingKeys }: Evidence): F
         answer: 'inconclusive',
         words: `the clock of ${caller} is ${Math.abs(seconds).toFixed(0)} s ${seconds > 0 ? 'ahead' : 'behind'}`,
       });
-  for (const { service, id, expiresAt } of gates.keyExpiry ? endingKeys : [])
+  for (const { service, id, expiresAt, isLast } of gates.keyExpiry ? endingKeys : [])
     found.push({
       answer: 'inconclusive',
-      words: `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: ${rotateCommand({ id, service })}`,
+      words: isLast
+        ? `the last key of ${service}, ${id}, ends ${rfc3339(expiresAt)}: ${rotateCommand({ id, service })}`
+        : `key ${id} of ${service} is in use and ends ${rfc3339(expiresAt)}: see that it reads the one that it has besides`,
     });
   return found;
 }
