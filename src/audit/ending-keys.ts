@@ -9,7 +9,7 @@ export interface EndingKey {
   /** RFC 3339. */
   readonly expires_at: string;
   readonly expired: boolean;
-  /** Whether the service has another key of this kind that lives on. */
+  /** Whether the service was given another key of this kind, then or since, that lives on: one from before may be in nobody's hands. */
   readonly has_successor: boolean;
 }
 
@@ -42,7 +42,8 @@ export function endingKeys(records: readonly KeyRecord[], elsewhere: readonly Ke
     .filter((key) => !key.expired || !key.has_successor);
 }
 
-function succeeds(other: Lasting, record: KeyEnd, now: number): boolean {
+function succeeds(other: KeyRecord, record: KeyRecord & KeyEnd, now: number): boolean {
   if (other.id === record.id || other.service !== record.service || other.kind !== record.kind) return false;
+  if (other.createdAt < record.createdAt) return false;
   return other.expiresAt === null || other.expiresAt > Math.max(record.expiresAt, now);
 }

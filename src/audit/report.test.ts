@@ -276,6 +276,15 @@ test('clocks and keys that will fail are told before they do', async () => {
   assert.doesNotMatch(succeeded.verdict.concerns.join('\n'), /key ends/, 'nothing is to be done about it');
 });
 
+test('a key from before is no successor of one that ends', async () => {
+  const store = memoryStore();
+  await store.keys.insert({ ...keyOf('old', null), createdAt: start - 900 });
+  await store.keys.insert({ ...keyOf('new', start + 86_400), createdAt: start - 60 });
+  const { key_expiry, verdict } = await report(store, period);
+  assert.deepEqual([key_expiry[0]?.id, key_expiry[0]?.has_successor], ['new', false]);
+  assert.match(verdict.concerns.join(), /key new of aidb ends .* has no successor/);
+});
+
 test('the busiest endpoints and sources come first, and a public request is a success', async () => {
   const { top_endpoints, top_sources } = await reportOn(
     { route: '/seldom', clientAddress: '10.0.0.1' },
