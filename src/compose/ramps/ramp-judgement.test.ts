@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { Mode } from '../../core/mode.ts';
 import { started } from '../../rollout/ramp/state.ts';
@@ -48,3 +51,31 @@ for (const [route, byHand, answer] of cases)
   test(`a refusal at ${route}${byHand === null ? '' : `, set to ${byHand} by hand`}: ${answer}`, async () => {
     assert.equal(await refusedAt(route, byHand), answer);
   });
+
+test('a health page that was away for a moment is asked once more, and one that stays away fails the step', async (t) => {
+  const statuses: number[] = [];
+  let asked = 0;
+  const server = createServer((_, res) => {
+    asked += 1;
+    const status = statuses.shift() ?? 503;
+    if (status === 0) res.destroy();
+    else res.writeHead(status).end();
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const health = `http://127.0.0.1:${(server.address() as AddressInfo).port}/health`;
+  const store = memoryStore();
+  await store.decisions.append([decisionRow(1, { time: start + 1, service: 'canary', route: '/open' })]);
+  const state = started({ ...plan, gates: { ...plan.gates, health } }, 'salt', 'operator:test', start);
+  const modes = { modeOf: () => 'report' as const };
+  const said = async (...answers: number[]): Promise<readonly [answer: string, asked: number]> => {
+    statuses.splice(0, statuses.length, ...answers);
+    asked = 0;
+    const { answer } = await judgementOf({ store, config, modes, hasKey: () => false }, state, start + 60);
+    return [answer, asked];
+  };
+  assert.deepEqual(await said(200), ['success', 1]);
+  assert.deepEqual(await said(503, 200), ['success', 2]);
+  assert.deepEqual(await said(0, 204), ['success', 2]);
+  assert.deepEqual(await said(503, 500), ['failed', 2]);
+});

@@ -9,7 +9,9 @@ import { isExempt, type Asker } from '../../rollout/ramp/plan.ts';
 import type { RampState } from '../../rollout/ramp/state.ts';
 import { knownCallers, type Acquaintance } from './known-callers.ts';
 
+/** Twice, with the pause, within the lease of whoever asks. */
 const healthMillis = 5000;
+const healthPauseMillis = 2000;
 
 export interface Judged extends Acquaintance {
   readonly store: Pick<Store, 'decisions' | 'keys' | 'usage'>;
@@ -45,8 +47,16 @@ function isEnforced({ modes, config }: Judged, { service, label }: Asker): boole
   return fileModes.every((mode) => modes.modeOf(service, label, mode) === 'enforce');
 }
 
+/** A single answer that is lost, or comes while a service starts anew, is no reason to go back: it is asked once more. */
 async function healthOf(url: string | null): Promise<Evidence['health']> {
   if (url === null) return null;
+  const first = await askedHealth(url);
+  if (first === 'well') return first;
+  await new Promise((resolve) => setTimeout(resolve, healthPauseMillis).unref());
+  return askedHealth(url);
+}
+
+async function askedHealth(url: string): Promise<string> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(healthMillis), redirect: 'manual' });
     await answer.body?.cancel();
