@@ -138,7 +138,9 @@ function evidenceComment({ requests, times, firstSeen, lastSeen, requestId }: Ev
 function flow(value: object): string {
   const document = new Document(value);
   if (isMap(document.contents) || isSeq(document.contents)) document.contents.flow = true;
-  return document.toString({ lineWidth: 0, flowCollectionPadding: !Array.isArray(value) }).trim();
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: !Array.isArray(value) }).trim();
+  // Lists as the documents and nearly every file have them: no path, method or name has a space or a bracket in it.
+  return text.replaceAll('[ ', '[').replaceAll(' ]', ']');
 }
 
 /** The first line behind a block collection, whatever comments and blank lines follow it. */
