@@ -76,7 +76,7 @@ export async function startFault({ config, store, clock }: RampParts): Promise<R
   if (!before || before.status === 'finished' || before.status === 'withdrawn') return null;
   return new RampRefused(
     `the ramp "${before.plan.name}" is ${before.status}`,
-    'End it first: countersign ramp rollback all, or go on with it: countersign ramp resume',
+    `End it first: countersign ramp rollback all${before.status === 'running' ? '' : ', or go on with it: countersign ramp resume'}`,
   );
 }
 
