@@ -276,6 +276,25 @@ test('clocks and keys that will fail are told before they do', async () => {
   assert.doesNotMatch(succeeded.verdict.concerns.join('\n'), /key ends/, 'nothing is to be done about it');
 });
 
+test('what had no rule and what the rule for all of a service has since are one route, as they have one name', async () => {
+  const found = await reportOn(
+    { ...wouldDeny, route: '*' },
+    { ...wouldDeny, route: '/*', requestId: 'the last', time: start + 60 },
+    { route: '*', service: 'aidb' },
+  );
+  assert.deepEqual(
+    found.top_endpoints.map(({ service, route, requests }) => [service, route, requests]),
+    [
+      ['embeddings', '/*', 2],
+      ['aidb', '*', 1],
+    ],
+  );
+  assert.deepEqual(
+    found.would_deny_groups.map(({ route, count, example_request_id: id }) => [route, count, id]),
+    [['/*', 2, 'the last']],
+  );
+});
+
 test('a key from before is no successor of one that ends', async () => {
   const store = memoryStore();
   await store.keys.insert({ ...keyOf('old', null), createdAt: start - 900 });
