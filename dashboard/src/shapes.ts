@@ -209,6 +209,9 @@ export interface Ramp {
     readonly promote: 'auto' | 'manual';
     readonly status: 'waiting' | 'enforced' | 'passed' | 'rolled_back';
   }[];
+  /** Who asked at the routes of the step under way, and for whom of them it is. */
+  readonly callers_seen: readonly string[];
+  readonly callers_within: readonly string[];
   /** How often in a row the gates said yes, and have to. */
   readonly successes: number;
   readonly successes_needed: number;

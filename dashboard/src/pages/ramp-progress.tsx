@@ -29,6 +29,7 @@ export function RampProgress({ ramp, onOrder }: { ramp: Ramp; onOrder: (order: R
         <p class="dim">
           Started <Time at={ramp.started_at} /> by {ramp.started_by}. <Standing ramp={ramp} />
         </p>
+        <Cohort ramp={ramp} />
         <Table
           caption="Steps"
           hideCaption
@@ -63,6 +64,17 @@ export function RampProgress({ ramp, onOrder }: { ramp: Ramp; onOrder: (order: R
       </Panel>
       <Gates ramp={ramp} />
     </>
+  );
+}
+
+/** Of a step for a part of the callers: who they are. */
+function Cohort({ ramp: { step, steps, callers_seen: seen, callers_within: within } }: { ramp: Ramp }) {
+  if ((steps[step - 1]?.callers_percent ?? 100) === 100 || seen.length === 0) return null;
+  return (
+    <p class="dim">
+      Of the {seen.length} callers seen at its routes it is for {within.length === 0 ? 'nobody yet' : within.join(', ')}
+      .
+    </p>
   );
 }
 

@@ -4,6 +4,7 @@ import { randomBase62 } from '../../crypto/random.ts';
 import type { Modes } from '../../rollout/modes.ts';
 import type { RampPlan } from '../../rollout/ramp/plan.ts';
 import { changeRamp, storedRamp } from '../../rollout/ramp/record.ts';
+import { cohort } from '../../rollout/ramp/cohort.ts';
 import type { Stranger } from '../../rollout/ramp/evidence.ts';
 import { settledScopes } from '../../rollout/ramp/settle.ts';
 import {
@@ -44,6 +45,10 @@ export interface ShownRamp {
   readonly culprits: readonly Culprit[];
   /** Whom the step under way refused and nobody knows. */
   readonly strangers: readonly Stranger[];
+  /** Who proved who it is and asked at the routes of the step under way. */
+  readonly seen: readonly string[];
+  /** Those of them for whom it is: of a step for a part of the callers it may be nobody. */
+  readonly within: readonly string[];
 }
 
 /** Null when there has been no ramp. */
@@ -56,12 +61,16 @@ export async function shownRamp(parts: RampParts & Omit<Judged, 'store'>): Promi
   const gates = { ...state.plan.gates, keyExpiry: false, health: null };
   const judgement = hasEnded ? null : await judgementOf(parts, { ...state, plan: { ...state.plan, gates } }, now);
   const culprits = [...state.culprits, ...(judgement?.culprits ?? [])];
+  const [seen, place] = [judgement?.callers ?? [], cohort(state.salt)];
+  const percent = state.plan.steps[state.step]?.callersPercent ?? 0;
   const distinct = new Map(culprits.map((one) => [`${one.caller} ${one.route} ${one.reason}`, one]));
   return {
     state,
     findings: [...new Set([...state.findings, ...(judgement?.findings ?? [])])],
     culprits: [...distinct.values()],
     strangers: judgement?.strangers ?? [],
+    seen,
+    within: seen.filter((caller) => place(caller) < percent),
   };
 }
 

@@ -25,7 +25,8 @@ export async function judgementOf(parts: Judged, state: RampState, now: number):
   const { plan, step, since } = state;
   const hasPassed = refusedByPassed(state);
   const current = plan.steps[step];
-  if (!current) return { answer: 'inconclusive', findings: ['there is no such step'], culprits: [], strangers: [] };
+  if (!current)
+    return { answer: 'inconclusive', findings: ['there is no such step'], culprits: [], strangers: [], callers: [] };
   const evidence = await evidenceOf(parts.store, {
     step: current,
     since,

@@ -7,12 +7,15 @@ export interface RampFindings {
   readonly findings: readonly string[];
   readonly culprits: readonly Culprit[];
   readonly strangers: readonly Stranger[];
+  /** Who asked at the routes of the step under way, and for whom of them it is. */
+  readonly seen: readonly string[];
+  readonly within: readonly string[];
 }
 
 /** A ramp as JSON shows it. */
 export function rampDocument(
   state: RampState,
-  { findings, culprits, strangers }: RampFindings,
+  { findings, culprits, strangers, seen, within }: RampFindings,
 ): Record<string, unknown> {
   const { plan, status, step, steps, since, startedAt, startedBy, successes } = state;
   return {
@@ -31,6 +34,8 @@ export function rampDocument(
     })),
     successes,
     successes_needed: plan.consecutiveSuccessLimit,
+    callers_seen: seen,
+    callers_within: within,
     findings,
     culprits: culprits.map(({ caller, route, reason, requestId }) => ({
       caller,

@@ -45,6 +45,7 @@ test('only what proven callers were allowed is evidence for a step', async () =>
     { principal: 'operator:break-glass', scheme: 'override' },
   );
   assert.equal(found.allowed, 2);
+  assert.deepEqual(found.callers, ['service:web'], 'who claims a name, and the broken glass, are none');
 });
 
 test('what was before the first whole minute of a step is neither for nor against it', async () => {

@@ -19,6 +19,8 @@ export interface Stranger {
 export interface Evidence {
   /** From when on it is counted, epoch seconds; right after the beginning of a step that lies ahead. */
   readonly countedFrom: number;
+  /** Who proved who it is and asked at its routes, whether the step is for it or not. */
+  readonly callers: readonly string[];
   /** Requests to its routes that were allowed to somebody who proved who it is: nobody else's tell whether enforcing goes well. */
   readonly allowed: number;
   /** Of these requests, and of no others, those that the service then did not answer. */
@@ -89,6 +91,7 @@ export async function evidenceOf(
   const refused = ours.filter(isRefused);
   return {
     countedFrom: from,
+    callers: [...callers].filter(tells).sort(),
     allowed: countOf(judged.filter(({ outcome, caller }) => outcome === 'allow' && tells(caller))),
     upstreamFailures: countOf(meant.filter((group) => failedLater(group) && tells(group.caller))),
     refused: culpritsOf(refused),

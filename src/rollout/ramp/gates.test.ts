@@ -14,6 +14,7 @@ const well: Evidence = {
   refusedRequests: 0,
   wouldBeRefused: [],
   strangers: [],
+  callers: ['service:web'],
   decisionMicros: 40,
   answers: [{ service: 'npu', micros: 900 }],
   skews: [{ caller: 'service:web', seconds: 2 }],

@@ -13,6 +13,8 @@ export interface Judgement {
   readonly findings: readonly string[];
   readonly culprits: readonly Culprit[];
   readonly strangers: readonly Stranger[];
+  /** Evidence.callers. */
+  readonly callers: readonly string[];
 }
 
 /** What is kept must stay within a record of the store, or a step that failed could not be rolled back. */
@@ -41,6 +43,7 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
     findings: (failed.length > 0 ? failed : findings).slice(0, findingsMax).map(({ words }) => words),
     culprits: [...evidence.refused, ...evidence.wouldBeRefused].slice(0, culpritsMax),
     strangers: evidence.strangers.slice(0, culpritsMax),
+    callers: evidence.callers,
   };
 }
 

@@ -22,7 +22,8 @@ async function ordered(invocation: Invocation, order: RampOrder): Promise<number
     const options = { why: invocation.text('reason'), dryRun, ...(step !== undefined && { step }) };
     const { state: next, detail } = await orThrow(orderRamp({ store, clock: systemClock }, order, options));
     if (!dryRun) await record({ type: rampEvents[order], subject: next.plan.name, detail });
-    if (invocation.json) out.json({ ...rampDocument(next, { ...next, strangers: [] }), dry_run: dryRun });
+    if (invocation.json)
+      out.json({ ...rampDocument(next, { ...next, strangers: [], seen: [], within: [] }), dry_run: dryRun });
     else {
       out.line(`${dryRun ? 'would be  ' : ''}${next.status}  ${next.plan.name}`);
       saySteps(out, next.plan, next);

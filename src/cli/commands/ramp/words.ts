@@ -37,7 +37,11 @@ export function saySteps(out: Output, plan: RampPlan, state: RampState | null): 
     out.line(line);
 }
 
-export function sayRamp(out: Output, { state, findings, culprits, strangers }: ShownRamp, now: number): void {
+export function sayRamp(
+  out: Output,
+  { state, findings, culprits, strangers, seen, within }: ShownRamp,
+  now: number,
+): void {
   const { plan, status, startedAt, startedBy, since, step, successes } = state;
   out.line(
     `${out.paint(styles[status] ?? 'bold', status)}  ${plan.name}, started ${rfc3339(startedAt)} by ${startedBy}`,
@@ -48,6 +52,10 @@ export function sayRamp(out: Output, { state, findings, culprits, strangers }: S
     const said = `the gates said yes ${counted(successes, 'time')} in a row, needed: ${plan.consecutiveSuccessLimit}`;
     out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}; ${said}`);
   }
+  if ((plan.steps[step]?.callersPercent ?? 100) < 100 && seen.length > 0)
+    out.line(
+      `of the ${counted(seen.length, 'caller')} seen at its routes it is for ${within.length === 0 ? 'nobody yet' : listed(within, callersShown)}`,
+    );
   for (const words of findings) out.line(`  ${words}`);
   sayStrangers(out, strangers);
   if (culprits.length === 0) return sayNext(out, status);
@@ -97,6 +105,7 @@ export function sayNext(out: Output, status: RampState['status']): void {
 }
 
 const strangersMax = 10;
+const callersShown = 10;
 
 function spanOf(seconds: number): string {
   if (seconds < 120) return `${seconds}s`;
