@@ -334,7 +334,7 @@ test(
     await t.test('what was learned of the traffic is shown as a diff, and downloaded as it is shown', async () => {
       await page.goto(`${adminOrigin}/dashboard/#/learn`);
       const diff = page.getByLabel('Changes of the configuration');
-      await diff.getByText('callers: [ aidb, search ]').waitFor();
+      await diff.getByText('callers: [aidb, search]').waitFor();
       await page.getByRole('cell', { name: 'POST /v1/embed' }).first().waitFor();
       const [download] = await Promise.all([
         page.waitForEvent('download'),
