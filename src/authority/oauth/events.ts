@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { LoggedIn } from './logged-in.ts';
 
 /** What a client says of itself, of which strangers can make as much as they like. */
-interface Described {
+export interface Described {
   readonly clientId: string;
   readonly clientName?: string | undefined;
   readonly redirectUris?: readonly string[] | undefined;

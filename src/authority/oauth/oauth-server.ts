@@ -14,11 +14,11 @@ import { deny } from '../../core/verdict.ts';
 import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
 import { keepClient } from './clients.ts';
 import { documentFetch, type DocumentFetchOptions } from './document-fetch.ts';
-import { registeredAct } from './events.ts';
 import { interaction } from './interaction.ts';
 import { adminTokenLogin, type OperatorLogin } from './login.ts';
 import { INTERACTION, oauthProvider, ROUTES } from './provider.ts';
 import { signingKeys, type SigningKeys } from './signing-keys.ts';
+import { registrations } from './registrations.ts';
 import { answerForAccessTokens } from './access-tokens.ts';
 import { onlyWhereAnswered } from './answered.ts';
 import { soleResource, resourceOf } from './resources.ts';
@@ -65,6 +65,7 @@ const beginnings: ReadonlySet<string> = new Set([
 export function oauthServer(stack: Stack, server: OauthServerConfig, options: OauthServerOptions = {}): OauthServer {
   const login = options.login ?? adminTokenLogin(stack);
   const ask = documentFetch(options.documents);
+  const registered = registrations(stack);
   /** For whose request the library asks for a document: the group of its address. */
   const asker = new AsyncLocalStorage<string>();
   let made: { readonly provider: Provider; readonly keys: SigningKeys; readonly config: StackConfig } | null = null;
@@ -121,8 +122,7 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     // Where nobody listens, what it is built on writes a whole stack to the log; its types do not have it.
     (provider as NodeJS.EventEmitter).on('error', warn);
     provider.on('registration_create.success', (ctx: KoaContextWithOIDC, client) => {
-      const act = registeredAct(client);
-      void stack.trail.record(act, { id: `client:${client.clientId}`, via: 'http', from: ctx.ip });
+      void registered.happened(client, ctx.ip);
     });
     provider.use(async (ctx: KoaContextWithOIDC, next) => {
       await next();
@@ -180,6 +180,7 @@ export function oauthServer(stack: Stack, server: OauthServerConfig, options: Oa
     close() {
       unwatch();
       clearInterval(sweep);
+      registered.close();
     },
   };
 }
