@@ -44,3 +44,10 @@ test('rules that unfold without end, or lead nowhere, are refused in words', (t)
     assert.throws(() => creationRuleFor(join(repository, 'secrets.sops.yaml')), { code: 'bundle_invalid' }, text);
   }
 });
+
+test('a path_regex that would be matched for years is refused', (t) => {
+  const { repository } = place(t);
+  writeFileSync(join(repository, '.sops.yaml'), "creation_rules: [{ path_regex: '^(a+)+$', age: age1ours }]\n");
+  const bundle = join(repository, `${'a'.repeat(40)}_`);
+  assert.throws(() => creationRuleFor(bundle), { code: 'bundle_invalid' });
+});

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { parse } from 'yaml';
 import { realFolder, repositoryOf } from './repository.ts';
 import { codeOfFault, SecretsError } from './secrets-error.ts';
+import { patternOf } from './sops/pattern.ts';
 import { ruleFrom, type Rule } from './sops/rule.ts';
 
 /** What `.sops.yaml` says about one file: who shall be able to open it, and which values are encrypted. */
@@ -64,7 +65,7 @@ function listIn(text: string): unknown {
 function matches(pattern: unknown, path: string, file: string): boolean {
   if (pattern === undefined || pattern === '') return true;
   try {
-    return new RegExp(String(pattern), 'u').test(path);
+    return patternOf(String(pattern), 'u')(path);
   } catch {
     throw new SecretsError(
       'bundle_invalid',

@@ -1,4 +1,5 @@
 import { SecretsError } from '../secrets-error.ts';
+import { patternOf } from './pattern.ts';
 
 /** Which values of a file are encrypted. */
 export interface Rule {
@@ -38,10 +39,18 @@ function ruleOf(field: RuleField | null, text: string): Rule {
 function matcher(field: RuleField, text: string): (key: string) => boolean {
   // Go allows flags at the start of the whole; JavaScript takes them beside it.
   const [, flags = '', source = ''] = /^(?:\(\?([is]+)\))?([^]*)$/.exec(text) ?? [];
+  const fault = (): SecretsError =>
+    new SecretsError('bundle_invalid', `${field} is no pattern that can be used here: ${text}`);
   try {
-    const pattern = new RegExp(source, `${[...new Set(flags)].join('')}u`);
-    return (key) => pattern.test(key);
+    const matches = patternOf(source, `${[...new Set(flags)].join('')}u`);
+    return (key) => {
+      try {
+        return matches(key);
+      } catch {
+        throw fault();
+      }
+    };
   } catch {
-    throw new SecretsError('bundle_invalid', `${field} is no pattern that can be used here: ${text}`);
+    throw fault();
   }
 }

@@ -60,6 +60,12 @@ test('a comment of any content does not hold up the reading', () => {
   assert.equal(indentOf(`a: b ${':#'.repeat(400_000)}\n${'a:\n'.repeat(100_000)}${'#\n'.repeat(100_000)}`), 4);
 });
 
+for (const field of ['encrypted_regex', 'unencrypted_regex'])
+  test(`a pattern in ${field} that would be matched for years is refused`, async () => {
+    const text = `${'a'.repeat(40)}_: ""\n${await bundleWith('pin', '1')}    ${field}: ^(a+)+$\n`;
+    await assert.rejects(valuesOf(text), { code: 'bundle_invalid', message: /is no pattern that can be used here/ });
+  });
+
 for (const [text, width] of [
   ['a:\n  b: 1\n', 2],
   ['a: 1\nb: # about\n\n  # more\n   c: 1\n', 3],
