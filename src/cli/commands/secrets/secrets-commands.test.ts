@@ -220,6 +220,28 @@ test('recipients are those of .sops.yaml: given the key by rotate, and a strange
   assert.ok(existsSync(keyFile));
 });
 
+test('without a rule that names them nobody is given a new key: whoever can write the bundle can add themselves to its list', async (t) => {
+  const { folder, bundle, done, cli } = await place(t);
+  await done(['secrets', 'set', 'x'], 'opensesame');
+  const text = readFileSync(bundle, 'utf8');
+  writeFileSync(
+    bundle,
+    text.replace('    age:\n', `    age:\n        - recipient: ${bob.recipient}\n          enc: none\n`),
+  );
+  const changed = readFileSync(bundle, 'utf8');
+  for (const rules of [null, 'creation_rules:\n  - encrypted_regex: .*\n']) {
+    rmSync(join(folder, '.sops.yaml'), { force: true });
+    if (rules !== null) writeFileSync(join(folder, '.sops.yaml'), rules);
+    const { code, stderr } = await cli(['secrets', 'rotate']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      new RegExp(`protected by nothing: .*${bob.recipient}.*\\n +Name those who are to.*creation_rules:`),
+    );
+    assert.equal(readFileSync(bundle, 'utf8'), changed);
+  }
+});
+
 test('rules that are there already are kept to; those that name more than age keys are left to sops', async (t) => {
   const { folder, bundle, cli, done } = await place(t, true);
   const rules = join(folder, '.sops.yaml');

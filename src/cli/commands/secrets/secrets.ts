@@ -114,10 +114,16 @@ async function encryptAnew(invocation: Invocation, path: string): Promise<Recipi
       `the rule for ${basename(path)} in ${rule.file} names more than age keys, for which no new key can be made here`,
       'Use: sops updatekeys FILE',
     );
-  const recipients = rule?.recipients ?? file.recipients;
+  // The list in the file is under no MAC: whoever can write the file would be given the new key.
+  if (!rule?.recipients)
+    throw refused(
+      `no .sops.yaml says who shall be able to open ${basename(path)}, and the list in the file is protected by nothing: ${file.recipients.join(', ')}`,
+      `Name those who are to, in .sops.yaml beside it: creation_rules: [{ path_regex: '(^|/)${basename(path)}$', age: 'age1…, age1…' }]`,
+    );
+  const { recipients } = rule;
   for (const recipient of recipients) {
     const fault = recipientFault(recipient);
-    if (fault !== null) throw refused(`${recipient} in ${rule?.file ?? path}: ${fault}`);
+    if (fault !== null) throw refused(`${recipient} in ${rule.file}: ${fault}`);
   }
   const removed = file.recipients.filter((recipient) => !recipients.includes(recipient));
   const added = recipients.filter((recipient) => !file.recipients.includes(recipient));
