@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
+import { isMode } from '../../core/mode.ts';
 import { hasCode, type Change, type Store } from '../../core/store.ts';
 import { databasePassword, forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
@@ -48,6 +49,28 @@ if (server) {
         await assert.rejects(store.keys.byDigest(key.digest), unavailable, name);
         await assert.rejects(store.tokens.byHash(token.tokenHash), unavailable, name);
       }
+    await other.flushall();
+  });
+
+  test('a mode that cannot be read hides no other, and can be set anew and cleared', async (t) => {
+    const store = await opened(t, url);
+    const other = new Redis(url);
+    t.after(async () => other.disconnect());
+    for (const written of ['', '{', 'null', '[]', '"enforce"', '{}', '{"mode":{},"setAt":"x"}']) {
+      await other.flushall();
+      await store.modes.set({ scope: 'aidb', mode: 'enforce', setAt: 5, setBy: 'me' });
+      await other.hset('countersign:modes', 'embeddings/embed', written);
+      const [aidb, odd] = await store.modes.list();
+      assert.deepEqual(aidb, { scope: 'aidb', mode: 'enforce', setAt: 5, setBy: 'me' });
+      assert.deepEqual([odd?.scope, odd?.setAt, isMode(odd?.mode)], ['embeddings/embed', 0, false], written);
+      await store.modes.clear(null, 'enforce');
+      assert.deepEqual(
+        (await store.modes.list()).map(({ scope }) => scope),
+        ['embeddings/embed'],
+      );
+      await store.modes.set({ scope: 'embeddings/embed', mode: 'off', setAt: 6, setBy: 'me' });
+      assert.equal((await store.modes.list())[0]?.mode, 'off');
+    }
     await other.flushall();
   });
 

@@ -1,8 +1,8 @@
 import type { Chain, EventRow } from '../../core/event.ts';
-import type { DecisionRow } from '../../core/store.ts';
+import type { DecisionRow, ModeRow } from '../../core/store.ts';
 
 /**
- * Rows of the audit as Redis keeps them. What somebody changed so that it cannot be read is a row all the same, which says nothing:
+ * Rows as Redis keeps them. What somebody changed so that it cannot be read is a row all the same, which says nothing:
  * whoever verifies finds it where it stands, and nobody loses the others.
  */
 export function decisionIn(json: string | null): DecisionRow {
@@ -40,6 +40,17 @@ export function eventIn(chain: Chain, json: string | null, number: string | null
     actor: textIn(actor),
     text: textIn(text),
     hash: textIn(hash),
+  };
+}
+
+/** One that cannot be read is still a mode of its scope: what it is not, whoever goes by modes knows. */
+export function modeIn(scope: string, json: string): ModeRow {
+  const row = (parsed(json) ?? {}) as Readonly<Partial<Record<keyof ModeRow, unknown>>>;
+  return {
+    scope,
+    mode: textIn(row.mode) as ModeRow['mode'],
+    setAt: numberIn(row.setAt) ?? 0,
+    setBy: textIn(row.setBy),
   };
 }
 

@@ -1,12 +1,15 @@
-import type { ModeRow, ModeStore } from '../../core/store.ts';
+import type { ModeStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
-import { listOf, type Server } from './server.ts';
+import { modeIn } from './kept-json.ts';
+import type { Server } from './server.ts';
 
 export function redisModes(server: Server, feed: Feed): ModeStore {
   return {
     async list() {
-      const rows = listOf(await server.ask((client) => client.hvals('countersign:modes')));
-      return rows.map((row) => JSON.parse(row ?? '') as ModeRow).sort((a, b) => (a.scope < b.scope ? -1 : 1));
+      const held = (await server.ask((client) => client.hgetall('countersign:modes'))) as Record<string, string>;
+      return Object.entries(held)
+        .map(([scope, row]) => modeIn(scope, row))
+        .sort((a, b) => (a.scope < b.scope ? -1 : 1));
     },
     async set(row) {
       await feed.write('modeSet', row.scope, JSON.stringify(row), 'one');

@@ -91,7 +91,8 @@ function sourcesFor(channel: string) {
       local rows = redis.call('HGETALL', 'countersign:modes')
       for at = 1, #rows, 2 do
         local meant = ARGV[3] == 'all' or rows[at] == ARGV[2]
-        if meant and (ARGV[4] == '' or cjson.decode(rows[at + 1]).mode == ARGV[4]) then
+        local read, row = pcall(cjson.decode, rows[at + 1])
+        if meant and (ARGV[4] == '' or read and type(row) == 'table' and row.mode == ARGV[4]) then
           redis.call('HDEL', 'countersign:modes', rows[at])
         end
       end
