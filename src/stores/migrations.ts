@@ -25,6 +25,8 @@ export interface Dialect {
   readonly sequence: string;
   /** Makes the database itself tell of tokens that anybody writes, other programs too: they know nothing of our feed. */
   readonly tellOfTokens: readonly string[];
+  /** The same, for our own tables and nobody else's. */
+  readonly tellOfOurTables: readonly string[];
   /** What those need who reach the database over HTTP: to hear of changes. */
   readonly overHttp: readonly string[];
   /** The verbs as functions, for stores that are reached over HTTP: made anew by the last step that changed one of them. */
@@ -50,6 +52,7 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 12, name: 'roll-ups of decisions', statements: rollups(dialect) },
     { version: 13, name: 'audit events', statements: events(dialect) },
     { version: 14, name: 'decisions of nobody', statements: [...decisionsOfNobody(), ...dialect.verbsOverHttp] },
+    { version: 15, name: 'changes of our own tables alone', statements: dialect.tellOfOurTables },
   ];
 }
 

@@ -13,7 +13,7 @@ import { longMillisMax, type Database, type Statement as StatementOfServer } fro
 import { polledChangesStatements } from './polled-changes.ts';
 import { rpcStatements } from './rpc.ts';
 import { appliedVersions, tables } from './state.ts';
-import { tellingStatements } from './tell.ts';
+import { ownTablesTelling, tellingStatements } from './tell.ts';
 
 const postgres: Dialect = {
   uuid: 'UUID',
@@ -25,6 +25,7 @@ const postgres: Dialect = {
   sequence: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
   // With the other tables: here the database itself tells of every change, and nobody polls.
   tellOfTokens: tellingStatements,
+  tellOfOurTables: ownTablesTelling,
   overHttp: polledChangesStatements,
   verbsOverHttp: rpcStatements,
 };

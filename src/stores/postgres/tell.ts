@@ -84,3 +84,39 @@ END $do$`;
 
 /** Everything that Postgres does by itself. */
 export const tellingStatements: readonly string[] = [ownTelling, othersTelling, ...told.flatMap(triggers), cleanup];
+
+const ourTables = told.map(({ table }) => `'${table}'::regclass`).join(', ');
+
+/**
+ * It runs with the rights of its owner, so that who writes session tokens needs none to the changes. Behind a table of their own, or
+ * with words of their own, whoever may run it would have these run with those rights: so it looks at our tables alone, and runs nothing
+ * that a trigger says. It is run by name of what stands there, whatever stands in the way of that in somebody's search_path.
+ */
+export const ownTablesTelling: readonly string[] = [
+  `CREATE OR REPLACE FUNCTION countersign_tell_others() RETURNS TRIGGER SECURITY DEFINER AS $$
+DECLARE ids TEXT[]; worth_telling TEXT := 'true';
+BEGIN
+  IF TG_RELID <> ALL (ARRAY[${ourTables}]::oid[]) THEN
+    RAISE EXCEPTION 'countersign_tell_others is for the tables of countersign alone';
+  END IF;
+  IF current_setting('countersign.told', true) = 'yes' THEN RETURN NULL; END IF;
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM countersign_note('- resync ');
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'DELETE' AND TG_RELID = 'auth_tokens'::regclass THEN
+    worth_telling := 'changed.expires_at > now() AND changed.revoked_at IS NULL';
+  END IF;
+  EXECUTE format('SELECT array_agg(id) FROM (SELECT %I::text AS id FROM changed WHERE %s LIMIT ${rowsMax + 1}) AS part',
+    TG_ARGV[1], worth_telling) INTO ids;
+  IF cardinality(ids) > ${rowsMax} THEN
+    PERFORM countersign_note('- resync ');
+  ELSE
+    PERFORM countersign_note('- ' || TG_ARGV[0] || ' ' || id) FROM unnest(ids) AS id;
+  END IF;
+  RETURN NULL;
+END $$ LANGUAGE plpgsql`,
+  `DO $do$ BEGIN
+    EXECUTE 'ALTER FUNCTION countersign_tell_others() SET search_path = ' || current_setting('search_path') || ', pg_temp';
+  END $do$`,
+];

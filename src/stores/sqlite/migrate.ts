@@ -23,6 +23,7 @@ const sqlite: Dialect = {
   epochSeconds: 'REAL',
   sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT',
   tellOfTokens,
+  tellOfOurTables: [],
   overHttp: [],
   verbsOverHttp: [],
 };
