@@ -56,6 +56,15 @@ if (server) {
         const { rows } = await owner.query(`SELECT rolsuper FROM pg_roles WHERE rolname = 'few'`);
         assert.deepEqual(rows, [{ rolsuper: false }], `${verb} on ${table}`);
       }
+    // Nor who may make a schema that is called as the owner is.
+    await owner.query('GRANT CREATE ON DATABASE ' + new URL(url).pathname.slice(1) + ' TO few');
+    await few.query(`CREATE SCHEMA countersign; GRANT USAGE ON SCHEMA countersign TO PUBLIC;
+      CREATE FUNCTION countersign.countersign_note(payload TEXT) RETURNS VOID LANGUAGE plpgsql AS
+      $$ BEGIN EXECUTE 'ALTER ROLE few SUPERUSER'; END $$`);
+    await few.query('UPDATE public.auth_tokens SET metadata = metadata');
+    assert.deepEqual((await owner.query(`SELECT rolsuper FROM pg_roles WHERE rolname = 'few'`)).rows, [
+      { rolsuper: false },
+    ]);
     // Not even who may make triggers on our table has anything of theirs run by it.
     await owner.query('GRANT TRIGGER ON auth_tokens TO few');
     await few.query(`CREATE TRIGGER mine AFTER DELETE ON public.auth_tokens REFERENCING OLD TABLE AS changed

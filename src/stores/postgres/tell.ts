@@ -90,7 +90,7 @@ const ourTables = told.map(({ table }) => `'${table}'::regclass`).join(', ');
 /**
  * It runs with the rights of its owner, so that who writes session tokens needs none to the changes. Behind a table of their own, or
  * with words of their own, whoever may run it would have these run with those rights: so it looks at our tables alone, and runs nothing
- * that a trigger says. It is run by name of what stands there, whatever stands in the way of that in somebody's search_path.
+ * that a trigger says. What it names is looked for where our tables are, and not first in a schema that is called as its owner is.
  */
 export const ownTablesTelling: readonly string[] = [
   `CREATE OR REPLACE FUNCTION countersign_tell_others() RETURNS TRIGGER SECURITY DEFINER AS $$
@@ -117,6 +117,7 @@ BEGIN
   RETURN NULL;
 END $$ LANGUAGE plpgsql`,
   `DO $do$ BEGIN
-    EXECUTE 'ALTER FUNCTION countersign_tell_others() SET search_path = ' || current_setting('search_path') || ', pg_temp';
+    EXECUTE 'ALTER FUNCTION countersign_tell_others() SET search_path = ' || (SELECT string_agg(DISTINCT relnamespace::regnamespace::text, ', ')
+      FROM pg_class WHERE oid IN ('countersign_keys'::regclass, 'auth_tokens'::regclass)) || ', pg_temp';
   END $do$`,
 ];
