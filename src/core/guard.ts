@@ -129,11 +129,13 @@ export function createGuard(options: GuardOptions): Guard {
     return decision;
   }
 
+  /** Not even the route, its mode or what a ramp makes of it could be found: nothing says that this may pass. */
+  function refusedUnread(error: unknown, request: AuthRequest, started: number): Decision {
+    return finish(request, refused(undecidable(error), request.service, started));
+  }
+
   function decideNow(request: AuthRequest): MaybePromise<Decision> {
     const started = performance.now();
-    /** Not even the route, its mode or what a ramp makes of it could be found: nothing says that this may pass. */
-    const refusedUnread = (error: unknown): Decision =>
-      finish(request, refused(undecidable(error), request.service, started));
     try {
       const guarded = options.service(request.service);
       if (!guarded) {
@@ -161,9 +163,9 @@ export function createGuard(options: GuardOptions): Guard {
       return pending
         .then((verdict) => andThen(stillTrue(verdict, started), (late) => judged(late, lateMode())))
         .catch((error: unknown) => judged(undecidable(error), mode))
-        .catch(refusedUnread);
+        .catch((error: unknown) => refusedUnread(error, request, started));
     } catch (error) {
-      return refusedUnread(error);
+      return refusedUnread(error, request, started);
     }
   }
 
