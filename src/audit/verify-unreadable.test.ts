@@ -64,6 +64,25 @@ if (redis) {
     }
   });
 
+  test('a decision whose number is none that is given, wherever a page ends', async (t) => {
+    const client = new Redis(url);
+    t.after(() => client.disconnect());
+    const store = redisStore({ url });
+    t.after(() => store.close());
+    for (const odd of ['499-1', '18446744073709551615-0', '18446744073709551615-7']) {
+      await client.flushall();
+      await fill(store);
+      const put = (id: string) => client.xadd('countersign:decisions', id, 'row', '{}');
+      for (let number = 4; number < 500; number += 1) await put(`${number}-0`);
+      // The five hundredth, with which a page ends.
+      await put(odd);
+      if (odd === '499-1') for (let number = 501; number < 700; number += 1) await put(`${number}-0`);
+      const listed = await store.decisions.list({ after: 0, limit: 2000 });
+      assert.equal(listed.length, await client.xlen('countersign:decisions'), odd);
+      assert.equal((await faultIn(store))?.kind, 'inserted', odd);
+    }
+  });
+
   test('a decision, and what stands in the index by time and is no number', async (t) => {
     const client = new Redis(url);
     t.after(() => client.disconnect());

@@ -40,7 +40,9 @@ export function redisDecisions(server: Server): DecisionStore {
       yield rows;
       const end = rows.at(-1);
       if (!end || rows.length < step) return;
-      from = end.sequence + 1;
+      // What somebody put in may have a number between two, or one behind which there can be none.
+      from = Math.floor(end.sequence) + 1;
+      if (from > Number.MAX_SAFE_INTEGER) return;
     }
   }
 
