@@ -27,6 +27,7 @@ export function creationRuleFor(bundle: string): CreationRule | null {
   const path = relative(dirname(file), join(folder, basename(bundle)));
   for (const entry of readRules(file)) {
     if (!matches(entry['path_regex'], path, file)) continue;
+    refusePrivate(recipientsOf(entry) ?? [], file);
     const needsSops = notAge.some((name) => entry[name] !== undefined);
     return { file, recipients: needsSops ? null : recipientsOf(entry), needsSops, rule: ruleFrom(entry) };
   }
@@ -72,6 +73,15 @@ function matches(pattern: unknown, path: string, file: string): boolean {
       `${file}: path_regex is no pattern that can be used here: ${String(pattern)}`,
     );
   }
+}
+
+/** Before anybody says whom the rules name. */
+function refusePrivate(recipients: readonly string[], file: string): void {
+  if (recipients.some((recipient) => /^age-(?:secret-key|plugin)-/i.test(recipient)))
+    throw new SecretsError(
+      'bundle_invalid',
+      `${file}: names a private key; a recipient is its public half, age1…. Make another, since this one lay in the clear`,
+    );
 }
 
 function recipientsOf(entry: Record<string, unknown>): string[] | null {

@@ -220,6 +220,20 @@ test('recipients are those of .sops.yaml: given the key by rotate, and a strange
   assert.ok(existsSync(keyFile));
 });
 
+test('a private key where a recipient belongs is refused, and shown in no message', async (t) => {
+  const { folder, done, cli } = await place(t);
+  await done(['secrets', 'set', 'x'], 'opensesame');
+  for (const age of [bob.identity, `age1other, ${bob.identity.toLowerCase()}`]) {
+    writeFileSync(join(folder, '.sops.yaml'), `creation_rules: [{ age: '${age}' }]\n`);
+    for (const args of [['set', 'y'], ['rotate']]) {
+      const { code, stderr } = await cli(['secrets', ...args], 'value');
+      assert.equal(code, 1, args.join(' '));
+      assert.match(stderr, /\.sops\.yaml: names a private key/, args.join(' '));
+      assert.doesNotMatch(stderr, /age-secret-key-1/i, args.join(' '));
+    }
+  }
+});
+
 test('without a rule that names them nobody is given a new key: whoever can write the bundle can add themselves to its list', async (t) => {
   const { folder, bundle, done, cli } = await place(t);
   await done(['secrets', 'set', 'x'], 'opensesame');
