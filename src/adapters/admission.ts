@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Protection } from '../compose/protection/protection.ts';
 import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { Decision } from '../core/decision.ts';
@@ -181,6 +181,12 @@ function stripIdentity(req: IncomingMessage): void {
     rawHeaders.splice(index, 2);
     index -= 2;
   }
+}
+
+/** Sends a refusal, unless whoever ends slow requests has answered by now: a second answer would be an error of the process. */
+export function sendRefusal(req: IncomingMessage, res: ServerResponse, { status, headers, body }: Refusal): void {
+  if (!res.headersSent) res.writeHead(status, headers).end(body);
+  drainBody(req);
 }
 
 /**

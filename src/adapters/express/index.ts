@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { andThen, type MaybePromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
-import { admission, drainBody } from '../admission.ts';
+import { admission, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath } from '../mounted-path.ts';
 import { otherCase } from '../other-case.ts';
@@ -64,8 +64,7 @@ export function expressGuard(shared: Protection, { caseSensitive = false }: Expr
         endWithDecision(decided, shared, req, res);
         next();
       } else {
-        res.writeHead(refusal.status, refusal.headers).end(refusal.body);
-        drainBody(req);
+        sendRefusal(req, res, refusal);
       }
     });
   };

@@ -6,7 +6,7 @@ import { isPromise } from '../../core/maybe-promise.ts';
 import { isIdentityHeader } from '../../core/identity.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny, type Principal } from '../../core/verdict.ts';
-import { admission, drainBody, recordedRefusal } from '../admission.ts';
+import { admission, recordedRefusal, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 
@@ -85,9 +85,7 @@ function serverMaker(shared: Protection): typeof createServer {
       const target = req.url ?? '';
       const parsed = target.includes('\\') ? parseTarget(target) : null;
       if (parsed === null || parsed.ok) return listener(req, res);
-      const { status, headers, body } = recordedRefusal(shared, req, deny('bad_request', parsed.note));
-      res.writeHead(status, headers).end(body);
-      drainBody(req);
+      sendRefusal(req, res, recordedRefusal(shared, req, deny('bad_request', parsed.note)));
     };
   };
   const make = (options: ServerOptions, listener: RequestListener) => createServer(options, guarded(listener));

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
-import { admission, drainBody, lateRefusal, type Decided } from '../admission.ts';
+import { admission, lateRefusal, sendRefusal, type Decided } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath } from '../mounted-path.ts';
 import { otherCase } from '../other-case.ts';
@@ -63,8 +63,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
     const admitted = await admission(shared, req, mountedPath(req), req.originalUrl, ambiguous);
     const { refusal, principal, enforced, mcp, decided } = admitted;
     if (refusal !== null) {
-      res.writeHead(refusal.status, refusal.headers).end(refusal.body);
-      drainBody(req);
+      sendRefusal(req, res, refusal);
       return;
     }
     // Whatever stood here was not put there by this guard.

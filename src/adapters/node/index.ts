@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
 import { isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
-import { admission, drainBody } from '../admission.ts';
+import { admission, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 import { responseOn } from './response-on.ts';
@@ -54,8 +54,7 @@ export function nodeGuard(shared: Protection): NodeGuard {
       endWithDecision(decided, shared, req, res);
       return { principal };
     }
-    res.writeHead(refusal.status, refusal.headers).end(refusal.body);
-    drainBody(req);
+    sendRefusal(req, res, refusal);
     return null;
   };
 
