@@ -6,6 +6,7 @@ import type { Store } from '../../core/store.ts';
 import type { Env } from '../env.ts';
 import { ConfigError, shown, wholeFault, type Fault } from '../faults.ts';
 import { keysFaults, whereKeysAre } from './key-option.ts';
+import type { Listener } from './listener.ts';
 import type { OwnService } from './own-service.ts';
 
 /** From a stack's file: its routes, keys, modes and store, followed as they change. What stands there is not said here. */
@@ -17,12 +18,12 @@ export interface FromStack {
 }
 
 export interface ProtectionSettings {
-  /** Sees every decision; what it throws is swallowed. */
-  readonly onDecision?: (decision: Decision, request: AuthRequest) => void;
+  /** Sees every decision. Nobody waits for it; that it fails is told to `warn`, once. */
+  readonly onDecision?: Listener<[decision: Decision, request: AuthRequest]>;
   /** Takes a JSON line per decision; default: no lines, since standard output is the service's own. */
-  readonly log?: (line: string) => void;
+  readonly log?: Listener<[line: string]>;
   /** Takes what the operator should know; default: process.emitWarning. */
-  readonly warn?: (text: string) => void;
+  readonly warn?: Listener<[text: string]>;
   /** Default: process.env. */
   readonly env?: Env;
   /** Opened and closed by the caller; default: what `keys` or the file names, else memory. */

@@ -3,6 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { adminToken, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { until } from '../../../test/fixtures/until.ts';
 import type { Decision } from '../../core/decision.ts';
@@ -295,17 +296,28 @@ test('neither needs an admin token nor takes back what was enforced for the stac
 });
 
 test('tells of every decision, and survives who listens', async (t) => {
-  const seen: Decision[] = [];
-  const lines: string[] = [];
-  const { shared } = await protectedBy(t, {
-    keys: [],
-    log: (line: string) => void lines.push(line),
-    onDecision(decision: Decision) {
-      seen.push(decision);
-      throw new Error('a listener that fails');
-    },
-  });
-  assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
-  assert.equal(seen.length, 1);
-  assert.match(lines.join(), /"event":"auth.decision"/);
+  const fails: readonly (() => unknown)[] = [
+    () => assert.fail('no database'),
+    () => Promise.reject(new Error('no database')),
+  ];
+  for (const fail of fails) {
+    const seen: Decision[] = [];
+    const lines: string[] = [];
+    const { shared, warnings } = await protectedBy(t, {
+      keys: [],
+      log: (line: string) => (lines.push(line), fail()),
+      onDecision: (decision: Decision) => (seen.push(decision), fail()),
+    });
+    for (let call = 0; call < 2; call += 1) assert.equal(await said(shared, '/x'), 'deny: missing_credentials');
+    assert.equal(seen.length, 2);
+    assert.match(lines.join(), /"event":"auth.decision"/);
+    await setImmediate();
+    for (const name of ['log', 'onDecision'])
+      assert.equal(
+        warnings.filter((text) => text === `the function ${name} fails, which changes no decision: no database`).length,
+        1,
+      );
+    const deaf = await protection({ service: 'a', keys: [], env: {}, warn: fail } as unknown as ProtectOptions);
+    await deaf.close();
+  }
 });

@@ -9,9 +9,10 @@ import type { StackConfig } from '../config.ts';
 import type { Env } from '../env.ts';
 import { ConfigError, wholeFault } from '../faults.ts';
 import { ownConfig, type OwnConfig, type OwnService } from './own-service.ts';
-import { checkOptions, type FromStack, type ProtectionSettings, type ProtectOptions } from './protect-options.ts';
+import { checkOptions, type FromStack, type ProtectOptions } from './protect-options.ts';
 import { followConfig } from '../load/follow-config.ts';
 import { configText } from '../schema/config-text.ts';
+import { unfailing } from './listener.ts';
 import { createStack, type Stack } from '../stack.ts';
 
 export type { AuthorityOption, KeyOption } from './key-option.ts';
@@ -41,7 +42,16 @@ export interface Protection {
  */
 export async function protection(options: ProtectOptions, adapterWords: readonly string[] = []): Promise<Protection> {
   checkOptions(options, adapterWords);
-  const { service, onDecision, log, warn = warning, store, clock } = options;
+  const { service, onDecision, log, store, clock } = options;
+  const warn = unfailing(options.warn ?? warning, () => undefined);
+  const complaints = new Set<string>();
+  const complain = (text: string): void => {
+    if (complaints.has(text)) return;
+    complaints.add(text);
+    warn(text);
+  };
+  const failing = (name: string) => (error: unknown) =>
+    complain(`the function ${name} fails, which changes no decision: ${messageOf(error)}`);
   const env = serviceEnvironment(options.env ?? process.env);
   const stacks = 'config' in options && options.config !== undefined ? options : null;
   const read = () => (stacks === null ? ownConfig(options as OwnService, env, warn) : fromFile(stacks, env));
@@ -54,7 +64,7 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
     ownRoutes: stacks === null,
     ...(store && { store }),
     ...(clock && { clock }),
-    ...(log && { logLine: log }),
+    ...(log && { logLine: unfailing(log, failing('log')) }),
   });
   const following =
     config.file === null
@@ -66,10 +76,9 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
           onRefused: (error) => warn(`the new configuration is refused: ${messageOf(error)}`),
         });
   const guarded = () => stack.service(service) ?? gone(service);
-  const complaints = new Set<string>();
   return {
     service,
-    guard: onDecision ? observed(stack.guard, onDecision) : stack.guard,
+    guard: onDecision ? observed(stack.guard, unfailing(onDecision, failing('onDecision'))) : stack.guard,
     get trustedProxies() {
       return stack.config.trustedProxies;
     },
@@ -77,11 +86,7 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
       return guarded().maxSignedBody;
     },
     stack,
-    complain(text) {
-      if (complaints.has(text)) return;
-      complaints.add(text);
-      warn(text);
-    },
+    complain,
     async close() {
       following?.close();
       await stack.close();
@@ -102,13 +107,9 @@ function gone(service: string, config?: StackConfig): never {
   throw new ConfigError(config?.file ?? 'protect', [wholeFault(`no service "${service}" is configured`, known)]);
 }
 
-function observed(guard: Guard, onDecision: NonNullable<ProtectionSettings['onDecision']>): Guard {
+function observed(guard: Guard, tell: (decision: Decision, request: AuthRequest) => void): Guard {
   function told(decision: Decision, request: AuthRequest): Decision {
-    try {
-      onDecision(decision, request);
-    } catch {
-      // Evidence must not decide.
-    }
+    tell(decision, request);
     return decision;
   }
   return {
