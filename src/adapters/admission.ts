@@ -185,7 +185,11 @@ function stripIdentity(req: IncomingMessage): void {
 
 /** Sends a refusal, unless whoever ends slow requests has answered by now: a second answer would be an error of the process. */
 export function sendRefusal(req: IncomingMessage, res: ServerResponse, { status, headers, body }: Refusal): void {
-  if (!res.headersSent) res.writeHead(status, headers).end(body);
+  // One statement each: what wraps writeHead, express-ws for instance, does not always return the answer.
+  if (!res.headersSent) {
+    res.writeHead(status, headers);
+    res.end(body);
+  }
   drainBody(req);
 }
 
