@@ -50,8 +50,14 @@ export async function protection(options: ProtectOptions, adapterWords: readonly
     complaints.add(text);
     warn(text);
   };
-  const failing = (name: string) => (error: unknown) =>
-    complain(`the function ${name} fails, which changes no decision: ${messageOf(error)}`);
+  const failing = (name: string) => {
+    let isTold = false;
+    return (error: unknown): void => {
+      // Once, whatever it says each time: it may name a port or an id.
+      if (!isTold) warn(`the function ${name} fails, which changes no decision: ${messageOf(error)}`);
+      isTold = true;
+    };
+  };
   const env = serviceEnvironment(options.env ?? process.env);
   const stacks = 'config' in options && options.config !== undefined ? options : null;
   const read = () => (stacks === null ? ownConfig(options as OwnService, env, warn) : fromFile(stacks, env));
