@@ -25,10 +25,9 @@ export function correctedClock(clock: Clock, secondsMax: number): CorrectedClock
     correct(date) {
       const theirs = date === null ? Number.NaN : Date.parse(date) / 1000;
       const next = theirs - clock();
-      // Cut off to a second, and some time on its way, it makes us seem further ahead than we are, never further behind.
-      const isBelievable = next <= secondsMax && next > -secondsMax - noticeableSeconds;
-      // Not a number compares as false, and so corrects nothing.
-      if (isBelievable && Math.abs(next - offset) >= noticeableSeconds) offset = next;
+      // Cut off to whole seconds: theirs may be later by all but one. Not a number compares as false, and so corrects nothing.
+      const isCredible = next <= secondsMax && next + 1 >= -secondsMax;
+      if (isCredible && Math.abs(next - offset) >= noticeableSeconds) offset = next;
     },
   };
 }
