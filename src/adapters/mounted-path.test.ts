@@ -16,11 +16,14 @@ test('the whole path is found wherever a framework keeps it', () => {
   assert.equal(mountedPath({ url: '/x', baseUrl: '/mcp', originalUrl: '/mcp/x' }), '/mcp/x');
   assert.equal(mountedPath({ url: '/rewritten', baseUrl: '', originalUrl: '/x' }), '/rewritten');
   // Connect, which puts a slash where the mount ends, and Polka, which does not.
-  assert.equal(mountedPath({ url: '/', originalUrl: '/mcp' }), '/mcp');
-  assert.equal(mountedPath({ url: '/?a=b', originalUrl: '/mcp?a=b' }), '/mcp?a=b');
-  assert.equal(mountedPath({ url: '?a=b', originalUrl: '/mcp?a=b' }), '/mcp?a=b');
-  assert.equal(mountedPath({ url: '/x', originalUrl: '/mcp/x' }), '/mcp/x');
-  assert.equal(mountedPath({ url: '/rewritten', originalUrl: '/x' }), '/rewritten');
+  const connect = (url: string, originalUrl: string) => mountedPath({ url, originalUrl, _parsedUrl: {} });
+  assert.equal(connect('/', '/mcp'), '/mcp');
+  assert.equal(connect('/?a=b', '/mcp?a=b'), '/mcp?a=b');
+  assert.equal(connect('?a=b', '/mcp?a=b'), '/mcp?a=b');
+  assert.equal(connect('/x', '/mcp/x'), '/mcp/x');
+  assert.equal(connect('/rewritten', '/x'), '/rewritten');
+  // Fastify with rewriteUrl.
+  assert.equal(mountedPath({ url: '/mcp', originalUrl: '/v1/mcp' }), '/mcp');
 });
 
 test('the rules of a path hold where Connect mounts the guard there', async (t) => {
@@ -37,9 +40,8 @@ test('the rules of a path hold where Connect mounts the guard there', async (t) 
     async (req, res, next) => void ((await byNode(req, res)) && next()),
   ];
   for (const guard of guards) {
-    const server = createServer((req: IncomingMessage & { originalUrl?: string }, res) => {
-      req.originalUrl = req.url ?? '';
-      req.url = '/';
+    const server = createServer((req: IncomingMessage, res) => {
+      Object.assign(req, { originalUrl: req.url, url: '/', _parsedUrl: {} });
       void guard(req as ExpressRequest, res, () => void res.end('in'));
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
