@@ -104,6 +104,9 @@ export interface KeyStore {
   revokeDigest(digest: string, at: number): Promise<void>;
 }
 
+/** How long an expired token is still known as expired, seconds; then it is forgotten. */
+export const tokenKeptSeconds = 30 * 86_400;
+
 export interface TokenStore {
   /** Rejects with code 'duplicate' when the id or the hash is taken. */
   insert(record: TokenRecord): Promise<void>;

@@ -12,6 +12,7 @@ import { certificateDuties } from './certificate-duties.ts';
 import { openDoors, type Doors } from './doors.ts';
 import { keyDuties } from './key-duties.ts';
 import { rampDuties } from './ramp-duties.ts';
+import { tokenDuties } from './token-duties.ts';
 
 /** One process that serves: a stack, and the doors to it. */
 export interface Server {
@@ -71,6 +72,7 @@ export async function startServer(
   const seals = aside === null ? auditDuties(stack, voice) : null;
   aside?.start();
   const keys = keyDuties(stack, voice);
+  const tokens = tokenDuties(stack, voice);
   const ramp = rampDuties(stack, voice);
   return {
     stack,
@@ -78,6 +80,7 @@ export async function startServer(
     async end(drainMillis, graceMillis) {
       await certificates.close();
       await keys.close();
+      await tokens.close();
       await ramp.close();
       await doors.close(drainMillis, graceMillis);
       await stack.audit.flush();

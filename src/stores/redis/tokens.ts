@@ -1,11 +1,9 @@
 import type { TokenRecord } from '../../core/credential.ts';
-import { StoreError, type TokenStore } from '../../core/store.ts';
+import { StoreError, tokenKeptSeconds, type TokenStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
 import { pagesOf, recordOf } from './credential-records.ts';
 import { listOf, type Server } from './server.ts';
 
-/** How long an expired token is still known as expired, seconds; then Redis forgets it by itself. */
-const keptSeconds = 30 * 86_400;
 const deleteStep = 500;
 
 export function redisTokens(server: Server, feed: Feed): TokenStore {
@@ -16,8 +14,8 @@ export function redisTokens(server: Server, feed: Feed): TokenStore {
     async insert(record) {
       const { revokedAt, ...stored } = record;
       const { tokenId, tokenHash, createdAt, expiresAt } = stored;
-      // From now on rather than until a time: the server's clock need not be ours.
-      const millis = Math.round((Math.max(0, expiresAt - createdAt) + keptSeconds) * 1000);
+      // Redis forgets it by itself. From now on rather than until a time: the server's clock need not be ours.
+      const millis = Math.round((Math.max(0, expiresAt - createdAt) + tokenKeptSeconds) * 1000);
       const values = [tokenId, tokenHash, -createdAt, expiresAt, JSON.stringify(stored), revokedAt ?? '', millis];
       if (!(await feed.write('tokenInsert', ...values)))
         throw new StoreError('duplicate', `the token id ${tokenId} is taken, or this token is stored already`);

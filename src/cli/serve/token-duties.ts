@@ -1,0 +1,35 @@
+import { hasCode, tokenKeptSeconds } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
+import type { Stack } from '../../compose/stack.ts';
+import { rounds } from './rounds.ts';
+
+/** What a server does about session tokens by itself: forgets those that ended long ago. */
+export interface TokenDuties {
+  /** Resolves when what is under way has ended. */
+  close(): Promise<void>;
+}
+
+export interface TokenDutiesOptions {
+  readonly warn: (text: string) => void;
+  /** How long after the start it is looked first; 60,000 ms. */
+  readonly firstMillis?: number;
+}
+
+const lookMillis = 3_600_000;
+
+/** Each server for itself: of several that delete the same, the later finds nothing left. */
+export function tokenDuties(
+  { store, clock }: Pick<Stack, 'store' | 'clock'>,
+  { warn, firstMillis = 60_000 }: TokenDutiesOptions,
+): TokenDuties {
+  async function look(): Promise<void> {
+    try {
+      await store.tokens.deleteExpired(clock() - tokenKeptSeconds);
+    } catch (error) {
+      // The store is away, which is said elsewhere.
+      if (!hasCode(error, 'store_unavailable')) warn(`expired tokens could not be removed: ${messageOf(error)}`);
+    }
+  }
+
+  return rounds(look, lookMillis, firstMillis);
+}
