@@ -6,7 +6,7 @@ export interface BenchResult {
   readonly ours: number;
   readonly peer: number;
   readonly peer_name: string;
-  /** ours / peer. */
+  /** ours / peer; of rounds the median of what it was in each. */
   readonly ratio: number;
   /** How many interleaved repetitions the medians are taken over. */
   readonly runs: number;
@@ -20,8 +20,22 @@ export interface Bench {
   compare(name: string, pair: Pair): Promise<void>;
   /** For what was measured in another way: requests a second, added latency, bytes. */
   report(result: Omit<BenchResult, 'ratio'>): void;
+  /**
+   * For what was measured in rounds, both sides in each: a machine that changes its speed between two rounds changes no ratio
+   * within one.
+   */
+  reportRounds(result: Rounds): void;
   /** To stderr. */
   say(text: string): void;
+}
+
+export interface Rounds {
+  readonly case: string;
+  readonly unit: string;
+  /** A figure for each round, in their order. */
+  readonly ours: readonly number[];
+  readonly peer: readonly number[];
+  readonly peer_name: string;
 }
 
 export interface NamedCase {

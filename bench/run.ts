@@ -3,28 +3,34 @@
  * a part of a file's or a case's name. Only ratios travel from one machine to another.
  */
 import { readdir } from 'node:fs/promises';
-import { measure, type Bench, type BenchFile, type BenchResult } from './measure.ts';
+import { measure, median, type Bench, type BenchFile, type BenchResult, type Rounds } from './measure.ts';
 
 const filter = process.argv[2] ?? '';
 const folder = new URL('cases/', import.meta.url);
 
-function report(result: Omit<BenchResult, 'ratio'>): void {
+function report(result: Omit<BenchResult, 'ratio'>, ratio = result.ours / result.peer): void {
   const line: BenchResult = {
     case: result.case,
     unit: result.unit,
     ours: rounded(result.ours),
     peer: rounded(result.peer),
     peer_name: result.peer_name,
-    ratio: rounded(result.ours / result.peer),
+    ratio: rounded(ratio),
     runs: result.runs,
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
+function reportRounds({ ours, peer, ...rest }: Rounds): void {
+  const ratios = ours.map((figure, round) => figure / (peer[round] ?? Number.NaN));
+  report({ ...rest, ours: median(ours), peer: median(peer), runs: ours.length }, median(ratios));
+}
+
 function benchOf(wants: (name: string) => boolean): Bench {
   return {
     wants,
-    report,
+    report: (result) => report(result),
+    reportRounds,
     async compare(name, pair) {
       if (!wants(name)) return;
       const timing = await measure(pair);

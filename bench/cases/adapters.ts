@@ -16,10 +16,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Pool } from 'undici';
 import { signServiceRequest } from '../../src/schemes/service-signature/index.ts';
-import { median, type NamedCase } from '../measure.ts';
+import type { NamedCase } from '../measure.ts';
 
 const frameworks = ['node', 'express', 'fastify', 'hono'] as const;
-const rounds = 7;
+const rounds = 15;
 const secondsEach = 1;
 const connections = 32;
 
@@ -144,13 +144,12 @@ const cases: readonly NamedCase[] = frameworks.map((framework) => ({
   async run(bench) {
     const rates = await compare(framework);
     const report = (what: string, ours: Side, peer: Side): void =>
-      bench.report({
+      bench.reportRounds({
         case: `adapters ${framework} ${what}`,
         unit: 'req/s',
-        ours: median(rates[ours]),
-        peer: median(rates[peer]),
+        ours: rates[ours],
+        peer: rates[peer],
         peer_name: `${framework} without the adapter`,
-        runs: rounds,
       });
     report('one hash and a look-up', 'least', 'bare');
     report('api-key', 'key', 'bare');

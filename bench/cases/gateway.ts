@@ -52,14 +52,7 @@ export default async function gatewayCases(bench: Bench): Promise<void> {
   if (nginx.rates.length === 0) bench.say('skipped: nginx is not installed');
 
   const rate = (name: string, ours: Side, peer: Side): void =>
-    bench.report({
-      case: name,
-      unit: 'req/s',
-      ours: median(ours.rates),
-      peer: median(peer.rates),
-      peer_name: peer.name,
-      runs: rounds,
-    });
+    bench.reportRounds({ case: name, unit: 'req/s', ours: ours.rates, peer: peer.rates, peer_name: peer.name });
   for (const peer of peers) rate('gateway, API key and metrics', plain, peer);
   for (const peer of peers) rate('gateway, API key, metrics, log lines and rows', full, peer);
   for (const ours of [plain, full]) {
@@ -114,7 +107,7 @@ function cpu(bench: Bench, ours: Side, bare: Side): void {
 }
 
 function latency(bench: Bench, name: string, ours: readonly number[], peer: readonly number[], peerName: string): void {
-  bench.report({ case: name, unit: 'us', ours: median(ours), peer: median(peer), peer_name: peerName, runs: rounds });
+  bench.reportRounds({ case: name, unit: 'us', ours, peer, peer_name: peerName });
 }
 
 /** What the gateway adds to the upstream's own latency, beside what the bare proxy adds. */

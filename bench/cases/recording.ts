@@ -2,14 +2,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median, type Bench } from '../measure.ts';
+import type { Bench } from '../measure.ts';
 import { cpuMicros, hasWrk, load } from '../proxies/load.ts';
 import { start, startGateway, type Started } from '../proxies/start.ts';
 
 /** Each with processes of its own: how fast one runs is settled, for as long as it lives, by what its compiler saw first. */
 const generations = 6;
 const roundsEach = 3;
-const rounds = generations * roundsEach;
 const warmSeconds = 4;
 const secondsPerRound = 2;
 const connections = 64;
@@ -43,7 +42,7 @@ export default async function recordingCases(bench: Bench): Promise<void> {
 
   const peer_name = 'gateway, nothing recorded';
   const report = (name: string, unit: string, ours: readonly number[], peer: readonly number[]): void =>
-    bench.report({ case: name, unit, ours: median(ours), peer: median(peer), peer_name, runs: rounds });
+    bench.reportRounds({ case: name, unit, ours, peer, peer_name });
   report('recording: lines, rows and seals', 'req/s', recorded.rates, silent.rates);
   report('recording: lines and bare rows', 'req/s', bare.rates, silent.rates);
   report('recording: CPU time a request', 'us', recorded.cpu, silent.cpu);
