@@ -52,7 +52,9 @@ test('the package works where nothing else is', { timeout }, async (t) => {
     assert.deepEqual(
       stdout
         .split('\n')
-        .filter((path) => /\.test\.|\.contract\.|\/src\/|\.map$|\.env$|state\.db/.test(path) && path !== planted),
+        .filter(
+          (path) => /\.test\.|\.contract\.|\.fixtures\.|\/src\/|\.map$|\.env$|state\.db/.test(path) && path !== planted,
+        ),
       [],
     );
   });
