@@ -1,13 +1,7 @@
 import { hasCode, tokenKeptSeconds } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
 import type { Stack } from '../../compose/stack.ts';
-import { rounds } from './rounds.ts';
-
-/** What a server does about session tokens by itself: forgets those that ended long ago. */
-export interface TokenDuties {
-  /** Resolves when what is under way has ended. */
-  close(): Promise<void>;
-}
+import { rounds, type Rounds } from './rounds.ts';
 
 export interface TokenDutiesOptions {
   readonly warn: (text: string) => void;
@@ -17,11 +11,14 @@ export interface TokenDutiesOptions {
 
 const lookMillis = 3_600_000;
 
-/** Each server for itself: of several that delete the same, the later finds nothing left. */
+/**
+ * What a server does about session tokens by itself: forgets those that ended long ago. Each for itself: of several that delete the
+ * same, the later finds nothing left.
+ */
 export function tokenDuties(
   { store, clock }: Pick<Stack, 'store' | 'clock'>,
   { warn, firstMillis = 60_000 }: TokenDutiesOptions,
-): TokenDuties {
+): Rounds {
   async function look(): Promise<void> {
     try {
       await store.tokens.deleteExpired(clock() - tokenKeptSeconds);
