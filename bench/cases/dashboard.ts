@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium as driver, type Browser } from 'playwright-core';
-import { sealer } from '../../src/audit/sealer.ts';
+import { sealer } from '../../src/audit/chain/sealer.ts';
 import type { Stack } from '../../src/compose/stack.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { report } from '../../src/audit/report.ts';
+import { report } from '../../src/audit/report/report.ts';
 import type { Store } from '../../src/core/store.ts';
 import { postgresStore } from '../../src/stores/postgres/store.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';

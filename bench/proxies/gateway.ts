@@ -1,6 +1,6 @@
 import { openSync, writeSync } from 'node:fs';
 import { lineWriter } from '../../src/audit/line-writer.ts';
-import { sealer } from '../../src/audit/sealer.ts';
+import { sealer } from '../../src/audit/chain/sealer.ts';
 import { evidenceThread } from '../../src/cli/serve/evidence-thread.ts';
 import { parseConfig } from '../../src/compose/load/load.ts';
 import { createStack } from '../../src/compose/stack.ts';

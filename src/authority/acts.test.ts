@@ -1,7 +1,7 @@
 /** What is done over HTTP and MCP is in the audit, with who did it and from where. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contentOf } from '../audit/verify-chain.ts';
+import { contentOf } from '../audit/chain/verify-chain.ts';
 import type { Stack } from '../compose/stack.ts';
 import { mintKey } from '../crypto/key-format.ts';
 import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';

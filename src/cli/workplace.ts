@@ -6,7 +6,7 @@ import { configText } from '../compose/schema/config-text.ts';
 import { loadConfig, type LoadOptions } from '../compose/load/load.ts';
 import { openStore, requireSchema } from '../compose/open-store.ts';
 import { stackSeal } from '../compose/wiring/stack-seal.ts';
-import { recordAct } from '../audit/link.ts';
+import { recordAct } from '../audit/chain/link.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Act } from '../core/event.ts';
 import { hasCode, type Store } from '../core/store.ts';

@@ -1,6 +1,6 @@
 import type { SecureContext } from 'node:tls';
 import type { Audit, AuditOptions } from '../audit/audit.ts';
-import type { Trail } from '../audit/trail.ts';
+import type { Trail } from '../audit/chain/trail.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { createGuard, type Guard } from '../core/guard.ts';
 import type { Scheme } from '../core/scheme.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { contentOf } from '../../src/audit/verify-chain.ts';
+import { contentOf } from '../../src/audit/chain/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';

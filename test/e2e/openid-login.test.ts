@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { accounts } from '../../src/operators/account.ts';
-import { contentOf } from '../../src/audit/verify-chain.ts';
+import { contentOf } from '../../src/audit/chain/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { stateAdapter } from '../../src/authority/oauth/state.ts';
 import { isTakenBack } from '../../src/keys/issued-tokens.ts';

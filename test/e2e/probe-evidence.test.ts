@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { Report } from '../../src/audit/report.ts';
+import type { Report } from '../../src/audit/report/report.ts';
 import { until } from '../fixtures/until.ts';
 import { startProgram, startUpstream } from './program.ts';
 

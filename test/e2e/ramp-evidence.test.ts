@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
-import { report } from '../../src/audit/report.ts';
+import { report } from '../../src/audit/report/report.ts';
 import { parseConfig } from '../../src/compose/load/load.ts';
 import { hasKeyIn } from '../../src/compose/ramps/known-callers.ts';
 import { parseRampPlan, rampGround } from '../../src/compose/ramps/ramp-file.ts';

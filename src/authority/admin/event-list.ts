@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contentOf } from '../../audit/verify-chain.ts';
+import { contentOf } from '../../audit/chain/verify-chain.ts';
 import type { Exchange } from '../exchange.ts';
 import { sinceOf } from './overview.ts';
 import { faultsOf } from '../shape.ts';

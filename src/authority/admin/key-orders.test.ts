@@ -1,7 +1,7 @@
 /** The life of a key over HTTP: ordered by the code that serves the command line, and recorded with its reason. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { contentOf } from '../../audit/verify-chain.ts';
+import { contentOf } from '../../audit/chain/verify-chain.ts';
 import { adminToken, bearer, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { loggedIn, quick } from '../../../test/fixtures/operator.ts';
 

@@ -1,4 +1,4 @@
-import { report, type Report } from '../../audit/report.ts';
+import { report, type Report } from '../../audit/report/report.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';
 import { rampedRoutes, type RampedRoute } from '../../compose/ramps/ramped-routes.ts';

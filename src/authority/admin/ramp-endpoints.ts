@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { askedRoutes } from '../../audit/asked-routes.ts';
+import { askedRoutes } from '../../audit/report/asked-routes.ts';
 import { hasKeyIn, knownCallers, type Acquaintance } from '../../compose/ramps/known-callers.ts';
 import { ConfigError } from '../../compose/load/load.ts';
 import {

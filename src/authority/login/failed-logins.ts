@@ -1,5 +1,5 @@
 import { seldom } from '../../audit/seldom.ts';
-import type { Trail } from '../../audit/trail.ts';
+import type { Trail } from '../../audit/chain/trail.ts';
 import type { Accounts } from '../../operators/account.ts';
 import type { Login, LoginResult } from '../../operators/login.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { contentOf } from '../../audit/verify-chain.ts';
+import { contentOf } from '../../audit/chain/verify-chain.ts';
 import type { TokenRecord } from '../../core/credential.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { totpCode } from '../../crypto/totp.ts';

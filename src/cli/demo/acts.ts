@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Report } from '../../audit/report.ts';
+import type { Report } from '../../audit/report/report.ts';
 import { askEmbeddings } from './answers.ts';
 import { bearer, groups, type Group } from './calls.ts';
 import { caller, expiry, type Credentials, type IssuedKey } from './credentials.ts';

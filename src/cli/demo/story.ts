@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Report } from '../../audit/report.ts';
-import { routeWords } from '../../audit/report-words.ts';
+import type { Report } from '../../audit/report/report.ts';
+import { routeWords } from '../../audit/report/words.ts';
 import { columns, type Output } from '../output.ts';
 import type { Answer } from './answers.ts';
 import type { Call, Group } from './calls.ts';

@@ -1,5 +1,5 @@
 import type { DecisionRow } from '../../core/store.ts';
-import { routeWords } from '../../audit/report-words.ts';
+import { routeWords } from '../../audit/report/words.ts';
 import type { Attempt, Trial } from './try-route.ts';
 
 /** What one route showed. */

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sealer } from '../../audit/sealer.ts';
+import { sealer } from '../../audit/chain/sealer.ts';
 import { lease } from '../../core/lease.ts';
 import { hasCode } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { rowWith } from '../../audit/audit.fixtures.ts';
-import { storedDecisions, verifyDecisions } from '../../audit/verify-decisions.ts';
+import { storedDecisions, verifyDecisions } from '../../audit/chain/verify-decisions.ts';
 import type { EventRow } from '../../core/event.ts';
 import { hasCode } from '../../core/store.ts';
 import { sqliteStore } from '../../stores/sqlite/store.ts';

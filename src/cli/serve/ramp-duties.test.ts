@@ -1,7 +1,7 @@
 /** The whole rollout with a clock of its own: soaks of half an hour take no time, and everything else is as it is. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { report } from '../../audit/report.ts';
+import { report } from '../../audit/report/report.ts';
 import type { Decision } from '../../core/decision.ts';
 import type { Store } from '../../core/store.ts';
 import { createKey } from '../../keys/create.ts';

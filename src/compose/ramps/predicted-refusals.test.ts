@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RefusalGroup } from '../../audit/refusal-groups.ts';
+import type { RefusalGroup } from '../../audit/report/refusal-groups.ts';
 import { strangersIn } from './predicted-refusals.ts';
 
 function refusal(details: Partial<RefusalGroup>): RefusalGroup {

@@ -1,5 +1,5 @@
-import type { RefusalGroup } from '../../audit/refusal-groups.ts';
-import { callerWords } from '../../audit/report-words.ts';
+import type { RefusalGroup } from '../../audit/report/refusal-groups.ts';
+import { callerWords } from '../../audit/report/words.ts';
 import { listed } from '../../core/listed.ts';
 import { isExempt, meansRoute, routeName, type RampPlan } from '../../rollout/ramp/plan.ts';
 

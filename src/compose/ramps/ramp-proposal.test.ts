@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askedRoutes } from '../../audit/asked-routes.ts';
+import { askedRoutes } from '../../audit/report/asked-routes.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { decisionRow } from '../../stores/store.fixtures.ts';

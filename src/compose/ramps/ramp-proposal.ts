@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { AskedRoutes } from '../../audit/asked-routes.ts';
+import type { AskedRoutes } from '../../audit/report/asked-routes.ts';
 import { meansRoute, routeName } from '../../rollout/ramp/plan.ts';
 import { strangersIn, type Strangers } from './predicted-refusals.ts';
 

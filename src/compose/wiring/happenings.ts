@@ -1,5 +1,5 @@
 import { seldom } from '../../audit/seldom.ts';
-import type { Trail } from '../../audit/trail.ts';
+import type { Trail } from '../../audit/chain/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Decision } from '../../core/decision.ts';
 import type { AuthRequest } from '../../core/request.ts';

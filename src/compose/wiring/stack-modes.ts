@@ -1,4 +1,4 @@
-import type { Trail } from '../../audit/trail.ts';
+import type { Trail } from '../../audit/chain/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
 import type { LiveKeyring } from '../../keys/keyring.ts';

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { trail, type Trail } from '../../audit/trail.ts';
+import { trail, type Trail } from '../../audit/chain/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { cliHere } from '../../../../test/fixtures/cli-here.ts';
-import { recordAct } from '../../../audit/link.ts';
-import { sealer } from '../../../audit/sealer.ts';
+import { recordAct } from '../../../audit/chain/link.ts';
+import { sealer } from '../../../audit/chain/sealer.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
 import { decisionRow } from '../../../stores/store.fixtures.ts';
 

@@ -1,5 +1,5 @@
-import { linkLine, type LinkContent } from '../../../audit/link.ts';
-import { contentOf } from '../../../audit/verify-chain.ts';
+import { linkLine, type LinkContent } from '../../../audit/chain/link.ts';
+import { contentOf } from '../../../audit/chain/verify-chain.ts';
 import type { EventRow } from '../../../core/event.ts';
 import { printable } from '../../../core/text/printable.ts';
 import type { Invocation } from '../../command.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { signHead, type AuditHead } from '../../../audit/head.ts';
+import { signHead, type AuditHead } from '../../../audit/chain/head.ts';
 import { auditKeyMade } from '../../../compose/audit-key.ts';
 import { systemClock, rfc3339 } from '../../../core/clock.ts';
 import type { ChainHead } from '../../../core/event.ts';

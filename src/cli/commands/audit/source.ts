@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Chain, EventRow } from '../../../core/event.ts';
 import type { Store } from '../../../core/store.ts';
-import type { KeptDecision } from '../../../audit/seal.ts';
-import { contentOf } from '../../../audit/verify-chain.ts';
-import { storedDecisions } from '../../../audit/verify-decisions.ts';
+import type { KeptDecision } from '../../../audit/chain/seal.ts';
+import { contentOf } from '../../../audit/chain/verify-chain.ts';
+import { storedDecisions } from '../../../audit/chain/verify-decisions.ts';
 import { codeOf, refused } from '../../failure.ts';
 
 /** Where an audit is verified: a store, or a file that was exported from one. */

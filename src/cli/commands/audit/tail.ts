@@ -1,5 +1,5 @@
 import { logLine } from '../../../audit/log-line.ts';
-import { callerWords } from '../../../audit/report-words.ts';
+import { callerWords } from '../../../audit/report/words.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
 import type { EventFilter, EventRow } from '../../../core/event.ts';
 import { callerId } from '../../../core/route.ts';

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { HeadError, readHead, type AuditHead } from '../../../audit/head.ts';
+import { HeadError, readHead, type AuditHead } from '../../../audit/chain/head.ts';
 import {
   notedEnd,
   verifyChain,
   type ChainFault,
   type ChainStand,
   type ExpectedEnd,
-} from '../../../audit/verify-chain.ts';
-import { verifyDecisions, type SealedStand } from '../../../audit/verify-decisions.ts';
+} from '../../../audit/chain/verify-chain.ts';
+import { verifyDecisions, type SealedStand } from '../../../audit/chain/verify-decisions.ts';
 import { auditKey } from '../../../compose/audit-key.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { printable } from '../../../core/text/printable.ts';

@@ -1,5 +1,5 @@
 import { copyFileSync, constants } from 'node:fs';
-import { counted } from '../../../audit/report-words.ts';
+import { counted } from '../../../audit/report/words.ts';
 import {
   routeProposal,
   untaughtRoutes,

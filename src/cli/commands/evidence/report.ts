@@ -1,8 +1,8 @@
 import { terminalSafe } from '../../../audit/log-line.ts';
-import { report as reportOf, type Report } from '../../../audit/report.ts';
-import { reportHtml } from '../../../audit/report-html.ts';
-import { reportMarkdown } from '../../../audit/report-markdown.ts';
-import { reportText } from '../../../audit/report-text.ts';
+import { report as reportOf, type Report } from '../../../audit/report/report.ts';
+import { reportHtml } from '../../../audit/report/html.ts';
+import { reportMarkdown } from '../../../audit/report/markdown.ts';
+import { reportText } from '../../../audit/report/text.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { endsElsewhere } from '../../../keys/ends-elsewhere.ts';

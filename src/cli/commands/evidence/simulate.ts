@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { candidateOf } from '../../../compose/candidate.ts';
 import type { ServiceConfig, StackConfig } from '../../../compose/config.ts';
 import { configChanges } from '../../../compose/wiring/config-changes.ts';
-import { routeWords } from '../../../audit/report-words.ts';
+import { routeWords } from '../../../audit/report/words.ts';
 import { addressList } from '../../../core/address.ts';
 import { systemClock } from '../../../core/clock.ts';
 import type { ModeSource } from '../../../core/mode-source.ts';

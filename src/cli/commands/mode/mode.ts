@@ -1,5 +1,5 @@
-import { askedRoutes } from '../../../audit/asked-routes.ts';
-import { counted } from '../../../audit/report-words.ts';
+import { askedRoutes } from '../../../audit/report/asked-routes.ts';
+import { counted } from '../../../audit/report/words.ts';
 import type { StackConfig } from '../../../compose/config.ts';
 import { readEnvironment } from '../../../compose/env.ts';
 import { nearest } from '../../../core/text/nearest.ts';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { askedRoutes } from '../../../audit/asked-routes.ts';
+import { askedRoutes } from '../../../audit/report/asked-routes.ts';
 import { knownCallers, type Acquaintance } from '../../../compose/ramps/known-callers.ts';
 import { rampGround, rampPlan } from '../../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../../compose/ramps/ramp-control.ts';

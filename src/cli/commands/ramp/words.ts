@@ -4,7 +4,7 @@ import type { Prediction } from '../../../compose/ramps/predicted-refusals.ts';
 import { listed } from '../../../core/listed.ts';
 import type { RampPlan } from '../../../rollout/ramp/plan.ts';
 import type { RampState } from '../../../rollout/ramp/state.ts';
-import { callerWords, counted } from '../../../audit/report-words.ts';
+import { callerWords, counted } from '../../../audit/report/words.ts';
 import { columns, type Output, type Style } from '../../output.ts';
 
 const styles: Readonly<Record<string, Style>> = {
