@@ -10,7 +10,7 @@ import { storeConfig } from '../src/compose/schema/quantities.ts';
 import type { Store } from '../src/core/store.ts';
 import { sealWith } from '../src/crypto/seal.ts';
 import { createKey } from '../src/keys/create.ts';
-import { tokens } from '../src/keys/tokens.ts';
+import { tokens } from '../src/keys/tokens/tokens.ts';
 import { startPostgres, startRedis, type Ending } from '../test/fixtures/databases.ts';
 import { startReplicas, type Door } from '../test/fixtures/replicas.ts';
 

@@ -14,7 +14,7 @@ import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { randomSecret } from '../../src/crypto/random.ts';
 import { sealWith } from '../../src/crypto/seal.ts';
 import { createKey } from '../../src/keys/create.ts';
-import { keyring } from '../../src/keys/keyring.ts';
+import { keyring } from '../../src/keys/keyring/keyring.ts';
 import {
   httpSignature,
   nonces,

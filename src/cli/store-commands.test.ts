@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../core/clock.ts';
-import { tokens } from '../keys/tokens.ts';
+import { tokens } from '../keys/tokens/tokens.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import type { Output } from './output.ts';
 import { run } from './run.ts';

@@ -1,7 +1,7 @@
 import { lease, type Lease } from '../core/lease.ts';
 import type { RecordStore } from '../core/record.ts';
 import { uuid } from '../crypto/random.ts';
-import type { RotationRule } from '../keys/rotate-due.ts';
+import type { RotationRule } from '../keys/rotation/rotate-due.ts';
 import { fileTarget, redisTarget, type KeyTarget } from '../keys/targets/index.ts';
 import type { DeliveryConfig, StackConfig } from './config.ts';
 

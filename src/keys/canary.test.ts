@@ -12,10 +12,10 @@ import { sealWith } from '../crypto/seal.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { createKey } from './create.ts';
 import { importKey } from './import.ts';
-import { keyring } from './keyring.ts';
+import { keyring } from './keyring/keyring.ts';
 import { revokeKey } from './revoke.ts';
 import { envFiles, masterSeal, secretFiles } from './sources/index.ts';
-import { tokens } from './tokens.ts';
+import { tokens } from './tokens/tokens.ts';
 
 const canary = 'Canary7f3Qz91LmPx4Vb8';
 const now = 1_800_000_000;

@@ -5,7 +5,7 @@ import type { Seal } from '../crypto/seal.ts';
 import { createKey, type KeyOrder } from './create.ts';
 import { KeyError } from './key-error.ts';
 import { isAlive } from './lineage.ts';
-import { takeBack } from './rotate-into.ts';
+import { takeBack } from './rotation/rotate-into.ts';
 import { isSecretOf, type KeyTarget } from './targets/index.ts';
 
 export interface CreateIntoOptions {

@@ -5,7 +5,7 @@ import { listeners, resync } from '../stores/listeners.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { until } from '../../test/fixtures/until.ts';
 import { createKey } from './create.ts';
-import { keyring } from './keyring.ts';
+import { keyring } from './keyring/keyring.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;

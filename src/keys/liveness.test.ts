@@ -10,11 +10,11 @@ import { sealWith } from '../crypto/seal.ts';
 import { listeners, resync } from '../stores/listeners.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { createKey } from './create.ts';
-import { keyring } from './keyring.ts';
+import { keyring } from './keyring/keyring.ts';
 import { liveness } from './liveness.ts';
 import { revokeKey } from './revoke.ts';
 import { secretFiles } from './sources/index.ts';
-import { tokens, type MintRequest } from './tokens.ts';
+import { tokens, type MintRequest } from './tokens/tokens.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;

@@ -2,9 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
-import type { OwnIssuer } from './issued-tokens.ts';
-import type { LiveKeyring } from './keyring.ts';
-import type { Tokens } from './tokens.ts';
+import type { OwnIssuer } from './tokens/issued-tokens.ts';
+import type { LiveKeyring } from './keyring/keyring.ts';
+import type { Tokens } from './tokens/tokens.ts';
 
 /** Ends what a dead credential left open: streams and sockets, within a second of revocation or expiry. */
 export interface Liveness {

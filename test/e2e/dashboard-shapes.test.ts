@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { keepCheckResult } from '../../src/audit/check-result.ts';
 import type { Stack } from '../../src/compose/stack.ts';
 import { createKey } from '../../src/keys/create.ts';
-import { beginRotation } from '../../src/keys/rotate.ts';
+import { beginRotation } from '../../src/keys/rotation/rotate.ts';
 import { changeRamp } from '../../src/rollout/ramp/record.ts';
 import { rolledBack } from '../../src/rollout/ramp/state.ts';
 import { decisionRow } from '../../src/stores/store.fixtures.ts';

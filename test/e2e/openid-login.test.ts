@@ -12,7 +12,7 @@ import { accounts } from '../../src/operators/account.ts';
 import { contentOf } from '../../src/audit/chain/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { stateAdapter } from '../../src/authority/oauth/state.ts';
-import { isTakenBack } from '../../src/keys/issued-tokens.ts';
+import { isTakenBack } from '../../src/keys/tokens/issued-tokens.ts';
 import { browserContext } from '../fixtures/browser-context.ts';
 import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';

@@ -10,7 +10,7 @@ import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { sealWith } from '../../src/crypto/seal.ts';
 import { createKey } from '../../src/keys/create.ts';
 import { revokeKey } from '../../src/keys/revoke.ts';
-import { tokens } from '../../src/keys/tokens.ts';
+import { tokens } from '../../src/keys/tokens/tokens.ts';
 import { signHttpRequest } from '../../src/schemes/http-signature/index.ts';
 import { startPostgres, startRedis, type Ending } from '../fixtures/databases.ts';
 import { MissingProgram } from '../fixtures/programs.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keepCheckResult } from '../../audit/check-result.ts';
-import { beginRotation } from '../../keys/rotate.ts';
+import { beginRotation } from '../../keys/rotation/rotate.ts';
 import { decisionRow } from '../../stores/store.fixtures.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { loggedIn, quick } from '../../../test/fixtures/operator.ts';

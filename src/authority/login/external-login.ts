@@ -3,7 +3,7 @@ import { boundedFetch } from '../../compose/wiring/bounded-fetch.ts';
 import type { Act, Actor } from '../../core/event.ts';
 import { printable } from '../../core/text/printable.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import { revokeTokens } from '../../keys/revoke-tokens.ts';
+import { revokeTokens } from '../../keys/tokens/revoke-tokens.ts';
 import { readSecretFile } from '../../keys/sources/read-secret.ts';
 import { standingOf, type Account } from '../../operators/account.ts';
 import { OpenidError, openidProvider, type Attempt, type Claims } from '../../operators/openid.ts';

@@ -1,7 +1,7 @@
 import { compactVerify, decodeProtectedHeader, type JWK, type JWTPayload } from 'jose';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Stack } from '../../compose/stack.ts';
-import { grantOf, TAKEN_BACK, takeBack, takenBackId } from '../../keys/issued-tokens.ts';
+import { grantOf, TAKEN_BACK, takeBack, takenBackId } from '../../keys/tokens/issued-tokens.ts';
 import { keyFinder } from '../../schemes/oauth/index.ts';
 import { mayIntrospect } from './provider.ts';
 import type { SigningKeys } from './signing-keys.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RecordStore } from '../../core/record.ts';
 import { sealWith } from '../../crypto/seal.ts';
-import { isTakenBack, takeBack } from '../../keys/issued-tokens.ts';
+import { isTakenBack, takeBack } from '../../keys/tokens/issued-tokens.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { keepClient, listClients, revokeClient } from './clients.ts';
 import { stateAdapter } from './state.ts';

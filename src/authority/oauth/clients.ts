@@ -3,7 +3,7 @@ import { eraseRecord, everyRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import { takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
+import { takeBack, type TakingBack } from '../../keys/tokens/issued-tokens.ts';
 import { DEVICE_GRANT } from './grants.ts';
 import { grantsOf } from './kept-grants.ts';
 import { CLIENT, MADE, REGISTERED, writeClient } from './state.ts';

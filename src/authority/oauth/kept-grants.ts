@@ -1,7 +1,7 @@
 import type { StackConfig } from '../../compose/config.ts';
 import { eraseRecord, everyRecord, type StoredRecord } from '../../core/record.ts';
 import { StoreError } from '../../core/store.ts';
-import { takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
+import { takeBack, type TakingBack } from '../../keys/tokens/issued-tokens.ts';
 
 const GRANT = 'oauth-grant';
 /** Where no server is configured, tokens of one that was are meant, however long they live. */

@@ -11,7 +11,7 @@ import { refusalReply, type Reply } from '../reply.ts';
 import { refused, refusedBy } from '../refused.ts';
 import { hostFault } from '../host-check.ts';
 import { deny } from '../../core/verdict.ts';
-import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
+import { SIGNING_KEY } from '../../keys/tokens/issued-tokens.ts';
 import { keepClient } from './clients.ts';
 import { documentFetch, type DocumentFetchOptions } from './document-fetch.ts';
 import { interaction } from './interaction.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ownIssuer } from '../../keys/issued-tokens.ts';
-import { keyring } from '../../keys/keyring.ts';
+import { ownIssuer } from '../../keys/tokens/issued-tokens.ts';
+import { keyring } from '../../keys/keyring/keyring.ts';
 import { liveness } from '../../keys/liveness.ts';
-import { tokens } from '../../keys/tokens.ts';
+import { tokens } from '../../keys/tokens/tokens.ts';
 import { sealWith } from '../../crypto/seal.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { keptKeys, rotateSigningKey, signingKeys } from './signing-keys.ts';

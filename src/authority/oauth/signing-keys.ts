@@ -4,7 +4,7 @@ import { everyRecord, type JsonValue, type RecordStore, type StoredRecord } from
 import { StoreError } from '../../core/store.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import type { Seal, SealContext, SealedRecords } from '../../crypto/seal.ts';
-import { SIGNING_KEY } from '../../keys/issued-tokens.ts';
+import { SIGNING_KEY } from '../../keys/tokens/issued-tokens.ts';
 
 export interface SigningKeysOptions {
   readonly records: RecordStore;

@@ -2,7 +2,7 @@ import { changeRecord, eraseRecord, type JsonValue, type StoredRecord } from '..
 import { StoreError } from '../../core/store.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import type { Seal } from '../../crypto/seal.ts';
-import { isTakenBack, takeBack, type TakingBack } from '../../keys/issued-tokens.ts';
+import { isTakenBack, takeBack, type TakingBack } from '../../keys/tokens/issued-tokens.ts';
 import { sealedModels, sealedState } from './sealed-state.ts';
 
 /** What the library keeps under one id, and hands back as it was. */

@@ -4,7 +4,7 @@ import type { KeyRecord } from '../../core/credential.ts';
 import type { DecisionRow, Store } from '../../core/store.ts';
 import { expiryWarnings } from '../../keys/expiry-warnings.ts';
 import { lineageOf } from '../../keys/lineage.ts';
-import { rotationsWanting } from '../../keys/rotations-wanting.ts';
+import { rotationsWanting } from '../../keys/rotation/rotations-wanting.ts';
 import { inWords } from '../duration.ts';
 import { repair, type Finding } from './finding.ts';
 

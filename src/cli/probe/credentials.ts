@@ -4,7 +4,7 @@ import type { Store } from '../../core/store.ts';
 import type { Seal } from '../../crypto/seal.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import { createKey } from '../../keys/create.ts';
-import { tokens } from '../../keys/tokens.ts';
+import { tokens } from '../../keys/tokens/tokens.ts';
 import type { Target } from './plan.ts';
 
 /** One way to prove oneself on a route. */

@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../../core/credential.ts';
 import { hasCode } from '../../core/store.ts';
 import { messageOf } from '../../core/message-of.ts';
-import { dutyWords, rotateDue, type Duty } from '../../keys/rotate-due.ts';
+import { dutyWords, rotateDue, type Duty } from '../../keys/rotation/rotate-due.ts';
 import { endsElsewhere } from '../../keys/ends-elsewhere.ts';
 import { bearsOnExpiry, expiryWarnings, warningsElsewhere } from '../../keys/expiry-warnings.ts';
 import { keyAct } from '../../keys/key-act.ts';

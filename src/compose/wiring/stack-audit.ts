@@ -1,7 +1,7 @@
 import { audit, type Audit, type AuditOptions } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DecisionKeeper, Store } from '../../core/store.ts';
-import type { LiveKeyring } from '../../keys/keyring.ts';
+import type { LiveKeyring } from '../../keys/keyring/keyring.ts';
 import type { Ramp } from '../../rollout/ramp/ramp.ts';
 import type { ConfigInForce } from './config-in-force.ts';
 import type { Happenings } from './happenings.ts';

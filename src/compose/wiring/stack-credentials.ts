@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
 import type { Seal } from '../../crypto/seal.ts';
-import { keyring, type LiveKeyring } from '../../keys/keyring.ts';
+import { keyring, type LiveKeyring } from '../../keys/keyring/keyring.ts';
 import { liveness, type Liveness } from '../../keys/liveness.ts';
 import type { KeySource } from '../../keys/sources/index.ts';
-import { tokens, type Tokens } from '../../keys/tokens.ts';
+import { tokens, type Tokens } from '../../keys/tokens/tokens.ts';
 import type { StackConfig } from '../config.ts';
 import { configuredSources, type ConfiguredSources } from './key-sources.ts';
 import type { Releases } from './releases.ts';

@@ -1,7 +1,7 @@
 import type { Trail } from '../../audit/chain/trail.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
-import type { LiveKeyring } from '../../keys/keyring.ts';
+import type { LiveKeyring } from '../../keys/keyring/keyring.ts';
 import { modes, type Modes } from '../../rollout/modes.ts';
 import { ramp, type Ramp } from '../../rollout/ramp/ramp.ts';
 import { withdrawRamp } from '../../rollout/ramp/record.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
-import { ownIssuer, type OwnIssuer } from '../../keys/issued-tokens.ts';
+import { ownIssuer, type OwnIssuer } from '../../keys/tokens/issued-tokens.ts';
 import { remoteIssuer, type TokenIssuer } from '../../schemes/oauth/index.ts';
 import type { OauthConfig } from '../config.ts';
 import { fetchJson } from './fetch-json.ts';

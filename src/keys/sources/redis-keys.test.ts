@@ -6,7 +6,7 @@ import { hmacSha256 } from '../../crypto/hmac.ts';
 import { sealWith } from '../../crypto/seal.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { importKey } from '../import.ts';
-import { keyring } from '../keyring.ts';
+import { keyring } from '../keyring/keyring.ts';
 import { revokeKey } from '../revoke.ts';
 import { redisKeys } from './redis-keys.ts';
 

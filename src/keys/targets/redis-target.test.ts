@@ -5,7 +5,7 @@ import { databasePassword, forThisFile, startRedis } from '../../../test/fixture
 import { sealWith } from '../../crypto/seal.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { createKey } from '../create.ts';
-import { rotateInto } from '../rotate-into.ts';
+import { rotateInto } from '../rotation/rotate-into.ts';
 import { isSecretOf, redisKeySeconds, redisTarget } from './index.ts';
 
 const server = await forThisFile('a key in Redis', startRedis);

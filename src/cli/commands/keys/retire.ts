@@ -3,7 +3,7 @@ import type { KeyRecord } from '../../../core/credential.ts';
 import { hasCode, type Store } from '../../../core/store.ts';
 import { lineageOf } from '../../../keys/lineage.ts';
 import { keyAct } from '../../../keys/key-act.ts';
-import { retirable, retireKey } from '../../../keys/retire.ts';
+import { retirable, retireKey } from '../../../keys/rotation/retire.ts';
 import type { Invocation } from '../../command.ts';
 import { durationSeconds, inWords } from '../../duration.ts';
 import { EXIT, refused, usage } from '../../failure.ts';

@@ -2,7 +2,7 @@ import { rotationRule, settleMillis } from '../../../compose/rotation.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { keyAct } from '../../../keys/key-act.ts';
 import { lineageOf } from '../../../keys/lineage.ts';
-import { dutyWords, isDue, rotateDue } from '../../../keys/rotate-due.ts';
+import { dutyWords, isDue, rotateDue } from '../../../keys/rotation/rotate-due.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT } from '../../failure.ts';
 import { atWork, sealOf, type Workplace } from '../../workplace.ts';

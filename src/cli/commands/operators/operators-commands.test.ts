@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../../core/clock.ts';
 import { accounts } from '../../../operators/account.ts';
-import { tokens } from '../../../keys/tokens.ts';
+import { tokens } from '../../../keys/tokens/tokens.ts';
 import { login } from '../../../operators/login.ts';
 import { sealWith } from '../../../crypto/seal.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';

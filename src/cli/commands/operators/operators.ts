@@ -12,8 +12,8 @@ import {
   type Role,
 } from '../../../operators/account.ts';
 import { appointed, withLoginCode } from '../../../operators/appoint.ts';
-import { revokeTokens } from '../../../keys/revoke-tokens.ts';
-import { tokens } from '../../../keys/tokens.ts';
+import { revokeTokens } from '../../../keys/tokens/revoke-tokens.ts';
+import { tokens } from '../../../keys/tokens/tokens.ts';
 import { shellWord } from '../../../core/text/shell-word.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused, usage } from '../../failure.ts';

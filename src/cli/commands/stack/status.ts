@@ -8,7 +8,7 @@ import type { Store } from '../../../core/store.ts';
 import type { FoundKey } from '../../../keys/sources/index.ts';
 import { endElsewhereWords, endsElsewhere } from '../../../keys/ends-elsewhere.ts';
 import { lineageOf } from '../../../keys/lineage.ts';
-import { rotationsWanting } from '../../../keys/rotations-wanting.ts';
+import { rotationsWanting } from '../../../keys/rotation/rotations-wanting.ts';
 import { agoWords, useWords } from '../../../keys/use-words.ts';
 import type { RampStatus } from '../../../rollout/ramp/state.ts';
 import type { Invocation } from '../../command.ts';

@@ -1,5 +1,5 @@
-import type { Store } from '../core/store.ts';
-import { messageOf } from '../core/message-of.ts';
+import type { Store } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import type { KeyIndex } from './key-index.ts';
 
 export interface FollowKeysOptions {

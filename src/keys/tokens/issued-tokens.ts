@@ -1,9 +1,9 @@
-import type { Clock } from '../core/clock.ts';
-import { follow, toRecords } from '../core/follow.ts';
-import { changeRecord, everyRecord, type JsonValue, type RecordStore } from '../core/record.ts';
-import { StoreError, type Store } from '../core/store.ts';
-import { sha256Hex } from '../crypto/digest.ts';
-import { keyFinder, type IssuedTo, type TokenIssuer } from '../schemes/oauth/index.ts';
+import type { Clock } from '../../core/clock.ts';
+import { follow, toRecords } from '../../core/follow.ts';
+import { changeRecord, everyRecord, type JsonValue, type RecordStore } from '../../core/record.ts';
+import { StoreError, type Store } from '../../core/store.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { keyFinder, type IssuedTo, type TokenIssuer } from '../../schemes/oauth/index.ts';
 
 /** Kinds of records of the embedded authorization server that whoever judges its tokens reads. */
 export const SIGNING_KEY = 'oauth-key';

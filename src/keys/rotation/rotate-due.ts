@@ -1,11 +1,11 @@
-import type { Clock } from '../core/clock.ts';
-import type { KeyRecord } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
-import { messageOf } from '../core/message-of.ts';
-import type { Seal } from '../crypto/seal.ts';
-import { lineageOf, type Lineage } from './lineage.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import { lineageOf, type Lineage } from '../lineage.ts';
 import { rotateInto, type RotationStep } from './rotate-into.ts';
-import { standingOf, type KeyTarget } from './targets/index.ts';
+import { standingOf, type KeyTarget } from '../targets/index.ts';
 
 /** How the keys of one caller are rotated. */
 export interface RotationRule {

@@ -1,4 +1,4 @@
-import type { MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
+import type { MacKeyEntry, SignatureKeyEntry } from '../../core/credential.ts';
 import { byRank, type KnownKey } from './known-key.ts';
 
 /** Keys by a name that several may share, in order of rank. A change costs what it touches, however many names there are. */

@@ -1,12 +1,12 @@
-import { addressList } from '../core/address.ts';
-import type { Clock } from '../core/clock.ts';
-import type { TokenEntry, TokenLookup, TokenRecord } from '../core/credential.ts';
-import type { Principal } from '../core/verdict.ts';
-import { sha256Hex } from '../crypto/digest.ts';
-import { mintKey } from '../crypto/key-format.ts';
-import { uuid } from '../crypto/random.ts';
-import { audience } from './audience.ts';
-import type { SessionStore } from './sources/key-source.ts';
+import { addressList } from '../../core/address.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { TokenEntry, TokenLookup, TokenRecord } from '../../core/credential.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { mintKey } from '../../crypto/key-format.ts';
+import { uuid } from '../../crypto/random.ts';
+import { audience } from '../audience.ts';
+import type { SessionStore } from '../sources/key-source.ts';
 import { tokenMemory } from './token-memory.ts';
 
 export interface MintRequest {

@@ -14,15 +14,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { KeyKind, KeyRecord } from '../core/credential.ts';
-import { sealWith } from '../crypto/seal.ts';
-import { memoryStore } from '../stores/memory/store.ts';
-import { createKey } from './create.ts';
-import { lineageOf, type Stage } from './lineage.ts';
+import type { KeyKind, KeyRecord } from '../../core/credential.ts';
+import { sealWith } from '../../crypto/seal.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { createKey } from '../create.ts';
+import { lineageOf, type Stage } from '../lineage.ts';
 import { retireKey } from './retire.ts';
 import { beginRotation, finishRotation, keyToRotate, supersede } from './rotate.ts';
 import { rotateInto, type RotateIntoOptions, type RotationStep } from './rotate-into.ts';
-import { fileTarget, isSecretOf, type KeyTarget } from './targets/index.ts';
+import { fileTarget, isSecretOf, type KeyTarget } from '../targets/index.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;

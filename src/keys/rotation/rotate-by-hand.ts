@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rfc3339, type Clock } from '../core/clock.ts';
-import type { KeyRecord } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
-import type { Seal } from '../crypto/seal.ts';
-import { KeyError } from './key-error.ts';
-import type { Lineage } from './lineage.ts';
+import { rfc3339, type Clock } from '../../core/clock.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import { KeyError } from '../key-error.ts';
+import type { Lineage } from '../lineage.ts';
 import { beginRotation, supersede, type Begun } from './rotate.ts';
-import { agoWords, useWords } from './use-words.ts';
+import { agoWords, useWords } from '../use-words.ts';
 
 export interface ByHandOptions {
   readonly store: Store;

@@ -1,6 +1,6 @@
-import type { TokenRecord } from '../core/credential.ts';
-import type { Act } from '../core/event.ts';
-import { tokenAct } from './key-act.ts';
+import type { TokenRecord } from '../../core/credential.ts';
+import type { Act } from '../../core/event.ts';
+import { tokenAct } from '../key-act.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Ends these tokens, each with an event; resolves to those that there were. */

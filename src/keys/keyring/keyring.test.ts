@@ -4,18 +4,18 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { StoreError, type Store } from '../core/store.ts';
-import { sha256Hex } from '../crypto/digest.ts';
-import { hmacSha256 } from '../crypto/hmac.ts';
-import { sealWith, type Seal } from '../crypto/seal.ts';
-import { memoryStore } from '../stores/memory/store.ts';
-import { sqliteStore } from '../stores/sqlite/store.ts';
-import { createKey } from './create.ts';
-import { importKey } from './import.ts';
+import { StoreError, type Store } from '../../core/store.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { hmacSha256 } from '../../crypto/hmac.ts';
+import { sealWith, type Seal } from '../../crypto/seal.ts';
+import { memoryStore } from '../../stores/memory/store.ts';
+import { sqliteStore } from '../../stores/sqlite/store.ts';
+import { createKey } from '../create.ts';
+import { importKey } from '../import.ts';
 import { keyring } from './keyring.ts';
-import { revokeKey } from './revoke.ts';
-import { beginRotation, finishRotation } from './rotate.ts';
-import { envFiles, secretFiles, type KeyedService } from './sources/index.ts';
+import { revokeKey } from '../revoke.ts';
+import { beginRotation, finishRotation } from '../rotation/rotate.ts';
+import { envFiles, secretFiles, type KeyedService } from '../sources/index.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;
@@ -191,8 +191,8 @@ test('keys that a killed process had acknowledged are served', async (t) => {
   const store = await sqliteFor(t, folder);
   const { ring, until } = await ringOver(t, store);
   const script = `
-    import { sqliteStore } from ${href('../stores/sqlite/store.ts')};
-    import { createKey } from ${href('./create.ts')};
+    import { sqliteStore } from ${href('../../stores/sqlite/store.ts')};
+    import { createKey } from ${href('../create.ts')};
     const store = sqliteStore({ file: process.argv[1] });
     for (;;) {
       const { record } = await createKey(store, null, { service: 'aidb', kind: 'sk', expiresAt: null, now: ${now} });

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
-import type { KeyRecord } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
-import type { Seal } from '../crypto/seal.ts';
-import { KeyError } from './key-error.ts';
-import { lineageOf } from './lineage.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import { KeyError } from '../key-error.ts';
+import { lineageOf } from '../lineage.ts';
 import { beginRotation, finishRotation, supersede } from './rotate.ts';
-import { isSecretOf, type KeyTarget } from './targets/index.ts';
+import { isSecretOf, type KeyTarget } from '../targets/index.ts';
 
 /** In this order. Told when a step is done, so that each can be logged, and the work be ended behind it. */
 export type RotationStep = 'created' | 'known' | 'delivered' | 'finished';

@@ -1,10 +1,10 @@
-import { lifeFault, type KeyRecord, type Keyring } from '../core/credential.ts';
-import type { Principal } from '../core/verdict.ts';
-import { messageOf } from '../core/message-of.ts';
-import type { Seal } from '../crypto/seal.ts';
+import { lifeFault, type KeyRecord, type Keyring } from '../../core/credential.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { messageOf } from '../../core/message-of.ts';
+import type { Seal } from '../../crypto/seal.ts';
 import { knownFound, knownRecord, type KeyEntry, type KnownKey } from './known-key.ts';
 import { servedKeys } from './served-keys.ts';
-import type { FoundKey } from './sources/key-source.ts';
+import type { FoundKey } from '../sources/key-source.ts';
 
 export interface KeyExpiry {
   readonly service: string;

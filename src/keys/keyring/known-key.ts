@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import { addressList } from '../core/address.ts';
-import type { ApiKeyEntry, KeyRecord, MacKey, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
-import type { MaybePromise } from '../core/maybe-promise.ts';
-import type { Principal } from '../core/verdict.ts';
-import { canonicalBase64 } from '../crypto/base64.ts';
-import { equalText } from '../crypto/compare.ts';
-import { ed25519PublicKey } from '../crypto/ed25519.ts';
-import { hmacSha256 } from '../crypto/hmac.ts';
-import type { Seal } from '../crypto/seal.ts';
-import type { FoundKey } from './sources/key-source.ts';
+import { addressList } from '../../core/address.ts';
+import type { ApiKeyEntry, KeyRecord, MacKey, MacKeyEntry, SignatureKeyEntry } from '../../core/credential.ts';
+import type { MaybePromise } from '../../core/maybe-promise.ts';
+import type { Principal } from '../../core/verdict.ts';
+import { canonicalBase64 } from '../../crypto/base64.ts';
+import { equalText } from '../../crypto/compare.ts';
+import { ed25519PublicKey } from '../../crypto/ed25519.ts';
+import { hmacSha256 } from '../../crypto/hmac.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import type { FoundKey } from '../sources/key-source.ts';
 
 /** What one key can be asked for. An HMAC secret is asked by two schemes, under a principal each. */
 export interface KeyEntries {

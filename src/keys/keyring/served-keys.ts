@@ -1,4 +1,4 @@
-import type { ApiKeyEntry, MacKeyEntry, SignatureKeyEntry } from '../core/credential.ts';
+import type { ApiKeyEntry, MacKeyEntry, SignatureKeyEntry } from '../../core/credential.ts';
 import { byRank, type KnownKey } from './known-key.ts';
 import { keysByName } from './keys-by-name.ts';
 

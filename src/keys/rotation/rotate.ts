@@ -1,10 +1,10 @@
-import type { KeyKind, KeyRecord } from '../core/credential.ts';
-import { hasCode, type Store } from '../core/store.ts';
-import type { Seal } from '../crypto/seal.ts';
-import { newKey } from './create.ts';
-import { KeyError } from './key-error.ts';
-import { requireKnownSeal } from './known-seal.ts';
-import { isAlive, lineageOf, type Lineage } from './lineage.ts';
+import type { KeyKind, KeyRecord } from '../../core/credential.ts';
+import { hasCode, type Store } from '../../core/store.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import { newKey } from '../create.ts';
+import { KeyError } from '../key-error.ts';
+import { requireKnownSeal } from '../known-seal.ts';
+import { isAlive, lineageOf, type Lineage } from '../lineage.ts';
 
 /**
  * A rotation: a new key is created (pending: accepted by every verifier, but not known to have reached its caller), handed

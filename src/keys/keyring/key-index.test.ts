@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from '../../test/fixtures/properties.ts';
-import type { KeyKind, KeyRecord } from '../core/credential.ts';
-import { sha256Hex } from '../crypto/digest.ts';
-import { ed25519Pair, ed25519PrivateKey } from '../crypto/ed25519.ts';
-import { hmacSha256 } from '../crypto/hmac.ts';
-import { sealWith } from '../crypto/seal.ts';
+import * as fc from '../../../test/fixtures/properties.ts';
+import type { KeyKind, KeyRecord } from '../../core/credential.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { ed25519Pair, ed25519PrivateKey } from '../../crypto/ed25519.ts';
+import { hmacSha256 } from '../../crypto/hmac.ts';
+import { sealWith } from '../../crypto/seal.ts';
 import { keyIndex, type KeyIndex } from './key-index.ts';
-import type { FoundKey } from './sources/key-source.ts';
+import type { FoundKey } from '../sources/key-source.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;

@@ -1,8 +1,8 @@
-import type { KeyRecord } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
-import { KeyError } from './key-error.ts';
-import { lineageOf } from './lineage.ts';
-import { useWords } from './use-words.ts';
+import type { KeyRecord } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import { KeyError } from '../key-error.ts';
+import { lineageOf } from '../lineage.ts';
+import { useWords } from '../use-words.ts';
 
 export interface RetireOptions {
   readonly store: Store;

@@ -1,14 +1,14 @@
-import type { Clock } from '../core/clock.ts';
-import type { Keyring } from '../core/credential.ts';
-import type { Store } from '../core/store.ts';
-import type { Principal } from '../core/verdict.ts';
-import type { Seal } from '../crypto/seal.ts';
-import { audience } from './audience.ts';
-import { endsElsewhere } from './ends-elsewhere.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Keyring } from '../../core/credential.ts';
+import type { Store } from '../../core/store.ts';
+import type { Principal } from '../../core/verdict.ts';
+import type { Seal } from '../../crypto/seal.ts';
+import { audience } from '../audience.ts';
+import { endsElsewhere } from '../ends-elsewhere.ts';
 import { followKeys } from './follow-keys.ts';
-import { KeyError } from './key-error.ts';
+import { KeyError } from '../key-error.ts';
 import { keyIndex, type KeyExpiry, type KeyIndex } from './key-index.ts';
-import type { FoundKey, KeySource } from './sources/key-source.ts';
+import type { FoundKey, KeySource } from '../sources/key-source.ts';
 
 /** Every key source in one index. All are read before the keyring is handed out; what changes later is followed. */
 export interface LiveKeyring extends Keyring {

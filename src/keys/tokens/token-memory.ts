@@ -1,4 +1,4 @@
-import type { TokenEntry } from '../core/credential.ts';
+import type { TokenEntry } from '../../core/credential.ts';
 
 /** Tokens seen lately, by hash; those used longest ago are forgotten first. Unknown hashes are never remembered. */
 export interface TokenMemory {

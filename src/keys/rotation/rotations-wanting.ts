@@ -1,7 +1,7 @@
-import type { KeyRecord, KeyUse } from '../core/credential.ts';
-import { lineageOf } from './lineage.ts';
+import type { KeyRecord, KeyUse } from '../../core/credential.ts';
+import { lineageOf } from '../lineage.ts';
 import { isDue, type RotationRule } from './rotate-due.ts';
-import { agoWords, useWords } from './use-words.ts';
+import { agoWords, useWords } from '../use-words.ts';
 
 export interface RotationsWantingOptions {
   readonly records: readonly KeyRecord[];
