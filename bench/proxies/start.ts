@@ -25,7 +25,7 @@ export async function start(
   return { url: `http://127.0.0.1:${port}`, key, child, stop: () => stop(child) };
 }
 
-/** Our gateway, with the memory for young objects that bin/countersign gives it. */
+/** Our gateway, with the memory for young objects that the command gives it. */
 export function startGateway(
   upstream: string,
   folder: string,

@@ -44,6 +44,12 @@ test('the package works where nothing else is', { timeout }, async (t) => {
     assert.match(await countersign('--help'), /\bserve\b/);
   });
 
+  await t.test('is started as well by who gives the file of its command to node, as Plug and Play does', async () => {
+    const file = join(folder, 'node_modules/countersign', manifest.bin.countersign);
+    const { stdout, stderr } = await run(process.execPath, [file, '--version'], { cwd: folder, env });
+    assert.deepEqual([stdout, stderr], [await countersign('--version'), '']);
+  });
+
   await t.test('holds what the documents promise, and no tests', async () => {
     const home = join(folder, 'node_modules/countersign');
     for (const file of ['deploy/nginx/countersign/guard.conf', 'docs/countersign.schema.json', 'LICENSE'])
