@@ -23,6 +23,7 @@ async function say(...args: string[]): Promise<Ended> {
     talk: (text = '') => void (err += `${text}\n`),
     warn: (text) => void (err += `${text}\n`),
     paint: (_style, text) => text,
+    width: null,
     paintTalk: (_style, text) => text,
     gone: false,
     fault: null,

@@ -12,8 +12,26 @@ test('a name that a stranger chose is shown by a terminal and never obeyed, in J
   const stdout = new PassThrough();
   const out = terminalOutput(stdout as never, new PassThrough() as never);
   out.json({ [evil]: [evil] });
-  for (const line of columns(['NAME'], [[evil], [{ text: evil, style: 'red' }]], (_, text) => text)) out.line(line);
+  for (const line of columns(['NAME'], [[evil], [{ text: evil, style: 'red' }]], out)) out.line(line);
   const written = String(stdout.read());
   assert.doesNotMatch(written, obeyed);
   assert.deepEqual(JSON.parse(written.slice(0, written.indexOf('NAME'))), { [evil]: [evil] });
+});
+
+test('a table is as wide as the terminal, also after its window has changed, and whole in a pipe', () => {
+  const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 30 });
+  const out = terminalOutput(stdout as never, new PassThrough() as never);
+  const table = (): string[] => {
+    const plain = { paint: (_: unknown, text: string) => text, width: out.width };
+    return columns(['ID', 'WHO'], [['4IIPBFi7Cr', 'hybrid-coordinator']], plain, '  ');
+  };
+  assert.deepEqual(table(), ['  ID', '      WHO', '  4IIPBFi7Cr', '      hybrid-coordinator']);
+  stdout.columns = 80;
+  const whole = ['  ID          WHO', '  4IIPBFi7Cr  hybrid-coordinator'];
+  assert.deepEqual(table(), whole);
+  // A terminal that does not know how wide it is.
+  stdout.columns = 0;
+  assert.deepEqual(table(), whole);
+  Object.assign(stdout, { isTTY: false, columns: 30 });
+  assert.deepEqual(table(), whole);
 });

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import { terminalSafe } from '../audit/log-line.ts';
 import { printable } from '../core/text/printable.ts';
+import { tableLines } from '../core/text/table.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -18,6 +19,8 @@ export interface Output {
   paintTalk(style: Style, text: string): string;
   /** True when results reach nobody any more: whoever follows something may stop. */
   readonly gone: boolean;
+  /** Characters of a line of the terminal that results go to; null where they go to a file or a pipe, which take lines whole. */
+  readonly width: number | null;
   /** Why results were lost, in the system's words; null where none were, or where their reader wanted no more of them. */
   readonly fault: string | null;
 }
@@ -44,6 +47,10 @@ export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     warn: (text) => void stderr.write(`${paintTalk('yellow', 'warning:')} ${text}\n`),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     paintTalk,
+    // It changes with the window; some terminals say 0 where they do not know.
+    get width() {
+      return stdout.isTTY ? stdout.columns || null : null;
+    },
     get gone() {
       return gone;
     },
@@ -58,25 +65,23 @@ export interface Cell {
   readonly style?: Style;
 }
 
-/** Rows as aligned columns. The last column is not padded, so that lines have no trailing blanks. */
+/** Rows as aligned columns below their titles, as wide as the terminal at most: `margin` stands before each line. */
 export function columns(
   head: readonly string[],
   rows: readonly (readonly (string | Cell)[])[],
-  paint: (style: Style, text: string) => string,
+  { paint, width }: Pick<Output, 'paint' | 'width'>,
+  margin = '',
 ): string[] {
-  const cells = rows.map((row) =>
-    row.map((cell) => (typeof cell === 'string' ? { text: printable(cell) } : { ...cell, text: printable(cell.text) })),
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
+  const styleOf = (row: number, column: number): Style | undefined =>
+    row === 0 ? 'dim' : cells[row - 1]?.[column]?.style;
+  const lines = tableLines(
+    [head, ...cells.map((row) => row.map(({ text }) => printable(text)))],
+    width === null ? null : width - margin.length,
+    (text, row, column) => {
+      const style = styleOf(row, column);
+      return style ? paint(style, text) : text;
+    },
   );
-  const widths = head.map((title, index) =>
-    Math.max(title.length, ...cells.map((row) => row[index]?.text.length ?? 0)),
-  );
-  const lineOf = (row: readonly Cell[]): string =>
-    row
-      .map((cell, index) => {
-        const padding = index === row.length - 1 ? '' : ' '.repeat((widths[index] ?? 0) - cell.text.length);
-        return (cell.style ? paint(cell.style, cell.text) : cell.text) + padding;
-      })
-      .join('  ')
-      .trimEnd();
-  return [lineOf(head.map((text) => ({ text, style: 'dim' as const }))), ...cells.map(lineOf)];
+  return lines.map((line) => margin + line);
 }

@@ -77,6 +77,7 @@ async function runHere(
     talk: (text = '') => void (stderr += `${text}\n`),
     warn: (text) => void (stderr += `${text}\n`),
     paint: (_style, text) => text,
+    width: null,
     paintTalk: (_style, text) => text,
     gone: false,
     fault: null,

@@ -73,7 +73,7 @@ export function story(out: Output, quiet: boolean): Story {
         routeWords(service, route),
         reason,
       ]);
-      for (const line of columns(['count', 'caller (?: claims to be)', 'route', 'reason'], rows, out.paint))
+      for (const line of columns(['count', 'caller (?: claims to be)', 'route', 'reason'], rows, out))
         print(`  ${line}`);
     },
     end: () => void (silent = true),

@@ -50,7 +50,7 @@ export async function caList(invocation: Invocation): Promise<number> {
         ]),
       ];
       if (rows.length === 0) out.talk('There is no authority yet; make one with: countersign ca init');
-      else for (const line of columns(['SERIAL', 'OF', 'UNTIL', 'STATE', 'NAMES'], rows, out.paint)) out.line(line);
+      else for (const line of columns(['SERIAL', 'OF', 'UNTIL', 'STATE', 'NAMES'], rows, out)) out.line(line);
     }
     return EXIT.done;
   });

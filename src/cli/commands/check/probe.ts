@@ -141,7 +141,7 @@ function lines(
   const score = scoreOf(services, findings);
   const all = score.authenticated.length === score.of;
   return [
-    ...columns(['ROUTE', 'NONE', 'WRONG', 'RIGHT', 'AUDIT', ''], rows, out.paint),
+    ...columns(['ROUTE', 'NONE', 'WRONG', 'RIGHT', 'AUDIT', ''], rows, out),
     ...findings.flatMap((finding) => detailLines(finding)),
     ...unaskedOf(services, findings).map((service) => `${service}: ${nothingAsked}`),
     ...(mend.length === 0

@@ -77,7 +77,7 @@ export async function clientsList(invocation: Invocation): Promise<number> {
     for (const line of columns(
       ['CLIENT_ID', 'NAME', 'PROVES ITSELF BY', 'REDIRECTS', 'SCOPES', 'FORGOTTEN'],
       rows,
-      out.paint,
+      out,
     ))
       out.line(line);
     return EXIT.done;

@@ -74,7 +74,7 @@ async function play(invocation: Invocation, folder: string, args: readonly strin
   if (code === exitNotFound) throw unreachable('ansible-playbook cannot be started', installAnsible);
   const hosts = recapOf(text);
   if (invocation.json) out.json({ dry_run: invocation.dryRun, done: code === 0, hosts });
-  else for (const line of columns(['HOST', 'RESULT'], hosts.map(rowOf), out.paint)) out.line(line);
+  else for (const line of columns(['HOST', 'RESULT'], hosts.map(rowOf), out)) out.line(line);
   if (code === 0) return EXIT.done;
   return code === exitUnreachable || hosts.some(({ result }) => result === 'unreachable')
     ? EXIT.unreachable

@@ -86,7 +86,7 @@ export function sayFiles(invocation: Invocation, files: readonly DeliveredFile[]
   else {
     const would = (result: FileResult): string => (dryRun && result !== 'failed' ? `${result} (dry run)` : result);
     const rows = files.map(({ service, file, result }) => [service, would(result), file]);
-    for (const line of columns(['SERVICE', 'RESULT', 'FILE'], rows, out.paint)) out.line(line);
+    for (const line of columns(['SERVICE', 'RESULT', 'FILE'], rows, out)) out.line(line);
     if (!dryRun && files.some(({ result }) => result === 'changed' || result === 'restored'))
       out.talk('Whoever reads such a file at its start only is to be restarted now.');
   }

@@ -10,11 +10,13 @@ import type { Invocation } from '../../command.ts';
 import { durationSeconds } from '../../duration.ts';
 import { EXIT, refused, usage } from '../../failure.ts';
 import { listenOrigin } from '../../listen-origin.ts';
+import type { Output, Style } from '../../output.ts';
 import { replaceFile } from '../../replace-file.ts';
 import { routesInReport } from '../mode/mode.ts';
 import { atWork } from '../../workplace.ts';
 
-const formats: Readonly<Record<string, (found: Report) => string>> = {
+/** What goes into a file is as wide as it comes. */
+const formats: Readonly<Record<string, (found: Report, width: number | null) => string>> = {
   text: reportText,
   markdown: reportMarkdown,
   json: (found) => terminalSafe(JSON.stringify(found, null, 2)),
@@ -39,13 +41,13 @@ export async function report(invocation: Invocation): Promise<number> {
     const sources = await lookAtKeySources(config);
     const ends = endsElsewhere(sources.keys);
     const found = await reportOf(store, service === null ? period : { ...period, service }, ends);
-    const text = write(found);
+    const text = write(found, file === null ? out.width : null);
     if (file !== null) {
       // Who calls what is not for everybody on this machine.
       replaceFile(file, `${text}\n`, 0o600);
       out.talk(`written to ${file}`);
     } else {
-      for (const line of text.split('\n')) out.line(format === 'text' ? styled(line, invocation) : line);
+      for (const line of format === 'text' ? styled(text, out) : [text]) out.line(line);
       if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
         out.talk(`\n${nextWords}`);
       if (found.requests === 0 && format === 'text')
@@ -63,8 +65,14 @@ const nextWords =
 
 const headings = /^(?:Requests|What to mend|Worth knowing|W(?:ould be|as) refused|Callers|Clocks|Keys that end)$/;
 
-function styled(line: string, { out }: Invocation): string {
-  if (line.startsWith('Ready to enforce')) return out.paint('green', line);
-  if (line.startsWith('Not ready') || line.startsWith('Nothing can be said')) return out.paint('yellow', line);
-  return headings.test(line) ? out.paint('bold', line) : line;
+/** The lines of the text form, the verdict coloured as far as it goes. */
+function styled(text: string, out: Output): string[] {
+  let verdict: Style | null = null;
+  return text.split('\n').map((line) => {
+    if (line.startsWith('Ready to enforce')) verdict = 'green';
+    if (line.startsWith('Not ready') || line.startsWith('Nothing can be said')) verdict = 'yellow';
+    if (line === '') verdict = null;
+    if (verdict !== null) return out.paint(verdict, line);
+    return headings.test(line) ? out.paint('bold', line) : line;
+  });
 }

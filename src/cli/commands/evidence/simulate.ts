@@ -120,11 +120,7 @@ function show(found: Simulation, { out }: Invocation): void {
       `${change.example.method} ${change.example.path}`,
       change.example.request_id,
     ]);
-    for (const line of columns(
-      ['COUNT', 'CALLER', 'ROUTE', 'REASON', 'OUTCOME', 'EXAMPLE', 'REQUEST'],
-      rows,
-      out.paint,
-    ))
+    for (const line of columns(['COUNT', 'CALLER', 'ROUTE', 'REASON', 'OUTCOME', 'EXAMPLE', 'REQUEST'], rows, out))
       out.line(line);
   }
 

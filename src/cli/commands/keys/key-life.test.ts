@@ -51,6 +51,7 @@ function place(t: TestContext, more = '') {
       talk: (text = '') => void (stderr += `${text}\n`),
       warn: (text) => void (stderr += `${text}\n`),
       paint: (_style, text) => text,
+      width: null,
       paintTalk: (_style, text) => text,
       gone,
       fault: null,

@@ -121,7 +121,7 @@ function say({ subject, opens, administers, did, uses }: Findings, now: number, 
     rfc3339(group.lastSeen),
   ]);
   const head = ['  SERVICE', 'ROUTE', 'OUTCOME', 'BY', 'FROM', 'COUNT', 'FIRST', 'LAST'];
-  if (rows.length > 0) for (const line of columns(head, rows, out.paint)) out.line(line);
+  if (rows.length > 0) for (const line of columns(head, rows, out)) out.line(line);
   else out.line('  by no decision that is kept');
   for (const use of uses)
     out.line(

@@ -44,7 +44,7 @@ export async function keysList(invocation: Invocation): Promise<number> {
       [...record.scopes, ...record.allowedIps.map((cidr) => `from ${cidr}`)].join(' '),
     ]);
     const head = ['ID', 'SERVICE', 'KIND', 'LAST 4', 'CREATED', 'STATE', 'LAST USED', 'LIMITED TO'];
-    for (const line of columns(head, rows, out.paint)) out.line(line);
+    for (const line of columns(head, rows, out)) out.line(line);
     for (const record of records)
       if (around.lineage.stageOf(record) === 'previous') sayPrevious(record, around, invocation);
     return EXIT.done;

@@ -90,7 +90,7 @@ export async function modeGet(invocation: Invocation): Promise<number> {
       line.source,
       line.setAt === null ? '' : `${rfc3339(line.setAt)} by ${line.setBy ?? ''}`,
     ]);
-    for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out.paint)) out.line(line);
+    for (const line of columns(['WHERE', 'MODE', 'SAYS', 'SET'], rows, out)) out.line(line);
     return EXIT.done;
   });
 }

@@ -26,7 +26,7 @@ export async function oauthKeys(invocation: Invocation): Promise<number> {
     if (lines.length === 0) out.talk('There are no keys yet: the server makes the first one when it is asked.');
     const rows = lines.map(({ kid, state, signs_from: from, expires_at: end }) => [kid, state, from, end]);
     if (rows.length > 0)
-      for (const line of columns(['KEY', 'STATE', 'SIGNS FROM', 'VERIFIES UNTIL'], rows, out.paint)) out.line(line);
+      for (const line of columns(['KEY', 'STATE', 'SIGNS FROM', 'VERIFIES UNTIL'], rows, out)) out.line(line);
     return EXIT.done;
   });
 }

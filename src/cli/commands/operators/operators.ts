@@ -141,7 +141,7 @@ export async function operatorsList(invocation: Invocation): Promise<number> {
       openid ? 'elsewhere' : totp ? 'yes' : 'no',
       created_at,
     ]);
-    for (const line of columns(['NAME', 'ROLE', 'STATE', 'SECOND FACTOR', 'CREATED'], rows, out.paint)) out.line(line);
+    for (const line of columns(['NAME', 'ROLE', 'STATE', 'SECOND FACTOR', 'CREATED'], rows, out)) out.line(line);
     return EXIT.done;
   });
 }

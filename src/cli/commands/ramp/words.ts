@@ -33,8 +33,7 @@ export function saySteps(out: Output, plan: RampPlan, state: RampState | null): 
       listed(routes, routesShown),
     ];
   });
-  for (const line of columns(['STEP', 'STATUS', 'CALLERS', 'SOAK', 'PROMOTE', 'ROUTES'], rows, out.paint))
-    out.line(line);
+  for (const line of columns(['STEP', 'STATUS', 'CALLERS', 'SOAK', 'PROMOTE', 'ROUTES'], rows, out)) out.line(line);
 }
 
 export function sayRamp(
@@ -60,7 +59,7 @@ export function sayRamp(
   sayStrangers(out, strangers);
   if (culprits.length === 0) return sayNext(out, status);
   const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);
-  for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out.paint)) out.line(line);
+  for (const line of columns(['CALLER', 'ROUTE', 'REASON', 'EXAMPLE'], rows, out)) out.line(line);
   if (status === 'stopped' || status === 'withdrawn')
     out.talk('Mend what is named, then: countersign ramp resume. Once more back: countersign ramp rollback all');
   else sayNext(out, status);
@@ -93,7 +92,7 @@ function sayStrangers(out: Output, strangers: ShownRamp['strangers']): void {
       counted(requests, 'request'),
       requestId,
     ]);
-  for (const line of columns(['FROM', 'ROUTE', 'REASON', 'COUNT', 'EXAMPLE'], rows, out.paint)) out.line(`  ${line}`);
+  for (const line of columns(['FROM', 'ROUTE', 'REASON', 'COUNT', 'EXAMPLE'], rows, out)) out.line(`  ${line}`);
   if (strangers.length > strangersMax) out.line(`  and ${strangers.length - strangersMax} more`);
 }
 

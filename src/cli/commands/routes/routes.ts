@@ -71,7 +71,7 @@ export async function routesShow(invocation: Invocation): Promise<number> {
           ];
         }),
       );
-      for (const line of columns(['SERVICE', 'PATH', 'METHODS', 'ACCESS', 'MORE'], rows, out.paint)) out.line(line);
+      for (const line of columns(['SERVICE', 'PATH', 'METHODS', 'ACCESS', 'MORE'], rows, out)) out.line(line);
       out.talk(`Published ${published.published_at} by ${set.publishedBy}.`);
       for (const name of differs)
         out.talk(out.paintTalk('yellow', `The file has other routes for ${name}; those that are published count.`));

@@ -58,7 +58,7 @@ export async function secretsList(invocation: Invocation): Promise<number> {
   }
   const rows = entries.map(({ name, type, encrypted }) => [name, type, encrypted ? 'encrypted' : 'in the clear']);
   if (rows.length === 0) out.talk('The bundle is empty. Put something in: countersign secrets set NAME');
-  else for (const line of columns(['NAME', 'TYPE', 'KEPT'], rows, out.paint)) out.line(line);
+  else for (const line of columns(['NAME', 'TYPE', 'KEPT'], rows, out)) out.line(line);
   out.talk(`opened by ${[...file.recipients, ...file.otherHolders].join(', ')}`);
   return EXIT.done;
 }

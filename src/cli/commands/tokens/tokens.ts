@@ -88,8 +88,7 @@ export async function tokensList(invocation: Invocation): Promise<number> {
       `in ${inWords(record.expiresAt - now)}`,
       record.scopes.join(' '),
     ]);
-    for (const line of columns(['TOKEN_ID', 'CLIENT', 'CREATED', 'BY', 'ENDS', 'SCOPES'], rows, out.paint))
-      out.line(line);
+    for (const line of columns(['TOKEN_ID', 'CLIENT', 'CREATED', 'BY', 'ENDS', 'SCOPES'], rows, out)) out.line(line);
     if (records.length === limit) out.talk(`The newest ${limit} are shown; more with --limit.`);
     return EXIT.done;
   });
