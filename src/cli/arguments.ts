@@ -4,6 +4,7 @@ import { optionsOf, GLOBAL_OPTIONS, type Command, type Invocation, type Option }
 import { usage } from './failure.ts';
 import { nearest } from '../core/text/nearest.ts';
 import type { Output } from './output.ts';
+import { outputNaming } from './printed-commands.ts';
 import type { Stdin } from './command.ts';
 
 export interface Surroundings {
@@ -113,7 +114,7 @@ export function readArguments(command: Command, args: readonly string[], around:
   const form = texts.get('output')?.[0] ?? 'text';
   if (form !== 'text' && form !== 'json') throw usage(`--output is text or json, not "${form}"`);
   if (!flags.has('help')) countPositionals(command, positionals);
-  const configGiven = texts.get('config')?.[0] ?? around.env['COUNTERSIGN_CONFIG'];
+  const named = texts.get('config')?.[0];
   return {
     positionals,
     text: (name) => texts.get(name)?.[0] ?? null,
@@ -121,9 +122,9 @@ export function readArguments(command: Command, args: readonly string[], around:
     flag: (name) => flags.has(name),
     json: form === 'json',
     dryRun: flags.has('dry-run'),
-    configFile: resolve(around.cwd, configGiven || 'countersign.yaml'),
+    configFile: resolve(around.cwd, (named ?? around.env['COUNTERSIGN_CONFIG']) || 'countersign.yaml'),
     env: around.env,
-    out: around.out,
+    out: named === undefined ? around.out : outputNaming(around.out, named),
     stdin: around.stdin,
   };
 }

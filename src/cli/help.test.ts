@@ -19,6 +19,7 @@ async function say(...args: string[]): Promise<Ended> {
   let err = '';
   const output: Output = {
     line: (text = '') => void (out += `${text}\n`),
+    advice: (text) => void (out += `${text}\n`),
     json: (value) => void (out += JSON.stringify(value)),
     talk: (text = '') => void (err += `${text}\n`),
     warn: (text) => void (err += `${text}\n`),
@@ -119,7 +120,10 @@ for (const [args, meant] of slips) {
 test('options of all commands may stand before the command', async () => {
   const { code, err } = await say('--config', '/nonexistent/a.yaml', '--output=json', 'validate');
   assert.equal(code, 1);
-  assert.match(err, /there is no configuration at \/nonexistent\/a\.yaml\n {2}Write one with `countersign init`/);
+  assert.match(
+    err,
+    /there is no configuration at \/nonexistent\/a\.yaml\n {2}Write one with `countersign init --config \S*a\.yaml`/,
+  );
 });
 
 const whole = `cs_sk_${'a'.repeat(10)}_${'b'.repeat(49)}`;

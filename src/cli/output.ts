@@ -9,6 +9,8 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export interface Output {
   /** One line of the result. */
   line(text?: string): void;
+  /** One line of the result in which commands of ours may stand, for whoever reads it to type. */
+  advice(text: string): void;
   /** The result as JSON. */
   json(value: unknown): void;
   /** One line for the person at the terminal. */
@@ -41,6 +43,7 @@ export function terminalOutput(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     });
   return {
     line: (text = '') => result(`${text}\n`),
+    advice: (text) => result(`${text}\n`),
     // Strangers choose some of the names in it.
     json: (value) => result(`${terminalSafe(JSON.stringify(value, null, 2))}\n`),
     talk: (text = '') => void stderr.write(`${text}\n`),

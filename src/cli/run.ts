@@ -19,7 +19,7 @@ export async function run(args: readonly string[], around: Surroundings): Promis
 }
 
 async function runCommand(args: readonly string[], around: Surroundings): Promise<number> {
-  const { out } = around;
+  let { out } = around;
   try {
     if (args.includes('--version') && !args.includes('--')) {
       out.line(version());
@@ -34,6 +34,7 @@ async function runCommand(args: readonly string[], around: Surroundings): Promis
       return asked ? EXIT.done : EXIT.usage;
     }
     const invocation = readArguments(command, rest, around);
+    ({ out } = invocation);
     if (invocation.flag('help')) {
       out.line(commandHelp(command, out));
       return EXIT.done;

@@ -75,11 +75,7 @@ const advisers: Partial<Record<Reason, Adviser>> = {
         }
       : {
           what: `it is not among those for whom ${routeWords(service, route)} is, or asks with a method or an origin that is not: the note says which; if it may, add ${name} to its callers, or what it asks with`,
-          commands: [
-            tailOf(requestId),
-            'countersign validate',
-            'countersign simulate --against countersign.yaml --since 24h',
-          ],
+          commands: [tailOf(requestId), 'countersign validate', 'countersign simulate --since 24h'],
         },
   insufficient_scope: ({ name }) => ({
     what: 'its credential lacks a scope that the route asks for: give it one that has it',

@@ -42,7 +42,7 @@ export async function saySent(
     if (wouldDeny) out.line(`${out.paint('yellow', 'would_deny')}  ${untilEnforced}`);
     else out.line(`${out.paint(status < 300 ? 'green' : 'red', String(status))}  ${shown(text)}`);
     if (difference !== null) out.line(difference);
-    else if (wouldDeny) out.line(`Where its store is, this says why: countersign audit tail --request ${requestId}`);
+    else if (wouldDeny) out.advice(`Where its store is, this says why: countersign audit tail --request ${requestId}`);
   }
   const blind = refusedHere || wouldDeny ? null : blindness(answer);
   if (blind !== null) out.talk(`${blind} says nothing about the signature.`);

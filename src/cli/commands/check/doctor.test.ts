@@ -57,8 +57,8 @@ async function follow(printed: string, folder: string, env: Record<string, strin
   for (const command of new Set(commands)) {
     if (!command.startsWith('countersign ')) execFileSync('sh', ['-c', command], { cwd: folder });
     else {
-      const config = ['--config', join(folder, 'countersign.yaml')];
-      const { code, stderr } = await cliHere([...command.split(' ').slice(1), ...config], { cwd: folder, env });
+      assert.match(command, / --config /);
+      const { code, stderr } = await cliHere(command.split(' ').slice(1), { cwd: folder, env });
       assert.equal(code, 0, `${command}: ${stderr}`);
     }
   }

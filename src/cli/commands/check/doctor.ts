@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { CheckFinding } from '../../../audit/check-result.ts';
 import type { StackConfig } from '../../../compose/config.ts';
 import { messageOf } from '../../../core/message-of.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 import { printable } from '../../../core/text/printable.ts';
 import { hasCode } from '../../../core/store.ts';
 import type { Invocation } from '../../command.ts';
@@ -41,7 +42,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
   } else {
     for (const finding of fixed)
       out.line(`${invocation.dryRun ? 'would fix' : 'fixed'}  ${printable(finding.place)}: ${finding.what}`);
-    for (const line of open.flatMap((finding) => findingLines(finding, invocation))) out.line(line);
+    for (const line of open.flatMap((finding) => findingLines(finding, invocation))) out.advice(line);
     if (open.some(({ repair }) => repair.edit !== null))
       out.line('Run the commands first, then edit each file from the bottom up: lines below an edit move.');
     for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
@@ -156,7 +157,7 @@ function shown(finding: Finding) {
 
 const STYLES: Readonly<Record<Severity, Style>> = { high: 'red', medium: 'yellow', low: 'dim' };
 
-function findingLines(finding: Finding, { out }: Invocation): string[] {
+function findingLines(finding: Finding, { out, positionals: [folder] }: Invocation): string[] {
   const { commands, edit, words, fix } = finding.repair;
   const head = `${out.paint(STYLES[finding.severity], finding.severity.padEnd(6))}  ${printable(finding.place)}: ${printable(finding.what)}`;
   const row = (name: string, text: string): string => `  ${out.paint('dim', name.padEnd(6))}  ${text}`;
@@ -166,7 +167,9 @@ function findingLines(finding: Finding, { out }: Invocation): string[] {
     ...commands.map((command) => row('run', printable(command))),
     ...(edit === null ? [] : editLines(edit, row)),
     ...(words === null ? [] : [row(commands.length > 0 || edit !== null ? 'note' : 'do', printable(words))]),
-    ...(fix === null ? [] : [row('or', 'countersign doctor --fix')]),
+    ...(fix === null
+      ? []
+      : [row('or', `countersign doctor ${folder === undefined ? '' : `${shellWord(folder)} `}--fix`)]),
     row('id', `${findingId(finding)}  (${finding.check})`),
     '',
   ];

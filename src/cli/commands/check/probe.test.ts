@@ -117,8 +117,9 @@ test('a service in report or off is open, and what it prints closes it', async (
   assert.match(before.stdout, /^GET \/two\/\*: without a credential: passes \(would_deny\), not 401$/m);
   assert.deepEqual(upstream.requests, []);
   const commands = [...before.stdout.matchAll(/^ {2}countersign (.*)$/gm)].map((match) => match[1] as string);
-  assert.deepEqual(commands, ['mode set enforce', 'mode set enforce three', 'mode set enforce four/slow']);
-  for (const command of commands) assert.equal((await program.cli(command.split(' '))).code, 0);
+  const set = `mode set --config ${join(program.folder, 'countersign.yaml')} enforce`;
+  assert.deepEqual(commands, [set, `${set} three`, `${set} four/slow`]);
+  for (const command of commands) assert.equal((await runCli(command.split(' '), { cwd: program.folder })).code, 0);
   const file = join(program.folder, 'probe.xml');
   const after = await probed(program, '--junit', file);
   assert.deepEqual([after.code, after.authenticated, after.repairs], [1, 4, []]);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { CheckFinding } from '../../../audit/check-result.ts';
 import { probeRun } from '../../../compose/probe-run.ts';
 import { systemClock } from '../../../core/clock.ts';
+import { shellWord } from '../../../core/text/shell-word.ts';
 import { randomBase62 } from '../../../crypto/random.ts';
 import type { Invocation } from '../../command.ts';
 import { codeOf, EXIT, refused, usage } from '../../failure.ts';
@@ -36,7 +37,7 @@ export async function probe(invocation: Invocation): Promise<number> {
     const mend = [...new Set(findings.flatMap((finding) => repairOf(finding, levels) ?? []))];
     if (junit !== null) writeJunit(junit, junitText(services, findings));
     if (invocation.json) out.json({ url: origin, ...scoreJson(score), routes: findings, repairs: mend });
-    else for (const line of lines(services, findings, mend, invocation)) out.line(line);
+    else for (const line of lines(services, findings, mend, invocation)) out.advice(line);
     if (!place.config.audit.rows) out.warn('decisions are not kept (audit.rows is false): none was looked for');
     if (invocation.flag('record')) {
       const kept = [
@@ -90,7 +91,7 @@ async function tryAll({ config, store }: Workplace, services: readonly string[],
 function repairOf({ none, service, route }: RouteFinding, levels: ReadonlySet<string>): string | null {
   if (none !== 'passes (off)' && none !== 'passes (would_deny)') return null;
   const scope = [`${service}${route}`, service].find((each) => levels.has(each)) ?? '';
-  return `countersign mode set enforce ${scope}`.trimEnd();
+  return `countersign mode set enforce${scope === '' ? '' : ` ${shellWord(scope)}`}`;
 }
 
 /** As the dashboard shows it: a route that lets strangers in, or one that did not answer as it should. */

@@ -47,7 +47,8 @@ export async function report(invocation: Invocation): Promise<number> {
       replaceFile(file, `${text}\n`, 0o600);
       out.talk(`written to ${file}`);
     } else {
-      for (const line of format === 'text' ? styled(text, out) : [text]) out.line(line);
+      if (format === 'text') for (const line of styled(text, out)) out.advice(line);
+      else out.line(text);
       if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
         out.talk(`\n${nextWords}`);
       if (found.requests === 0 && format === 'text')

@@ -207,6 +207,6 @@ async function explainReceived(invocation: Invocation, { method, target, fields 
     own === null ? await compare(invocation, question) : differenceWords(own.difference, { live: ['given'], dead: [] });
   const matches = words.startsWith('The signature is right');
   if (invocation.json) out.json({ matches, difference: matches ? null : words });
-  else out.line(words);
+  else out.advice(words);
   return matches ? EXIT.done : EXIT.refused;
 }

@@ -47,6 +47,7 @@ function place(t: TestContext, more = '') {
     let [stdout, stderr] = ['', ''];
     const out: Output = {
       line: (text = '') => void (stdout += `${text}\n`),
+      advice: (text) => void (stdout += `${text}\n`),
       json: (value) => void (stdout += JSON.stringify(value)),
       talk: (text = '') => void (stderr += `${text}\n`),
       warn: (text) => void (stderr += `${text}\n`),

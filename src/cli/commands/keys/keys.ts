@@ -55,7 +55,7 @@ function sayDelivered(record: KeyRecord, target: KeyTarget, config: StackConfig,
   const { out, json } = invocation;
   if (json) out.json({ ...shown(record), delivered_to: target.name });
   else {
-    out.line(`made  key ${record.id} of ${record.service} is in ${deliveredWords(record, target, systemClock())}`);
+    out.advice(`made  key ${record.id} of ${record.service} is in ${deliveredWords(record, target, systemClock())}`);
     sayWhenStrange(config, record.service, invocation);
   }
   return EXIT.done;

@@ -129,5 +129,5 @@ function say({ subject, opens, administers, did, uses }: Findings, now: number, 
     );
   if (subject.endWith === null) return;
   title('End it');
-  out.line(`  ${out.paint('cyan', subject.endWith)}`);
+  out.advice(`  ${out.paint('cyan', subject.endWith)}`);
 }

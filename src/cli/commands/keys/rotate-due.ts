@@ -38,7 +38,7 @@ export async function rotateAllDue(invocation: Invocation): Promise<number> {
           why: duty.kind === 'failed' ? duty.why : null,
         })),
       );
-    for (const duty of duties) if (!invocation.json) out.line(`${duty.kind}  ${dutyWords(duty)}`);
+    for (const duty of duties) if (!invocation.json) out.advice(`${duty.kind}  ${dutyWords(duty)}`);
     if (duties.length === 0) out.talk('Nothing is due.');
     return duties.some(({ kind }) => kind === 'due' || kind === 'failed') ? EXIT.refused : EXIT.done;
   });

@@ -222,7 +222,7 @@ async function deliver(work: Rotating, target: KeyTarget): Promise<number> {
   else {
     const where =
       already || target.lifeSeconds === undefined ? target.name : deliveredWords(record, target, systemClock());
-    out.line(`${already ? 'is there already' : 'rotated'}  key ${record.id} of ${record.service} is in ${where}`);
+    out.advice(`${already ? 'is there already' : 'rotated'}  key ${record.id} of ${record.service} is in ${where}`);
     if (old?.expiresAt)
       out.talk(
         `The old one, ${old.id}, is accepted until ${rfc3339(old.expiresAt)} (${inWords(old.expiresAt - systemClock())}).`,

@@ -110,7 +110,7 @@ if (server) {
     const made = await cli(['keys', 'create', 'cron', '--to', 'redis']);
     assert.match(
       made.stdout,
-      /^made {2}key \w+ of cron is in service:key:cron in Redis at [^,]*, where it ends 20\S+Z \(90d\); before that: countersign keys rotate cron --to redis$/m,
+      /^made {2}key \w+ of cron is in service:key:cron in Redis at [^,]*, where it ends 20\S+Z \(90d\); before that: countersign keys rotate --config \S+ cron --to redis$/m,
     );
     assert.doesNotMatch(made.stdout, /without an end/);
     const [{ id: first } = { id: '' }] = JSON.parse((await cli(['keys', 'list', '--output', 'json'])).stdout) as {
@@ -120,7 +120,7 @@ if (server) {
     assert.match(again.stdout, /^rotated {2}key \w+ of cron is in [^,]*, where it ends 20\S+Z \(90d\)/m);
     const third = await cli(['keys', 'rotate', 'cron', '--to', 'redis']);
     assert.match(third.stdout, /^is there already {2}key \w+ of cron is in [^,]*$/m);
-    assert.match(third.stderr, new RegExp(`No other key was made, .* countersign keys retire ${first}`));
+    assert.match(third.stderr, new RegExp(`No other key was made, .* countersign keys retire --config \\S+ ${first}`));
   });
 
   test('status names the key in Redis that another has replaced elsewhere, since its verifiers refuse the new one', async (t) => {
@@ -130,7 +130,7 @@ if (server) {
     const made = await cli(['keys', 'create', 'batch', '--to', 'redis', '--output', 'json']);
     const { id } = JSON.parse(made.stdout) as { id: string };
     const held = new RegExp(
-      `^wanting +service:key:batch in Redis holds key ${id}, which \\w+ has replaced: .*: countersign keys rotate batch --to redis$`,
+      `^wanting +service:key:batch in Redis holds key ${id}, which \\w+ has replaced: .*: countersign keys rotate --config \\S+ batch --to redis$`,
       'm',
     );
     assert.doesNotMatch((await cli(['status'])).stdout, held);
@@ -149,7 +149,8 @@ if (server) {
     const { cli, stderr } = await startProgram(t, {
       yaml: `callers: [mail]\nkeys: [{ redis: ${server.url} }]\nservices:\n  embeddings: { upstream: http://127.0.0.1:1 }\n`,
     });
-    const words = /key redis:mail of mail ends in 9 days where it lies: countersign keys rotate mail --to redis$/m;
+    const words =
+      /key redis:mail of mail ends in 9 days where it lies: countersign keys rotate --config \S+ mail --to redis$/m;
     await until(() => words.test(stderr()));
     assert.match((await cli(['status'])).stdout, words);
     const { stdout: report } = await cli(['report']);
@@ -158,7 +159,7 @@ if (server) {
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /the key of mail lies outside the store alone \(redis:mail\)[^]*redis-cli get service:key:mail \| countersign keys import mail --kind hs$/m,
+      /the key of mail lies outside the store alone \(redis:mail\)[^]*redis-cli get service:key:mail \| countersign keys import --config \S+ mail --kind hs$/m,
     );
     assert.equal((await cli(['keys', 'import', 'mail', '--kind', 'hs'], theirs)).code, 0);
     assert.equal((await cli(['keys', 'rotate', 'mail', '--to', 'redis'])).code, 0);

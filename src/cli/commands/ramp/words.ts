@@ -55,7 +55,7 @@ export function sayRamp(
     out.line(
       `of the ${counted(seen.length, 'caller')} seen at its routes it is for ${within.length === 0 ? 'nobody yet' : listed(within, callersShown)}`,
     );
-  for (const words of findings) out.line(`  ${words}`);
+  for (const words of findings) out.advice(`  ${words}`);
   sayStrangers(out, strangers);
   if (culprits.length === 0) return sayNext(out, status);
   const rows = culprits.map(({ caller, route, reason, requestId }) => [caller, route, reason, requestId]);

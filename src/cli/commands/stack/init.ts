@@ -51,7 +51,8 @@ export async function init(invocation: Invocation): Promise<number> {
   if (dryRun) return EXIT.done;
   out.talk();
   out.talk(out.paintTalk('bold', 'Next'));
-  const shown = shownConfig(configFile);
+  // A configuration that was named stands behind each command by itself.
+  const shown = invocation.text('config') === null ? shownConfig(configFile) : '';
   const token = existsSync(tokenFile) ? `AUTH_ADMIN_TOKEN_FILE=${shellWord(relative(process.cwd(), tokenFile))} ` : '';
   const steps: [string, string][] = [
     mcpFile === null

@@ -64,7 +64,7 @@ export async function status(invocation: Invocation): Promise<number> {
   const soon = durationSeconds(invocation.text('expiring-within') ?? '14d', 'expiring-within');
   const found = await atWork(invocation, ({ config, store }) => examine(config, store, soon, invocation));
   if (invocation.json) out.json(found);
-  else for (const line of statusLines(found, invocation)) out.line(line);
+  else for (const line of statusLines(found, invocation)) out.advice(line);
   return found.wanting.length === 0 ? EXIT.done : EXIT.refused;
 }
 

@@ -20,7 +20,7 @@ export async function validate(invocation: Invocation): Promise<number> {
     if (codeOf(error) !== 'config_invalid') throw error;
     const { faults, format } = error as { faults?: unknown; format?: () => string };
     if (invocation.json) out.json({ valid: false, file: configFile, faults });
-    else out.line(format?.call(error) ?? String(error));
+    else out.advice(format?.call(error) ?? String(error));
     return EXIT.refused;
   }
   const warnings = [...config.warnings, ...startWarnings(environment), ...(await lookAtKeySources(config)).warnings];
