@@ -1,5 +1,6 @@
-import { chmodSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { rfc3339, systemClock } from '../core/clock.ts';
 import { refused } from './failure.ts';
 
 /**
@@ -21,4 +22,11 @@ export function replaceFile(path: string, text: string, mode = 0o644): void {
     if (code === 'refused') throw error;
     throw refused(`${path} cannot be written: ${message}`, `Is ${dirname(file)} there, and yours to write to?`);
   }
+}
+
+/** Copies what a command is about to write over, with its mode: 'FILE.before-learn-2026-11-28T010203Z', which it returns. */
+export function keepBefore(command: string, file: string): string {
+  const backup = `${file}.before-${command}-${rfc3339(systemClock()).replaceAll(':', '')}`;
+  copyFileSync(file, backup, constants.COPYFILE_EXCL);
+  return backup;
 }

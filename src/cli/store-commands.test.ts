@@ -9,6 +9,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -334,7 +335,14 @@ test('init writes what serve takes, for its owner only, and overwrites nothing',
   assert.equal(second.code, 1);
   assert.match(second.stderr, /exists already and was left alone/);
   assert.match(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), /^# mine/);
-  assert.equal((await cli(['init', '--force'])).code, 0);
+  const dry = await cli(['init', '--force', '--dry-run', '--output', 'json']);
+  assert.equal(JSON.parse(dry.stdout).backup, null);
+  const forced = await cli(['init', '--force']);
+  assert.equal(forced.code, 0);
+  const kept = readdirSync(folder).filter((name) => name.startsWith('countersign.yaml.before-init-'));
+  assert.equal(kept.length, 1);
+  assert.equal(readFileSync(join(folder, kept[0] ?? ''), 'utf8'), `# mine\n${yaml}`);
+  assert.ok(forced.stderr.includes(join(folder, kept[0] ?? '')), forced.stderr);
   assert.doesNotMatch(readFileSync(join(folder, 'countersign.yaml'), 'utf8'), /# mine/);
   assert.equal(readFileSync(join(folder, '.countersign/admin_token'), 'utf8').trim(), token);
   assert.equal(readFileSync(join(folder, '.gitignore'), 'utf8'), 'node_modules\n.countersign/\n');

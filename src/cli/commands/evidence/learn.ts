@@ -1,4 +1,3 @@
-import { copyFileSync, constants } from 'node:fs';
 import { counted } from '../../../audit/report/words.ts';
 import {
   routeProposal,
@@ -6,12 +5,12 @@ import {
   type LeastTraffic,
   type RouteProposal,
 } from '../../../compose/route-proposal.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/clock.ts';
 import { recordedRows } from '../../../rollout/recorded.ts';
 import type { Invocation } from '../../command.ts';
 import { durationSeconds } from '../../duration.ts';
 import { EXIT, usage } from '../../failure.ts';
-import { replaceFile } from '../../replace-file.ts';
+import { keepBefore, replaceFile } from '../../replace-file.ts';
 import { atWork, readConfigText } from '../../workplace.ts';
 
 interface Draft extends RouteProposal, LeastTraffic {
@@ -37,7 +36,7 @@ export async function learn(invocation: Invocation): Promise<number> {
   });
   const { diff, text, byHand, found } = draft;
   const writes = invocation.flag('apply') && !invocation.dryRun && diff !== '';
-  const backup = writes ? keepBefore(configFile) : null;
+  const backup = writes ? keepBefore('learn', configFile) : null;
   if (writes) replaceFile(configFile, text);
   if (invocation.json) {
     const { proposals, public_looking, matrix, requests } = found;
@@ -47,12 +46,6 @@ export async function learn(invocation: Invocation): Promise<number> {
   for (const line of diff.trimEnd().split('\n')) if (diff !== '') out.line(styled(line, invocation));
   say(draft, invocation, backup);
   return EXIT.done;
-}
-
-function keepBefore(configFile: string): string {
-  const backup = `${configFile}.before-learn-${rfc3339(systemClock()).replaceAll(':', '')}`;
-  copyFileSync(configFile, backup, constants.COPYFILE_EXCL);
-  return backup;
 }
 
 function say(draft: Draft, invocation: Invocation, backup: string | null): void {

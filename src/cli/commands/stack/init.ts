@@ -4,10 +4,10 @@ import { loadConfig } from '../../../compose/load/load.ts';
 import { mintKey } from '../../../crypto/key-format.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused } from '../../failure.ts';
-import { replaceFile } from '../../replace-file.ts';
+import { keepBefore, replaceFile } from '../../replace-file.ts';
 import { shellWord } from '../../../core/text/shell-word.ts';
 
-/** Writes what a new stack starts from. Nothing that exists is overwritten without --force. */
+/** Writes what a new stack starts from. Nothing that exists is overwritten without --force, which keeps a copy of it. */
 export async function init(invocation: Invocation): Promise<number> {
   const { configFile, out, dryRun } = invocation;
   const folder = dirname(configFile);
@@ -34,20 +34,25 @@ export async function init(invocation: Invocation): Promise<number> {
     ...(wantsToken ? [tokenFile] : []),
     ...(wantsIgnore ? [ignoreFile] : []),
   ];
+  let backup: string | null = null;
   if (!dryRun) {
     mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     // mkdir leaves a folder that exists as it is, and the store is to be seen by nobody else.
     chmodSync(stateFolder, 0o700);
     // Whoever may write it may open every service: never anybody but its owner, whatever the umask.
-    if (wantsConfig) replaceFile(configFile, text);
+    if (wantsConfig) {
+      if (existsSync(configFile)) backup = keepBefore('init', configFile);
+      replaceFile(configFile, text);
+    }
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
     if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
   }
   if (invocation.json) {
-    out.json({ written, dry_run: dryRun });
+    out.json({ written, backup, dry_run: dryRun });
     return EXIT.done;
   }
   for (const file of written) out.line(`${dryRun ? 'would write' : 'wrote'}  ${file}`);
+  if (backup !== null) out.talk(`what was there before is ${backup}`);
   if (dryRun) return EXIT.done;
   out.talk();
   out.talk(out.paintTalk('bold', 'Next'));

@@ -30,7 +30,10 @@ export const stackCommands: readonly Command[] = [
         value: 'FILE',
         summary: 'serve the MCP servers of this file, which desktop clients use, in place of example services',
       },
-      force: { type: 'flag', summary: 'write over a configuration that exists' },
+      force: {
+        type: 'flag',
+        summary: 'write over a configuration that exists; the old one stays as FILE.before-init-TIME',
+      },
     },
     changes: true,
     examples: ['countersign init --admin-token', 'countersign init --mcp-config ~/.config/mcp.json'],
