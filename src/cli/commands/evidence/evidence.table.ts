@@ -8,7 +8,7 @@ export const evidenceCommands: readonly Command[] = [
     name: 'report',
     summary: 'what passed, what was refused, and what enforce would refuse',
     about:
-      'May this stack be switched to enforce, and if not, what is to be mended first and how; then who calls what, what was refused and why, whose clock is off, which keys end, and what deciding costs. It reads counts that are kept as decisions are recorded, so it is quick however many there were; --since is rounded to a whole minute, and beyond a day to a whole hour.',
+      'May this stack be switched to enforce, and if not, what is to be mended first and how; then who calls what, what was refused and why, whose clock is off, which keys end, and what deciding costs. It reads counts that are kept as decisions are recorded, so it is quick however many there were; --since is rounded to a whole minute, and beyond a day to a whole hour. With --check it ends with 1 unless the verdict is "ready to enforce", also where nothing was seen: for a pipeline or a timer. Strangers count in it; of known callers alone simulate --enforce ends with 1.',
     positionals: [],
     options: {
       since: { type: 'text', value: 'DURATION', summary: 'how far back: 30m, 24h, 7d (default: 24h)' },
@@ -19,12 +19,14 @@ export const evidenceCommands: readonly Command[] = [
         summary: 'text, markdown, json or html, a page of its own (default: text)',
       },
       out: { type: 'text', value: 'FILE', summary: 'write it there, readable by you only' },
+      check: { type: 'flag', summary: 'exit 1 unless it says that all is ready to enforce' },
     },
     changes: false,
     examples: [
       'countersign report --since 1h',
       'countersign report --since 7d --output json',
       'countersign report --format html --out report.html',
+      'countersign report --since 7d --check --output json',
     ],
     load: async () => (await import('./report.ts')).report,
   },

@@ -23,6 +23,7 @@ const formats: Readonly<Record<string, (found: Report, width: number | null) => 
   html: reportHtml,
 };
 
+/** Exit 1 with --check, unless it is ready to enforce. */
 export async function report(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const since = durationSeconds(invocation.text('since') ?? '24h', 'since');
@@ -57,7 +58,7 @@ export async function report(invocation: Invocation): Promise<number> {
     for (const warning of sources.warnings) out.warn(warning);
     if (!config.audit.rows)
       out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
-    return EXIT.done;
+    return invocation.flag('check') && !found.verdict.ready ? EXIT.refused : EXIT.done;
   });
 }
 

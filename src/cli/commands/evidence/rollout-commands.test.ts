@@ -380,6 +380,21 @@ test('a report after which enforcing is safe tells how, until it is done', async
   assert.doesNotMatch((await cli('report')).stderr, next);
 });
 
+test('report --check ends by its verdict in every form, and a report without it never does', async (t) => {
+  const ready = await place(t, [web]);
+  const wanting = await place(t, [web, { outcome: 'would_deny', reason: 'not_allowed', principal: 'service:ocr' }]);
+  const silent = await place(t, []);
+  for (const form of [[], ['--output', 'json'], ['--format', 'html', '--out', join(wanting.folder, 'report.html')]]) {
+    assert.equal((await ready.cli('report', '--check', ...form)).code, 0);
+    assert.equal((await wanting.cli('report', '--check', ...form)).code, 1);
+    // What was not seen is no evidence.
+    assert.equal((await silent.cli('report', '--check', ...form)).code, 1);
+    assert.equal((await wanting.cli('report', ...form)).code, 0);
+  }
+  const { stdout } = await wanting.cli('report');
+  assert.equal((await wanting.cli('report', '--check')).stdout, stdout);
+});
+
 test('enforcing tells of the requests that it will refuse, and only of those that are meant', async (t) => {
   const { cli } = await place(t, [
     web,
