@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { awaitsContinue } from '../adapters/node/request-shape.ts';
 import { Gathered } from '../core/gathered.ts';
 import { oneSpelling } from '../core/json/spelling.ts';
 import type { Exchange } from './exchange.ts';
@@ -41,7 +42,7 @@ export async function behindBody<T extends object>(
 
 async function readText(req: IncomingMessage, res: ServerResponse): Promise<BodyText> {
   // The server leaves it to us to say 100 Continue, so that an unwanted body is never sent.
-  if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue();
+  if (awaitsContinue(req)) res.writeContinue();
   const bytes = await bodyBytes(req);
   if (bytes === 'broken')
     return { ok: false, reason: 'bad_request', words: 'the request body ended before it was complete' };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { discardBody } from '../adapters/node/discard-body.ts';
-import { hasBody } from '../adapters/node/request-shape.ts';
+import { awaitsContinue, hasBody } from '../adapters/node/request-shape.ts';
 import { refusalOf, type Refusal } from '../core/refusal.ts';
 import type { Denied } from '../core/verdict.ts';
 import { bearerChallenge } from '../schemes/bearer-challenge.ts';
@@ -48,7 +48,7 @@ export function send(req: IncomingMessage, res: ServerResponse, reply: Reply, de
   const unread = !req.complete && hasBody(req);
   if (unread) res.setHeader('connection', 'close');
   res.writeHead(reply.status, reply.headers);
-  if (!unread || req.headers.expect !== undefined) {
+  if (!unread || awaitsContinue(req)) {
     res.end(reply.body);
     return;
   }

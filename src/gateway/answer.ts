@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { discardBody } from '../adapters/node/discard-body.ts';
-import { hasBody } from '../adapters/node/request-shape.ts';
+import { awaitsContinue, hasBody } from '../adapters/node/request-shape.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { devHeader } from './headers/response-headers.ts';
 
@@ -18,7 +18,7 @@ export function answer(req: IncomingMessage, res: ServerResponse, refusal: Refus
   }
   headers['connection'] = 'close';
   res.writeHead(refusal.status, headers);
-  if (req.headers.expect !== undefined) {
+  if (awaitsContinue(req)) {
     // The client waits for our word before it sends the body: there is nothing to read.
     res.end(refusal.body);
     return;

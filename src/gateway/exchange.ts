@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { discardBody } from '../adapters/node/discard-body.ts';
 import type { NodeRequest } from '../adapters/node/request.ts';
-import { hasBody } from '../adapters/node/request-shape.ts';
+import { awaitsContinue, hasBody } from '../adapters/node/request-shape.ts';
 import type { ServiceConfig } from '../compose/config.ts';
 import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { UpstreamSpan } from '../compose/wiring/tracing.ts';
@@ -116,7 +116,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     const inForce = rulesInForce(decision, stack.seal, asked);
     if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
     const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
-    if (body === this.#req && this.#req.headers.expect !== undefined) this.#res.writeContinue();
+    if (body === this.#req && awaitsContinue(this.#req)) this.#res.writeContinue();
     const passed = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
     const head = judgedHead(passed, this.#target, inForce);
     // What a client that lost its session is told too: it opens another one.

@@ -11,7 +11,7 @@ import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
 import { heldBodies, heldBytesMax } from './held-bodies.ts';
-import { hasBody, requestFault } from '../adapters/node/request-shape.ts';
+import { awaitsContinue, hasBody, requestFault } from '../adapters/node/request-shape.ts';
 import { answerProbe, probeOf } from './probe.ts';
 import { hostName, topology } from './topology.ts';
 import { stdioServices } from '../stdio/stdio-services.ts';
@@ -89,7 +89,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
         seesCertificates: true,
         requestId,
         hold: (body, limit, onPiece) => bodies.hold(body, res, limit, onPiece),
-        onBody: req.headers.expect === undefined ? undefined : () => res.writeContinue(),
+        onBody: awaitsContinue(req) ? () => res.writeContinue() : undefined,
       });
     if (probe !== null) return void answerProbe(stack, req, res, probe, requestOf);
     const request = requestOf();

@@ -187,6 +187,22 @@ describe('what could be read in two ways', () => {
     assert.equal(upstream.seen[0]?.headers.expect, undefined);
   });
 
+  // RFC 9110 §15.2: a proxy that speaks HTTP/1.0 takes it for the answer, and what follows for the answer to somebody else.
+  it('says 100 to nobody of HTTP/1.0, whatever is expected', async () => {
+    for (const [credential, expectation, answered] of [
+      [auth, '100-continue', 200],
+      [auth, 'anything', 200],
+      ['Authorization: Bearer signed\r\n', '100-continue', 200],
+      ['', '100-continue', 401],
+    ] as const) {
+      const reply = await rawExchange(
+        gate.port,
+        `POST /echo/ HTTP/1.0\r\nHost: a\r\n${credential}Expect: ${expectation}\r\nContent-Length: 5\r\n\r\nhello`,
+      );
+      assert.match(reply, new RegExp(`^HTTP/1\\.1 ${answered} `));
+    }
+  });
+
   it('answers HEAD without a body when it refuses', async () => {
     const reply = await rawExchange(gate.port, 'HEAD /echo/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     assert.match(reply, /^HTTP\/1\.1 401/);

@@ -53,3 +53,11 @@ export function hasBody(req: IncomingMessage): boolean {
   const length = req.headers['content-length'];
   return (length !== undefined && Number(length) > 0) || req.headers['transfer-encoding'] !== undefined;
 }
+
+/**
+ * Whether the client waits for a word of ours before it sends the body. In HTTP/1.0 there is no such word (RFC 9110 §10.1.1): a 100
+ * would be taken for the answer, and the answer for that to the next request.
+ */
+export function awaitsContinue(req: IncomingMessage): boolean {
+  return req.headers.expect !== undefined && req.httpVersion === '1.1';
+}
