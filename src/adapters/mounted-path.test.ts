@@ -22,6 +22,14 @@ test('the whole path is found wherever a framework keeps it', () => {
   assert.equal(connect('?a=b', '/mcp?a=b'), '/mcp?a=b');
   assert.equal(connect('/x', '/mcp/x'), '/mcp/x');
   assert.equal(connect('/rewritten', '/x'), '/rewritten');
+  // '/mcp' also stands before '.json' there.
+  assert.equal(connect('/.json', '/mcp.json'), '/mcp.json');
+  // What the client sent may be made to end as a path that it was rewritten to, and was mounted nowhere.
+  assert.equal(connect('/rewritten', '/x?y=/rewritten'), '/rewritten');
+  assert.equal(connect('/rewritten', '/x?rewritten'), '/rewritten');
+  assert.equal(connect('/rewritten', '/x-rewritten'), '/rewritten');
+  assert.equal(connect('/rewritten?y', '/x-rewritten?y'), '/rewritten?y');
+  assert.equal(connect('/', '/x?y=/'), '/');
   // Fastify with rewriteUrl.
   assert.equal(mountedPath({ url: '/mcp', originalUrl: '/v1/mcp' }), '/mcp');
 });

@@ -20,7 +20,22 @@ type Places = Pick<MountedMessage, 'url' | 'baseUrl' | 'originalUrl' | '_parsedU
 export function mountedPath({ url = '', baseUrl, originalUrl, _parsedUrl: parsed }: Places): string {
   if (baseUrl !== undefined) return baseUrl + url;
   if (originalUrl === undefined || parsed === undefined) return url;
-  // Of the mount itself a slash is left, which the client did not send.
-  const rest = url.startsWith('/') ? url.slice(1) : url;
-  return originalUrl.endsWith(rest) ? originalUrl : url;
+  return isLeftOf(originalUrl, url) ? originalUrl : url;
+}
+
+/**
+ * Whether this is what a mount leaves of a target: all of its query, and the end of its path. Looked for at the end of the whole, it
+ * could stand in a query that the client made up for it.
+ */
+function isLeftOf(target: string, url: string): boolean {
+  const [[whole, query], [path, rest]] = [inParts(target), inParts(url)];
+  if (rest !== query) return false;
+  // Where the mount ends at no slash, one is left that the client did not send: '/' of '/mcp', '/.json' of '/mcp.json'.
+  return /^\/?$/.test(path) || whole.endsWith(path.startsWith('/.') ? path.slice(1) : path);
+}
+
+/** Path and query, the latter with its question mark. */
+function inParts(target: string): readonly [path: string, query: string] {
+  const mark = target.indexOf('?');
+  return mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark)];
 }
