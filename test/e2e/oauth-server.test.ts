@@ -227,6 +227,25 @@ test('a registration that nests without end is refused, and is no fault of ours'
   assert.equal(((await answer.json()) as Tokens)['error'], 'invalid_client_metadata');
 });
 
+test('a registration is no larger than a client needs: strangers make hundreds of them in an hour', async () => {
+  const register = async (more: object) => {
+    const answer = await fetch(`${here.admin}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: [redirect], ...more }),
+    });
+    return { status: answer.status, body: (await answer.json()) as Tokens };
+  };
+  for (const method of ['none', 'client_secret_basic']) {
+    const large = { token_endpoint_auth_method: method, client_name: 'x'.repeat(8192) };
+    const { status, body } = await register(large);
+    assert.deepEqual([status, body['error']], [400, 'invalid_client_metadata']);
+    assert.match(body['error_description'] ?? '', /8192/);
+    const { status: taken } = await register({ ...large, client_name: 'x'.repeat(7900) });
+    assert.equal(taken, 201);
+  }
+});
+
 test('registering the same again is the same client; with a secret it never is', async () => {
   assert.equal(await registered({ client_name: 'Once' }), await registered({ client_name: 'Once' }));
   const secret = { client_name: 'Twice', token_endpoint_auth_method: 'client_secret_basic' };

@@ -220,12 +220,18 @@ interface Asking {
   readonly clientAuthMethod?: string | undefined;
 }
 
+/** Characters of a registration, public keys included: strangers make hundreds of clients in an hour, and each is kept for a day. */
+const registrationMax = 8192;
+
 /** A client without a secret that registers the same again is the same again: restarts do not fill the store. */
 function clientIdOf({ oidc }: KoaContextWithOIDC): string {
   const { body } = oidc as unknown as { readonly body?: Readonly<Record<string, unknown>> };
-  if (body?.['token_endpoint_auth_method'] !== 'none') return `${REGISTERED}${randomSecret(16).toString('base64url')}`;
-  const words = Object.entries(body).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return `${REGISTERED}${sha256(Buffer.from(textOf(words))).toString('base64url')}`;
+  const words = Object.entries(body ?? {}).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  const text = textOf(words);
+  if (text.length > registrationMax)
+    throw new errors.InvalidClientMetadata(`a registration has at most ${registrationMax} characters`);
+  const isPublic = body?.['token_endpoint_auth_method'] === 'none';
+  return `${REGISTERED}${(isPublic ? sha256(Buffer.from(text)) : randomSecret(16)).toString('base64url')}`;
 }
 
 /** What was read without end cannot be written so: writing it needs the stack. */
