@@ -36,7 +36,10 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   const context: ExchangeContext = { stack, open: new OpenList() };
   // Apart from those that are judged: what is held there is on its way here as well.
   const messages = heldBodies(() => heldBytesMax(stack.config));
-  const processes = stdioServices(messages.hold, (text) => stack.warn(text));
+  const processes = stdioServices(
+    (req, res, limit, isProven) => messages.hold(req, res, limit, { isProven }),
+    (text) => stack.warn(text),
+  );
   const connections = upstreams(placesPerUpstream, {
     pipeTo: pipesTo(stack, processes),
     secure: (service) => stack.upstreamTls(service),
@@ -88,7 +91,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
         bodyLimit: service.maxSignedBody,
         seesCertificates: true,
         requestId,
-        hold: (body, limit, onPiece) => bodies.hold(body, res, limit, onPiece),
+        hold: (body, limit, onPiece) => bodies.hold(body, res, limit, { onPiece }),
         onBody: awaitsContinue(req) ? () => res.writeContinue() : undefined,
       });
     if (probe !== null) return void answerProbe(stack, req, res, probe, requestOf);

@@ -46,6 +46,27 @@ test('the bodies of all requests together are held within the bound, until they 
   assert.equal((await fourth).length, 60);
 });
 
+test('strangers have half of the room, and give back what is theirs', async (t) => {
+  const upload = await uploads(t);
+  const { hold } = heldBodies(() => 100);
+  for (let time = 0; time < 2; time += 1) {
+    const [one, two, proven] = [await upload(50), await upload(1), await upload(50)];
+    const first = hold(one.req, one.res, 100, { isProven: false });
+    one.socket.write('a'.repeat(50));
+    assert.equal((await first).length, 50);
+    const second = hold(two.req, two.res, 100, { isProven: false });
+    two.socket.write('b');
+    await assert.rejects(second, noRoom);
+    const third = hold(proven.req, proven.res, 100);
+    proven.socket.write('c'.repeat(50));
+    assert.equal((await third).length, 50);
+    for (const { res } of [one, proven]) {
+      res.end();
+      await once(res, 'close');
+    }
+  }
+});
+
 test('a client that goes away gives its room back', async (t) => {
   const upload = await uploads(t);
   const { hold } = heldBodies(() => 100);
@@ -86,10 +107,11 @@ test('who asked for the body sees it as it arrives', async (t) => {
   const { hold } = heldBodies(() => 100);
   const { socket, req, res } = await upload(5);
   const shown: string[] = [];
-  const held = hold(req, res, 100, (piece) => {
+  const onPiece = (piece: Uint8Array): void => {
     shown.push(Buffer.from(piece).toString());
     if (shown.length === 1) socket.write('lo');
-  });
+  };
+  const held = hold(req, res, 100, { onPiece });
   socket.write('hel');
   assert.equal((await held).toString(), 'hello');
   assert.deepEqual(shown, ['hel', 'lo']);

@@ -11,23 +11,35 @@ const largestMin = 4;
 /** Bodies that are held until they are judged and passed on, those of all requests together within a bound. */
 export interface HeldBodies {
   /** Reads the whole body, up to `limit` bytes; it counts until the response is closed. Rejects with a BodyError. */
-  hold(req: IncomingMessage, res: ServerResponse, limit: number, onPiece?: OnPiece): Promise<Buffer>;
+  hold(req: IncomingMessage, res: ServerResponse, limit: number, more?: HoldOptions): Promise<Buffer>;
+}
+
+export interface HoldOptions {
+  readonly onPiece?: OnPiece | undefined;
+  /**
+   * Whether its caller is proven, as is whoever is judged by a body. Strangers, who are let in where nothing is enforced, have half of
+   * the room: a body may take as long as it likes to come in, and theirs are not to keep out everybody else's.
+   */
+  readonly isProven?: boolean;
 }
 
 /** `bytesMax` is asked for each piece, since a configuration may change. */
 export function heldBodies(bytesMax: () => number): HeldBodies {
   let held = 0;
+  let ofStrangers = 0;
   return {
-    hold(req, res, limit, onPiece) {
+    hold(req, res, limit, { onPiece, isProven = true } = {}) {
       let own = 0;
-      res.once('close', () => {
-        held -= own;
-        own = 0;
-      });
-      return readBody(req, limit, onPiece, (bytes) => {
-        if (res.closed || held + bytes > bytesMax()) return false;
+      const count = (bytes: number): void => {
         held += bytes;
         own += bytes;
+        if (!isProven) ofStrangers += bytes;
+      };
+      res.once('close', () => count(-own));
+      return readBody(req, limit, onPiece, (bytes) => {
+        const max = bytesMax();
+        if (res.closed || held + bytes > max || (!isProven && ofStrangers + bytes > max / 2)) return false;
+        count(bytes);
         return true;
       });
     },

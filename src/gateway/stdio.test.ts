@@ -282,6 +282,26 @@ describe('an MCP server that the gateway runs, without rules', () => {
     for (; answer.status === 503; answer = await small()) await pause(25);
     assert.equal(answer.status, 400);
   });
+
+  it('is sent the messages of proven callers, whatever strangers begin to send where they are let in', async (t) => {
+    const size = 16 * 1024 * 1024;
+    const stack = await stdioStack(t, { args: [misbehaving], maxSignedBody: size, mode: 'report' });
+    for (let count = 0; count < 4; count += 1) {
+      const upload = request(stack.url, { method: 'POST', headers: { 'content-length': size } });
+      t.after(() => upload.destroy());
+      upload.on('error', () => undefined).write(Buffer.alloc(size - 1, ' '));
+    }
+    const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+    // Until they have sent what they may, or all that they want to.
+    for (let status = 0; status !== 503; await pause(25)) {
+      const answer = await fetch(stack.url, { method: 'POST', body: ping });
+      ({ status } = answer);
+      await answer.arrayBuffer();
+    }
+    const answer = await posted(stack, ' '.repeat(size - 100) + ping);
+    assert.equal(answer.status, 400, 'without a session it is refused for that, once it was read');
+    await answer.arrayBuffer();
+  });
 });
 
 describe('an MCP server that the gateway runs and that misbehaves', () => {

@@ -99,7 +99,8 @@ export function stdioService({ command, dog, hold, say }: StdioServiceOptions): 
   }
 
   async function post(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const read = await readMessages(hold(req, res, command.messageBytesMax));
+    const caller = callerOf(req);
+    const read = await readMessages(hold(req, res, command.messageBytesMax, caller !== ''));
     if (res.destroyed) return;
     if (!read.ok) return read.status === 503 ? busy(res, read.words) : refuse(res, read.status, -32700, read.words);
     const { messages } = read;
@@ -107,7 +108,6 @@ export function stdioService({ command, dog, hold, say }: StdioServiceOptions): 
       const seat = seatOf(req);
       return seat ? seat.post(req, res, messages) : noSession(res);
     }
-    const caller = callerOf(req);
     const opening = messages.length === 1 && isOpening(messages[0]);
     if (!opening && !messages.every(isModern)) return refuse(res, 400, -32000, 'Mcp-Session-Id is missing');
     const seat = opening
