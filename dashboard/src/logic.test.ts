@@ -111,12 +111,13 @@ test('what is broken needs attention before what would break', () => {
     key_expiry: [key('soon', '2026-11-27T12:00:00Z'), key('over', '2026-11-24T12:00:00Z')],
     verdict: { mend: [{ caller: 'service:old', requests: 3, reason: 'expired' }] },
     clock_skew: [{ caller: 'service:late', max_s: -400 }],
+    unreadable_counts: 2,
   } as unknown as Report;
   const ramp = { name: 'all', status: 'stopped', step: 2, findings: ['a known caller was refused'] } as unknown as Ramp;
   const things = attention(report, { status: null, ramp }, now);
   assert.deepEqual(
     things.map(({ kind }) => kind),
-    ['ramp', 'key', 'key', 'caller', 'clock'],
+    ['ramp', 'key', 'key', 'caller', 'clock', 'store'],
   );
   assert.match(things[1]?.words ?? '', /^Key over of aidb ended 24 h ago$/);
   const words = (more: Partial<Ramp>) => attention(report, { status: null, ramp: { ...ramp, ...more } }, now)[0]?.words;

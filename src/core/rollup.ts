@@ -81,6 +81,14 @@ export interface Rollups {
   readonly until: number;
   readonly groups: readonly RollupGroup[];
   readonly measures: readonly RollupMeasure[];
+  /** How many more there are that no server wrote so. They are left out, and may have been of any caller. */
+  readonly unreadable: number;
+}
+
+/** For operators. */
+export function unreadableWords(count: number): string {
+  const [counts, are] = count === 1 ? ['count', 'is'] : ['counts', 'are'];
+  return `${count} ${counts} in the store cannot be read and ${are} left out: another program changed or wrote them, so see who else may write to the store`;
 }
 
 /** Values nearer to zero than the unit are one slot. Of clocks more is to be told apart than of durations. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as check, integer, option, property } from '../../test/fixtures/properties.ts';
-import type { RollupMeasure } from '../core/rollup.ts';
+import type { RollupGroup, RollupMeasure } from '../core/rollup.ts';
 import { bucketsFor, rollupsIn } from './buckets.ts';
 
 const hour = 3600;
@@ -64,4 +64,47 @@ test('an end is told by the hour only where something was counted in it', () => 
   assert.deepEqual(told(11 * hour), [10 * hour + 60, 12 * hour + 120]);
   assert.deepEqual(told(10 * hour), [10 * hour, 12 * hour + 120]);
   assert.deepEqual(told(12 * hour), [10 * hour + 60, 13 * hour]);
+});
+
+test('what is no group and no measure is left out and counted, whatever a store has there', () => {
+  const cover = bucketsFor(0, 60, 0);
+  const group: RollupGroup = {
+    bucketSeconds: 60,
+    start: 0,
+    service: 'embeddings',
+    route: '/embed',
+    mode: 'report',
+    outcome: 'allow',
+    reason: '',
+    caller: '',
+    clientAddress: '',
+    count: 1,
+    firstSeen: 1,
+    lastSeen: 2,
+    requestId: '',
+  };
+  const measure: RollupMeasure = {
+    bucketSeconds: 60,
+    start: 0,
+    kind: 'skew',
+    name: 'a',
+    slot: -1,
+    count: 1,
+    least: -1,
+    most: 1,
+  };
+  const odd = [undefined, null, {}, [], '', 'odd', 'toString', Number.NaN, Infinity, -0.5];
+  const variants = <T extends object>(thing: T, fine: readonly string[]) =>
+    Object.entries(thing).flatMap(([field, value]) =>
+      fine.includes(field)
+        ? []
+        : odd
+            .filter((other) => typeof other !== typeof value || Number.isNaN(other) || other === Infinity)
+            .map((other) => ({ ...thing, [field]: other })),
+    );
+  const groups = [...variants(group, ['bucketSeconds']), { ...group, mode: 'odd' }, { ...group, outcome: 'toString' }];
+  const measures = [...variants(measure, ['bucketSeconds']), { ...measure, kind: 'odd' }, { ...measure, count: 0 }];
+  const found = rollupsIn(cover, [group, ...groups], [...measures, measure]);
+  assert.deepEqual([found.groups, found.measures], [[group], [measure]]);
+  assert.equal(found.unreadable, groups.length + measures.length);
 });

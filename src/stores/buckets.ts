@@ -6,6 +6,7 @@ import {
   type RollupMeasure,
   type Rollups,
 } from '../core/rollup.ts';
+import { isGroup, isMeasure, type Found } from './rollup-values.ts';
 
 /** Buckets of one size that follow one another: those that start at `from` or later and before `until`. */
 export interface BucketRange {
@@ -52,14 +53,16 @@ export function bucketsFor(since: number, until: number, oldestMinute: number | 
 }
 
 /**
- * What was found in the buckets that cover a time. Where the hour at an end is empty it is told to the minute: a store has
+ * What was found in the buckets that cover a time, but for what is no group and no measure: whoever may write to the store may have
+ * put anything there, and must hide no more by it than that. Where the hour at an end is empty it is told to the minute: a store has
  * nothing of the time before its first decision, and nothing is lost there.
  */
 export function rollupsIn(
   { asked, since, until }: BucketCover,
-  groups: readonly RollupGroup[],
-  measures: readonly RollupMeasure[],
+  foundGroups: readonly Found<RollupGroup>[],
+  foundMeasures: readonly Found<RollupMeasure>[],
 ): Rollups {
+  const [groups, measures] = [foundGroups.filter(isGroup), foundMeasures.filter(isMeasure)];
   const found = (from: number, behind: number): boolean =>
     [groups, measures].some((list) => list.some(({ start }) => start >= from && start < behind));
   return {
@@ -67,6 +70,7 @@ export function rollupsIn(
     until: found(until - hour, until) ? until : -floorTo(-asked.until, minute),
     groups,
     measures,
+    unreadable: foundGroups.length - groups.length + foundMeasures.length - measures.length,
   };
 }
 

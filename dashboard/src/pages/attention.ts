@@ -56,6 +56,13 @@ export function attention(report: Report, { status, ramp }: Around, now: number)
         words: `The clock of ${caller} is off by ${Math.round(max_s)} s`,
         link: linkTo('callers', caller),
       });
+  if (report.unreadable_counts > 0)
+    things.push({
+      tone: 'warn',
+      kind: 'store',
+      words: `${report.unreadable_counts} counts in the store cannot be read: another program changed them`,
+      link: linkTo('report'),
+    });
   for (const words of status?.warnings ?? []) things.push({ tone: 'warn', kind: 'keys', words, link: linkTo('keys') });
   return things.sort((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad'));
 }

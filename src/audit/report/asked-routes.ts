@@ -12,6 +12,8 @@ export interface AskedRoutes {
   readonly asked: readonly { readonly service: string; readonly route: string }[];
   /** What would be refused once it is enforced, the most frequent first. */
   readonly refusals: readonly RefusalGroup[];
+  /** How many counts of that time cannot be read, and are in none of this. */
+  readonly unreadable: number;
 }
 
 /** Epoch seconds. Rejects when the store cannot be reached. */
@@ -26,5 +28,6 @@ export async function askedRoutes(
     until: rfc3339(until),
     asked: decided.map(({ service, route }) => ({ service, route })),
     refusals: refusalGroups(decided.filter(({ outcome }) => outcome === 'would_deny')),
+    unreadable: rollups.unreadable,
   };
 }

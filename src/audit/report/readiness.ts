@@ -1,5 +1,5 @@
 import { rotateCommand } from '../../core/credential.ts';
-import { OTHERS } from '../../core/rollup.ts';
+import { OTHERS, unreadableWords } from '../../core/rollup.ts';
 import type { ClockSkew } from './clock-skews.ts';
 import type { EndingKey } from './ending-keys.ts';
 import { adviceFor, callerName, routeWords } from './mending.ts';
@@ -42,6 +42,7 @@ export interface Evidence extends Totals {
   readonly would_deny_groups: readonly RefusalGroup[];
   readonly clock_skew: readonly ClockSkew[];
   readonly key_expiry: readonly EndingKey[];
+  readonly unreadable_counts: number;
 }
 
 const routesShown = 5;
@@ -84,6 +85,11 @@ function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Re
   if (evidence.not_judged > 0) {
     const passed = `${counted(evidence.not_judged, 'request')} passed in mode off, unjudged`;
     return { answer: 'unknown', summary: `Nothing can be said about enforcing: ${passed}. Set report first.` };
+  }
+  if (evidence.unreadable_counts > 0) {
+    const summary =
+      'Nothing can be said about enforcing: counts that cannot be read are left out, and may be of callers that would be refused.';
+    return { answer: 'unknown', summary };
   }
   const summary =
     'Ready to enforce: nothing that passed would be refused. Callers that were silent in this time are not covered.';
@@ -139,7 +145,8 @@ function rank(caller: string): number {
   return caller.endsWith('?') ? 1 : 0;
 }
 
-function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<string>): string[] {
+function concernsOf(evidence: Evidence, refused: ReadonlySet<string>): string[] {
+  const { clock_skew, key_expiry, unreadable_counts } = evidence;
   const clocks = clock_skew
     .filter(({ caller, max_s }) => Math.abs(max_s) > skewOfConcern && !caller.endsWith('?') && !refused.has(caller))
     .map(
@@ -152,5 +159,5 @@ function concernsOf({ clock_skew, key_expiry }: Evidence, refused: ReadonlySet<s
       ({ id, service, kind, expires_at, expired }) =>
         `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: ${expired ? `countersign keys create ${service} --kind ${kind}` : rotateCommand({ id, service })}`,
     );
-  return [...clocks, ...keys];
+  return [...(unreadable_counts > 0 ? [unreadableWords(unreadable_counts)] : []), ...clocks, ...keys];
 }

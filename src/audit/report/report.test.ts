@@ -418,3 +418,13 @@ function keyOf(id: string, expiresAt: number | null, service = 'aidb'): KeyRecor
     pending: false,
   };
 }
+
+test('counts that cannot be read are told of, and without them nothing is ready', async () => {
+  const store = memoryStore();
+  await store.decisions.append([rowWith({ time: start + 1 })]);
+  const found = await store.decisions.rollups(start, start + 3600);
+  const decisions = { ...store.decisions, rollups: async () => ({ ...found, unreadable: 2 }) };
+  const { unreadable_counts, requests, verdict } = await report({ keys: store.keys, decisions }, period);
+  assert.deepEqual([unreadable_counts, requests, verdict.answer], [2, 1, 'unknown']);
+  assert.match(verdict.concerns.join(), /^2 counts in the store cannot be read and are left out/);
+});

@@ -47,6 +47,8 @@ export interface Report extends Totals {
   readonly clock_skew: readonly ClockSkew[];
   /** Keys that end within 30 days, or have ended and were not succeeded. */
   readonly key_expiry: readonly EndingKey[];
+  /** How many counts another program made so that they cannot be read: they are in none of these sums. */
+  readonly unreadable_counts: number;
   /** Time spent deciding. */
   readonly overhead: Overhead;
 }
@@ -93,6 +95,7 @@ export async function report(
     would_deny_groups: refusalGroups(decided.filter((group) => group.outcome === 'would_deny')),
     clock_skew: clockSkews(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
     key_expiry: endingKeys(await store.keys.list(), endsElsewhere, until),
+    unreadable_counts: rollups.unreadable,
   };
   const totals = sumOf(decided);
   const verdict = readiness({ ...totals, ...evidence });

@@ -41,6 +41,8 @@ export interface Evidence {
   readonly skews: readonly { readonly caller: string; readonly seconds: number }[];
   /** Keys of callers of its routes that end within the time asked about, and are the last ones or in use. */
   readonly endingKeys: readonly EndingKey[];
+  /** Counts that another program made so that they cannot be read: whose they were is not known. */
+  readonly unreadable: number;
   /** Null where no address is named. */
   readonly health: 'well' | string | null;
 }
@@ -64,6 +66,7 @@ export interface EvidenceQuestion {
 
 /** Whole minutes only: what happened before the step began would count against it. */
 const minute = 60;
+const nothing = { groups: [], measures: [], unreadable: 0 };
 
 /** Rejects when the store cannot be read. */
 export async function evidenceOf(
@@ -71,7 +74,7 @@ export async function evidenceOf(
   { step, since, until, knows, isExempt, isRefusedAnyway, keysUntil, keysElsewhere = [], health }: EvidenceQuestion,
 ): Promise<Evidence> {
   const from = Math.ceil(since / minute) * minute;
-  const rollups = until > from ? await store.decisions.rollups(from, until) : { groups: [], measures: [] };
+  const rollups = until > from ? await store.decisions.rollups(from, until) : nothing;
   const measures = rollups.measures.filter(({ start }) => start >= from);
   const meant = rollups.groups.filter(
     ({ start, service, route }) => start >= from && meansRoute(step.routes, service, route),
@@ -108,6 +111,7 @@ export async function evidenceOf(
       keysUntil === null
         ? []
         : await endingKeys(store, { elsewhere: keysElsewhere, callers, since, now: until, until: keysUntil }),
+    unreadable: rollups.unreadable,
     health,
   };
 }

@@ -19,6 +19,7 @@ const well: Evidence = {
   answers: [{ service: 'npu', micros: 900 }],
   skews: [{ caller: 'service:web', seconds: 2 }],
   endingKeys: [],
+  unreadable: 0,
   health: 'well',
 };
 const gates: RampGates = {
@@ -49,6 +50,12 @@ const cases: readonly Case[] = [
     answer: 'inconclusive',
     findings:
       /^only 0 requests of proven callers were allowed, of at least 1; they are counted from 2025-11-24T16:00:00Z on$/,
+  },
+  {
+    of: 'counts that cannot be read, and may be of anybody',
+    evidence: { unreadable: 2 },
+    answer: 'inconclusive',
+    findings: /^2 counts in the store cannot be read and are left out: another program changed or wrote them/,
   },
   {
     of: 'a refusal',

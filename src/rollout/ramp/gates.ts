@@ -1,5 +1,6 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { rotateCommand } from '../../core/credential.ts';
+import { unreadableWords } from '../../core/rollup.ts';
 import type { Evidence, Stranger } from './evidence.ts';
 import type { RampPlan } from './plan.ts';
 import type { Culprit } from './state.ts';
@@ -48,7 +49,7 @@ export function judge(plan: RampPlan, evidence: Evidence): Judgement {
 }
 
 function refusals(plan: RampPlan, evidence: Evidence): Finding[] {
-  const { allowed, countedFrom, refused, refusedRequests, wouldBeRefused } = evidence;
+  const { allowed, countedFrom, refused, refusedRequests, unreadable, wouldBeRefused } = evidence;
   const found: Finding[] = [];
   if (refusedRequests > plan.failureLimit)
     found.push({ answer: 'failed', words: `known callers are refused: ${culpritWords(refused)}` });
@@ -57,6 +58,7 @@ function refusals(plan: RampPlan, evidence: Evidence): Finding[] {
       answer: 'inconclusive',
       words: `known callers would be refused next: ${culpritWords(wouldBeRefused)}`,
     });
+  if (unreadable > 0) found.push({ answer: 'inconclusive', words: unreadableWords(unreadable) });
   if (allowed < plan.minSamples)
     found.push({
       answer: 'inconclusive',

@@ -54,7 +54,8 @@ export function modeIn(scope: string, json: string): ModeRow {
   };
 }
 
-function parsed(json: string | null): object | null {
+/** Null for what is no JSON, and no object and no list. */
+export function parsed(json: string | null): object | null {
   try {
     const value: unknown = JSON.parse(json ?? '');
     return typeof value === 'object' ? value : null;
@@ -63,7 +64,7 @@ function parsed(json: string | null): object | null {
   }
 }
 
-function textIn(value: unknown): string {
+export function textIn(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 

@@ -1,6 +1,8 @@
-import type { BucketSeconds, MeasureKind, RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
+import type { BucketSeconds, RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
 import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import type { RolledUp } from '../roll-up.ts';
+import type { Found } from '../rollup-values.ts';
+import { parsed } from './kept-json.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
 /** Buckets removed at a time. */
@@ -34,13 +36,13 @@ export function rollupArguments({ groups, measures }: RolledUp): Value[] {
 export async function rollupsBetween(server: Server, asked: number, end: number): Promise<Rollups> {
   const [oldest] = listOf(await server.run('rollupsOldest'));
   const cover = bucketsFor(asked, end, oldest === undefined ? null : Number(oldest));
-  const groups: RollupGroup[] = [];
-  const measures: RollupMeasure[] = [];
+  const groups: Found<RollupGroup>[] = [];
+  const measures: Found<RollupMeasure>[] = [];
   for (const { bucketSeconds, from, until: behind } of cover.ranges) {
     for (const start of listOf(await server.run('rollupStarts', bucketSeconds, bound(from), bound(behind)))) {
       const [grouped, measured] = (await server.run('rollupBucket', bucketSeconds, start ?? '')) as unknown[];
-      groups.push(...groupsIn(listOf(grouped), bucketSeconds, Number(start)));
-      measures.push(...measuresIn(listOf(measured), bucketSeconds, Number(start)));
+      for (const group of groupsIn(grouped, bucketSeconds, Number(start))) groups.push(group);
+      for (const measure of measuresIn(measured, bucketSeconds, Number(start))) measures.push(measure);
     }
   }
   return rollupsIn(cover, groups, measures);
@@ -51,37 +53,46 @@ export async function pruneRollups(server: Server, now: number): Promise<void> {
     while (Number(await server.run('rollupsPrune', bucketSeconds, from, pruneStep)) === pruneStep);
 }
 
-function groupsIn(reply: readonly (string | null)[], bucketSeconds: BucketSeconds, start: number): RollupGroup[] {
-  return thingsIn(reply, 'group').map(({ field }) => ({
-    ...(JSON.parse(field('group')) as Pick<
-      RollupGroup,
-      'service' | 'route' | 'mode' | 'outcome' | 'reason' | 'caller' | 'clientAddress'
-    >),
+function groupsIn(reply: unknown, bucketSeconds: BucketSeconds, start: number): Found<RollupGroup>[] {
+  return thingsIn(reply).map(({ field }) => ({
+    ...(parsed(field('group')) as Found<RollupGroup> | null),
     bucketSeconds,
     start,
-    count: Number(field('count')),
-    firstSeen: Number(field('first')),
-    lastSeen: Number(field('last')),
+    count: numberIn(field('count')),
+    firstSeen: numberIn(field('first')),
+    lastSeen: numberIn(field('last')),
     requestId: field('request'),
   }));
 }
 
-function measuresIn(reply: readonly (string | null)[], bucketSeconds: BucketSeconds, start: number): RollupMeasure[] {
-  return thingsIn(reply, 'count').map(({ subject, field }) => {
-    const [kind, slot, name] = JSON.parse(subject) as [MeasureKind, number, string];
-    const counted = { count: Number(field('count')), least: Number(field('least')), most: Number(field('most')) };
+function measuresIn(reply: unknown, bucketSeconds: BucketSeconds, start: number): Found<RollupMeasure>[] {
+  return thingsIn(reply).map(({ subject, field }) => {
+    const said = parsed(subject);
+    const [kind, slot, name] = Array.isArray(said) ? (said as unknown[]) : [];
+    const counted = { count: numberIn(field('count')), least: numberIn(field('least')), most: numberIn(field('most')) };
     return { bucketSeconds, start, kind, name, slot, ...counted };
   });
 }
 
-/** A hash's fields are called 'FIELD SUBJECT'; each subject has one `field` of the given name. */
-function thingsIn(reply: readonly (string | null)[], named: string) {
+/** A hash's fields are called 'FIELD SUBJECT'. What stands there and is no hash is one thing that has no fields. */
+function thingsIn(reply: unknown) {
   const fields = new Map<string, string>();
-  for (let at = 0; at < reply.length; at += 2) fields.set(reply[at] ?? '', reply[at + 1] ?? '');
-  return [...fields.keys()]
-    .filter((name) => name.startsWith(`${named} `))
-    .map((name) => name.slice(named.length + 1))
-    .map((subject) => ({ subject, field: (name: string): string => fields.get(`${name} ${subject}`) ?? '' }));
+  const subjects = new Set<string>(Array.isArray(reply) ? [] : ['']);
+  const list = listOf(reply);
+  for (let at = 0; at < list.length; at += 2) {
+    const name = list[at] ?? '';
+    fields.set(name, list[at + 1] ?? '');
+    subjects.add(name.slice(name.indexOf(' ') + 1));
+  }
+  return [...subjects].map((subject) => ({
+    subject,
+    field: (name: string): string => fields.get(`${name} ${subject}`) ?? '',
+  }));
+}
+
+/** NaN for none. */
+function numberIn(text: string): number {
+  return text === '' ? Number.NaN : Number(text);
 }
 
 /** As Redis reads it. */

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { askedRoutes } from '../../../audit/report/asked-routes.ts';
+import { askedRoutes, type AskedRoutes } from '../../../audit/report/asked-routes.ts';
 import { knownCallers, type Acquaintance } from '../../../compose/ramps/known-callers.ts';
 import { rampGround, rampPlan } from '../../../compose/ramps/ramp-file.ts';
 import { shownRamp, startFault, startRamp } from '../../../compose/ramps/ramp-control.ts';
 import { predictedRefusals } from '../../../compose/ramps/predicted-refusals.ts';
 import { proposedRamp } from '../../../compose/ramps/ramp-proposal.ts';
 import { systemClock } from '../../../core/clock.ts';
+import { unreadableWords } from '../../../core/rollup.ts';
 import type { RampPlan } from '../../../rollout/ramp/plan.ts';
 import { rampDocument } from '../../../rollout/ramp/document.ts';
 import { commandActor } from '../../command-actor.ts';
@@ -31,6 +32,7 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
   return atWork(invocation, async (place) => {
     const now = systemClock();
     const found = await askedRoutes(place.store, { since: now - since, until: now + 1 });
+    sayUnreadable(found, invocation);
     const routes = await routesInReport(place, invocation);
     if (routes.length === 0) throw refused('every route is enforced already, or off', 'See: countersign mode get');
     const plan = proposedRamp(routes, found, knownCallers(await acquaintance(place), 'count'));
@@ -57,7 +59,7 @@ export async function rampStart(invocation: Invocation): Promise<number> {
     if (fault) throw refused(fault.message, fault.hint);
     const plan = rampPlan(file, rampGround(config, now));
     const inReport = await routesInReport(place, invocation);
-    const predictions = await predicted(place, plan, now);
+    const predictions = await predicted(place, plan, now, invocation);
     const by = commandActor(invocation.env).id;
     const kept = dryRun
       ? []
@@ -115,7 +117,12 @@ async function acquaintance({ config, store }: Pick<Workplace, 'config' | 'store
 }
 
 /** By what was recorded in the last day. */
-async function predicted(place: Workplace, plan: RampPlan, now: number) {
-  const { refusals } = await askedRoutes(place.store, { since: now - 86_400, until: now + 1 });
-  return predictedRefusals(plan, refusals, knownCallers(await acquaintance(place), plan.gates.claims), now);
+async function predicted(place: Workplace, plan: RampPlan, now: number, invocation: Invocation) {
+  const found = await askedRoutes(place.store, { since: now - 86_400, until: now + 1 });
+  sayUnreadable(found, invocation);
+  return predictedRefusals(plan, found.refusals, knownCallers(await acquaintance(place), plan.gates.claims), now);
+}
+
+function sayUnreadable({ unreadable }: AskedRoutes, { out }: Invocation): void {
+  if (unreadable > 0) out.talk(`warning: ${unreadableWords(unreadable)}`);
 }
