@@ -5,7 +5,8 @@ import { isMeant, type KeptRow } from '../kept-row.ts';
 import { rollUp } from '../roll-up.ts';
 import { decisionIn } from './kept-json.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
-import { decisionsMax, type ScriptName } from './scripts.ts';
+import { decisionsMax } from './decision-scripts.ts';
+import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
 /** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */

@@ -13,6 +13,8 @@ const WORDS: Readonly<Record<string, string>> = {
   MISCONF: 'cannot save to its disk and takes no writes; make room',
   BUSY: 'is busy with the script of somebody else',
   MASTERDOWN: 'has lost its primary',
+  WRONGTYPE:
+    'holds something of another type under a name of ours: another program wrote it; docs/stores.md has the types',
 };
 
 /**
@@ -24,6 +26,12 @@ export function storeFault(error: unknown, place: string, why: string | null): u
   if (!(error instanceof Error) || error instanceof StoreError || error instanceof TypeError) return error;
   const unavailable = (words: string): StoreError => new StoreError('store_unavailable', `Redis at ${place} ${words}`);
   if (error.name === 'ReplyError') {
+    // Our own scripts say so: a name of ours, and a type.
+    const [, key, type] = /^ODDKEY (\S+) (\w+)$/.exec(error.message) ?? [];
+    if (key !== undefined)
+      return unavailable(
+        `holds a ${type} under ${key}, where something of another type belongs: another program or another version of countersign wrote it; rename or delete it`,
+      );
     const word = /^[A-Z]+/.exec(error.message)?.[0] ?? 'ERR';
     return unavailable(`${WORDS[word] ?? 'cannot do what was asked'} (Redis: ${word})`);
   }

@@ -1,8 +1,9 @@
+import { decisionScripts } from './decision-scripts.ts';
 import { eventScripts } from './event-scripts.ts';
 import { keyScripts } from './key-scripts.ts';
 import { recordFields } from './record-fields.ts';
 import { recordScripts } from './record-scripts.ts';
-import { rollupAdding, rollupScripts } from './rollup-scripts.ts';
+import { rollupScripts } from './rollup-scripts.ts';
 import { usageScripts } from './usage-scripts.ts';
 
 /**
@@ -22,9 +23,6 @@ export function scriptsFor(database: number): Scripts {
   return { channel, sources: sourcesFor(channel) };
 }
 
-/** How many decisions are kept at most. */
-export const decisionsMax = 100_000;
-
 function sourcesFor(channel: string) {
   // The number lets a listener see that it missed one. Every result is what was told.
   const telling = `
@@ -37,6 +35,7 @@ function sourcesFor(channel: string) {
   return {
     ...keyScripts(telling),
     ...usageScripts,
+    ...decisionScripts,
     ...rollupScripts,
     ...eventScripts,
     ...recordScripts(telling),
@@ -116,96 +115,8 @@ function sourcesFor(channel: string) {
       if held and tonumber(held) > tonumber(ARGV[3]) then return 0 end
       redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
       return 1`,
-    // how many rows; time, row, 1 for one of nobody proven or 0, and so on; then the roll-ups
-    decisionsAppend: `
-      local count = tonumber(ARGV[1])
-      local first = redis.call('INCRBY', 'countersign:decisions-sequence', count) - count
-      for row = 1, count do
-        local at = row * 3 - 1
-        local sequence = string.format('%.0f', first + row)
-        redis.call('XADD', 'countersign:decisions', sequence .. '-0', 'row', ARGV[at + 1])
-        local member = string.rep('0', 16 - #sequence) .. sequence
-        redis.call('ZADD', 'countersign:decisions-by-time', ARGV[at], member)
-        if ARGV[at + 2] == '1' then redis.call('ZADD', 'countersign:decisions-strangers', sequence, member) end
-      end
-      ${rollupAdding}
-      addRollups(count * 3 + 2)
-      ${removing}
-      removeStrangers(${decisionsMax} / 2, 2000)
-      return removeFirst(${decisionsMax}, 2000)`,
-    // sequence number of the last one had or '', since, until, how many at most: newest first
-    decisionsByTime: `
-      local start
-      if ARGV[1] == '' then
-        start = redis.call('ZCOUNT', 'countersign:decisions-by-time', '(' .. ARGV[3], '+inf')
-      else
-        local rank = redis.call('ZREVRANK', 'countersign:decisions-by-time', ARGV[1])
-        if not rank then return {} end
-        start = rank + 1
-      end
-      local last = start + tonumber(ARGV[4]) - 1
-      local found = redis.call('ZREVRANGE', 'countersign:decisions-by-time', start, last, 'WITHSCORES')
-      local rows = {}
-      for at = 1, #found, 2 do
-        if tonumber(found[at + 1]) < tonumber(ARGV[2]) then break end
-        local id = string.gsub(found[at], '^0+', '') .. '-0'
-        local entry = string.match(id, '^%d+-0$') and redis.call('XRANGE', 'countersign:decisions', id, id)[1]
-        if entry then
-          table.insert(rows, found[at])
-          table.insert(rows, entry[2][2])
-        end
-      end
-      return rows`,
-    // first sequence number, how many at most
-    decisionsFrom: `
-      local rows = {}
-      for _, entry in ipairs(redis.call('XRANGE', 'countersign:decisions', ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])) do
-        table.insert(rows, (string.gsub(entry[1], '%-0$', '')))
-        table.insert(rows, entry[2][2])
-      end
-      return rows`,
-    // before, how many at most
-    decisionsPruneOld: `
-      local found = redis.call('ZRANGEBYSCORE', 'countersign:decisions-by-time', '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
-      ${removing}
-      for _, member in ipairs(found) do remove(member) end
-      return #found`,
-    // how many to keep, how many to remove at most
-    decisionsPruneStrangers: `
-      ${removing}
-      return removeStrangers(tonumber(ARGV[1]), tonumber(ARGV[2]))`,
-    // how many to keep, how many to remove at most
-    decisionsPruneFirst: `
-      ${removing}
-      return removeFirst(tonumber(ARGV[1]), tonumber(ARGV[2]))`,
   };
 }
-
-const removing = `
-  local function remove(member)
-    local id = string.gsub(member, '^0+', '') .. '-0'
-    if string.match(id, '^%d+-0$') then redis.call('XDEL', 'countersign:decisions', id) end
-    redis.call('ZREM', 'countersign:decisions-by-time', member)
-    redis.call('ZREM', 'countersign:decisions-strangers', member)
-  end
-  local function removeStrangers(kept, most)
-    local beyond = math.min(redis.call('ZCARD', 'countersign:decisions-strangers') - kept, most)
-    if beyond <= 0 then return 0 end
-    local members = redis.call('ZRANGE', 'countersign:decisions-strangers', 0, beyond - 1)
-    for _, member in ipairs(members) do remove(member) end
-    return #members
-  end
-  local function removeFirst(kept, most)
-    local beyond = math.min(redis.call('XLEN', 'countersign:decisions') - kept, most)
-    if beyond <= 0 then return 0 end
-    local entries = redis.call('XRANGE', 'countersign:decisions', '-', '+', 'COUNT', beyond)
-    for _, entry in ipairs(entries) do
-      local sequence = string.gsub(entry[1], '%-0$', '')
-      redis.call('XDEL', 'countersign:decisions', entry[1])
-      remove(string.rep('0', 16 - #sequence) .. sequence)
-    end
-    return #entries
-  end`;
 
 /** Records by their place in an index, each as its fields; those that have expired are left out but counted first. */
 function pageOf(index: string, prefix: string): string {

@@ -51,7 +51,7 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
       const { role } = await infoOf(server);
       if (role === 'slave') throw readOnlyFault(server.place);
     },
-    warnings: async () => warningsOf(await infoOf(server)),
+    warnings: async () => [...warningsOf(await infoOf(server)), ...(await displacedWarnings(server))],
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
@@ -64,6 +64,14 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
 async function infoOf(server: Server): Promise<Readonly<Record<string, string>>> {
   const text = String(await server.ask((client) => client.info()));
   return Object.fromEntries(text.split('\r\n').map((line) => line.split(':', 2)));
+}
+
+async function displacedWarnings(server: Server): Promise<string[]> {
+  const count = Number(await server.ask((client) => client.llen('countersign:decisions-displaced')));
+  if (count === 0) return [];
+  return [
+    `Redis was given ${count} decisions with numbers that no server gives, behind which none could be added; they were moved to the list countersign:decisions-displaced: see who else may write there, then delete the list`,
+  ];
 }
 
 function warningsOf({ maxmemory_policy: policy, aof_enabled: log }: Readonly<Record<string, string>>): string[] {

@@ -1,5 +1,6 @@
 import type { KeyUse } from '../../core/credential.ts';
 import type { UsageStore } from '../../core/store.ts';
+import { parsed, textIn } from './kept-json.ts';
 import { listOf, type Server } from './server.ts';
 
 /** Written at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
@@ -10,16 +11,9 @@ export function redisUsage(server: Server): UsageStore {
     const reply = listOf(await server.run('usageOf', credentialId));
     const uses: KeyUse[] = [];
     for (let at = 0; at < reply.length; at += 4) {
-      const [caller = '', clientAddress = ''] = JSON.parse(reply[at] ?? '[]') as string[];
-      const [count, firstUsed, lastUsed] = reply.slice(at + 1, at + 4).map(Number);
-      uses.push({
-        credentialId,
-        caller,
-        clientAddress,
-        firstUsed: firstUsed ?? 0,
-        lastUsed: lastUsed ?? 0,
-        count: count ?? 0,
-      });
+      const place = placeIn(reply[at] ?? null);
+      const [count = 0, firstUsed = 0, lastUsed = 0] = reply.slice(at + 1, at + 4).map((text) => Number(text) || 0);
+      uses.push({ credentialId, ...place, firstUsed, lastUsed, count });
     }
     return uses;
   }
@@ -48,4 +42,11 @@ export function redisUsage(server: Server): UsageStore {
       return uses.flat().sort((a, b) => b.lastUsed - a.lastUsed);
     },
   };
+}
+
+/** A place that somebody made unreadable is one that says nothing, and hides no other. */
+function placeIn(json: string | null): Pick<KeyUse, 'caller' | 'clientAddress'> {
+  const value = parsed(json);
+  const [caller, clientAddress] = Array.isArray(value) ? (value as unknown[]) : [];
+  return { caller: textIn(caller), clientAddress: textIn(clientAddress) };
 }
