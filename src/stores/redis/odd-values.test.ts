@@ -142,6 +142,22 @@ if (server) {
     assert.deepEqual(await numbersOf(store), [1, 2]);
   });
 
+  test('a server whose names a newer version keeps otherwise is refused, and left as it is', async (t) => {
+    const { store, client } = await emptied(t);
+    assert.deepEqual(await store.migrate(), []);
+    assert.equal(await client.get('countersign:layout'), '1');
+    await store.migrate();
+    await store.schema();
+    await client.set('countersign:layout', '2');
+    for (const verb of [() => store.schema(), () => store.migrate()])
+      await assert.rejects(
+        verb,
+        (error: Error) =>
+          hasCode(error, 'store_unavailable') && /written by a newer version.*its layout is 2/.test(error.message),
+      );
+    assert.equal(await client.get('countersign:layout'), '2');
+  });
+
   test('a use of a key that somebody made unreadable says nothing, and hides and stops no other', async (t) => {
     const { store, client } = await emptied(t);
     const use = {

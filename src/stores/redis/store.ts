@@ -1,4 +1,4 @@
-import { noSchema, type Store } from '../../core/store.ts';
+import { noSchema, StoreError, type Store } from '../../core/store.ts';
 import { redisDecisions } from './decisions.ts';
 import { redisEvents } from './events.ts';
 import { readOnlyFault } from './fault.ts';
@@ -36,11 +36,12 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
     records: redisRecords(server, changes),
     events: redisEvents(server),
     async schema() {
-      await server.ask((client) => client.ping());
+      await requireLayout(server);
       return noSchema;
     },
     async migrate() {
-      await server.ask((client) => client.ping());
+      await requireLayout(server);
+      await server.ask((client) => client.set(layoutKey, layout, 'NX'));
       // So that whoever watches from here on misses nothing and need not read everything again.
       await changes.started();
       return [];
@@ -58,6 +59,20 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
       server.close();
     },
   };
+}
+
+/** What is kept under our names, and how: raised by whatever an older version would misread or spoil. */
+const layout = 1;
+const layoutKey = 'countersign:layout';
+
+/** Rejects where a later version of this program has been at work. Where there is no number nothing is, or what was before there were numbers. */
+async function requireLayout(server: Server): Promise<void> {
+  const held = Number(await server.ask((client) => client.get(layoutKey)));
+  if (held > layout)
+    throw new StoreError(
+      'store_unavailable',
+      `Redis at ${server.place} was written by a newer version of countersign (its layout is ${held}, this version knows ${layout}); update countersign or name another database`,
+    );
 }
 
 /** By name. INFO rather than CONFIG: hosted servers refuse the latter. */
