@@ -6,7 +6,7 @@
  * on a machine that is busy with other things it says how much of the rest is waiting for a core.
  */
 import { openStore } from '../src/compose/open-store.ts';
-import { storeConfig } from '../src/compose/schema/quantities.ts';
+import { storeConfig } from '../src/compose/schema/store-urls.ts';
 import type { Store } from '../src/core/store.ts';
 import { sealWith } from '../src/crypto/seal.ts';
 import { createKey } from '../src/keys/create.ts';

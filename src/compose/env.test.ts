@@ -114,6 +114,8 @@ const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
   [{ AUTH_STORAGE: 'supabase' }, /^SUPABASE_URL .*needs SUPABASE_URL/],
   [{ DATABASE_URL: 'mysql://root:hunter2@db' }, /^DATABASE_URL .*postgres:/],
   [{ REDIS_URL: 'http://:hunter2@cache' }, /^REDIS_URL .*redis:/],
+  [{ REDIS_URL: 'redis://:hunter2@cache/?db=5' }, /^REDIS_URL .*write it behind the address: redis:.*6379\/5/],
+  [{ DATABASE_URL: 'postgres://u:hunter2@db/x?sslmod=require' }, /^DATABASE_URL .*write \?sslmode=verify-full/],
   [{ REDIS_HOST: 'cache', REDIS_PORT: 'hunter2' }, /^REDIS_HOST .*REDIS_PORT/],
 ];
 

@@ -2,7 +2,7 @@ import { isMode, type Mode } from '../core/mode.ts';
 import { readSecretFile } from '../keys/sources/read-secret.ts';
 import type { StoreConfig } from './config.ts';
 import { environmentFault, type Fault } from './faults.ts';
-import { storeConfig } from './schema/quantities.ts';
+import { storeConfig, storeFault } from './schema/store-urls.ts';
 
 /** The environment variables of this process, as process.env has them. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -137,7 +137,7 @@ function storeFrom(read: (name: string) => string | null, refuse: Refuse): Store
   const redis = redisUrl(read, refuse);
   if (storage === 'memory') return { kind: 'memory' };
   if (storage === 'supabase') {
-    if (supabaseUrl === null || storeConfig(`supabase:${supabaseUrl}`) === null)
+    if (supabaseUrl === null || storeFault(`supabase:${supabaseUrl}`) !== null)
       return refuse('SUPABASE_URL', 'AUTH_STORAGE=supabase needs SUPABASE_URL=https://… and SUPABASE_KEY');
     return { kind: 'supabase', url: supabaseUrl };
   }
@@ -147,7 +147,10 @@ function storeFrom(read: (name: string) => string | null, refuse: Refuse): Store
     const store = storeConfig(database);
     return store?.kind === 'postgres' || store?.kind === 'sqlite'
       ? store
-      : refuse('DATABASE_URL', 'write postgres://USER@HOST/DATABASE');
+      : refuse(
+          'DATABASE_URL',
+          hintFor(database, /^(?:postgres(?:ql)?|sqlite):/, 'write postgres://USER@HOST/DATABASE'),
+        );
   }
   return redis === null ? null : { kind: 'redis', url: redis };
 }
@@ -156,10 +159,18 @@ function redisUrl(read: (name: string) => string | null, refuse: Refuse): string
   const url = read('REDIS_URL');
   const host = read('REDIS_HOST');
   const port = read('REDIS_PORT') ?? '6379';
-  if (url !== null) return storeConfig(url)?.kind === 'redis' ? url : refuse('REDIS_URL', 'write redis://HOST:PORT');
+  if (url !== null)
+    return storeConfig(url)?.kind === 'redis'
+      ? url
+      : refuse('REDIS_URL', hintFor(url, /^rediss?:/, 'write redis://HOST:PORT'));
   if (host === null) return null;
   const built = `redis://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return storeConfig(built) && /^[0-9]{1,5}$/.test(port)
     ? built
     : refuse('REDIS_HOST', 'write REDIS_HOST=HOST and REDIS_PORT=PORT');
+}
+
+/** What to write instead, of a variable that names the right kind of store. */
+function hintFor(text: string, meant: RegExp, otherwise: string): string {
+  return (meant.test(text) ? storeFault(text)?.[1] : null) ?? otherwise;
 }

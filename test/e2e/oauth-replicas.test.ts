@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { createClient, revokeClient } from '../../src/authority/oauth/clients.ts';
 import { rotateSigningKey } from '../../src/authority/oauth/signing-keys.ts';
 import { openStore } from '../../src/compose/open-store.ts';
-import { storeConfig } from '../../src/compose/schema/quantities.ts';
+import { storeConfig } from '../../src/compose/schema/store-urls.ts';
 import type { Store } from '../../src/core/store.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';
 import { startPostgres, startRedis } from '../fixtures/databases.ts';

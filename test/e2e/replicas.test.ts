@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openStore } from '../../src/compose/open-store.ts';
-import { storeConfig } from '../../src/compose/schema/quantities.ts';
+import { storeConfig } from '../../src/compose/schema/store-urls.ts';
 import type { Store } from '../../src/core/store.ts';
 import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { sealWith } from '../../src/crypto/seal.ts';

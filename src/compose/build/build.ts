@@ -19,7 +19,8 @@ import type { Environment } from '../env.ts';
 import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
 import { openidOf } from './openid-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from '../schema/schema.ts';
-import { bytes, listenAddress, seconds, staleSeconds, storeConfig } from '../schema/quantities.ts';
+import { bytes, listenAddress, seconds, staleSeconds } from '../schema/quantities.ts';
+import { storeConfig } from '../schema/store-urls.ts';
 
 export interface BuildOptions {
   readonly file: string | null;

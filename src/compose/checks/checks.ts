@@ -6,7 +6,8 @@ import type { Place } from './place.ts';
 import { listenerFindings } from './listener-checks.ts';
 import { checkOauth } from './oauth-checks.ts';
 import { checkOpenid } from '../build/openid-config.ts';
-import { isRedisUrl, noRedisUrl, reaches, storeConfig, storeForms } from '../schema/quantities.ts';
+import { reaches } from '../schema/quantities.ts';
+import { redisFault, storeFault } from '../schema/store-urls.ts';
 import { checkCommand } from './command-checks.ts';
 import { checkRotation } from './rotation-checks.ts';
 import { mcpFaults, routeFaults } from './route-checks.ts';
@@ -87,10 +88,8 @@ function knownCallers(root: Place, keyHolders: ReadonlySet<string>): ReadonlySet
 
 function checkStore(place: Place, found: Findings): void {
   if (place.text === null) return;
-  // The value is not shown: it may hold a password.
-  if (/^rediss?:/.test(place.text) && !isRedisUrl(place.text)) found.faults.push(place.fault(...noRedisUrl));
-  else if (storeConfig(place.text) === null)
-    found.faults.push(place.fault('the store is of no known form', `write ${storeForms}`));
+  const fault = storeFault(place.text);
+  if (fault) found.faults.push(place.fault(...fault));
 }
 
 function checkKeySources(root: Place, options: CheckOptions, found: Findings): void {
@@ -112,7 +111,8 @@ function checkKeySources(root: Place, options: CheckOptions, found: Findings): v
 }
 
 function checkRedis(place: Place, found: Findings): void {
-  if (!isRedisUrl(place.text ?? '')) found.faults.push(place.fault(...noRedisUrl));
+  const fault = redisFault(place.text ?? '');
+  if (fault) found.faults.push(place.fault(...fault));
 }
 
 function checkNames(names: readonly (readonly [string, Place])[], found: Findings): void {

@@ -2,7 +2,8 @@ import { nearest } from '../../core/text/nearest.ts';
 import type { FileChecks } from './file-checks.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
-import { isRedisUrl, noRedisUrl, seconds } from '../schema/quantities.ts';
+import { seconds } from '../schema/quantities.ts';
+import { redisFault } from '../schema/store-urls.ts';
 
 /** What is wrong with the rotation of keys and their delivery beyond their form. `callers`: null when all are taken for known. */
 export function checkRotation(
@@ -76,6 +77,6 @@ function checkDelivery(caller: string, delivery: Place, files: FileChecks, found
   files.writable(delivery.get('file'), found);
   files.writable(delivery.get('envFile'), found);
   const redis = delivery.get('redis');
-  // The value is not shown: it may hold a password.
-  if (redis.text !== null && !isRedisUrl(redis.text)) found.faults.push(redis.fault(...noRedisUrl));
+  const fault = redis.text === null ? null : redisFault(redis.text);
+  if (fault) found.faults.push(redis.fault(...fault));
 }

@@ -3,7 +3,7 @@ import { builtConfig } from '../build/build.ts';
 import type { StackConfig } from '../config.ts';
 import { readEnvironment, type Env } from '../env.ts';
 import { placeIn } from '../checks/place.ts';
-import { storeConfig } from '../schema/quantities.ts';
+import { storeConfig } from '../schema/store-urls.ts';
 import { sourceDocument } from '../schema/document.ts';
 
 /**

@@ -510,6 +510,14 @@ services:
     ],
   ],
   [
+    'the number of a database of Redis behind a question mark',
+    'store: redis://:hunter2@127.0.0.1/?db=5\nkeys: [{ redis: "redis://127.0.0.1?db=5" }]\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
+    [
+      '1:8: the address of Redis has the number of its database behind a question mark — write it behind the address: redis://127.0.0.1:6379/5',
+      '2:17: the address of Redis has the number of its database behind a question mark — write it behind the address: redis://127.0.0.1:6379/5',
+    ],
+  ],
+  [
     'a Supabase store with a password in its address',
     'store: supabase:https://u:pw@db/x\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     ['1:8: the store is of no known form — write memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…'],

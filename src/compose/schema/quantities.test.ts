@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../../test/fixtures/properties.ts';
-import { bytes, collide, listenAddress, reaches, seconds, storeConfig } from './quantities.ts';
+import { bytes, collide, listenAddress, reaches, seconds } from './quantities.ts';
 
 test('reads durations and sizes, and nothing else', () => {
   assert.deepEqual(['60s', '5m', '24h', '90d', 7].map(seconds), [60, 300, 86_400, 7_776_000, 7]);
@@ -33,21 +33,10 @@ test('knows which connections would come back to us, and which listeners are in 
   assert.equal(collided('127.0.0.1:0', '127.0.0.1:0'), false);
 });
 
-test('reads every form of a store', () => {
-  assert.deepEqual(storeConfig('memory:'), { kind: 'memory' });
-  assert.deepEqual(storeConfig('sqlite:a/b.db'), { kind: 'sqlite', file: 'a/b.db' });
-  assert.deepEqual(storeConfig('sqlite:///a.db'), { kind: 'sqlite', file: '/a.db' });
-  assert.deepEqual(storeConfig('postgresql://h/d'), { kind: 'postgres', url: 'postgresql://h/d' });
-  assert.deepEqual(storeConfig('rediss://h'), { kind: 'redis', url: 'rediss://h' });
-  assert.deepEqual(storeConfig('supabase:https://h'), { kind: 'supabase', url: 'https://h' });
-  for (const text of ['', 'sqlite:', 'postgres:', 'redis:h', 'supabase:h', 'mysql://h'])
-    assert.equal(storeConfig(text), null);
-});
-
 test('property: no text makes a reader throw', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
-      for (const read of [seconds, bytes, listenAddress, storeConfig]) read(text);
+      for (const read of [seconds, bytes, listenAddress]) read(text);
     }),
   );
 });

@@ -1,4 +1,4 @@
-import type { ListenAddress, StoreConfig } from '../config.ts';
+import type { ListenAddress } from '../config.ts';
 
 /** Small texts of the configuration and what they mean. Each reader answers null for what it does not understand. */
 
@@ -61,33 +61,3 @@ export function collide(a: ListenAddress, b: ListenAddress): boolean {
   const named = a.host === 'localhost' || b.host === 'localhost';
   return named && isLoopback(a.host) && isLoopback(b.host);
 }
-
-/** `file` of a SQLite store is as written; the caller makes it absolute. */
-export function storeConfig(text: string): StoreConfig | null {
-  if (text === 'memory:' || text === 'memory') return { kind: 'memory' };
-  if (text.startsWith('sqlite:')) {
-    const file = text.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '');
-    return file === '' || file.includes('\0') ? null : { kind: 'sqlite', file };
-  }
-  if (/^postgres(?:ql)?:\/\//.test(text)) return URL.canParse(text) ? { kind: 'postgres', url: text } : null;
-  if (/^rediss?:\/\//.test(text)) return isRedisUrl(text) ? { kind: 'redis', url: text } : null;
-  if (/^supabase:https?:\/\//.test(text)) {
-    const url = text.slice('supabase:'.length);
-    // The key stands in SUPABASE_KEY, and never in an address.
-    return URL.canParse(url) && new URL(url).username === '' ? { kind: 'supabase', url } : null;
-  }
-  return null;
-}
-
-/** What stands behind the host is the number of a database; its client takes anything else for 0, which may be another stack's. */
-export function isRedisUrl(text: string): boolean {
-  return /^rediss?:\/\//.test(text) && URL.canParse(text) && /^(?:\/[0-9]{0,9})?$/.test(new URL(text).pathname);
-}
-
-/** What is wrong otherwise, and what to write. */
-export const noRedisUrl = [
-  'the address of Redis is of no known form',
-  'write redis://127.0.0.1:6379/0, with the number of the database',
-] as const;
-
-export const storeForms = 'memory, sqlite:FILE, postgres://…, redis://… or supabase:https://…';
