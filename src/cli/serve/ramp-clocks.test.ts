@@ -21,7 +21,7 @@ const start = 1_800_000_000;
 const day = 86_400;
 
 /** A server whose clock is right, and a ramp that somebody started whose clock is ahead by so many seconds. */
-async function place(t: TestContext, ahead: number) {
+async function place(t: TestContext, ahead: number, soak = '1m') {
   const store = memoryStore();
   const time = { now: start };
   const clock = (): number => time.now;
@@ -29,8 +29,7 @@ async function place(t: TestContext, ahead: number) {
   t.after(() => stack.close());
   const duties = rampDuties(stack, { say: () => undefined, warn: () => undefined, lookMillis: day * 1000 });
   t.after(() => duties.close());
-  const yaml =
-    'minSamples: 1\nsoak: 1m\nconsecutiveSuccessLimit: 1\nsteps: [{ routes: [npu/run] }, { routes: [npu/*] }]\n';
+  const yaml = `minSamples: 1\nsoak: ${soak}\nconsecutiveSuccessLimit: 1\nsteps: [{ routes: [npu/run] }, { routes: [npu/*] }]\n`;
   const plan = parseRampPlan(yaml, null, rampGround(config, start));
   await startRamp({ config, store, clock: () => start + ahead, modes: stack.modes }, plan, 'cli:ahead');
   const settled = async (): Promise<void> => {
@@ -83,4 +82,28 @@ test('a clock that jumped ahead while it looked at a ramp does not hold it up wh
   assert.ok((await state()).lookedAt <= start + 60);
   for (let count = 0; count < 4; count += 1) await minute();
   assert.equal((await state()).status, 'finished');
+});
+
+test('time that nobody looked is not time that a step was watched, be it a clock that jumped ahead', async (t) => {
+  const { time, state, minute } = await place(t, 0, '30m');
+  for (let count = 0; count < 5; count += 1) await minute();
+  for (let jumps = 0; jumps < 3; jumps += 1) {
+    time.now += 900;
+    await minute();
+  }
+  // Back again: the last look lies ahead of it.
+  time.now -= 2700;
+  await minute();
+  assert.deepEqual([(await state()).step, (await state()).successes], [0, 9]);
+  for (let count = 9; count < 40; count += 1) await minute();
+  assert.equal((await state()).step, 1);
+});
+
+test('what a ramp from before was watched for counts', async (t) => {
+  const { store, clock, time, state, minute } = await place(t, 0, '30m');
+  time.now += 1760;
+  const before = { lookedAt: time.now, watchedSeconds: undefined };
+  assert.ok(await changeRamp(store.records, clock, (now) => now && { ...now, ...before }));
+  await minute();
+  assert.equal((await state()).step, 1);
 });

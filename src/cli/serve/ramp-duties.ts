@@ -5,7 +5,7 @@ import { uuid } from '../../crypto/random.ts';
 import type { Judgement } from '../../rollout/ramp/gates.ts';
 import type { RampStep } from '../../rollout/ramp/plan.ts';
 import { changeRamp } from '../../rollout/ramp/record.ts';
-import { paused, promoted, rightTimes, rolledBack, type RampState } from '../../rollout/ramp/state.ts';
+import { paused, promoted, rightTimes, rolledBack, watchedSeconds, type RampState } from '../../rollout/ramp/state.ts';
 import { hasKeyIn, keysOfCallers } from '../../compose/ramps/known-callers.ts';
 import { judgementOf } from '../../compose/ramps/ramp-judgement.ts';
 import type { Stack } from '../../compose/stack.ts';
@@ -99,13 +99,14 @@ function after(state: RampState, { answer, findings, culprits }: Judgement, now:
   const next: RampState = {
     ...state,
     lookedAt: now,
+    watchedSeconds: watchedSeconds(state, now),
     successes: isGood ? state.successes + 1 : 0,
     inconclusive: isGood ? 0 : state.inconclusive + 1,
     findings,
     culprits,
   };
   if (plan.inconclusiveLimit !== null && next.inconclusive >= plan.inconclusiveLimit) return paused(next, findings);
-  const isSoaked = now - state.since >= step.soakSeconds && next.successes >= plan.consecutiveSuccessLimit;
+  const isSoaked = (next.watchedSeconds ?? 0) >= step.soakSeconds && next.successes >= plan.consecutiveSuccessLimit;
   if (!isSoaked) return next;
   if (step.promote === 'auto') return promoted(next, now, false);
   const isLast = state.step === plan.steps.length - 1;

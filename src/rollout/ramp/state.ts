@@ -36,6 +36,9 @@ export function isMishap(reason: string, kept: boolean): boolean {
   return !meant.has(reason) && !(kept && reason === outsideWindow);
 }
 
+/** A look may come later than its interval by so much: another server took over, or the store was away for a moment. */
+const unwatchedSecondsMax = 60;
+
 /** Whom a step would refuse, or refused. */
 export interface Culprit {
   /** With a question mark behind it: it only claims to be that. */
@@ -62,6 +65,8 @@ export interface RampState {
   readonly startedAt: number;
   readonly startedBy: string;
   readonly lookedAt: number;
+  /** For how long the step had been watched by then. Ramps from before this was kept do not say. */
+  readonly watchedSeconds?: number | undefined;
   readonly successes: number;
   readonly inconclusive: number;
   /** What was found when the gates were last asked, or why it stands still. */
@@ -143,8 +148,19 @@ export function rightTimes(state: RampState, now: number): RampState {
   return { ...state, since: right(state.since, now), lookedAt: right(state.lookedAt, -Infinity) };
 }
 
-function watchedFrom(now: number): Pick<RampState, 'since' | 'lookedAt' | 'successes' | 'inconclusive' | 'findings'> {
-  return { since: now, lookedAt: now, successes: 0, inconclusive: 0, findings: [] };
+/**
+ * For how long the step has been watched. Time in which no server looked is none of it: all were down, or the store, or the clock of
+ * the one that looks now is ahead of the one that did before, or jumped.
+ */
+export function watchedSeconds({ plan, since, lookedAt, watchedSeconds: before }: RampState, now: number): number {
+  const elapsed = Number.isFinite(lookedAt) ? Math.max(0, now - lookedAt) : 0;
+  return (before ?? Math.max(0, lookedAt - since)) + Math.min(elapsed, plan.intervalSeconds + unwatchedSecondsMax);
+}
+
+function watchedFrom(
+  now: number,
+): Pick<RampState, 'since' | 'lookedAt' | 'watchedSeconds' | 'successes' | 'inconclusive' | 'findings'> {
+  return { since: now, lookedAt: now, watchedSeconds: 0, successes: 0, inconclusive: 0, findings: [] };
 }
 
 function withStep(steps: readonly StepStatus[], index: number, status: StepStatus): readonly StepStatus[] {

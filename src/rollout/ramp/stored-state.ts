@@ -56,6 +56,7 @@ const state = z
     startedAt: z.number(),
     startedBy: z.string(),
     lookedAt: z.number(),
+    watchedSeconds: z.number().optional(),
     successes: z.number(),
     inconclusive: z.number(),
     findings: texts,

@@ -3,7 +3,7 @@ import type { ShownRamp } from '../../../compose/ramps/ramp-control.ts';
 import type { Prediction } from '../../../compose/ramps/predicted-refusals.ts';
 import { listed } from '../../../core/listed.ts';
 import type { RampPlan } from '../../../rollout/ramp/plan.ts';
-import type { RampState } from '../../../rollout/ramp/state.ts';
+import { rightTimes, watchedSeconds, type RampState } from '../../../rollout/ramp/state.ts';
 import { callerWords, counted } from '../../../audit/report/words.ts';
 import { columns, type Output, type Style } from '../../output.ts';
 
@@ -41,7 +41,7 @@ export function sayRamp(
   { state, findings, culprits, strangers, seen, within }: ShownRamp,
   now: number,
 ): void {
-  const { plan, status, startedAt, startedBy, since, step, successes } = state;
+  const { plan, status, startedAt, startedBy, step, successes } = state;
   out.line(
     `${out.paint(styles[status] ?? 'bold', status)}  ${plan.name}, started ${rfc3339(startedAt)} by ${startedBy}`,
   );
@@ -49,7 +49,8 @@ export function sayRamp(
   if (status === 'running') {
     const soak = plan.steps[step]?.soakSeconds ?? 0;
     const said = `the gates said yes ${counted(successes, 'time')} in a row, needed: ${plan.consecutiveSuccessLimit}`;
-    out.line(`step ${step + 1} has been watched for ${spanOf(Math.floor(now - since))} of ${spanOf(soak)}; ${said}`);
+    const watched = Math.floor(watchedSeconds(rightTimes(state, now), now));
+    out.line(`step ${step + 1} has been watched for ${spanOf(watched)} of ${spanOf(soak)}; ${said}`);
   }
   if ((plan.steps[step]?.callersPercent ?? 100) < 100 && seen.length > 0)
     out.line(
