@@ -13,14 +13,13 @@ import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
 import { answer, lasting } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-options.ts';
-import { upstreamHeaders } from './headers/request-headers.ts';
 import { clientHeaders } from './headers/response-headers.ts';
 import { FilteredAnswer } from './mcp/filtered-answer.ts';
-import { judgedBody, judgedHead, rulesInForce } from './mcp/judged.ts';
+import { rulesInForce } from './mcp/judged.ts';
+import { outgoing } from './outgoing.ts';
 import { openTunnel } from './tunnel.ts';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './upstream/connection.ts';
 import { upstreamFault, type UpstreamError } from './upstream/fault.ts';
-import { requestHead } from './upstream/request-head.ts';
 import type { ResponseHead } from './upstream/response-head.ts';
 import type { Upstream } from './upstream/upstreams.ts';
 
@@ -37,8 +36,8 @@ export class Exchange implements ResponseHandler, UnderWay {
   readonly #request: NodeRequest;
   readonly #service: ServiceConfig;
   readonly #upstream: Upstream;
-  readonly #target: string;
   readonly #upgrade: Duplex | null;
+  readonly #options: ExchangeOptions;
   #sent: UpstreamRequest | null = null;
   /** Who hears of the answer first. */
   #handler: ResponseHandler = this;
@@ -67,8 +66,8 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#request = options.request;
     this.#service = options.service;
     this.#upstream = options.upstream;
-    this.#target = options.target;
     this.#upgrade = options.upgrade;
+    this.#options = options;
   }
 
   run(): void {
@@ -112,24 +111,15 @@ export class Exchange implements ResponseHandler, UnderWay {
       return this.#fail(deny('unavailable', `too many requests to ${this.#service.name} are open`, { retryAfter: 1 }));
     this.#hasPlace = true;
     const { basePath } = upstream;
-    const asked = { request: this.#request, target: this.#target, service: this.#service, basePath };
+    const asked = { request: this.#request, target: this.#options.target, service: this.#service, basePath };
     const inForce = rulesInForce(decision, stack.seal, asked);
     if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
-    const body = judgedBody(held, inForce) ?? (hasBody(this.#req) ? this.#req : null);
-    if (body === this.#req && awaitsContinue(this.#req)) this.#res.writeContinue();
-    const passed = upstreamHeaders(this.#req, this.#request, this.#service, decision, key);
-    const head = judgedHead(passed, this.#target, inForce);
+    const out = outgoing(this.#options, { decision, held, key, inForce });
     // What a client that lost its session is told too: it opens another one.
-    if (head === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
-    this.#span = stack.tracing?.upstream(this.#request, upstream.host, head.lines) ?? null;
-    this.#sent = requestHead({
-      method: this.#request.method,
-      target: head.target,
-      host: upstream.host,
-      lines: head.lines,
-      body,
-      upgrade: this.#upgrade === null ? null : 'websocket',
-    });
+    if (out === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
+    this.#span = out.span;
+    this.#sent = out.sent;
+    if (out.sent.body === this.#req && awaitsContinue(this.#req)) this.#res.writeContinue();
     open.add(this);
     this.#res.on('close', () => this.#clientClosed());
     this.#send(this.#upgrade === null ? upstream.connection() : upstream.newConnection(true));
