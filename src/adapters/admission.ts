@@ -4,9 +4,10 @@ import { discoveryAnswer, isDiscovery, unlessDiscovery } from '../compose/oauth-
 import type { Decision } from '../core/decision.ts';
 import { isIdentityHeader } from '../core/identity.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { Passed } from '../core/lasting.ts';
 import type { McpRules } from '../core/mcp/rules.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { BodyError, type AuthRequest } from '../core/request.ts';
+import { BodyError } from '../core/request.ts';
 import { parseTarget } from '../core/target.ts';
 import { deny, type Denied, type Principal } from '../core/verdict.ts';
 import { discardBody } from './node/discard-body.ts';
@@ -27,12 +28,7 @@ export interface Admission {
   /** By which the answer to a proven caller is looked into; null where there are none, or nothing is enforced. */
   readonly mcp: McpRules | null;
   /** What the guard decided, and on what; null where it was not asked. */
-  readonly decided: Decided | null;
-}
-
-export interface Decided {
-  readonly request: AuthRequest;
-  readonly decision: Decision;
+  readonly decided: Passed | null;
 }
 
 /**
@@ -159,7 +155,7 @@ export function recordedRefusal(protection: Protection, req: IncomingMessage, de
 }
 
 /** A refusal of what the guard had let pass: kept beside that decision. */
-export function lateRefusal({ stack, guard, service }: Protection, decided: Decided, denied: Denied): Refusal {
+export function lateRefusal({ stack, guard, service }: Protection, decided: Passed, denied: Denied): Refusal {
   const { method, path, remoteAddress, requestId } = decided.request;
   stack.audit.refused(denied, { method, path, service, remoteAddress, requestId }, decided.decision);
   return guard.refusal(denied, service);

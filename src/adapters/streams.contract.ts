@@ -7,6 +7,10 @@ import type { Principal } from '../core/verdict.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { createKey } from '../keys/create.ts';
 import { revokeKey } from '../keys/revoke.ts';
+import { rampPlan } from '../rollout/ramp/ramp.fixtures.ts';
+import { changeRamp } from '../rollout/ramp/record.ts';
+import { started } from '../rollout/ramp/state.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 export interface KnownKey {
   readonly id: string;
@@ -21,6 +25,11 @@ export async function knownKey({ stack }: Protection, expiresAt: number | null =
   const principal = () => stack.keyring.apiKey(sha256Hex(key))?.principal;
   while (principal() === undefined) await new Promise((resolve) => setImmediate(resolve));
   return { id: record.id, key, principal: principal() as Principal };
+}
+
+/** A ramp that enforces all of it for everybody. */
+async function beginRamp({ stack }: Protection): Promise<void> {
+  await changeRamp(stack.store.records, stack.clock, () => started(rampPlan(), 'salt', 'operator:cli', stack.clock()));
 }
 
 /** Serves, with the mode asked for, GET /stream, which answers a line at once and then one every 20 ms without an end. */
@@ -71,6 +80,40 @@ export function streamsContract(serving: Streaming): void {
     await dead.promise;
     for (let line = 0; line < 10; line += 1) assert.equal((await reader.read()).done, false);
     await reader.cancel();
+  });
+
+  test(
+    'a step of a ramp ends what strangers opened before it, and watches over proven callers',
+    { timeout: 20_000 },
+    async (t) => {
+      const { port, shared } = await serving(t, 'report');
+      const mine = await knownKey(shared);
+      const [reader, stranger] = [await opened(port, mine), await opened(port, {})];
+      await beginRamp(shared);
+      await assert.rejects(readToItsEnd(stranger));
+      await reader.read();
+      await revokeKey(shared.stack.store, mine.id, shared.stack.clock());
+      await assert.rejects(readToItsEnd(reader));
+    },
+  );
+
+  test('a step that would cut a known caller off goes back, and cuts nobody off', { timeout: 20_000 }, async (t) => {
+    const { port, shared } = await serving(t, 'report');
+    const { clock } = shared.stack;
+    const expiresAt = clock() + 0.2;
+    const [mine, ended] = [await knownKey(shared), await knownKey(shared, expiresAt)];
+    await until(() => clock() > expiresAt);
+    const readers = [await opened(port, mine), await opened(port, ended)];
+    await beginRamp(shared);
+    await until(() => shared.stack.ramp.state()?.status === 'withdrawn');
+    assert.deepEqual(
+      shared.stack.ramp.state()?.culprits.map(({ caller, reason }) => [caller, reason]),
+      [['service:aidb', 'expired']],
+    );
+    await revokeKey(shared.stack.store, mine.id, clock());
+    for (let line = 0; line < 40; line += 1)
+      for (const reader of readers) assert.equal((await reader.read()).done, false);
+    for (const reader of readers) await reader.cancel();
   });
 
   test('holds what was opened before to what is enforced since', { timeout: 20_000 }, async (t) => {

@@ -8,8 +8,9 @@ export interface ModeSource {
   /** Of a route. `fileMode`: what the configuration says of it; null where it says nothing. */
   modeOf(service: string, routeLabel: string, fileMode: Mode | null): Mode;
   /**
-   * Whether a route in report is enforced already for whoever turned out to ask: while enforcement is turned on step by step.
-   * Null or absent: for nobody.
+   * Whether a route in report is enforced already for whoever turned out to ask: while enforcement is turned on step by step. What
+   * it says yes to of a denied verdict is refused, and may count as that. A verdict of null: the request passed while nobody was
+   * asked. Null or absent: for nobody.
    */
-  readonly enforcedFor?: ((verdict: Verdict, request: AuthRequest, route: Route) => boolean) | null;
+  readonly enforcedFor?: ((verdict: Verdict | null, request: AuthRequest, route: Route) => boolean) | null;
 }

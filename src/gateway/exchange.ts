@@ -7,9 +7,9 @@ import type { ServiceConfig } from '../compose/config.ts';
 import { unlessDiscovery } from '../compose/oauth-discovery.ts';
 import type { UpstreamSpan } from '../compose/wiring/tracing.ts';
 import type { Decision } from '../core/decision.ts';
-import { isEnforced, unjudged } from '../core/enforced.ts';
+import { Lasting } from '../core/lasting.ts';
 import { isPromise } from '../core/maybe-promise.ts';
-import { deny, type Denied, type Principal } from '../core/verdict.ts';
+import { deny, type Denied } from '../core/verdict.ts';
 import { messageOf } from '../core/message-of.ts';
 import { answer, lasting } from './answer.ts';
 import type { ExchangeContext, ExchangeOptions, UnderWay } from './exchange-options.ts';
@@ -44,7 +44,7 @@ export class Exchange implements ResponseHandler, UnderWay {
   #decision: Decision | null = null;
   #connection: UpstreamConnection | null = null;
   #hasPlace = false;
-  #unwatch: (() => void) | null = null;
+  #lasting: Lasting | null = null;
   #endTunnel: (() => void) | null = null;
   #span: UpstreamSpan | null = null;
   #headSent = false;
@@ -213,7 +213,7 @@ export class Exchange implements ResponseHandler, UnderWay {
 
   /** Called every now and then. What lasts is held to what is enforced by now, and to its credential. `now`: milliseconds. */
   sweep(now: number): void {
-    if (this.#swept && this.#unwatch === null) this.#watch();
+    if (this.#swept) this.#look();
     this.#swept = true;
     if (this.#closed || this.#headSent || this.#connection === null) return;
     if (this.#waitingSince === 0 || this.#connection.waitsForClient) this.#waitingSince = now;
@@ -222,26 +222,18 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#fail(deny('upstream_timeout', `${this.#service.upstream} sent no response head in time`));
   }
 
-  #watch(): void {
+  #look(): void {
     const decision = this.#decision;
-    if (this.#closed || decision === null || !isEnforced(decision, this.#context.stack.modes)) return;
-    const { verdict } = decision;
-    if (verdict?.allowed === true) {
-      const { principal } = verdict;
-      this.#unwatch = this.#context.stack.liveness.track(principal, () => this.#credentialDied(principal));
-    } else this.#cut(verdict ?? unjudged);
+    if (this.#closed || decision === null) return;
+    const passed = { request: this.#request, decision };
+    this.#lasting ??= new Lasting(passed, this.#context.stack, (denied) => this.#cut(denied));
+    this.#lasting.look();
   }
 
   /** Ends the exchange at once, for a gateway that closes. */
   destroy(): void {
     this.#endTunnel?.();
     this.#res.destroy();
-  }
-
-  #credentialDied(principal: Principal): void {
-    const expired = principal.expiresAt !== null && principal.expiresAt <= this.#context.stack.clock();
-    const caller = { id: principal.id, proven: true };
-    this.#cut(deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }));
   }
 
   #cut(denied: Denied): void {
@@ -276,7 +268,7 @@ export class Exchange implements ResponseHandler, UnderWay {
   #release(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#unwatch?.();
+    this.#lasting?.release();
     this.#context.open.delete(this);
     if (this.#hasPlace) this.#upstream.give(isProven(this.#decision));
     this.#connection?.destroy();

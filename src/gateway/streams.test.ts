@@ -219,6 +219,47 @@ describe('streams through the gateway', () => {
     await everybody.body?.cancel();
   });
 
+  it('holds what was opened before to a ramp, and lets go of it when that goes back', async () => {
+    onRequest = (_req, res) => void res.writeHead(200).flushHeaders();
+    const opened = async (own: Record<string, string>): Promise<Response> => {
+      const answer = await fetch(`http://127.0.0.1:${gate.port}/echo/events`, { headers: own });
+      assert.equal(answer.status, 200);
+      return answer;
+    };
+    gate.mode = 'report';
+    const [stranger, exempt, caller] = [
+      await opened({}),
+      await opened({ authorization: 'Bearer x' }),
+      await opened(headers),
+    ];
+    const looks = new Map<string, number>();
+    gate.enforcedFor = (verdict) => {
+      const who = verdict?.allowed === true ? 'caller' : (verdict?.reason ?? 'nobody');
+      looks.set(who, (looks.get(who) ?? 0) + 1);
+      return who !== 'invalid_credentials';
+    };
+    await assert.rejects(stranger.text());
+    await until(() => gate.watched() === 1);
+    assert.equal(looks.get('missing_credentials'), 1, 'who is cut off is refused once');
+    gate.enforcedFor = null;
+    await until(() => gate.watched() === 0);
+    for (const answer of [exempt, caller]) await answer.body?.cancel();
+  });
+
+  it('lets go of what was opened under enforcement when that is taken back', async () => {
+    let stream: ServerResponse | undefined;
+    onRequest = (_req, res) => {
+      stream = res;
+      res.writeHead(200).flushHeaders();
+    };
+    const response = await open('/echo/events');
+    await until(() => gate.watched() === 1);
+    gate.mode = 'report';
+    await until(() => gate.watched() === 0);
+    stream?.end('whole');
+    assert.equal(String(((await once(response, 'data')) as [Buffer])[0]), 'whole');
+  });
+
   it('serves the next request on a connection whose upload the upstream cut short', async () => {
     onRequest = (req, res) => {
       if (req.url === '/next') res.end('next');

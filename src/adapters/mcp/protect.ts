@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
+import type { Passed } from '../../core/lasting.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import { deny } from '../../core/verdict.ts';
-import { admission, lateRefusal, sendRefusal, type Decided } from '../admission.ts';
+import { admission, lateRefusal, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath } from '../mounted-path.ts';
 import { otherCase } from '../other-case.ts';
@@ -78,7 +79,7 @@ export function mcpGuard(shared: Protection, { caseSensitive = false }: McpOptio
   }
 
   /** What is not judged is not let out, whoever is to blame. */
-  function notLookedInto(decided: Decided, what: string): Refusal {
+  function notLookedInto(decided: Passed, what: string): Refusal {
     const note = `the lists in the answer cannot be shortened for this caller: it has ${what}`;
     return lateRefusal(shared, decided, deny('unavailable', note));
   }

@@ -66,6 +66,8 @@ async function rampWith(t: TestContext, rest: Rest, ...steps: readonly Step[]) {
       for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       return [isRefused, rolledBack.map((step) => step + 1)];
     },
+    /** Of what was let pass while nobody was asked. */
+    enforcedUnasked: (service: string): boolean => held.enforcedFor(null, request, unruledRoute(service)),
     enforced: (id: string, service: string): boolean =>
       held.enforcedFor(
         allow({ id, scheme: 'api-key', credentialId: '', scopes: [], expiresAt: null, addresses: null }),
@@ -133,4 +135,17 @@ test('nobody is exempt by claiming the name of one who is', async (t) => {
   const held = await rampWith(t, { exempt, gates: { claims: 'ignore' } }, all);
   assert.deepEqual(await held.refusesClaim('service:old', 'canary'), [true, []]);
   assert.deepEqual(await held.refuses('service:old', 'canary'), [false, []], 'who proves it is');
+});
+
+test('what passed while nobody was asked is held to a step for everybody, and undoes nothing', async (t) => {
+  const some = await rampOf(t, canary, { routes: ['*'], callersPercent: 99, status: 'enforced' });
+  assert.equal(some.enforcedUnasked('canary'), true);
+  assert.equal(some.enforcedUnasked('embeddings'), false);
+  const everybody = await rampOf(t, all);
+  assert.equal(everybody.enforcedUnasked('embeddings'), true);
+  const exempt: RampPlan['exempt'] = [
+    { caller: null, addresses: ['192.0.2.0/24'], routes: ['*'], until: now + 60, owner: 'ops', reason: 'devices' },
+  ];
+  const without = await rampWith(t, { exempt }, all);
+  assert.equal(without.enforcedUnasked('embeddings'), false);
 });

@@ -18,9 +18,9 @@ export interface Ramp {
   /**
    * Whether a route in report is enforced for whoever asks. In a step that is being tried, the refusal of a known caller beyond
    * what the plan puts up with is not enforced any more: the step is rolled back here at once, and everywhere as soon as the
-   * store has it.
+   * store has it. Of whom nobody was asked (null) nothing is known, so only what holds for everybody holds for them.
    */
-  enforcedFor(verdict: Verdict, request: AuthRequest, route: Route): boolean;
+  enforcedFor(verdict: Verdict | null, request: AuthRequest, route: Route): boolean;
   state(): RampState | null;
   /** Since when the ramp is known to be behind the store, by performance.now(); null while it is level. */
   behindSince(): number | null;
@@ -110,6 +110,16 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
     return true;
   }
 
+  function isLetPass(
+    { plan }: RampState,
+    caller: string | null,
+    { remoteAddress }: AuthRequest,
+    route: Route,
+  ): boolean {
+    const { service, label } = route;
+    return plan.exempt.length > 0 && isExempt(plan.exempt, { caller, address: remoteAddress, service, label }, clock());
+  }
+
   async function writeRollback({ orderedAt }: RampState, step: number, culprits: readonly Culprit[]): Promise<void> {
     const findings = [`known callers were refused: ${culpritWords(culprits)}`];
     const isOver = (): boolean => closed;
@@ -138,15 +148,13 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
       const current = heldNow(now);
       const found = enforced(current, route.service, route.label);
       if (found === null) return false;
-      const { plan } = now;
+      if (verdict === null) return found.percent === 100 && !isLetPass(now, null, request, route);
       const caller = verdict.allowed ? verdict.principal.id : (verdict.caller?.id ?? null);
       const isWithin = (percent: number): boolean =>
         percent === 100 || current.place(caller ?? request.remoteAddress) < percent;
       if (!isWithin(found.percent)) return false;
       if (verdict.allowed) return true;
-      const proven = verdict.caller?.proven ? verdict.caller.id : null;
-      const asker = { caller: proven, address: request.remoteAddress, service: route.service, label: route.label };
-      if (plan.exempt.length > 0 && isExempt(plan.exempt, asker, clock())) return false;
+      if (isLetPass(now, verdict.caller?.proven ? verdict.caller.id : null, request, route)) return false;
       // An operator who asks what would become of it is refused nothing.
       if (isWithin(found.passedPercent) || isOperatorProbe(request.requestId)) return true;
       const tried = found.tried.findLast(({ percent }) => isWithin(percent));

@@ -1,0 +1,83 @@
+import type { Clock } from './clock.ts';
+import type { Decision } from './decision.ts';
+import type { ModeSource } from './mode-source.ts';
+import type { AuthRequest } from './request.ts';
+import { deny, type Denied, type Principal } from './verdict.ts';
+
+/** A request that was let pass, and by what. */
+export interface Passed {
+  readonly request: AuthRequest;
+  readonly decision: Decision;
+}
+
+/** Against what a request that lasts is held. */
+export interface LastingGround {
+  readonly modes: ModeSource;
+  /** Tells of the end of a credential, also of one that has come by now (Liveness). */
+  readonly liveness: { track(principal: Principal, onDead: () => void): () => void };
+  readonly clock: Clock;
+}
+
+/**
+ * A request that lasts: it is held to its credential for as long as it is enforced, and ended when enforcement begins for a caller
+ * who would be refused. While nothing is enforced nothing is cut off, whatever was before. What is open to all is nobody's.
+ */
+export class Lasting {
+  readonly #passed: Passed;
+  readonly #ground: LastingGround;
+  readonly #onEnd: (denied: Denied) => void;
+  #unwatch: (() => void) | null = null;
+
+  /** `onEnd` is to end it; what it throws is not caught. */
+  constructor(passed: Passed, ground: LastingGround, onEnd: (denied: Denied) => void) {
+    this.#passed = passed;
+    this.#ground = ground;
+    this.#onEnd = onEnd;
+  }
+
+  /** To be called several times a second, until it is over. */
+  look(): void {
+    const { verdict } = this.#passed.decision;
+    if (!this.#isEnforced()) this.release();
+    else if (verdict?.allowed !== true) this.#onEnd(verdict ?? unjudged);
+    else
+      this.#unwatch ??= this.#ground.liveness.track(verdict.principal, () => this.#credentialDied(verdict.principal));
+  }
+
+  /** It is over, or held to nothing. */
+  release(): void {
+    this.#unwatch?.();
+    this.#unwatch = null;
+  }
+
+  #isEnforced(): boolean {
+    const { request, decision } = this.#passed;
+    const { verdict, route, outcome } = decision;
+    if (outcome === 'public') return false;
+    const { modes } = this.#ground;
+    const mode = modes.modeOf(route.service, route.label, route.mode);
+    if (mode !== 'report') return mode === 'enforce';
+    try {
+      return modes.enforcedFor?.(verdict, request, route) ?? false;
+    } catch {
+      // Nothing is cut off on a guess; whoever comes anew is refused.
+      return false;
+    }
+  }
+
+  #credentialDied({ id, expiresAt }: Principal): void {
+    this.#unwatch = null;
+    // Taken back since the last look.
+    if (!this.#isEnforced()) return;
+    const expired = expiresAt !== null && expiresAt <= this.#ground.clock();
+    const caller = { id, proven: true };
+    this.#onEnd(
+      deny(expired ? 'expired' : 'revoked', 'the credential died while the request was under way', { caller }),
+    );
+  }
+}
+
+/** Of what was let pass while nobody was asked: whoever comes again is judged. */
+const unjudged = deny('unavailable', 'enforcement began while a request that nobody had judged was under way', {
+  retryAfter: 1,
+});
