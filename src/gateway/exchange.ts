@@ -230,10 +230,13 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#lasting.look();
   }
 
-  /** Ends the exchange at once, for a gateway that closes. */
+  /** Ends the exchange at once, for a gateway that closes: no fault of the service, so none is recorded. */
   destroy(): void {
+    const isUnanswered = !this.#closed && !this.#headSent;
     this.#endTunnel?.();
-    this.#res.destroy();
+    this.#release();
+    if (isUnanswered) this.#refuse(deny('unavailable', 'the gateway ends', { retryAfter: 1 }));
+    else this.#res.destroy();
   }
 
   #cut(denied: Denied): void {

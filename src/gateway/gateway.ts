@@ -24,7 +24,9 @@ export interface Gateway {
   handle(req: IncomingMessage, res: ServerResponse, service?: string): void;
   /** A server's 'upgrade' event. Only WebSockets are tunnelled. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, service?: string): void;
-  /** Ends every open stream and the connections to the upstreams. */
+  /** Ends what is under way: streams and tunnels are cut off, and who has no answer yet is told to come again. */
+  cutOff(): void;
+  /** The same, and lets go of the upstreams. */
   close(): Promise<void>;
 }
 
@@ -101,6 +103,10 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
     new Exchange({ context, req, res, request, service, upstream, target: upstreamTarget, upgrade }).run();
   }
 
+  function cutOff(): void {
+    for (const exchange of context.open.all()) exchange.destroy();
+  }
+
   return {
     handle: (req, res, service) => serve(req, res, null, service),
     upgrade(req, socket, head, service) {
@@ -116,9 +122,10 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
       if (head.length > 0) socket.unshift(head);
       serve(req, res, socket, service);
     },
+    cutOff,
     async close() {
       clearInterval(sweep);
-      for (const exchange of context.open.all()) exchange.destroy();
+      cutOff();
       connections.close();
       await processes.close();
     },

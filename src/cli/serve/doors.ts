@@ -10,6 +10,7 @@ import type { Stack } from '../../compose/stack.ts';
 import { refusalOf } from '../../core/refusal.ts';
 import { parseTarget } from '../../core/target.ts';
 import { deny } from '../../core/verdict.ts';
+import { responseOn } from '../../adapters/node/response-on.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { frontServer } from '../../gateway/server.ts';
 import { hostName } from '../../gateway/topology.ts';
@@ -21,8 +22,8 @@ export interface Doors {
   /** What stands open, for people. */
   readonly open: readonly Door[];
   /**
-   * Accepts no connection more and resolves when all is answered, or after `drainMillis`. Connections on which nothing is under way
-   * are served for `graceMillis` more: a request may be on its way.
+   * Accepts no connection more and resolves when all is answered, or after `drainMillis`, shortly before which whoever has no answer
+   * yet is told to come again. Connections on which nothing is under way are served for `graceMillis` more: a request may be on its way.
    */
   close(drainMillis: number, graceMillis: number): Promise<void>;
 }
@@ -47,10 +48,13 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
 
   async function add(door: Omit<Door, 'url'>, address: ListenAddress, key: string, server: Server): Promise<void> {
     servers.push(server);
-    server.on('connection', (socket: Socket) => {
+    const opened = (socket: Socket): void => {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
-    });
+    };
+    server.on('connection', opened);
+    // Of TLS what node:http answers on is another socket than the one that was accepted.
+    if (server instanceof TlsServer) server.on('secureConnection', opened);
     server.prependListener('request', (_req, res) => {
       if (draining) res.shouldKeepAlive = false;
     });
@@ -91,7 +95,7 @@ export async function openDoors(stack: Stack, gateway: Gateway, authority: Autho
       draining = true;
       authority.drain();
       secured.close();
-      return closeAll(servers, sockets, drainMillis, graceMillis);
+      return closeAll({ servers, sockets, cutOff: () => gateway.cutOff() }, drainMillis, graceMillis);
     },
   };
 }
@@ -181,14 +185,27 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
 }
 
 const idleSweepMillis = 50;
+/** For answers to those who get no other, and streams that end in order. */
+const lastWordsMillis = 250;
+
+interface Closing {
+  readonly servers: readonly Server[];
+  readonly sockets: ReadonlySet<Socket>;
+  /** Ends what is under way. */
+  readonly cutOff: () => void;
+}
 
 async function closeAll(
-  servers: readonly Server[],
-  sockets: ReadonlySet<Socket>,
+  { servers, sockets, cutOff }: Closing,
   drainMillis: number,
   graceMillis: number,
 ): Promise<void> {
   const began = performance.now();
+  // Whoever is answered now could take the connection for one that stays, and send the next request into its end.
+  for (const socket of sockets) {
+    const answer = responseOn(socket);
+    if (answer?.headersSent === false) answer.shouldKeepAlive = false;
+  }
   // Not node:http's own close, which ends idle connections on the spot, whatever is on its way to us on them.
   const closed = Promise.all(
     servers.map(
@@ -199,11 +216,15 @@ async function closeAll(
   const sweep = setInterval(() => {
     if (performance.now() - began < graceMillis) return;
     for (const server of servers) server.closeIdleConnections();
+    // To node:http a connection is idle behind its first request only.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }, idleSweepMillis);
+  const lastWords = setTimeout(cutOff, Math.max(0, drainMillis - lastWordsMillis));
   const limit = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, drainMillis);
   await closed;
   clearInterval(sweep);
+  clearTimeout(lastWords);
   clearTimeout(limit);
 }

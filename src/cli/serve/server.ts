@@ -78,11 +78,9 @@ export async function startServer(
     stack,
     doors,
     async end(drainMillis, graceMillis) {
-      await certificates.close();
-      await keys.close();
-      await tokens.close();
-      await ramp.close();
-      await doors.close(drainMillis, graceMillis);
+      // What a duty waits for, be it a store or a page that tells of health, keeps no door open.
+      const duties = [certificates, keys, tokens, ramp].map((duty) => duty.close());
+      await Promise.all([doors.close(drainMillis, graceMillis), ...duties]);
       await stack.audit.flush();
       await seals?.close();
       await aside?.close();
