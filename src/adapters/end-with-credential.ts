@@ -38,7 +38,7 @@ export function endWithDecision(
   req: Upgradable,
   res?: ServerResponse,
 ): void {
-  if (decided === null || decided.decision.outcome === 'public') return;
+  if (decided === null) return;
   look(streamOf(req, res), (end) => sweptOver(new Lasting(decided, shared.stack, end)));
 }
 

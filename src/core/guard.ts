@@ -5,7 +5,7 @@ import type { ModeSource } from './mode-source.ts';
 import type { Policy } from './policy.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import type { AuthRequest } from './request.ts';
-import type { Route } from './route.ts';
+import { isPublic, type Route } from './route.ts';
 import { unruledRoute, type RouteTable } from './route-table.ts';
 import type { Scheme } from './scheme.ts';
 import { unrecognised } from './unrecognised.ts';
@@ -18,6 +18,8 @@ export interface Guard {
   decide(request: AuthRequest): Promise<Decision>;
   /** The same, but here at once when nothing had to be awaited; never throws. */
   decideNow(request: AuthRequest): MaybePromise<Decision>;
+  /** By which route a request would be judged now; null where its service is not known any more. */
+  routeOf(request: AuthRequest): Route | null;
   /** Byte for byte the same in every form. The service names whose schemes to challenge with. */
   refusal(denied: Denied, service: string): Refusal;
 }
@@ -144,7 +146,7 @@ export function createGuard(options: GuardOptions): Guard {
       }
       const route = guarded.table.find(request.method, request.path);
       const mode = modes.modeOf(request.service, route.label, route.mode);
-      if (mode === 'off' || (route.access === 'public' && route.methodAllowed)) {
+      if (mode === 'off' || isPublic(route)) {
         const outcome = mode === 'off' ? 'allow' : 'public';
         return finish(request, { verdict: null, route, mode, outcome, durationMicros: since(started) });
       }
@@ -183,6 +185,8 @@ export function createGuard(options: GuardOptions): Guard {
     decide: (request) => Promise.resolve(decideNow(request)),
 
     decideNow,
+
+    routeOf: ({ service, method, path }) => options.service(service)?.table.find(method, path) ?? null,
 
     refusal(denied, service) {
       const challenges: string[] = [];

@@ -1,7 +1,9 @@
 import type { Clock } from './clock.ts';
 import type { Decision } from './decision.ts';
+import type { Guard } from './guard.ts';
 import type { ModeSource } from './mode-source.ts';
 import type { AuthRequest } from './request.ts';
+import { isPublic, type Route } from './route.ts';
 import { deny, type Denied, type Principal } from './verdict.ts';
 
 /** A request that was let pass, and by what. */
@@ -16,6 +18,9 @@ export interface LastingGround {
   /** Tells of the end of a credential, also of one that has come by now (Liveness). */
   readonly liveness: { track(principal: Principal, onDead: () => void): () => void };
   readonly clock: Clock;
+  readonly guard: Pick<Guard, 'routeOf'>;
+  /** Another one when routes may be others. */
+  readonly config: object;
 }
 
 /**
@@ -27,12 +32,15 @@ export class Lasting {
   readonly #ground: LastingGround;
   readonly #onEnd: (denied: Denied) => void;
   #unwatch: (() => void) | null = null;
+  #route: Route;
+  #config: object | null = null;
 
   /** `onEnd` is to end it; what it throws is not caught. */
   constructor(passed: Passed, ground: LastingGround, onEnd: (denied: Denied) => void) {
     this.#passed = passed;
     this.#ground = ground;
     this.#onEnd = onEnd;
+    this.#route = passed.decision.route;
   }
 
   /** To be called several times a second, until it is over. */
@@ -52,13 +60,15 @@ export class Lasting {
 
   #isEnforced(): boolean {
     const { request, decision } = this.#passed;
-    const { verdict, route, outcome } = decision;
-    if (outcome === 'public') return false;
-    const { modes } = this.#ground;
+    const { modes, config, guard } = this.#ground;
+    if (config !== this.#config) this.#route = guard.routeOf(request) ?? this.#route;
+    this.#config = config;
+    const route = this.#route;
+    if (isPublic(route)) return false;
     const mode = modes.modeOf(route.service, route.label, route.mode);
     if (mode !== 'report') return mode === 'enforce';
     try {
-      return modes.enforcedFor?.(verdict, request, route) ?? false;
+      return modes.enforcedFor?.(decision.verdict, request, route) ?? false;
     } catch {
       // Nothing is cut off on a guess; whoever comes anew is refused.
       return false;

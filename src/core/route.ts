@@ -47,6 +47,11 @@ export interface Route extends RouteRule {
   readonly origins: readonly string[] | null;
 }
 
+/** Whether nobody is asked who it is. */
+export function isPublic({ access, methodAllowed }: Route): boolean {
+  return access === 'public' && methodAllowed;
+}
+
 /** Whether access is open to this kind of proven caller; `id`: of the principal. */
 export function accessAllows(access: Access, id: string): boolean {
   switch (access) {

@@ -13,6 +13,7 @@ import {
   type Door,
   type TestUpstream,
 } from '../../test/fixtures/gateway-door.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import { until } from '../../test/fixtures/until.ts';
 
 const headers = { authorization: 'Bearer good' };
@@ -244,6 +245,14 @@ describe('streams through the gateway', () => {
     gate.enforcedFor = null;
     await until(() => gate.watched() === 0);
     for (const answer of [exempt, caller]) await answer.body?.cancel();
+  });
+
+  it('holds what was opened before to a route that a new configuration enforces', async () => {
+    onRequest = (_req, res) => void res.writeHead(200).flushHeaders();
+    gate.mode = 'report';
+    const stranger = await fetch(`http://127.0.0.1:${gate.port}/echo/events`);
+    gate.reload([{ name: 'echo', upstream: upstream.url, rules: [ruleFor('/events', { mode: 'enforce' })] }]);
+    await assert.rejects(stranger.text());
   });
 
   it('lets go of what was opened under enforcement when that is taken back', async () => {
