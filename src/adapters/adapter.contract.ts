@@ -264,6 +264,14 @@ export function adapterContract(name: string, serve: Serve): void {
       assert.equal(echo(await exchange(served.port, chunked)).length, 3);
     });
 
+    test('ignores an offer to upgrade, as the gateway does', async () => {
+      const offer = ['connection: upgrade', 'upgrade: websocket', 'content-type: application/octet-stream'];
+      const asked = { method: 'POST', target: '/x', body: [Buffer.from('hello')] };
+      assert.equal((await exchange(served.port, { ...asked, lines: offer })).status, 401);
+      const answer = await exchange(served.port, { ...asked, lines: [...offer, ...apiKey] });
+      assert.deepEqual([echo(answer).principal, echo(answer).length], ['holder:embeddings', 5]);
+    });
+
     test('serves the next request on a connection whose upload it refused', async () => {
       const wire = connection(served.port);
       const refused = await wire.send({

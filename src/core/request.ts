@@ -25,6 +25,11 @@ export interface AuthRequest {
   readonly requestId: string;
   /** Of the client's end of the connection; absent or null where there is none, or a proxy stands between. */
   readonly certificate?: ClientCertificate | null;
+  /**
+   * Whether it is to open another protocol on its connection, a WebSocket say. False where it offers that and is taken for a plain
+   * request all the same; absent where whoever asks cannot know.
+   */
+  readonly upgrades?: boolean;
   /** Field lines in order of arrival, by lower-case name; empty when there is none. */
   fields(name: string): readonly string[];
   /** 'unseen': whoever asks on behalf of a proxy does not get the body, and cannot know whether there is one. */

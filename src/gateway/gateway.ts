@@ -11,7 +11,7 @@ import { OpenList } from './open-list.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-options.ts';
 import { heldBodies, heldBytesMax } from './held-bodies.ts';
-import { awaitsContinue, hasBody, requestFault } from '../adapters/node/request-shape.ts';
+import { awaitsContinue, requestFault } from '../adapters/node/request-shape.ts';
 import { answerProbe, probeOf } from './probe.ts';
 import { hostName, topology } from './topology.ts';
 import { stdioServices } from '../stdio/stdio-services.ts';
@@ -22,7 +22,7 @@ import { keyOf, upstreams } from './upstream/upstreams.ts';
 export interface Gateway {
   /** `service`: the request came in on that service's own port, whose whole path space is the service's. */
   handle(req: IncomingMessage, res: ServerResponse, service?: string): void;
-  /** A server's 'upgrade' event. Only WebSockets are tunnelled. */
+  /** The 'upgrade' event of a frontServer, which makes one of WebSockets only. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, service?: string): void;
   /** Ends what is under way: streams and tunnels are cut off, and who has no answer yet is told to come again. */
   cutOff(): void;
@@ -62,7 +62,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   }
 
   function serve(req: IncomingMessage, res: ServerResponse, upgrade: Duplex | null, own: string | undefined): void {
-    const fault = requestFault(req) ?? hostFault(req, stack.devMode) ?? (upgrade === null ? null : upgradeFault(req));
+    const fault = requestFault(req) ?? hostFault(req, stack.devMode);
     if (fault !== null) return refuse(req, res, deny('bad_request', fault), own ?? '');
     const probe = probeOf(req);
     if (probe !== null && 'fault' in probe) return refuse(req, res, deny('bad_request', probe.fault), own ?? '');
@@ -144,11 +144,4 @@ function hostFault(req: IncomingMessage, devMode: boolean): string | null {
   if (origin === undefined || LOOPBACK_NAMES.has(hostName(origin.toLowerCase().replace(/^https?:\/\//, ''))))
     return null;
   return 'in dev mode a page may call only from localhost, 127.0.0.1 or [::1]';
-}
-
-function upgradeFault(req: IncomingMessage): string | null {
-  if (req.headers.upgrade?.toLowerCase() !== 'websocket')
-    return `an upgrade to "${req.headers.upgrade ?? ''}" is not passed on`;
-  if (req.method !== 'GET' || hasBody(req)) return 'a WebSocket handshake must be a GET without a body (RFC 6455 §4.1)';
-  return req.httpVersion === '1.1' ? null : 'a WebSocket handshake must be HTTP/1.1';
 }

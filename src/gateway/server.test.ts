@@ -175,24 +175,44 @@ describe('the server before the gateway', () => {
     });
   });
 
-  describe('an offer of HTTP/2 in the clear', () => {
-    const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+  // RFC 9110 §7.8: a server may ignore it, and a gateway hands it to nobody.
+  for (const [what, offer] of [
+    [
+      'an offer of HTTP/2 in the clear',
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n',
+    ],
+    ['an offer of another protocol', 'Connection: Upgrade\r\nUpgrade: TLS/1.3\r\n'],
+    ['an offer of several protocols', 'Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n'],
+  ] as const)
+    describe(what, () => {
+      it('is ignored, and the upstream hears nothing of it', async () => {
+        const reply = await rawExchange(gate.port, `GET /echo/x HTTP/1.1\r\n${head}${offer}\r\n`);
+        assert.match(reply, /^HTTP\/1\.1 200 OK\r\n/);
+        assert.match(reply, /\r\nConnection: close\r\n/);
+        assert.match(reply, /<GET \/x >$/);
+        const names = Object.keys(upstream.seen[0]?.headers ?? {});
+        for (const name of ['upgrade', 'http2-settings']) assert.ok(!names.includes(name), `${name} was passed on`);
+      });
 
-    it('is ignored, and the upstream hears nothing of it', async () => {
-      const reply = await rawExchange(gate.port, `GET /echo/x HTTP/1.1\r\n${head}${offer}\r\n`);
-      assert.match(reply, /^HTTP\/1\.1 200 OK\r\n/);
-      assert.match(reply, /\r\nConnection: close\r\n/);
-      assert.match(reply, /<GET \/x >$/);
-      const names = Object.keys(upstream.seen[0]?.headers ?? {});
-      for (const name of ['upgrade', 'http2-settings']) assert.ok(!names.includes(name), `${name} was passed on`);
+      ignoredWithBodies(offer);
     });
 
+  describe('a WebSocket handshake that is none, since it is no GET or has a body', () => {
+    ignoredWithBodies('Connection: Upgrade\r\nUpgrade: websocket\r\n');
+  });
+
+  function ignoredWithBodies(offer: string): void {
     it('takes nothing from a body', async () => {
-      const reply = await rawExchange(
-        gate.port,
-        `POST /echo/x HTTP/1.1\r\n${head}${offer}Content-Length: 5\r\n\r\nhello`,
-      );
-      assert.match(reply, /<POST \/x hello>$/);
+      for (const method of ['POST', 'GET']) {
+        const framed = [`Content-Length: 5\r\n\r\nhello`, 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'];
+        for (const body of framed) {
+          const reply = await rawExchange(gate.port, `${method} /echo/x HTTP/1.1\r\n${head}${offer}${body}`);
+          assert.ok(
+            reply.endsWith(`<${method} /x hello>`) || reply.endsWith(`<${method} /x hello>\r\n0\r\n\r\n`),
+            reply,
+          );
+        }
+      }
     });
 
     it('lets nothing follow on its connection', async () => {
@@ -200,11 +220,11 @@ describe('the server before the gateway', () => {
       const second = `POST /echo/second HTTP/1.1\r\n${head}Content-Length: ${inner.length}\r\n\r\n`;
       const socket = await opened();
       const reply = collected(socket);
-      socket.write(`GET /echo/first HTTP/1.1\r\n${head}${offer}\r\n${second}`);
+      socket.write(`POST /echo/first HTTP/1.1\r\n${head}${offer}Content-Length: 2\r\n\r\nok${second}`);
       await new Promise((resolve) => setImmediate(resolve));
       socket.write(inner);
       await reply;
       for (const { url } of upstream.seen) assert.equal(url, '/first');
     });
-  });
+  }
 });

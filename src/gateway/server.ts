@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { nextRequestId } from '../adapters/node/request.ts';
+import { hasBody } from '../adapters/node/request-shape.ts';
 import { responseOn } from '../adapters/node/response-on.ts';
 import type { Stack } from '../compose/stack.ts';
 import { plainAddress } from '../core/address.ts';
@@ -15,8 +16,8 @@ import { slowBodies } from './slow-bodies.ts';
  * bodies and answers are not bounded in time, since streams may last.
  */
 const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessage): boolean } = {
-  // HTTP/2 in the clear is not spoken here, and a client that offers it on the side is content without (RFC 9110 §7.8).
-  shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() !== 'h2c',
+  // Whatever else a client offers on the side it is content without (RFC 9110 §7.8): HTTP/2 in the clear, say.
+  shouldUpgradeCallback: isWebSocketHandshake,
   maxHeaderSize: 16_384,
   headersTimeout: 15_000,
   connectionsCheckingInterval: 5000,
@@ -33,6 +34,12 @@ const serverOptions: ServerOptions & { shouldUpgradeCallback(req: IncomingMessag
   keepAlive: true,
   keepAliveInitialDelay: 30_000,
 };
+
+/** RFC 6455 §4.1. A body would have no end in what follows. */
+function isWebSocketHandshake(req: IncomingMessage): boolean {
+  const { method, httpVersion, headers } = req;
+  return method === 'GET' && httpVersion === '1.1' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody(req);
+}
 
 /** Requests that wait for their turn on one connection. Each costs a hundred times the memory of what was sent for it. */
 const aheadMax = 100;

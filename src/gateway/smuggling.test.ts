@@ -113,15 +113,7 @@ describe('what could be read in two ways', () => {
     ['an unknown method', `G=T /echo/ HTTP/1.1\r\nHost: a\r\n${auth}\r\n`],
     ['two Host lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n${auth}\r\n`],
     ['no Host', `GET /echo/ HTTP/1.1\r\n${auth}\r\n`],
-    [
-      'an upgrade to anything but WebSocket',
-      `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}Connection: Upgrade\r\nUpgrade: TLS/1.3\r\n\r\n`,
-    ],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-    [
-      'a WebSocket handshake by POST',
-      `POST /echo/ HTTP/1.1\r\nHost: a\r\n${auth}Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nG`,
-    ],
     ['HTTP/0.9', 'GET /echo/\r\n\r\n'],
     ['HTTP/1.2', `GET /echo/ HTTP/1.2\r\nHost: a\r\n${auth}\r\n`],
     ['129 header lines', `GET /echo/ HTTP/1.1\r\nHost: a\r\n${auth}${'X-A: b\r\n'.repeat(127)}\r\n`],

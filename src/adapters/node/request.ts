@@ -108,6 +108,10 @@ class IncomingRequest implements NodeRequest {
     }
   }
 
+  get upgrades(): boolean {
+    return (this.#req as { upgrade?: boolean | null }).upgrade === true;
+  }
+
   /** A trusted proxy's own certificate says nothing about the client whose request it passes on. */
   get certificate(): ClientCertificate | null {
     return this.#seesCertificates && !this.viaTrustedProxy ? peerCertificate(this.#req) : null;

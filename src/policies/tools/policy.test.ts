@@ -96,6 +96,14 @@ test('a name beside a message of an extension is for its server to judge', async
   assert.equal(await reasonFor({ fields, body }), null);
 });
 
+test('an offer to upgrade that is ignored is no WebSocket', async () => {
+  const fields = (asked: string): string[] => (asked === 'upgrade' ? ['h2c'] : []);
+  const body = async (): Promise<Uint8Array> => messageTo('search');
+  assert.equal(await reasonFor({ fields, body, upgrades: false }), null);
+  assert.equal(await reasonFor({ fields, body, upgrades: true }), 'not_allowed');
+  assert.equal(await reasonFor({ fields, body }), 'not_allowed', 'where nobody says which');
+});
+
 test('messages that would pass unread are refused by their form', async () => {
   const fields = (name: string, value: string) => (asked: string) => (asked === name ? [value] : []);
   for (const [name, value, reason] of [

@@ -58,7 +58,7 @@ const utf8Type = /^[^;,"\s]*(?:[ \t]*;[ \t]*charset=(?:utf-?8|"utf-?8"))?[ \t]*;
 
 /** What would bring messages past this policy. */
 function formFault(request: AuthRequest, isRuled: boolean): FormFault | null {
-  if (isRuled && request.fields('upgrade').length > 0)
+  if (isRuled && (request.upgrades ?? request.fields('upgrade').length > 0))
     return { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' };
   if (request.fields('content-encoding').some((coding) => coding.trim().toLowerCase() !== 'identity'))
     return { reason: 'bad_request', note: 'a compressed body cannot be judged' };
