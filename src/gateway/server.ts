@@ -129,6 +129,8 @@ export function frontServer(
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Sent behind a request that has no answer yet: a response for it would find the socket taken.
     if (responseOn(socket)) socket.destroy();
+    // A Node before 22.21 asks nobody which offers are taken.
+    else if (!isWebSocketHandshake(req)) refuseSocket(socket, 400, deny('bad_request', 'no WebSocket handshake'));
     else upgrade(req, socket, head);
   });
   server.on('close', () => bodies.close());

@@ -10,6 +10,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { freePort } from '../fixtures/free-port.ts';
+import { rawExchange } from '../fixtures/gateway-door.ts';
 
 const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -99,6 +100,7 @@ test('the package works where nothing else is', { timeout }, async (t) => {
       const { stdout: running } = await run('node', ['--version'], { env: itsEnv });
       assert.ok(running.replace('v', 'Node ').startsWith(name), running);
       const upstream = createServer((_req, res) => void res.end('through')).listen(0, '127.0.0.1');
+      upstream.on('upgrade', (_req, socket) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
       inner.after(() => upstream.close());
       await once(upstream, 'listening');
       const [port, adminPort] = [await freePort(), await freePort()];
@@ -135,6 +137,15 @@ services:
       };
       assert.equal((await ask('/x', {}))[0], 401);
       assert.deepEqual(await ask('/x', { 'x-api-key': key }), [200, 'through']);
+      // Whatever follows would be another protocol's, past all rules.
+      for (const [method, offered] of [
+        ['GET', 'h2c'],
+        ['POST', 'websocket'],
+      ] as const) {
+        const offer = `${method} /echo/x HTTP/1.1\r\nHost: a\r\nx-api-key: ${key}\r\nConnection: Upgrade\r\nUpgrade: ${offered}\r\n`;
+        const reply = await rawExchange(port, `${offer}Content-Length: 2\r\n\r\nok`);
+        assert.match(reply, /^HTTP\/1\.1 (?:200 OK|400 Bad Request)\r\n/, offered);
+      }
       assert.equal((await ask('/rare', { 'x-api-key': key }))[0], 200);
       assert.equal((await ask('/rare', { 'x-api-key': key }))[0], 429);
       const url = `http://127.0.0.1:${port}/echo/signed`;
