@@ -228,7 +228,7 @@ test('a registration that nests without end is refused, and is no fault of ours'
 });
 
 test('a registration is no larger than a client needs: strangers make hundreds of them in an hour', async () => {
-  const register = async (more: object) => {
+  const answerTo = async (more: object) => {
     const answer = await fetch(`${here.admin}/oauth/register`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -238,10 +238,10 @@ test('a registration is no larger than a client needs: strangers make hundreds o
   };
   for (const method of ['none', 'client_secret_basic']) {
     const large = { token_endpoint_auth_method: method, client_name: 'x'.repeat(8192) };
-    const { status, body } = await register(large);
+    const { status, body } = await answerTo(large);
     assert.deepEqual([status, body['error']], [400, 'invalid_client_metadata']);
     assert.match(body['error_description'] ?? '', /8192/);
-    const { status: taken } = await register({ ...large, client_name: 'x'.repeat(7900) });
+    const { status: taken } = await answerTo({ ...large, client_name: 'x'.repeat(7900) });
     assert.equal(taken, 201);
   }
 });
