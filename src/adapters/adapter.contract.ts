@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { request, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +25,7 @@ import { deny, type Denied } from '../core/verdict.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import { signHttpRequest } from '../schemes/http-signature/index.ts';
 import { signServiceRequest } from '../schemes/service-signature/index.ts';
+import { continueWhenRead } from './node/continue-when-read.ts';
 import { connection, exchange, type Answer } from '../../test/fixtures/raw-http.ts';
 import { streamsContract } from './streams.contract.ts';
 
@@ -36,6 +39,7 @@ export async function* endless(): AsyncGenerator<string> {
 
 /** A server of the framework whose every request goes through the adapter. */
 export interface Served {
+  readonly server: Server;
   readonly port: number;
   close(): Promise<void>;
 }
@@ -394,6 +398,39 @@ export function adapterContract(name: string, serve: Serve): void {
           const answer = await post(body, { chunked, type: 'application/json', target: '/json' });
           assert.equal(answer.status, 200, answer.body);
           assert.deepEqual(JSON.parse(answer.body), { principal: 'service:aidb', value });
+        }
+      });
+
+      test('asks a client that waits with its body for it once somebody wants it', async (t) => {
+        const other = await serving(t, await bodySigned('enforce'));
+        continueWhenRead(other.server);
+        const body = Buffer.from('{"input":"a"}');
+        const asked = async (lines: readonly string[]) => {
+          const headers = lines.flatMap((line) => line.split(/: (.*)/s).slice(0, 2));
+          const call = request({
+            port: other.port,
+            method: 'POST',
+            path: '/x',
+            headers: [...headers, 'host', '127.0.0.1', 'expect', '100-continue', 'content-length', String(body.length)],
+          });
+          let continued = false;
+          call.on('continue', () => {
+            continued = true;
+            call.end(body);
+          });
+          call.flushHeaders();
+          const [answer] = (await once(call, 'response')) as [IncomingMessage];
+          let text = '';
+          for await (const piece of answer) text += String(piece);
+          call.destroy();
+          return { continued, status: answer.statusCode, connection: answer.headers.connection, text };
+        };
+        const refused = await asked(['x-api-key: unknown']);
+        assert.deepEqual([refused.continued, refused.status, refused.connection], [false, 401, 'close']);
+        for (const lines of [apiKey, await signed('/x', body)]) {
+          const passed = await asked([...lines, 'content-type: application/octet-stream']);
+          assert.deepEqual([passed.continued, passed.status], [true, 200]);
+          assert.equal((JSON.parse(passed.text) as { length: number }).length, body.length);
         }
       });
 

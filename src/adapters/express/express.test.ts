@@ -42,6 +42,7 @@ const serving =
     const server = app.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return {
+      server,
       port: (server.address() as AddressInfo).port,
       async close() {
         server.closeAllConnections();

@@ -29,7 +29,7 @@ const serve: Serve = async (protection) => {
     });
   });
   await app.listen({ port: 0, host: '127.0.0.1' });
-  return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
+  return { server: app.server, port: (app.server.address() as AddressInfo).port, close: () => app.close() };
 };
 
 adapterContract('countersign/fastify', serve);

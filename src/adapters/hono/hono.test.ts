@@ -46,6 +46,7 @@ const serve: Serve = async (protection) => {
   }) as Server;
   await once(server, 'listening');
   return {
+    server,
     port: (server.address() as AddressInfo).port,
     async close() {
       server.closeAllConnections();

@@ -10,6 +10,7 @@ import { mountedPath, type MountedMessage } from '../mounted-path.ts';
 import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
+export { continueWhenRead } from './continue-when-read.ts';
 export type { Principal } from '../../core/verdict.ts';
 
 /** A request that may pass. */

@@ -30,6 +30,7 @@ const serve: Serve = async (protection) => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
+    server,
     port: (server.address() as AddressInfo).port,
     async close() {
       server.closeAllConnections();
