@@ -3,7 +3,7 @@
  * again and again fills the audit with little, and pushes nothing older out of it.
  */
 export interface Seldom<What> {
-  /** What has another key is told apart: there must be few of them. */
+  /** What has another key is told apart, as long as there are few of them. */
   happened(key: string, what: What): void;
   /** Tells what has not been told yet; of what happens from then on nothing is told. */
   close(): void;
@@ -22,6 +22,9 @@ interface Quiet<What> {
 const quietMillis = 60_000;
 const longQuietMillis = 3_600_000;
 const toldOften = 10;
+/** Keys told apart; what has others is told as one. */
+const keysMax = 1000;
+const others = '(others)';
 
 export function seldom<What>(tell: (what: What) => void, together: (before: What, now: What) => What): Seldom<What> {
   const quiet = new Map<string, Quiet<What>>();
@@ -42,8 +45,9 @@ export function seldom<What>(tell: (what: What) => void, together: (before: What
   }
 
   return {
-    happened(key, what) {
+    happened(asked, what) {
       if (closed) return;
+      const key = quiet.size < keysMax || quiet.has(asked) ? asked : others;
       const known = quiet.get(key);
       if (known && !known.isOver) {
         known.untold = known.untold === null ? what : together(known.untold, what);

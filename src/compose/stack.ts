@@ -152,7 +152,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const seal = stackSeal(wiring.config, env, warn);
   const trail = stackTrail({ store, clock, warn });
   opened.add(() => trail.close());
-  const happened = happenings(trail, clock);
+  const happened = happenings(trail);
   opened.add(() => happened.close());
   const stale = staleness({ store, onWarning: warn, ...happened });
   opened.add(() => stale.close());

@@ -44,8 +44,18 @@ test('a server’s start, reload, broken glass and end are events, its decisions
   const found = await events(program);
   assert.deepEqual(
     found.map(({ type }) => type),
-    ['server.started', 'config.loaded', 'glass.broken', 'config.reloaded', 'decisions.sealed', 'server.stopped'],
+    [
+      'server.started',
+      'config.loaded',
+      'glass.broken',
+      'config.reloaded',
+      'decisions.sealed',
+      'server.stopped',
+      'glass.broken',
+    ],
   );
+  const uses = found.flatMap(({ type, detail }) => (type === 'glass.broken' ? [detail['uses_since_last']] : []));
+  assert.deepEqual(uses, [1, 2]);
   const [started, loaded, glass, reloaded, sealed] = found as [Event, Event, Event, Event, Event];
   assert.match(started.actor, /^server:./);
   assert.equal(started.detail['pid'], program.process.pid);
