@@ -16,13 +16,15 @@ export type HeaderKind =
   /** Other words of proxies: X-Forwarded-Port, X-Real-IP and the like. */
   | 'proxy-claim'
   | 'identity'
+  /** By which another proxy says who somebody is: Remote-User and the like. */
+  | 'identity-claim'
   | 'authorization'
   | 'credential'
   /** Never goes upstream, whatever the mode: the break-glass token. */
   | 'secret'
   | 'cookie'
   | 'request-id'
-  /** Names another path or method than the one on the request line: a framework that obeys it serves what was not judged. */
+  /** Names another path, method or caller than what was judged, whoever says so: a framework that obeys it serves somebody else. */
   | 'rewrite';
 
 const KINDS: ReadonlyMap<string, HeaderKind> = new Map([
@@ -77,6 +79,13 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-method-override', 'rewrite'],
 ]);
 
+/**
+ * Names by which usual proxies, from Apache and Authelia to those of clouds, tell a service who is asking, and of which certificate
+ * (RFC 9440 §2.4). Services that stood behind one go on believing them.
+ */
+const identityClaims =
+  /^(?:(?:x-)?remote-(?:user|groups?|name|email)|x-(?:webauth|authentik|consumer|remote-extra|goog-authenticated-user)-.+|x-ms-client-principal(?:-.+)?|x-amzn-oidc-.+|tailscale-user-.+|cf-access-authenticated-user-.+|client-cert(?:-chain)?|(?:x-)?ssl-client-.+)$/;
+
 /** The kind of a header by its name as it was spelled. */
 export const headerKind: (name: string) => HeaderKind = bySpelling((name) => classify(name.toLowerCase()));
 
@@ -86,6 +95,8 @@ function classify(name: string): HeaderKind {
   if (isIdentityHeader(name)) return 'identity';
   const plain = name.replace(/[_.]/g, '-');
   const loose = LOOSE_KINDS.get(plain);
+  // No proxy spells them otherwise; dropped, too, where something is enforced, whoever sends them.
+  if (identityClaims.test(plain)) return plain === name ? 'identity-claim' : 'rewrite';
   const claim = loose !== undefined || plain.startsWith('x-forwarded-');
   if (!claim) return 'pass';
   // No proxy writes X_Forwarded_For: such a spelling is the client's, and WSGI would merge it with ours.

@@ -241,6 +241,40 @@ describe('headers on their way upstream', () => {
     assert.equal(trusted?.['true_client_ip'], undefined);
   });
 
+  it('lets no client say who it is in the words of other proxies', async () => {
+    const names = [
+      'Remote-User',
+      'Remote-Groups',
+      'X-Remote-User',
+      'X-WEBAUTH-USER',
+      'X-authentik-username',
+      'Tailscale-User-Login',
+      'X-Goog-Authenticated-User-Email',
+      'X-MS-CLIENT-PRINCIPAL-NAME',
+      'X-Amzn-Oidc-Identity',
+      'Cf-Access-Authenticated-User-Email',
+      'Client-Cert',
+      'X-SSL-Client-S-DN',
+    ];
+    const lines = [...good, ...[...names, 'Remote_User', 'X_WEBAUTH_USER'].flatMap((name) => [name, 'root'])];
+    const others = ['Remote-Userland', 'X-Remote', 'Client-Certificate-Id'].flatMap((name) => [name, 'kept']);
+    await opened();
+    const plain = (await sent([...lines, ...others])).seen?.rawHeaders;
+    assert.ok(!plain?.includes('root'));
+    assert.equal(plain?.filter((text) => text === 'kept').length, 3);
+    await gate?.close();
+    await upstream?.close();
+    await opened({ trustedProxies: ['127.0.0.1/32'] });
+    const trusted = (await sent(lines)).seen?.headers;
+    for (const name of names) assert.equal(trusted?.[name.toLowerCase()], 'root', name);
+    // No proxy spells it so.
+    assert.equal(trusted?.['remote_user'], undefined);
+    await gate?.close();
+    await upstream?.close();
+    await opened({ mode: 'report' });
+    assert.equal((await sent(lines)).seen?.headers['remote-user'], 'root', 'report changes nothing');
+  });
+
   it('passes nothing on that names another path or method than the one judged', async () => {
     const rewrites = [
       'X-Original-URL',

@@ -57,6 +57,10 @@ export function upstreamHeaders(
       case 'proxy-claim':
         if (!trusted) continue;
         break;
+      case 'identity-claim':
+        // In off and report nothing changes for callers, not even for those who lie.
+        if (!trusted && decision.mode === 'enforce') continue;
+        break;
       case 'authorization':
         if (ownKey === 'authorization' || (drops && service.authorization === 'ours')) continue;
         break;
