@@ -1,3 +1,4 @@
+import { MCP_KINDS } from '../../core/mcp/rules.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
 import { isLoopback, listenAddress, seconds } from '../schema/quantities.ts';
@@ -41,7 +42,30 @@ export function checkOauth(root: Place, found: Findings): void {
         found.faults.push(issuer.fault('the issuer is not one of oauth.issuers', 'name it there first'));
     checkPassing(service, found);
     checkReach(root, service, found);
+    checkClientNames(service, own.get('issuers').items().length || known.size + (hasServer ? 1 : 0), found);
   }
+}
+
+/** Each issuer gives its clients their names by itself: what one lets be called so, a rule takes for the client of another. */
+function checkClientNames(service: Place, issuers: number, found: Findings): void {
+  if (issuers < 2) return;
+  const inRoutes = service
+    .get('routes')
+    .items()
+    .flatMap((route) => route.get('callers').items())
+    .map((caller) => ({ name: caller.text ?? '', fault: caller.fault }));
+  const inRules = MCP_KINDS.flatMap((kind) => service.get(kind).get('for').entries()).map(([name, place]) => ({
+    name,
+    fault: place.keyFault,
+  }));
+  for (const { name, fault } of [...inRoutes, ...inRules])
+    if (name.startsWith('client:'))
+      found.warnings.push(
+        fault(
+          `"${name}" may be a client of any of ${issuers} issuers`,
+          'name the one that is meant: oauth: { issuers: [https://HOST] } of this service',
+        ),
+      );
 }
 
 /** MCP forbids to pass tokens on: the upstream would believe that it was called by their holder. */

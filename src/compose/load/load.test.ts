@@ -232,6 +232,26 @@ services: { a: { upstream: http://127.0.0.1:9001 } }
   );
 });
 
+test('warns where a rule names a client, and several issuers give out that name', () => {
+  const warned = (issuers: string, service: string) =>
+    parseConfig(
+      `oauth: { ${issuers} }
+services: { a: { upstream: http://127.0.0.1:9001, accept: [oauth], ${service} } }
+`,
+      { file: '/nowhere/c.yaml', env: {} },
+    ).warnings;
+  const [corp, partner] = ['https://corp.example', 'https://partner.example'];
+  const both = `issuers: [{ issuer: ${corp} }, { issuer: ${partner} }]`;
+  const rules = [`routes: [{ path: /x, callers: ['client:agent'] }]`, `tools: { for: { 'client:agent': {} } }`];
+  for (const rule of rules) {
+    for (const issuers of [both, `server: {}, issuers: [{ issuer: ${corp} }]`])
+      assert.match(warned(issuers, rule).join(), /^[^:]*:2:\d+: "client:agent" may be a client of any of 2 issuers — /);
+    assert.deepEqual(warned(both, `${rule}, oauth: { issuers: [${corp}] }`), []);
+    assert.deepEqual(warned(`issuers: [{ issuer: ${corp} }]`, rule), []);
+  }
+  assert.deepEqual(warned(both, 'routes: [{ path: /x, scopes: [a] }]'), []);
+});
+
 test('takes store: memory: as it is written everywhere, though it is no YAML, and keeps the places behind it', () => {
   assert.deepEqual(storeOf(`store: memory:  # gone at the end\r\n${minimal}`, {}), { kind: 'memory' });
   assert.deepEqual(faultLines(`store: memory:\nmode: x\n${minimal}`), [
