@@ -233,6 +233,10 @@ test('metrics are open to a loopback peer that nobody stands behind, else to met
     assert.equal((await rawRequest(port, lines)).status, 401, host);
     assert.equal((await rawRequest(port, [...lines, `Authorization: Bearer ${adminToken}`])).status, 200, host);
   }
+  // As nginx asks that was told nothing but proxy_pass.
+  const asked = ['GET /metrics HTTP/1.0', `Host: 127.0.0.1:${port}`];
+  assert.equal((await rawRequest(port, asked)).status, 401);
+  assert.equal((await rawRequest(port, [...asked, `Authorization: Bearer ${adminToken}`])).status, 200);
   const mint = async (scopes: string[]): Promise<string> => {
     const answer = await fetch(`${origin}/auth/token`, {
       method: 'POST',

@@ -45,8 +45,12 @@ export function exposure(exchange: Exchange, words: string): Refused | null {
   return hostFault(exchange);
 }
 
-/** Whether a proxy says that it stands in for somebody else. */
+/**
+ * Whether a proxy says that it stands in for somebody else. nginx, unless told, says nothing, puts our own address into Host, and
+ * speaks HTTP/1.0 (before 1.29.7), which no program on this machine does.
+ */
 export function wasForwarded({ req }: Exchange): boolean {
+  if (req.httpVersion === '1.0') return true;
   return Object.keys(req.headersDistinct).some(
     (name) => name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-'),
   );
