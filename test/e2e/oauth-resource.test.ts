@@ -376,6 +376,17 @@ for (const [what, claims, header] of proofs)
     );
   });
 
+test('RFC 9449 §4.3: refuses a proof for another host of a request that names none', async () => {
+  const { thumbprint, proof } = await proofMaker();
+  const bound = await token({ cnf: { jkt: thumbprint } });
+  // Put together without a host, the address of /files/x would be that of /x at the host "files".
+  const lines = [`Authorization: DPoP ${bound}`, `DPoP: ${await proof(bound, 'http://files/x')}`];
+  const port = Number(new URL(here.gateway).port);
+  const answer = await rawRequest(port, ['GET /files/x HTTP/1.0', ...lines]);
+  assert.equal(answer.status, 401);
+  assert.match(answer.headers['www-authenticate'] ?? '', /error="invalid_dpop_proof"/);
+});
+
 test('RFC 9449 §6.1: refuses the proof of another key', async () => {
   const [one, other] = [await proofMaker(), await proofMaker()];
   const bound = await token({ cnf: { jkt: one.thumbprint } });

@@ -44,7 +44,9 @@ export async function proofFault(request: AuthRequest, rules: ProofRules): Promi
   const { htm, htu, jti, iat, ath } = claims as Record<string, unknown>;
   if (typeof jti !== 'string' || jti === '' || jti.length > 512) return wrong('the DPoP proof has no id');
   if (htm !== request.method) return wrong('the DPoP proof is for another method');
-  if (typeof htu !== 'string' || plainUrl(htu) !== plainUrl(urlOf(request)))
+  const address = plainUrl(urlOf(request));
+  // Without a host the first part of the path would be read as one.
+  if (typeof htu !== 'string' || request.authority === '' || address === null || plainUrl(htu) !== address)
     return wrong(`the DPoP proof is for another address than ${urlOf(request)}`);
   if (typeof iat !== 'number' || !(iat > rules.now - ageSecondsMax && iat <= rules.now + aheadSecondsMax))
     return { reason: 'timestamp_outside_window', note: 'the DPoP proof was not made just now' };
