@@ -12,6 +12,7 @@ import { certificateDuties } from './certificate-duties.ts';
 import { openDoors, type Doors } from './doors.ts';
 import { keyDuties } from './key-duties.ts';
 import { rampDuties } from './ramp-duties.ts';
+import { storeDuties } from './store-duties.ts';
 import { tokenDuties } from './token-duties.ts';
 
 /** One process that serves: a stack, and the doors to it. */
@@ -73,13 +74,14 @@ export async function startServer(
   aside?.start();
   const keys = keyDuties(stack, voice);
   const tokens = tokenDuties(stack, voice);
+  const dangers = storeDuties(stack, voice);
   const ramp = rampDuties(stack, voice);
   return {
     stack,
     doors,
     async end(drainMillis, graceMillis) {
       // What a duty waits for, be it a store or a page that tells of health, keeps no door open.
-      const duties = [certificates, keys, tokens, ramp].map((duty) => duty.close());
+      const duties = [certificates, keys, tokens, dangers, ramp].map((duty) => duty.close());
       await Promise.all([doors.close(drainMillis, graceMillis), ...duties]);
       await stack.audit.flush();
       await seals?.close();

@@ -11,6 +11,20 @@ const server = await forThisFile('Postgres that fails', () => startPostgres(unde
 const unavailable = (error: unknown): boolean => hasCode(error, 'store_unavailable');
 
 if (server) {
+  test("a clock that is not the server's is told of", async (t) => {
+    for (const [ahead, words] of [
+      [0, null],
+      [900, /clock of this machine is (?:900|899|901) s ahead of that of Postgres at /],
+      [-900, /clock of this machine is (?:900|899|901) s behind that of Postgres at /],
+    ] as const) {
+      const store = postgresStore({ url: server.url, clock: () => Date.now() / 1000 + ahead });
+      t.after(() => store.close());
+      const said = (await store.warnings()).filter((text) => text.includes('clock'));
+      assert.equal(said.length, words === null ? 0 : 1);
+      if (words) assert.match(said.join(), words);
+    }
+  });
+
   test('what was acknowledged survives kill -9 of the server in the middle of writing, and the feed says resync', async (t) => {
     const store = await opened(t, await server.database());
     const acknowledged: string[] = [];

@@ -9,6 +9,12 @@ export const isReadOnly: Statement = {
   text: `SELECT current_setting('transaction_read_only') = 'on' AS read_only`,
 };
 
+/** By the server's clock, epoch seconds. */
+export const timeNow: Statement = {
+  name: 'countersign-time',
+  text: 'SELECT EXTRACT(EPOCH FROM clock_timestamp())::float8 AS now',
+};
+
 export const tables: Statement = {
   name: 'countersign-tables',
   text: `SELECT to_regclass('countersign_migrations') IS NOT NULL AS ours, to_regclass('auth_tokens') IS NOT NULL AS tokens`,

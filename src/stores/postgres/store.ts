@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
+import { clockWarnings } from '../clock-warnings.ts';
 import { openDatabase } from './database.ts';
 import { postgresDecisions } from './decisions.ts';
 import { postgresEvents } from './events.ts';
@@ -10,7 +11,7 @@ import { postgresLimits } from './limits.ts';
 import { migrate, schemaOf } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresRecords } from './records.ts';
-import { isReadOnly } from './state.ts';
+import { isReadOnly, timeNow } from './state.ts';
 import { postgresTokens } from './tokens.ts';
 import { postgresUsage } from './usage.ts';
 
@@ -53,7 +54,10 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     },
     async warnings() {
       await changes.started();
-      return changes.warnings();
+      const asked = clock();
+      const [answer] = await database.query<{ now: number }>(timeNow);
+      const off = answer ? clockWarnings(`Postgres at ${database.place}`, answer.now, asked, clock()) : [];
+      return [...changes.warnings(), ...off];
     },
     watch: (listener) => changes.watch(listener),
     async close() {

@@ -158,6 +158,20 @@ if (server) {
     assert.equal(await client.get('countersign:layout'), '2');
   });
 
+  test("a clock that is not the server's is told of", async (t) => {
+    for (const [ahead, words] of [
+      [0, null],
+      [900, /clock of this machine is (?:900|899|901) s ahead of that of Redis at 127/],
+      [-900, /clock of this machine is (?:900|899|901) s behind that of Redis at 127/],
+    ] as const) {
+      const store = redisStore({ url, clock: () => Date.now() / 1000 + ahead });
+      t.after(() => store.close());
+      const said = (await store.warnings()).filter((text) => text.includes('clock'));
+      assert.equal(said.length, words === null ? 0 : 1);
+      if (words) assert.match(said.join(), words);
+    }
+  });
+
   test('a use of a key that somebody made unreadable says nothing, and hides and stops no other', async (t) => {
     const { store, client } = await emptied(t);
     const use = {

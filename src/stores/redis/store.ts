@@ -1,4 +1,6 @@
+import { systemClock, type Clock } from '../../core/clock.ts';
 import { noSchema, StoreError, type Store } from '../../core/store.ts';
+import { clockWarnings } from '../clock-warnings.ts';
 import { redisDecisions } from './decisions.ts';
 import { redisEvents } from './events.ts';
 import { readOnlyFault } from './fault.ts';
@@ -14,6 +16,7 @@ import { redisUsage } from './usage.ts';
 export interface RedisStoreOptions {
   /** redis://USER:PASSWORD@HOST:PORT/NUMBER, or rediss:// for TLS. */
   readonly url: string;
+  readonly clock?: Clock;
   /** How long a connection, and then again an answer, may take before the store counts as away, milliseconds; 2,500. */
   readonly patienceMillis?: number;
 }
@@ -22,7 +25,7 @@ export interface RedisStoreOptions {
  * For several machines that share a Redis or a Valkey (6.2 or later, not a cluster). What is acknowledged is as durable as
  * its configuration makes it. Nothing is connected before the first verb; every verb ends in bounded time.
  */
-export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): Store {
+export function redisStore({ url, clock = systemClock, patienceMillis = 2500 }: RedisStoreOptions): Store {
   const server = openServer(url, patienceMillis);
   const changes = feed(server, patienceMillis);
   return {
@@ -52,7 +55,11 @@ export function redisStore({ url, patienceMillis = 2500 }: RedisStoreOptions): S
       const { role } = await infoOf(server);
       if (role === 'slave') throw readOnlyFault(server.place);
     },
-    warnings: async () => [...warningsOf(await infoOf(server)), ...(await displacedWarnings(server))],
+    warnings: async () => [
+      ...warningsOf(await infoOf(server)),
+      ...(await displacedWarnings(server)),
+      ...(await timeWarnings(server, clock)),
+    ],
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
@@ -81,11 +88,17 @@ async function infoOf(server: Server): Promise<Readonly<Record<string, string>>>
   return Object.fromEntries(text.split('\r\n').map((line) => line.split(':', 2)));
 }
 
+async function timeWarnings(server: Server, clock: Clock): Promise<string[]> {
+  const asked = clock();
+  const [seconds, micros] = (await server.ask((client) => client.time())) as [number | string, number | string];
+  return clockWarnings(`Redis at ${server.place}`, Number(seconds) + Number(micros) / 1e6, asked, clock());
+}
+
 async function displacedWarnings(server: Server): Promise<string[]> {
   const count = Number(await server.ask((client) => client.llen('countersign:decisions-displaced')));
   if (count === 0) return [];
   return [
-    `Redis was given ${count} decisions with numbers that no server gives, behind which none could be added; they were moved to the list countersign:decisions-displaced: see who else may write there, then delete the list`,
+    `Redis has ${count} in the list countersign:decisions-displaced: decisions that somebody put in under numbers that no server gives, behind which none could be added; see who else may write there, then delete the list`,
   ];
 }
 
