@@ -233,6 +233,10 @@ if (server) {
     t.after(async () => client.disconnect());
     const store = await opened(t, url);
     await client.config('SET', 'maxmemory', '1');
+    assert.match(
+      (await store.warnings()).join(),
+      /^Redis uses \d+ % of its maxmemory: when it is full it takes no key/,
+    );
     await assert.rejects(
       store.keys.insert(keyRecord('full')),
       (error: Error) => unavailable(error) && /is full/.test(error.message),

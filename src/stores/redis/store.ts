@@ -1,6 +1,5 @@
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { noSchema, StoreError, type Store } from '../../core/store.ts';
-import { clockWarnings } from '../clock-warnings.ts';
 import { redisDecisions } from './decisions.ts';
 import { redisEvents } from './events.ts';
 import { readOnlyFault } from './fault.ts';
@@ -8,6 +7,7 @@ import { feed } from './feed.ts';
 import { redisKeys } from './keys.ts';
 import { redisLimits } from './limits.ts';
 import { redisModes } from './modes.ts';
+import { infoOf, redisWarnings } from './warnings.ts';
 import { openServer, type Server } from './server.ts';
 import { redisRecords } from './records.ts';
 import { redisTokens } from './tokens.ts';
@@ -55,11 +55,7 @@ export function redisStore({ url, clock = systemClock, patienceMillis = 2500 }: 
       const { role } = await infoOf(server);
       if (role === 'slave') throw readOnlyFault(server.place);
     },
-    warnings: async () => [
-      ...warningsOf(await infoOf(server)),
-      ...(await displacedWarnings(server)),
-      ...(await timeWarnings(server, clock)),
-    ],
+    warnings: () => redisWarnings(server, clock),
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
@@ -80,38 +76,4 @@ async function requireLayout(server: Server): Promise<void> {
       'store_unavailable',
       `Redis at ${server.place} was written by a newer version of countersign (its layout is ${held}, this version knows ${layout}); update countersign or name another database`,
     );
-}
-
-/** By name. INFO rather than CONFIG: hosted servers refuse the latter. */
-async function infoOf(server: Server): Promise<Readonly<Record<string, string>>> {
-  const text = String(await server.ask((client) => client.info()));
-  return Object.fromEntries(text.split('\r\n').map((line) => line.split(':', 2)));
-}
-
-async function timeWarnings(server: Server, clock: Clock): Promise<string[]> {
-  const asked = clock();
-  const [seconds, micros] = (await server.ask((client) => client.time())) as [number | string, number | string];
-  return clockWarnings(`Redis at ${server.place}`, Number(seconds) + Number(micros) / 1e6, asked, clock());
-}
-
-async function displacedWarnings(server: Server): Promise<string[]> {
-  const count = Number(await server.ask((client) => client.llen('countersign:decisions-displaced')));
-  if (count === 0) return [];
-  return [
-    `Redis has ${count} in the list countersign:decisions-displaced: decisions that somebody put in under numbers that no server gives, behind which none could be added; see who else may write there, then delete the list`,
-  ];
-}
-
-function warningsOf({ maxmemory_policy: policy, aof_enabled: log }: Readonly<Record<string, string>>): string[] {
-  const warnings: string[] = [];
-  // It throws away one-time values, limits and tokens first, and keys and revocations next.
-  if (policy !== undefined && policy !== 'noeviction')
-    warnings.push(
-      `Redis has maxmemory-policy ${policy}: when its memory is full it throws away keys, tokens and revocations, so that revoked keys may live again; set maxmemory-policy noeviction`,
-    );
-  if (log === '0')
-    warnings.push(
-      'Redis has appendonly no: when it restarts, keys, tokens and revocations since its last snapshot are lost, all of them where it makes none; set appendonly yes',
-    );
-  return warnings;
 }
