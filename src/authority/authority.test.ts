@@ -53,8 +53,11 @@ test('health, info and their HEAD are open to everyone and never kept', async (t
 test('ready is DOWN with a reason while the store does not answer, and UP again after it', async (t) => {
   const store = memoryStore();
   let away = false;
+  let readOnly = false;
   const ping = store.ping.bind(store);
-  Object.assign(store, { ping: () => (away ? Promise.reject(new StoreError('store_unavailable', 'gone')) : ping()) });
+  Object.assign(store, {
+    ping: () => (away ? Promise.reject(new StoreError('store_unavailable', 'gone', { readOnly })) : ping()),
+  });
   const { origin } = await startAuthority(t, { store });
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);
   away = true;
@@ -66,6 +69,9 @@ test('ready is DOWN with a reason while the store does not answer, and UP again 
     stale_seconds: 0,
   });
   assert.equal((await fetch(`${origin}/health/live`)).status, 200);
+  readOnly = true;
+  const { reason } = (await (await fetch(`${origin}/health/ready`)).json()) as Record<string, unknown>;
+  assert.equal(reason, 'the memory store takes no writes');
   away = false;
   assert.equal((await fetch(`${origin}/health/ready`)).status, 200);
 });

@@ -18,7 +18,7 @@ export interface Probes {
 
 export function probes(stack: Stack): Probes {
   const startedAt = stack.clock();
-  const storeAnswers = storeProbe(stack);
+  const storeStands = storeProbe(stack);
 
   return {
     health: () => json(200, { status: 'UP', uptime_seconds: uptime(stack, startedAt) }),
@@ -28,10 +28,11 @@ export function probes(stack: Stack): Probes {
       const stale = stack.staleness.seconds();
       const staleSeconds = stale === null ? 0 : Math.ceil(stale);
       const { kind } = stack.store;
-      if (!(await storeAnswers()))
+      const stands = await storeStands();
+      if (stands === 'away')
         return json(503, { status: 'DOWN', reason: `the ${kind} store does not answer`, stale_seconds: staleSeconds });
-      // Full, say: what is known goes on, but nothing can be minted, counted or kept.
-      if (stack.audit.waiting)
+      // Full, say, or a replica: what is known goes on, but nothing can be minted, counted or kept.
+      if (stands === 'read_only' || stack.audit.waiting)
         return json(503, { status: 'DOWN', reason: `the ${kind} store takes no writes`, stale_seconds: staleSeconds });
       // It answers, but its changes are not heard, or what changed meanwhile is not read yet.
       if (stack.staleness.seconds() !== null)
@@ -56,24 +57,26 @@ function uptime(stack: Stack, startedAt: number): number {
   return Math.max(0, Math.floor(stack.clock() - startedAt));
 }
 
+export type StoreStanding = 'answers' | 'read_only' | 'away';
+
 /** One question at a time to the store, whatever the number of probes, and no longer than a probe waits. */
-export function storeProbe(stack: Stack): () => Promise<boolean> {
-  let asking: Promise<boolean> | null = null;
+export function storeProbe(stack: Stack): () => Promise<StoreStanding> {
+  let asking: Promise<StoreStanding> | null = null;
   return () => {
-    asking ??= answers(stack).finally(() => (asking = null));
+    asking ??= standing(stack).finally(() => (asking = null));
     return asking;
   };
 }
 
-async function answers(stack: Stack): Promise<boolean> {
+async function standing(stack: Stack): Promise<StoreStanding> {
   let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, pingSecondsMax * 1000, false);
+  const tooLate = new Promise<StoreStanding>((resolve) => {
+    timer = setTimeout(resolve, pingSecondsMax * 1000, 'away');
   });
   try {
-    return await Promise.race([stack.store.ping().then(() => true), tooLate]);
-  } catch {
-    return false;
+    return await Promise.race([stack.store.ping().then(() => 'answers' as const), tooLate]);
+  } catch (error) {
+    return error instanceof Error && 'readOnly' in error && error.readOnly === true ? 'read_only' : 'away';
   } finally {
     clearTimeout(timer);
   }

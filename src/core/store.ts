@@ -250,10 +250,13 @@ export type StoreErrorCode = 'store_unavailable' | 'schema_outdated' | 'duplicat
 /** Compare `code`, not the class: two copies of a package may be installed. */
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  /** It answers, and takes no writes: a standby, a replica of Redis. */
+  readonly readOnly: boolean;
+  constructor(code: StoreErrorCode, message: string, options: ErrorOptions & { readonly readOnly?: boolean } = {}) {
     super(message, options);
     this.name = 'StoreError';
     this.code = code;
+    this.readOnly = options.readOnly ?? false;
   }
 }
 

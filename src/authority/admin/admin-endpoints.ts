@@ -17,7 +17,7 @@ import { mint, mintInput } from '../mint.ts';
 import { guards } from './guards.ts';
 import { needFault, type OperatorCaller } from '../login/operator-caller.ts';
 import type { Operators } from '../login/operators.ts';
-import { storeProbe } from '../probe-endpoints.ts';
+import { storeProbe, type StoreStanding } from '../probe-endpoints.ts';
 import { rampEndpoints } from './ramp-endpoints.ts';
 import { readBody } from '../read-body.ts';
 import type { Endpoints } from '../router.ts';
@@ -28,11 +28,11 @@ import { isRefused, refused, type Refused } from '../refused.ts';
 
 /** The operators' API, below /admin/api: on adminListen and adminHosts only, for the admin token and operators' sessions. */
 export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
-  const storeAnswers = storeProbe(stack);
+  const storeStands = storeProbe(stack);
   const startedAt = stack.clock();
   const { shown, act, confirmed } = guards(operators);
   return {
-    '/admin/api/status': { GET: shown(() => status(stack, startedAt, storeAnswers)) },
+    '/admin/api/status': { GET: shown(() => status(stack, startedAt, storeStands)) },
     '/admin/api/services': { GET: shown(async () => ({ services: serviceList(stack) })) },
     '/admin/api/traffic': { GET: shown(traffic) },
     '/admin/api/tokens': {
@@ -52,14 +52,14 @@ export function adminEndpoints(stack: Stack, operators: Operators): Endpoints {
   };
 }
 
-async function status(stack: Stack, startedAt: number, storeAnswers: () => Promise<boolean>) {
+async function status(stack: Stack, startedAt: number, storeStands: () => Promise<StoreStanding>) {
   const { config, keyring, audit } = stack;
   return {
     name: config.name,
     version: stack.version,
     uptime_seconds: Math.max(0, Math.floor(stack.clock() - startedAt)),
     store: stack.store.kind,
-    store_up: (await storeAnswers()) && !audit.waiting,
+    store_up: (await storeStands()) === 'answers' && !audit.waiting,
     dev_mode: stack.devMode,
     services: config.services.length,
     keys: keyring.size,

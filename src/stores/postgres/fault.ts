@@ -30,7 +30,7 @@ const WORDS: readonly (readonly [code: string, words: string])[] = [
 
 /** What any write would answer. */
 export function readOnlyFault(place: string): StoreError {
-  return new StoreError('store_unavailable', `Postgres at ${place} ${readOnly}`);
+  return new StoreError('store_unavailable', `Postgres at ${place} ${readOnly}`, { readOnly: true });
 }
 
 /** Whether the server itself answered with this error: then the connection is in order, and the statement had no effect. */

@@ -41,7 +41,7 @@ export function storeFault(error: unknown, place: string, why: string | null): u
 
 /** What any write would answer. */
 export function readOnlyFault(place: string): StoreError {
-  return new StoreError('store_unavailable', `Redis at ${place} ${readOnly}`);
+  return new StoreError('store_unavailable', `Redis at ${place} ${readOnly}`, { readOnly: true });
 }
 
 /** The server has no database of the number, or does not let us have it. */

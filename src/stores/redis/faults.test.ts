@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { isMode } from '../../core/mode.ts';
-import { hasCode, type Change, type Store } from '../../core/store.ts';
+import { hasCode, type Change, type Store, type StoreError } from '../../core/store.ts';
 import { databasePassword, forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
 import { keyRecord, tokenRecord } from '../store.fixtures.ts';
@@ -222,7 +222,8 @@ if (server) {
     await client.replicaof('127.0.0.1', 1);
     await assert.rejects(
       store.ping(),
-      (error: Error) => unavailable(error) && error.message.endsWith('is read only; name the primary'),
+      (error: StoreError) =>
+        unavailable(error) && error.readOnly && error.message.endsWith('is read only; name the primary'),
     );
     await client.replicaof('NO', 'ONE');
     await store.ping();
