@@ -154,5 +154,9 @@ export function postgresKeys(database: Queries, feed: Feed): KeyStore {
 }
 
 function recordOf(row: KeyRow): KeyRecord {
-  return { ...row, scopes: stringList(row.scopes), allowedIps: stringList(row.allowedIps) };
+  return {
+    ...row,
+    scopes: stringList(row.scopes, `key ${row.id}`),
+    allowedIps: stringList(row.allowedIps, `key ${row.id}`),
+  };
 }

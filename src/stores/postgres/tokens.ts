@@ -116,8 +116,8 @@ function recordOf(row: TokenRow): TokenRecord {
     expiresAt: writable(row.expiresAt),
     revokedAt: row.revokedAt === null ? null : writable(row.revokedAt),
     metadata: jsonObject(row.metadata),
-    scopes: stringList(row.scopes),
-    allowedIps: stringList(row.allowedIps),
+    scopes: stringList(row.scopes, `token ${row.tokenId}`),
+    allowedIps: stringList(row.allowedIps, `token ${row.tokenId}`),
   };
 }
 

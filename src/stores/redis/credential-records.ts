@@ -1,18 +1,18 @@
 import { StoreError } from '../../core/store.ts';
 import { recordFields } from './record-fields.ts';
-import type { ScriptName } from './scripts.ts';
 import { listOf, type Server } from './server.ts';
 
-/** A record is JSON; what was set beside it later counts in place of what it says. */
-export function recordOf<R extends { readonly revokedAt: number | null }>([
-  record,
-  revokedAt,
-  expiresAt,
-  settled,
-]: readonly (string | null | undefined)[]): R | null {
+/** What keys and tokens are kept under, with their ids behind it. */
+export const prefixes = { keysPage: 'countersign:key:', tokensPage: 'countersign:token:' } as const;
+
+/** A record is JSON; what was set beside it later counts in place of what it says. `name`: of what holds it. */
+export function recordOf<R extends { readonly revokedAt: number | null }>(
+  name: string,
+  [record, revokedAt, expiresAt, settled]: readonly (string | null | undefined)[],
+): R | null {
   if (record === null || record === undefined) return null;
   return {
-    ...parse(record),
+    ...parse(name, record),
     revokedAt: revokedAt === null || revokedAt === undefined ? null : Number(revokedAt),
     ...(typeof expiresAt === 'string' && { expiresAt: expiresAt === '' ? null : Number(expiresAt) }),
     ...(settled === '1' && { pending: false }),
@@ -20,14 +20,17 @@ export function recordOf<R extends { readonly revokedAt: number | null }>([
 }
 
 /** Throws on what is no record of ours: half a record must not become one without bounds. */
-function parse(text: string): object {
+function parse(name: string, text: string): object {
   try {
     const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
     if (value && [value['scopes'], value['allowedIps']].every(isListOfTexts)) return value;
   } catch {
     // Said below.
   }
-  throw new StoreError('store_unavailable', 'a stored credential cannot be read: it was changed by another program');
+  throw new StoreError(
+    'store_unavailable',
+    `${name} in Redis cannot be read: another program changed it; put it back as it was, or delete it`,
+  );
 }
 
 /** Of an empty list Lua makes an empty map, which would have no length, and so bound nothing. */
@@ -41,7 +44,7 @@ const pageSize = 1000;
 /** All records of an index, page after page. What is inserted meanwhile may come or not, or push another into two pages. */
 export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
   server: Server,
-  script: Extract<ScriptName, 'keysPage' | 'tokensPage'>,
+  script: keyof typeof prefixes,
 ): AsyncGenerator<R[]> {
   const ask = (start: number): Promise<unknown> => server.run(script, start, start + pageSize - 1);
   let asked = ask(0);
@@ -55,8 +58,8 @@ export async function* pagesOf<R extends { readonly revokedAt: number | null }>(
       asked.catch(() => undefined);
     }
     const records: R[] = [];
-    for (let at = 0; at < rows.length; at += recordFields.length) {
-      const record = recordOf<R>(rows.slice(at, at + recordFields.length));
+    for (let at = 0; at < rows.length; at += 1 + recordFields.length) {
+      const record = recordOf<R>(`${prefixes[script]}${rows[at]}`, rows.slice(at + 1, at + 1 + recordFields.length));
       if (record) records.push(record);
     }
     yield records;

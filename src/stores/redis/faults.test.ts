@@ -29,29 +29,6 @@ if (server) {
     assert.deepEqual(await store.keys.revocations(), [keyRecord('k7').digest]);
   });
 
-  test('a credential whose scopes or addresses another program wrote otherwise is not read as one without bounds', async (t) => {
-    const store = await opened(t, url);
-    const other = new Redis(url);
-    t.after(async () => other.disconnect());
-    const [key, token] = [keyRecord('bounded', { allowedIps: ['10.0.0.1/32'] }), tokenRecord(77)];
-    await store.keys.insert(key);
-    await store.tokens.insert(token);
-    for (const field of ['scopes', 'allowedIps'])
-      for (const written of [{}, '', '10.0.0.1', 0, null, [5], undefined]) {
-        const name = `${field} ${JSON.stringify(written)}`;
-        await other.hset('countersign:key:bounded', 'record', JSON.stringify({ ...key, [field]: written }));
-        await other.hset(
-          `countersign:token:${token.tokenId}`,
-          'record',
-          JSON.stringify({ ...token, [field]: written }),
-        );
-        await assert.rejects(store.keys.get('bounded'), unavailable, name);
-        await assert.rejects(store.keys.byDigest(key.digest), unavailable, name);
-        await assert.rejects(store.tokens.byHash(token.tokenHash), unavailable, name);
-      }
-    await other.flushall();
-  });
-
   test('a mode that cannot be read hides no other, and can be set anew and cleared', async (t) => {
     const store = await opened(t, url);
     const other = new Redis(url);

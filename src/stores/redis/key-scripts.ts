@@ -69,9 +69,11 @@ export const keyScripts = (telling: string) => ({
   digestRevoke: `${telling}
     if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], ARGV[2]) == 1 then tell('revocations', ARGV[2]) end
     return told`,
-  // digest
+  // digest: id, fields
   keyByDigest: `
     local id = redis.call('HGET', 'countersign:key-digests', ARGV[1])
     if not id then return {} end
-    return redis.call('HMGET', 'countersign:key:' .. id, ${fields})`,
+    local held = redis.call('HMGET', 'countersign:key:' .. id, ${fields})
+    table.insert(held, 1, id)
+    return held`,
 });

@@ -3,14 +3,14 @@ import { StoreError, type KeyStore } from '../../core/store.ts';
 import { oldestFirst } from '../oldest-first.ts';
 import type { Feed } from './feed.ts';
 import { recordFields } from './record-fields.ts';
-import { pagesOf, recordOf } from './credential-records.ts';
+import { pagesOf, prefixes, recordOf } from './credential-records.ts';
 import { listOf, type Server } from './server.ts';
 
 const pageSize = 5000;
 
 export function redisKeys(server: Server, feed: Feed): KeyStore {
   const get = async (id: string): Promise<KeyRecord | null> =>
-    keyOf(listOf(await server.ask((client) => client.hmget(`countersign:key:${id}`, ...recordFields))));
+    keyOf(id, listOf(await server.ask((client) => client.hmget(`${prefixes.keysPage}${id}`, ...recordFields))));
 
   async function* pages(): AsyncGenerator<KeyRecord[]> {
     for await (const page of pagesOf<KeyRecord>(server, 'keysPage')) yield page.map(whole);
@@ -26,7 +26,10 @@ export function redisKeys(server: Server, feed: Feed): KeyStore {
       throw new StoreError('duplicate', `the key id ${id} is taken, or this key is stored already${words}`);
     },
     get,
-    byDigest: async (digest) => keyOf(listOf(await server.run('keyByDigest', digest))),
+    async byDigest(digest) {
+      const [id, ...fields] = listOf(await server.run('keyByDigest', digest));
+      return keyOf(id ?? '', fields);
+    },
     list: () => oldestFirst(pages()),
     pages,
     async revoke(id, at) {
@@ -58,8 +61,8 @@ export function redisKeys(server: Server, feed: Feed): KeyStore {
   };
 }
 
-function keyOf(fields: readonly (string | null)[]): KeyRecord | null {
-  const record = recordOf<KeyRecord>(fields);
+function keyOf(id: string, fields: readonly (string | null)[]): KeyRecord | null {
+  const record = recordOf<KeyRecord>(`${prefixes.keysPage}${id}`, fields);
   return record && whole(record);
 }
 

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { hasCode, type Store } from '../../core/store.ts';
 import { forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
-import { decisionRow, t0 } from '../store.fixtures.ts';
+import { decisionRow, keyRecord, t0, tokenRecord } from '../store.fixtures.ts';
 import { redisStore } from './store.ts';
 
 const server = await forThisFile('Redis in which others write', startRedis);
@@ -170,6 +170,37 @@ if (server) {
       assert.equal(said.length, words === null ? 0 : 1);
       if (words) assert.match(said.join(), words);
     }
+  });
+
+  test('a credential whose scopes or addresses another program wrote otherwise is not read as one without bounds', async (t) => {
+    const { store, client: other } = await emptied(t);
+    const [key, token] = [keyRecord('bounded', { allowedIps: ['10.0.0.1/32'] }), tokenRecord(77)];
+    await store.keys.insert(key);
+    await store.tokens.insert(token);
+    for (const field of ['scopes', 'allowedIps'])
+      for (const written of [{}, '', '10.0.0.1', 0, null, [5], undefined]) {
+        const name = `${field} ${JSON.stringify(written)}`;
+        await other.hset('countersign:key:bounded', 'record', JSON.stringify({ ...key, [field]: written }));
+        await other.hset(
+          `countersign:token:${token.tokenId}`,
+          'record',
+          JSON.stringify({ ...token, [field]: written }),
+        );
+        const [odd, oddToken] = ['countersign:key:bounded', `countersign:token:${token.tokenId}`];
+        for (const [asked, named] of [
+          [store.keys.get('bounded'), odd],
+          [store.keys.byDigest(key.digest), odd],
+          [store.keys.list(), odd],
+          [store.tokens.byHash(token.tokenHash), oddToken],
+          [store.tokens.listActive(0, 9), oddToken],
+        ] as const)
+          await assert.rejects(
+            asked,
+            (error: Error) =>
+              hasCode(error, 'store_unavailable') && error.message.startsWith(`${named} in Redis cannot be read`),
+            name,
+          );
+      }
   });
 
   test('a use of a key that somebody made unreadable says nothing, and hides and stops no other', async (t) => {

@@ -61,11 +61,12 @@ function sourcesFor(channel: string) {
         tell('tokens', ARGV[2])
       end
       return told`,
-    // hash
+    // hash: id, fields
     tokenByHash: `
       local id = redis.call('GET', 'countersign:token-hash:' .. ARGV[1])
       if not id then return {} end
-      return redis.call('HMGET', 'countersign:token:' .. id, 'record', 'revokedAt')`,
+      local held = redis.call('HMGET', 'countersign:token:' .. id, 'record', 'revokedAt')
+      return { id, held[1], held[2] }`,
     // start, end
     tokensPage: pageOf('countersign:tokens', 'countersign:token:'),
     // before, how many at most
@@ -118,7 +119,7 @@ function sourcesFor(channel: string) {
   };
 }
 
-/** Records by their place in an index, each as its fields; those that have expired are left out but counted first. */
+/** Records by their place in an index, each as its id and its fields; those that have expired are left out but counted first. */
 function pageOf(index: string, prefix: string): string {
   return `
     local ids = redis.call('ZRANGE', '${index}', ARGV[1], ARGV[2])
@@ -126,6 +127,7 @@ function pageOf(index: string, prefix: string): string {
     for _, id in ipairs(ids) do
       local held = redis.call('HMGET', '${prefix}' .. id, ${recordFields.map((field) => `'${field}'`).join(', ')})
       if held[1] then
+        table.insert(rows, id)
         for at = 1, ${recordFields.length} do table.insert(rows, held[at]) end
       end
     end

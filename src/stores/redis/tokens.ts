@@ -1,14 +1,16 @@
 import type { TokenRecord } from '../../core/credential.ts';
 import { StoreError, tokenKeptSeconds, type TokenStore } from '../../core/store.ts';
 import type { Feed } from './feed.ts';
-import { pagesOf, recordOf } from './credential-records.ts';
+import { pagesOf, prefixes, recordOf } from './credential-records.ts';
 import { listOf, type Server } from './server.ts';
 
 const deleteStep = 500;
 
 export function redisTokens(server: Server, feed: Feed): TokenStore {
-  const get = async (tokenId: string): Promise<TokenRecord | null> =>
-    recordOf(listOf(await server.ask((client) => client.hmget(`countersign:token:${tokenId}`, 'record', 'revokedAt'))));
+  const get = async (tokenId: string): Promise<TokenRecord | null> => {
+    const name = `${prefixes.tokensPage}${tokenId}`;
+    return recordOf(name, listOf(await server.ask((client) => client.hmget(name, 'record', 'revokedAt'))));
+  };
 
   return {
     async insert(record) {
@@ -20,7 +22,10 @@ export function redisTokens(server: Server, feed: Feed): TokenStore {
       if (!(await feed.write('tokenInsert', ...values)))
         throw new StoreError('duplicate', `the token id ${tokenId} is taken, or this token is stored already`);
     },
-    byHash: async (tokenHash) => recordOf(listOf(await server.run('tokenByHash', tokenHash))),
+    async byHash(tokenHash) {
+      const [id, ...fields] = listOf(await server.run('tokenByHash', tokenHash));
+      return recordOf(`${prefixes.tokensPage}${id}`, fields);
+    },
     get,
     async listActive(now, limit) {
       const active = new Map<string, TokenRecord>();

@@ -142,7 +142,7 @@ function recordOf(row: KeyRow): KeyRecord {
     ...row,
     imported: row.imported === 1,
     pending: row.pending === 1,
-    scopes: stringList(row.scopes),
-    allowedIps: stringList(row.allowedIps),
+    scopes: stringList(row.scopes, `key ${row.id}`),
+    allowedIps: stringList(row.allowedIps, `key ${row.id}`),
   };
 }

@@ -97,7 +97,7 @@ function recordOf(row: TokenRow): TokenRecord {
     expiresAt: epochOf(row.expiresAt) ?? 0,
     revokedAt: row.revokedAt === null ? null : (epochOf(row.revokedAt) ?? 0),
     metadata: jsonObject(row.metadata),
-    scopes: stringList(row.scopes),
-    allowedIps: stringList(row.allowedIps),
+    scopes: stringList(row.scopes, `token ${row.tokenId}`),
+    allowedIps: stringList(row.allowedIps, `token ${row.tokenId}`),
   };
 }
