@@ -112,12 +112,13 @@ test('what is broken needs attention before what would break', () => {
     verdict: { mend: [{ caller: 'service:old', requests: 3, reason: 'expired' }] },
     clock_skew: [{ caller: 'service:late', max_s: -400 }],
     unreadable_counts: 2,
+    recorded_ahead: { requests: 5, max_s: 900 },
   } as unknown as Report;
   const ramp = { name: 'all', status: 'stopped', step: 2, findings: ['a known caller was refused'] } as unknown as Ramp;
   const things = attention(report, { status: null, ramp }, now);
   assert.deepEqual(
     things.map(({ kind }) => kind),
-    ['ramp', 'key', 'key', 'caller', 'clock', 'store'],
+    ['ramp', 'key', 'key', 'caller', 'clock', 'clock', 'store'],
   );
   assert.match(things[1]?.words ?? '', /^Key over of aidb ended 24 h ago$/);
   const words = (more: Partial<Ramp>) => attention(report, { status: null, ramp: { ...ramp, ...more } }, now)[0]?.words;

@@ -163,6 +163,8 @@ export interface Report extends Totals {
     readonly expires_at: string;
     readonly has_successor: boolean;
   }[];
+  /** Null for none. */
+  readonly recorded_ahead: { readonly requests: number; readonly max_s: number } | null;
   /** They are in none of the sums. */
   readonly unreadable_counts: number;
   readonly overhead: { readonly samples: number; readonly p50_us: number | null; readonly p99_us: number | null };

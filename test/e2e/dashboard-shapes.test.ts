@@ -50,6 +50,7 @@ const answers: Readonly<Record<string, readonly [path: string, shape: string]>> 
 const unfilled = [
   'keys.keys[].allowed_ips[]',
   'learn.by_hand[]',
+  'report.recorded_ahead',
   'report.service',
   'services.services[].mount',
   'services.services[].routes[].allowed_ips[]',

@@ -56,6 +56,13 @@ export function attention(report: Report, { status, ramp }: Around, now: number)
         words: `The clock of ${caller} is off by ${Math.round(max_s)} s`,
         link: linkTo('callers', caller),
       });
+  if (report.recorded_ahead)
+    things.push({
+      tone: 'warn',
+      kind: 'clock',
+      words: `The clock of a server is ahead: ${report.recorded_ahead.requests} requests are recorded up to ${report.recorded_ahead.max_s} s ahead of now`,
+      link: linkTo('report'),
+    });
   if (report.unreadable_counts > 0)
     things.push({
       tone: 'warn',

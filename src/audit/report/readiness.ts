@@ -4,6 +4,7 @@ import type { ClockSkew } from './clock-skews.ts';
 import type { EndingKey } from './ending-keys.ts';
 import { adviceFor, callerName, routeWords } from './mending.ts';
 import type { RefusalGroup } from './refusal-groups.ts';
+import { aheadWords, type RecordedAhead } from './recorded-ahead.ts';
 import { counted } from './words.ts';
 import type { Totals } from './totals.ts';
 
@@ -43,6 +44,7 @@ export interface Evidence extends Totals {
   readonly clock_skew: readonly ClockSkew[];
   readonly key_expiry: readonly EndingKey[];
   readonly unreadable_counts: number;
+  readonly recorded_ahead: RecordedAhead | null;
 }
 
 const routesShown = 5;
@@ -89,6 +91,11 @@ function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Re
   if (evidence.unreadable_counts > 0) {
     const summary =
       'Nothing can be said about enforcing: counts that cannot be read are left out, and may be of callers that would be refused.';
+    return { answer: 'unknown', summary };
+  }
+  if (evidence.recorded_ahead) {
+    const summary =
+      'Nothing can be said about enforcing: a server whose clock is ahead recorded requests that are left out.';
     return { answer: 'unknown', summary };
   }
   const summary =
@@ -146,7 +153,7 @@ function rank(caller: string): number {
 }
 
 function concernsOf(evidence: Evidence, refused: ReadonlySet<string>): string[] {
-  const { clock_skew, key_expiry, unreadable_counts } = evidence;
+  const { clock_skew, key_expiry, recorded_ahead: ahead, unreadable_counts } = evidence;
   const clocks = clock_skew
     .filter(({ caller, max_s }) => Math.abs(max_s) > skewOfConcern && !caller.endsWith('?') && !refused.has(caller))
     .map(
@@ -159,5 +166,10 @@ function concernsOf(evidence: Evidence, refused: ReadonlySet<string>): string[] 
       ({ id, service, kind, expires_at, expired }) =>
         `key ${id} of ${service} ${expired ? 'ended' : 'ends'} at ${expires_at} and has no successor: ${expired ? `countersign keys create ${service} --kind ${kind}` : rotateCommand({ id, service })}`,
     );
-  return [...(unreadable_counts > 0 ? [unreadableWords(unreadable_counts)] : []), ...clocks, ...keys];
+  return [
+    ...(unreadable_counts > 0 ? [unreadableWords(unreadable_counts)] : []),
+    ...(ahead ? [aheadWords(ahead)] : []),
+    ...clocks,
+    ...keys,
+  ];
 }

@@ -428,3 +428,15 @@ test('counts that cannot be read are told of, and without them nothing is ready'
   assert.deepEqual([unreadable_counts, requests, verdict.answer], [2, 1, 'unknown']);
   assert.match(verdict.concerns.join(), /^2 counts in the store cannot be read and are left out/);
 });
+
+test('requests that a clock ahead recorded are told of where the period ends now, and nothing is ready without them', async () => {
+  const store = memoryStore();
+  const { until } = period;
+  const times = [start + 1, until + 299, until + 900, until + 7200];
+  await store.decisions.append(times.map((time) => rowWith({ time })));
+  assert.deepEqual((await report(store, { ...period, until: until + 8000 })).recorded_ahead, null);
+  assert.deepEqual((await report(store, period)).recorded_ahead, null);
+  const { recorded_ahead, requests, verdict } = await report(store, { ...period, untilNow: true });
+  assert.deepEqual([recorded_ahead, requests, verdict.answer], [{ requests: 2, max_s: 7200 }, 1, 'unknown']);
+  assert.match(verdict.concerns.join(), /^a server whose clock is wrong recorded 2 requests up to 7200 s ahead of now/);
+});

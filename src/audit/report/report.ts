@@ -6,6 +6,7 @@ import { clockSkews, type ClockSkew } from './clock-skews.ts';
 import { endingKeys, type EndingKey } from './ending-keys.ts';
 import { mergeGroups } from './merge-groups.ts';
 import { quantilesOf } from './quantiles.ts';
+import { recordedAhead, type RecordedAhead } from './recorded-ahead.ts';
 import { readiness, type Readiness } from './readiness.ts';
 import { refusalGroups, type RefusalGroup } from './refusal-groups.ts';
 import { successRate, sumOf, totalsBy, type Totals } from './totals.ts';
@@ -49,6 +50,8 @@ export interface Report extends Totals {
   readonly key_expiry: readonly EndingKey[];
   /** How many counts another program made so that they cannot be read: they are in none of these sums. */
   readonly unreadable_counts: number;
+  /** Requests under times that have not come yet, by a server whose clock is ahead: they are in none of these sums. Null for none. */
+  readonly recorded_ahead: RecordedAhead | null;
   /** Time spent deciding. */
   readonly overhead: Overhead;
 }
@@ -72,6 +75,8 @@ export interface Period {
   readonly until: number;
   /** Only calls of this service. */
   readonly service?: string;
+  /** It ends now: what lies behind it was recorded by a clock that is ahead. */
+  readonly untilNow?: boolean;
 }
 
 const listedMax = 20;
@@ -96,6 +101,7 @@ export async function report(
     clock_skew: clockSkews(rollups.measures.filter(({ kind, name }) => kind === 'skew' && callers.has(name))),
     key_expiry: endingKeys(await store.keys.list(), endsElsewhere, until),
     unreadable_counts: rollups.unreadable,
+    recorded_ahead: period.untilNow ? await recordedAhead(store, until) : null,
   };
   const totals = sumOf(decided);
   const verdict = readiness({ ...totals, ...evidence });

@@ -124,7 +124,7 @@ export function sinceOf(
 export async function reportShown(stack: Stack, span: { since: number; until: number }): Promise<Report> {
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
-  return report(stack.store, span, endsElsewhere(stack.keyring.found()));
+  return report(stack.store, { ...span, untilNow: true }, endsElsewhere(stack.keyring.found()));
 }
 
 export function time(epochSeconds: number | null): string | null {

@@ -38,7 +38,7 @@ export async function report(invocation: Invocation): Promise<number> {
     }
     const now = systemClock();
     // What happened within this second is part of the report.
-    const period = { since: now - since, until: now + 1 };
+    const period = { since: now - since, until: now + 1, untilNow: true };
     const sources = await lookAtKeySources(config);
     const ends = endsElsewhere(sources.keys);
     const found = await reportOf(store, service === null ? period : { ...period, service }, ends);
