@@ -88,7 +88,9 @@ export function checkOptions(given: unknown, adapterWords: readonly string[]): v
   for (const [name, type] of Object.entries(settings))
     // oxlint-disable-next-line valid-typeof -- one of the two above
     if (name in options && typeof options[name] !== type)
-      faults.push(wholeFault(`"${name}" must be a ${type}, not ${shown(options[name])}`, ''));
+      faults.push(
+        wholeFault(`"${name}" must be ${type === 'object' ? 'an' : 'a'} ${type}, not ${shown(options[name])}`, ''),
+      );
   faults.push(
     ...('config' in options ? besideConfig(options) : [...keysFaults(options['keys']), ...unissued(options)]),
   );

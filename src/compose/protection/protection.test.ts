@@ -178,6 +178,10 @@ test('tells of every option that nobody would read', async () => {
       { service: 'a', keys: [], route: [{ path: '/x', callers: ['b'] }], log: true },
       [/unknown option "route" — did you mean "routes"\?/, /"log" must be a function/],
     ],
+    [
+      { service: 'a', keys: [{ store: 'memory:' }], store: 'sqlite:state.db' },
+      [/"store" must be an object, not "sqlite:state.db"/],
+    ],
     [{ service: 'a', config: 'x.yaml', routes: [{ path: '/x' }] }, [/"routes" is not read beside config/]],
     [{ service: 'a', config: 7 }, [/"config" must be the path of a file/]],
     [{ service: 'a', keys: [], caseSensitive: true }, [/unknown option "caseSensitive"/]],

@@ -79,12 +79,24 @@ export function openDatabase(name: string): Database {
   };
 }
 
-/** Created by us, so that it is never readable for others; SQLite gives -wal and -shm the mode of the file itself. */
+/**
+ * Created by us, so that it is never readable for others; SQLite gives -wal and -shm the mode of the file itself. Its folder is
+ * made, but none above: a path of which more is missing is mistyped, and a new store there would know nobody.
+ */
 function create(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (!existsSync(dirname(file))) makeFolder(dirname(file));
   try {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process made it in the same moment.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }

@@ -28,20 +28,25 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('the file, its log and the folders made for it are for the owner alone', async () => {
-  const deep = join(folder, 'new', 'folder');
+test('the file, its log and the folder made for it are for the owner alone', async () => {
+  const made = join(folder, 'new');
   const mask = process.umask(0);
   try {
-    const store = storeOn(join(deep, 'state.db'));
+    const store = storeOn(join(made, 'state.db'));
     await store.migrate();
     await store.decisions.append([decisionRow(1)]);
   } finally {
     process.umask(mask);
   }
   for (const name of ['state.db', 'state.db-wal', 'state.db-shm'])
-    assert.equal(await modeOf(join(deep, name)), 0o600, name);
-  assert.equal(await modeOf(deep), 0o700);
-  assert.equal(await modeOf(join(folder, 'new')), 0o700);
+    assert.equal(await modeOf(join(made, name)), 0o600, name);
+  assert.equal(await modeOf(made), 0o700);
+});
+
+test('no more than the folder of the file is made: where that has none to be in, the path is mistyped', async () => {
+  const store = storeOn(join(folder, 'mistyped', 'dir', 'state.db'));
+  await assert.rejects(store.migrate(), unavailable(/state\.db cannot be created: .*check that the folder exists/));
+  assert.equal(await stat(join(folder, 'mistyped')).catch(() => null), null);
 });
 
 test('a folder that was there keeps its mode', async () => {
