@@ -243,6 +243,8 @@ export interface CommandConfig {
   /** Absolute. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** A .env file with further variables, read when a process is started; absolute. */
+  readonly envFile: string | null;
   /** Variables whose values are read when a process is started: from a file (absolute), or from a variable of ours. */
   readonly secrets: readonly CommandSecret[];
   /** Processes of one caller, and of all callers together. */

@@ -165,6 +165,41 @@ describe('an MCP server that the gateway runs', () => {
     assert.ok(stack.told.some((line) => /API_TOKEN.*group or others can read/.test(line)));
   });
 
+  it('gets the variables of its .env file, which env and secrets overrule, and a change of it counts for the next process', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'stdio-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const envFile = join(folder, '.env');
+    const write = (token: string): void =>
+      writeFileSync(envFile, `API_TOKEN=${token} # ours\nexport LEVEL="debug"\nOTHER=x\n`, { mode: 0o600 });
+    write('hunter2-hunter2');
+    const stack = await stdioStack(
+      t,
+      { args: [misbehaving], envFile, env: { LEVEL: 'info' }, secrets: { OTHER: { env: 'OURS' } } },
+      { OURS: 'from a variable' },
+    );
+    const client = await clientV1(t, stack, stack.keys[0]);
+    const seen = async (from: typeof client) => (await said(from, 'environment')) as Record<string, string>;
+    const { API_TOKEN, LEVEL, OTHER } = await seen(client);
+    assert.deepEqual(
+      { API_TOKEN, LEVEL, OTHER },
+      { API_TOKEN: 'hunter2-hunter2', LEVEL: 'info', OTHER: 'from a variable' },
+    );
+    assert.equal(await said(client, 'chatter'), 'said');
+    await until(() => stack.told.some((line) => line.includes('my secret is')), 'its lines are told');
+    assert.ok(!stack.told.join('\n').includes('hunter2'));
+    write('another-of-them');
+    assert.equal((await seen(await clientV1(t, stack, stack.keys[0])))['API_TOKEN'], 'another-of-them');
+    writeFileSync(envFile, 'API_TOKEN="open\n');
+    await assert.rejects(clientV1(t, stack, stack.keys[0]), /503|cannot be started/);
+    assert.ok(
+      stack.told.some((line) => /line 1 of .*\.env: the quotes do not end/.test(line)),
+      stack.told.join('\n'),
+    );
+    chmodSync(envFile, 0o644);
+    await assert.rejects(clientV1(t, stack, stack.keys[0]), /503|cannot be started/);
+    assert.ok(stack.told.some((line) => /\.env: group or others can read/.test(line)));
+  });
+
   it('has what it says beside the protocol in our log: printable, bounded, without its secrets', async (t) => {
     const stack = await stdioStack(
       t,

@@ -20,7 +20,7 @@ function commandOf({ name, command, timeouts, maxSignedBody }: ServiceConfig, st
     ...run,
     service: name,
     environment: () => stack.commandEnvironment(command),
-    secretValues: (environment) => secretNames(command).flatMap((variable) => environment[variable] ?? []),
+    secretValues: (environment) => secretNames(command, environment).flatMap((variable) => environment[variable] ?? []),
     idleMillis: idleSeconds * 1000,
     // Ahead of the gateway's own time-out, so that the client hears of it in words of the protocol.
     silenceMillis: timeouts.responseSeconds * 900,

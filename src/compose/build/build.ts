@@ -151,6 +151,7 @@ function commandOf(raw: RawService, folder: string): CommandConfig | null {
     args: raw.args ?? [],
     cwd: resolve(folder, raw.cwd ?? '.'),
     env: raw.env ?? {},
+    envFile: raw.envFile === undefined ? null : resolve(folder, raw.envFile),
     secrets: Object.entries(raw.secrets ?? {}).flatMap(([name, { file, env }]): CommandSecret[] => {
       if (file !== undefined) return [{ name, file: resolve(folder, file) }];
       return env === undefined ? [] : [{ name, variable: env }];

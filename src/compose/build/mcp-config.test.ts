@@ -121,6 +121,16 @@ test('a query in the url, which the gateway does not send, is warned of and not 
   assert.deepEqual(others, []);
 });
 
+test("VS Code's envFile is the server's, from the folder of the file on; one that only a client finds is refused", (t) => {
+  const server = { type: 'stdio', command: process.execPath, envFile: '.env' };
+  const { folder, read, write } = reading(t, { yaml: 'mcpConfig: mcp.json\n', servers: { a: server } });
+  assert.throws(read, /the file \S*\.env does not exist/);
+  writeFileSync(join(folder, '.env'), 'TOKEN=x\n', { mode: 0o600 });
+  assert.equal(read().services[0]?.command?.envFile, join(folder, '.env'));
+  write({ servers: { a: { ...server, envFile: '${workspaceFolder}/.env' } } });
+  assert.throws(read, /the server "a" has an envFile with a variable, which only clients fill in — write its path out/);
+});
+
 test('variables that only clients fill in are warned of', (t) => {
   const env = { TOKEN: '${input:token}', HOME: '${HOME}', PLAIN: '$5' };
   const shell = { command: process.execPath, args: ['-c', 'echo ${HOME}'] };

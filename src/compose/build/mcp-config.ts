@@ -81,6 +81,8 @@ function serviceOf(server: unknown): Service {
   const service = Object.fromEntries(Object.entries(rest).filter(([key]) => !leftOut.has(key)));
   if (headers !== undefined && (!isObject(headers) || Object.keys(headers).length > 0))
     return { fault: 'has headers', hint: inPlaceOf(headers) };
+  if (/\$\{/.test(String(server['envFile'])))
+    return { fault: 'has an envFile with a variable, which only clients fill in', hint: 'write its path out' };
   if (url === undefined) return { of: service };
   if (typeof url !== 'string' || !URL.canParse(url))
     return { fault: 'has a url that is no address', hint: 'write http:// or https://' };

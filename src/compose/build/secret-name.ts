@@ -5,7 +5,7 @@ export function isSecretName(name: string): boolean {
   return /key|token|secret|passw|credential|auth/i.test(name);
 }
 
-/** The variables of a command whose values nobody is to read in a log. */
-export function secretNames({ env, secrets }: CommandConfig): string[] {
-  return [...secrets.map(({ name }) => name), ...Object.keys(env).filter(isSecretName)];
+/** The variables in the environment of a command whose values nobody is to read in a log. */
+export function secretNames({ secrets }: CommandConfig, environment: Readonly<Record<string, string>>): string[] {
+  return [...secrets.map(({ name }) => name), ...Object.keys(environment).filter(isSecretName)];
 }

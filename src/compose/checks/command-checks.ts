@@ -2,7 +2,7 @@ import type { FileChecks } from './file-checks.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
 
-const onlyWithCommand = ['args', 'cwd', 'env', 'secrets', 'processes'];
+const onlyWithCommand = ['args', 'cwd', 'env', 'envFile', 'secrets', 'processes'];
 const onlyWithUpstream = ['upstreamKey', 'passCredential'];
 
 /** A service is reached over HTTP or run here, and each has words of its own. */
@@ -24,7 +24,9 @@ export function checkCommand(name: string, service: Place, files: FileChecks, fo
       found.faults.push(
         service.get(key).keyFault(`"${key}" without "${needed}" means nothing`, `leave it out, or write ${needed}`),
       );
-  if (given('command')) checkSecrets(service, files, found);
+  if (!given('command')) return;
+  files.present(service.get('envFile'), found);
+  checkSecrets(service, files, found);
 }
 
 function checkSecrets(service: Place, files: FileChecks, found: Findings): void {

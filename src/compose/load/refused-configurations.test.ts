@@ -581,7 +581,7 @@ services:
     'a merge key',
     'services:\n  a: { upstream: http://127.0.0.1:9001, <<: { mode: off } }\n',
     [
-      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, secrets, processes, tls, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, protocol, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
+      '2:41: unknown key "<<" in service "a" — known here: upstream, command, args, cwd, env, envFile, secrets, processes, tls, listen, hosts, mount, accept, authorization, passCredential, upstreamKey, apiKeyFile, mode, routes, rateLimit, onStoreOutage, protocol, tools, resources, prompts, oauth, origins, maxSignedBody, timeouts, signature, rotateEvery, rotateGrace',
     ],
   ],
   [

@@ -28,6 +28,11 @@ export const commandKeys = {
     .record(variable, z.string(), { error: 'write variables below it: env: { LOG_LEVEL: info }' })
     .optional()
     .describe('Environment of the command, besides PATH, HOME and the like; nothing else of ours is passed on.'),
+  envFile: file
+    .optional()
+    .describe(
+      'A .env file with variables of the command, read when a process is started; env and secrets overrule it.',
+    ),
   secrets: z
     .record(variable, secretSource, {
       error: 'write variables below it: secrets: { API_TOKEN: { file: /run/secrets/api_token } }',

@@ -1,4 +1,5 @@
 import { readSecretFile } from '../../keys/sources/read-secret.ts';
+import { parseEnvFile } from '../../keys/sources/env-file.ts';
 import type { CommandConfig } from '../config.ts';
 import type { Env } from '../env.ts';
 
@@ -12,6 +13,7 @@ export function commandEnvironment(command: CommandConfig, env: Env): Readonly<R
     const value = env[name];
     if (value !== undefined) made[name] = value;
   }
+  if (command.envFile !== null) Object.assign(made, variablesIn(command.envFile));
   Object.assign(made, command.env);
   for (const secret of command.secrets) {
     if ('file' in secret) {
@@ -25,4 +27,12 @@ export function commandEnvironment(command: CommandConfig, env: Env): Readonly<R
     }
   }
   return made;
+}
+
+function variablesIn(file: string): Readonly<Record<string, string>> {
+  const reading = readSecretFile(file);
+  if (!reading.ok) throw new Error(reading.fault);
+  const found = parseEnvFile(reading.text);
+  if (!found.ok) throw new Error(`line ${found.line} of ${file}: ${found.fault}`);
+  return Object.fromEntries(found.values);
 }
