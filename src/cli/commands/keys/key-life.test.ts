@@ -327,6 +327,12 @@ test('tokens, foreign keys, key files and private keys are known by the secret, 
   assert.deepEqual([argued.code, argued.stdout], [2, '']);
   assert.ok(!argued.stderr.includes(foreign));
   assert.match((await cli(['keys', 'leak'], 'a'.repeat(40))).stderr, /no key and no token of this stack/);
+  // What is masked or cut off says whose it was all the same.
+  for (const text of [`a line with cs_hs_${imported.id}_… in it`, `two\nlines, cs_hs_${imported.id}`]) {
+    const masked = await cli(['keys', 'leak'], text);
+    assert.equal(masked.code, 1);
+    assert.ok(masked.stderr.includes(`countersign keys leak cs_hs_${imported.id}\n`), masked.stderr);
+  }
   assert.equal((await cli(['keys', 'leak', 'aaaaaaaaaa'])).code, 1);
 });
 

@@ -95,11 +95,13 @@ export async function bySecret(text: string, place: Place): Promise<Subject> {
     );
   throw refused(
     'no key and no token of this stack is this one',
-    'To refuse it wherever it turns up: countersign keys revoke < FILE',
+    'To refuse it wherever it turns up: countersign keys revoke < FILE, where FILE holds it alone',
   );
 }
 
 const whole = /\bcs_(?:sk|hs|st|ad)_[0-9A-Za-z]{10}_[0-9A-Za-z]{49}\b/g;
+/** Logs mask a key, or cut it off, behind what tells whose it is. */
+const publicPrefix = /\bcs_(?:sk|hs)_[0-9A-Za-z]{10}(?![0-9A-Za-z])/;
 
 function secretIn(text: string): string {
   if (text.includes('PRIVATE KEY')) return text;
@@ -107,6 +109,12 @@ function secretIn(text: string): string {
   const [first] = all;
   if (first && all.length === 1) return first;
   if (all.length > 1) throw refused(`there are ${all.length} keys in what was given`, 'Give one at a time.');
+  const [prefix] = text.match(publicPrefix) ?? [];
+  if (prefix)
+    throw refused(
+      'there is no whole key in what was given, but the public part of one',
+      `See what it opens: countersign keys leak ${prefix}`,
+    );
   if (/[\r\n]/.test(text.trim()))
     throw refused('there is no key of ours in what was given', 'Another one is given alone.');
   return text.trim();
