@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -127,6 +127,10 @@ test("VS Code's envFile is the server's, from the folder of the file on; one tha
   assert.throws(read, /the file \S*\.env does not exist/);
   writeFileSync(join(folder, '.env'), 'TOKEN=x\n', { mode: 0o600 });
   assert.equal(read().services[0]?.command?.envFile, join(folder, '.env'));
+  assert.deepEqual(read().warnings, []);
+  // Told before the first caller meets a server that cannot be started.
+  chmodSync(join(folder, '.env'), 0o644);
+  assert.match(read().warnings.join('\n'), /\.env: group or others can read or write it .* run: chmod 600 \S*\.env$/);
   write({ servers: { a: { ...server, envFile: '${workspaceFolder}/.env' } } });
   assert.throws(read, /the server "a" has an envFile with a variable, which only clients fill in — write its path out/);
 });

@@ -25,7 +25,7 @@ export function checkCommand(name: string, service: Place, files: FileChecks, fo
         service.get(key).keyFault(`"${key}" without "${needed}" means nothing`, `leave it out, or write ${needed}`),
       );
   if (!given('command')) return;
-  files.present(service.get('envFile'), found);
+  files.secret(service.get('envFile'), found);
   checkSecrets(service, files, found);
 }
 
@@ -42,6 +42,6 @@ function checkSecrets(service: Place, files: FileChecks, found: Findings): void 
     const sources = secret.entries().map(([source]) => source);
     if (secret.value !== null && typeof secret.value === 'object' && sources.length !== 1)
       found.faults.push(secret.fault(`${name} must come from one place`, 'write { file: … } or { env: … }'));
-    files.present(secret.get('file'), found);
+    files.secret(secret.get('file'), found);
   }
 }

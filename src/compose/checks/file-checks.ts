@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { readSecretFile } from '../../keys/sources/read-secret.ts';
 import type { Findings } from './findings.ts';
 import type { Place } from './place.ts';
 
@@ -7,6 +8,8 @@ import type { Place } from './place.ts';
 export interface FileChecks {
   /** The file must be there now; where the files are not needed, an absent one is a warning. */
   present(place: Place, found: Findings): void;
+  /** As present, and warned of where it is there and would not be used when its time comes: others can read it, say. */
+  secret(place: Place, found: Findings): void;
   /** A file that is to be written: its folder must be there by then, so an absent one is a warning. */
   writable(place: Place, found: Findings): void;
   /** A pattern of key files: its folder may come later, so an absent one is a warning. */
@@ -14,22 +17,32 @@ export interface FileChecks {
 }
 
 export function fileChecks(folder: string, needed = true): FileChecks {
+  function present(place: Place, found: Findings): void {
+    if (place.text === null || place.text === '') return;
+    const file = resolve(folder, place.text);
+    const kind = kindOf(file);
+    if (kind === 'file') return;
+    const message =
+      kind === 'absent'
+        ? `the file ${file} does not exist`
+        : kind === 'folder'
+          ? `${file} is a folder`
+          : `the file ${file} cannot be reached`;
+    const isMistake = needed || kind === 'folder';
+    (isMistake ? found.faults : found.warnings).push(
+      place.fault(message, 'write the path of a file; a relative one starts at the folder of the configuration'),
+    );
+  }
+
   return {
-    present(place, found) {
-      if (place.text === null || place.text === '') return;
-      const file = resolve(folder, place.text);
-      const kind = kindOf(file);
-      if (kind === 'file') return;
-      const message =
-        kind === 'absent'
-          ? `the file ${file} does not exist`
-          : kind === 'folder'
-            ? `${file} is a folder`
-            : `the file ${file} cannot be reached`;
-      const isMistake = needed || kind === 'folder';
-      (isMistake ? found.faults : found.warnings).push(
-        place.fault(message, 'write the path of a file; a relative one starts at the folder of the configuration'),
-      );
+    present,
+    secret(place, found) {
+      present(place, found);
+      if (!needed || place.text === null || kindOf(resolve(folder, place.text)) !== 'file') return;
+      const reading = readSecretFile(resolve(folder, place.text));
+      if (reading.ok) return;
+      const [message = '', hint = ''] = reading.fault.split('; ');
+      found.warnings.push(place.fault(message, hint));
     },
     writable(place, found) {
       if (place.text === null || place.text === '') return;

@@ -101,8 +101,16 @@ function withServers(config: StackConfig, { servers, config: added }: ReadServer
     ...config,
     mcpFiles: [...config.mcpFiles, servers.file],
     services: [...config.services, ...added.services],
-    warnings: [...config.warnings, ...servers.warnings],
+    warnings: [...config.warnings, ...servers.warnings, ...ownWarnings(servers.file, added)],
   };
+}
+
+/** Without the lines of what was made of the file, which are none of the file. */
+function ownWarnings(file: string, { warnings }: StackConfig): string[] {
+  const place = /^:[0-9]+:[0-9]+(?=: )/;
+  return warnings
+    .filter((warning) => warning.startsWith(file))
+    .map((warning) => file + warning.slice(file.length).replace(place, ''));
 }
 
 export interface LoadOptions extends Pick<ParseOptions, 'keyHolders' | 'namedFiles' | 'mcpConfig'> {
