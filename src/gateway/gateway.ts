@@ -141,7 +141,20 @@ function hostFault(req: IncomingMessage, devMode: boolean): string | null {
   if (!LOOPBACK_NAMES.has(hostName(req.headers.host?.toLowerCase() ?? '')))
     return 'in dev mode the Host must be localhost, 127.0.0.1 or [::1]';
   const { origin } = req.headers;
-  if (origin === undefined || LOOPBACK_NAMES.has(hostName(origin.toLowerCase().replace(/^https?:\/\//, ''))))
-    return null;
+  if ((origin === undefined || isOfLoopback(origin)) && !isFetchedElsewhere(req)) return null;
   return 'in dev mode a page may call only from localhost, 127.0.0.1 or [::1]';
+}
+
+/** An origin, or the address of a page. */
+function isOfLoopback(address: string): boolean {
+  return LOOPBACK_NAMES.has(hostName(address.toLowerCase().replace(/^https?:\/\/([^/]*).*$/, '$1')));
+}
+
+/**
+ * Of a picture or a script that a page asks for browsers say no Origin, only that it is another site's (Fetch Metadata), and from
+ * where, unless the page keeps that to itself. Where a link leads its reader sees.
+ */
+function isFetchedElsewhere({ headers, method }: IncomingMessage): boolean {
+  if (headers['sec-fetch-site'] !== 'cross-site' || isOfLoopback(headers.referer ?? '')) return false;
+  return method !== 'GET' || headers['sec-fetch-mode'] !== 'navigate' || headers['sec-fetch-dest'] !== 'document';
 }

@@ -363,6 +363,24 @@ describe('headers on their way upstream', () => {
       [await from('http://evil.example'), await from('null'), await from('http://localhost:3000')],
       [400, 400, 200],
     );
+    // Pictures, scripts and styles are asked for without an Origin; where a link leads, its reader sees.
+    const asked = async (site: string, mode: string, dest: string, method = 'GET', more: readonly string[] = []) => {
+      const lines = [`Sec-Fetch-Site: ${site}`, `Sec-Fetch-Mode: ${mode}`, `Sec-Fetch-Dest: ${dest}`, ...more];
+      const head = [`${method} /echo/x HTTP/1.1`, 'Host: localhost', 'Connection: close', ...lines, '', ''];
+      return Number((await rawExchange((gate as Door).port, head.join('\r\n'))).slice(9, 12));
+    };
+    for (const dest of ['image', 'script', 'style', 'iframe', 'empty'])
+      assert.equal(await asked('cross-site', dest === 'iframe' ? 'navigate' : 'no-cors', dest), 400, dest);
+    assert.equal(await asked('cross-site', 'navigate', 'document'), 200);
+    assert.equal(await asked('cross-site', 'navigate', 'document', 'POST'), 400);
+    // To a browser localhost and 127.0.0.1 are two sites.
+    for (const [page, status] of [
+      ['http://localhost:3000/', 200],
+      ['https://localhost.evil.example/', 400],
+      ['http://evil.example/localhost', 400],
+    ] as const)
+      assert.equal(await asked('cross-site', 'no-cors', 'image', 'GET', [`Referer: ${page}`]), status, page);
+    for (const site of ['same-origin', 'same-site', 'none']) assert.equal(await asked(site, 'no-cors', 'image'), 200);
   });
 
   it('follows a reload at the next request', async () => {
