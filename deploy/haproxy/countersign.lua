@@ -41,7 +41,18 @@ local hop = set(
 )
 
 -- Words of proxies besides X-Auth-, X-Forwarded- and X-Original-: from a client they are a lie.
-local claims = set("forwarded", "x-real-ip", "x-rewrite-url", "x-override-token", "x-countersign-dev")
+local claims = set(
+  "forwarded",
+  "x-real-ip",
+  "true-client-ip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "cf-connecting-ip",
+  "fastly-client-ip",
+  "x-rewrite-url",
+  "x-override-token",
+  "x-countersign-dev"
+)
 
 -- Gone once the route enforces; in report and off nothing changes for callers yet. The last three name another method than the
 -- one that was judged. For a service that judges by itself (passCredential, authorization: upstream), take its lines out.

@@ -6,7 +6,7 @@ import { refused, type Refused } from '../refused.ts';
  * a request and no more.
  */
 const spoken =
-  /^x-(?:auth-(?!token$)|forwarded-|original-|real-ip$|rewrite-url$|http-method|method-override$|override-token$)/;
+  /^(?:x-(?:auth-(?!token$)|forwarded-|original-|(?:real|client|cluster-client)-ip$|rewrite-url$|http-method|method-override$|override-token$)|(?:true-client|cf-connecting|fastly-client)-ip$)/;
 
 /**
  * A header that an upstream behind CGI or WSGI, where '-', '_' and '.' are one character, takes for a word of the proxy's.
