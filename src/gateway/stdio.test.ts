@@ -277,6 +277,45 @@ describe('an MCP server that the gateway runs, with rules', () => {
   });
 });
 
+describe('an MCP server that the gateway runs, where nothing is enforced', () => {
+  const opening = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: {} });
+  // As a page of any site may send it: its browser asks nobody before.
+  const posted = async (stack: StdioStack, headers: Record<string, string>): Promise<number> => {
+    const sent = { 'content-type': 'text/plain', accept: 'application/json', ...headers };
+    const answer = await fetch(stack.url, { method: 'POST', headers: sent, body: opening });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+
+  for (const mode of ['report', 'off'])
+    it(`is not called by pages of other sites in mode ${mode}, which it was out of reach of before`, async (t) => {
+      const stack = await stdioStack(t, {
+        args: [misbehaving],
+        mode,
+        origins: ['https://ui.example'],
+        hosts: ['tools.example'],
+        processes: { perCaller: 8 },
+      });
+      for (const origin of ['http://evil.example', 'null', 'https://localhost.evil.example', 'https://ui.example:444'])
+        assert.equal(await posted(stack, { origin }), 403, origin);
+      for (const origin of [
+        'https://ui.example',
+        'https://tools.example',
+        'http://localhost:6274',
+        'http://127.0.0.1:1',
+        'http://[::1]:1',
+      ])
+        assert.equal(await posted(stack, { origin }), 200, origin);
+      assert.equal(await posted(stack, {}), 200, 'a program');
+    });
+
+  it('is called by whatever page has a key', async (t) => {
+    const stack = await stdioStack(t, { args: [misbehaving], mode: 'report' });
+    assert.equal(await posted(stack, { origin: 'http://evil.example', 'x-api-key': stack.keys[0] }), 200);
+    assert.equal(await posted(stack, { origin: 'http://evil.example', 'x-api-key': 'wrong' }), 403);
+  });
+});
+
 describe('an MCP server that the gateway runs, without rules', () => {
   const posted = ({ url, keys }: StdioStack, body: string): Promise<Response> =>
     fetch(url, { method: 'POST', headers: { 'x-api-key': keys[0], accept: 'application/json' }, body });

@@ -1,4 +1,4 @@
-import type { ServiceConfig } from '../compose/config.ts';
+import type { ServiceConfig, StackConfig } from '../compose/config.ts';
 import { secretNames } from '../compose/build/secret-name.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Command } from '../stdio/command.ts';
@@ -25,5 +25,16 @@ function commandOf({ name, command, timeouts, maxSignedBody }: ServiceConfig, st
     // Ahead of the gateway's own time-out, so that the client hears of it in words of the protocol.
     silenceMillis: timeouts.responseSeconds * 900,
     messageBytesMax: maxSignedBody,
+    origins: () => ownOrigins(stack.service(name), stack.config),
   };
+}
+
+/** Pages that are named, and those that come by way of this gateway. */
+function ownOrigins(service: ServiceConfig | null, { publicUrl }: StackConfig): readonly string[] {
+  const { origins, hosts } = service ?? { origins: null, hosts: [] };
+  return [
+    ...(origins ?? []),
+    new URL(publicUrl).origin,
+    ...hosts.flatMap((host) => [`http://${host}`, `https://${host}`]),
+  ];
 }

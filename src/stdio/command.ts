@@ -20,4 +20,6 @@ export interface Command {
   readonly silenceMillis: number;
   /** Bytes of one message from a client. */
   readonly messageBytesMax: number;
+  /** Pages, as Origin has them, that may call unproven, besides those of this machine. Asked each time: a configuration may change. */
+  readonly origins: () => readonly string[];
 }

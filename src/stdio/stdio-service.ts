@@ -4,6 +4,7 @@ import { isModern, isOpening, readMessages, type Hold } from './messages.ts';
 import { rpcError } from './peer.ts';
 import { Seat } from './seat.ts';
 import type { Watchdog } from './watchdog.ts';
+import { LOOPBACK_NAMES } from '../core/address.ts';
 import { messageOf } from '../core/message-of.ts';
 
 /** One MCP server that is run here, as its callers see it: streamable HTTP in both eras of the protocol. */
@@ -124,6 +125,10 @@ export function stdioService({ command, dog, hold, say }: StdioServiceOptions): 
   return {
     handle(req, res) {
       res.on('error', () => undefined);
+      if (callerOf(req) === '' && !isOwnPage(req.headers.origin, command.origins())) {
+        req.resume();
+        return refuse(res, 403, -32000, 'The page that calls is of an Origin that is not allowed here');
+      }
       if (req.method === 'POST') {
         void post(req, res).catch(() => refuse(res, 500, -32603, 'Internal error'));
         return;
@@ -159,6 +164,15 @@ export function stdioService({ command, dog, hold, say }: StdioServiceOptions): 
       await Promise.all([...seats, ...leaving].map((seat) => seat.process.end()));
     },
   };
+}
+
+/**
+ * Whatever the mode, for nobody could call the program by HTTP before: any page could have the reader's browser call its tools, by a
+ * request for which it need not ask. A page that has a key is known by that.
+ */
+function isOwnPage(origin: string | undefined, allowed: readonly string[]): boolean {
+  if (origin === undefined || allowed.includes(origin.toLowerCase())) return true;
+  return URL.canParse(origin) && LOOPBACK_NAMES.has(new URL(origin).hostname);
 }
 
 function callerOf(req: IncomingMessage): string {
