@@ -53,7 +53,7 @@ export function feed(server: Server, patienceMillis: number): Feed {
     held = [];
     await client.subscribe(server.channel);
     // On the same connection, so its answer has its place among the changes: all before it are counted in it.
-    last = Number((await client.get('countersign:changes')) ?? 0);
+    last = await lastTold(client);
     levelAt = performance.now();
     // Whoever watched before this moment may have missed something; whoever begins now has missed nothing.
     watching.tell(resync);
@@ -67,7 +67,7 @@ export function feed(server: Server, patienceMillis: number): Feed {
   async function beat(client: Redis): Promise<void> {
     const before = last;
     const asked = performance.now();
-    const number = Number((await client.get('countersign:changes')) ?? 0);
+    const number = await lastTold(client);
     if (last === null || before === null) return;
     if (number >= before && number <= last) {
       levelAt = asked;
@@ -122,4 +122,10 @@ export function feed(server: Server, patienceMillis: number): Feed {
       watching.clear();
     },
   };
+}
+
+/** What is no number is the beginning: the next change has the first one then. */
+async function lastTold(client: Redis): Promise<number> {
+  const number = Number((await client.get('countersign:changes')) ?? 0);
+  return Number.isSafeInteger(number) ? number : 0;
 }

@@ -16,6 +16,9 @@ export const keyScripts = (telling: string) => ({
   // mark, id, digest, createdAt, record, revokedAt or '', 'pending' or '', id of the key that is replaced or ''
   keyInsert: `${telling}
     local key = 'countersign:key:' .. ARGV[2]
+    local odd = oddKey('countersign:key-digests', 'hash') or oddKey('countersign:key-successors', 'hash')
+      or oddKey('countersign:keys', 'zset')
+    if odd then return odd end
     if redis.call('EXISTS', key) == 1 or redis.call('HEXISTS', 'countersign:key-digests', ARGV[3]) == 1 then return told end
     if ARGV[7] ~= '' and ARGV[8] ~= '' then
       local other = redis.call('HGET', 'countersign:key-successors', ARGV[8])
@@ -35,10 +38,12 @@ export const keyScripts = (telling: string) => ({
   // mark, id, at
   keyRevoke: `${telling}
     local key = 'countersign:key:' .. ARGV[2]
+    local odd = oddKey('countersign:revocations', 'zset')
+    if odd then return odd end
     if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'revokedAt', ARGV[3]) == 0 then return told end
     tell('keys', ARGV[2])
     local digest = redis.call('HGET', key, 'digest')
-    if redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], digest) == 1 then tell('revocations', digest) end
+    if digest and redis.call('ZADD', 'countersign:revocations', 'NX', ARGV[3], digest) == 1 then tell('revocations', digest) end
     return told`,
   // mark, id, end of the key that is replaced or ''
   keyPromote: `${telling}${endOf}

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { hasCode, type Store } from '../../core/store.ts';
 import { forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
+import { until } from '../../../test/fixtures/until.ts';
 import { decisionRow, keyRecord, t0, tokenRecord } from '../store.fixtures.ts';
 import { redisStore } from './store.ts';
 
@@ -201,6 +202,68 @@ if (server) {
             name,
           );
       }
+  });
+
+  test('a counter of changes that is none stops no change, and all of it is read anew', async (t) => {
+    const { store, client } = await emptied(t);
+    await store.migrate();
+    await store.keys.insert(keyRecord('a'));
+    await store.keys.insert(keyRecord('b'));
+    const heard: string[] = [];
+    const other = redisStore({ url, patienceMillis: 300 });
+    t.after(() => other.close());
+    await other.migrate();
+    other.watch(({ topic, id }) => heard.push(`${topic} ${id}`.trim()));
+    for (const [id, written] of [
+      ['a', 'words'],
+      ['b', '9223372036854775807'],
+    ] as const) {
+      heard.length = 0;
+      await client.set('countersign:changes', written);
+      await until(() => heard.includes('resync'));
+      await store.keys.revoke(id, 7);
+      await until(() => heard.includes(`keys ${id}`) || heard.lastIndexOf('resync') > 1);
+      assert.ok((await store.keys.revocations()).includes(keyRecord(id).digest));
+      assert.ok(Number(await client.get('countersign:changes')) < 10);
+    }
+    await client.del('countersign:changes');
+    await client.rpush('countersign:changes', 'x');
+    await store.keys.insert(keyRecord('c'));
+    assert.equal(await client.get('countersign:changes'), '1');
+  });
+
+  test('a verb that meets another type does nothing of what it was to do', async (t) => {
+    const { store, client } = await emptied(t);
+    await store.keys.insert(keyRecord('a'));
+    await store.tokens.insert(tokenRecord(1));
+    const entry = { kind: 'things', id: 'a', value: 1, expiresAt: t0 + 60 } as const;
+    const kept = await store.records.put(entry, null, t0);
+    const revision = kept?.revision ?? '';
+    for (const [name, verb] of [
+      ['keys', () => store.keys.insert(keyRecord('b'))],
+      ['key-digests', () => store.keys.insert(keyRecord('b'))],
+      ['revocations', () => store.keys.revoke('a', 5)],
+      ['tokens', () => store.tokens.insert(tokenRecord(2))],
+      ['tokens-expiry', () => store.tokens.insert(tokenRecord(2))],
+      ['records:things', () => store.records.put({ ...entry, id: 'b' }, null, t0)],
+      ['records-expiry', () => store.records.remove('things', 'a', revision, t0)],
+    ] as const) {
+      await client.rename(`countersign:${name}`, 'aside').catch(() => undefined);
+      await client.set(`countersign:${name}`, 'x');
+      const all = async () => {
+        const names = (await client.keys('countersign:*')).sort();
+        return Promise.all(names.map(async (each) => [each, await client.dump(each)]));
+      };
+      const before = await all();
+      await assert.rejects(
+        verb,
+        (error: Error) => error.message.includes(`holds a string under countersign:${name}`),
+        name,
+      );
+      assert.deepEqual(await all(), before, name);
+      await client.del(`countersign:${name}`);
+      await client.rename('aside', `countersign:${name}`).catch(() => undefined);
+    }
   });
 
   test('a use of a key that somebody made unreadable says nothing, and hides and stops no other', async (t) => {

@@ -14,6 +14,8 @@ export function recordScripts(telling: string) {
   return {
     // mark, kind, id, value, revision, expiresAt or '', now, expected revision or '', milliseconds to live or ''
     recordPut: `${telling}${find}
+      local odd = oddKey('countersign:records:' .. ARGV[2], 'zset') or oddKey('countersign:records-expiry', 'zset')
+      if odd then return odd end
       if alive(ARGV[7]) ~= ARGV[8] then return told end
       redis.call('DEL', key)
       redis.call('HSET', key, 'value', ARGV[4], 'revision', ARGV[5], 'expiresAt', ARGV[6])
@@ -28,6 +30,8 @@ export function recordScripts(telling: string) {
       return told`,
     // mark, kind, id, expected revision, now
     recordRemove: `${telling}${find}
+      local odd = oddKey('countersign:records:' .. ARGV[2], 'zset') or oddKey('countersign:records-expiry', 'zset')
+      if odd then return odd end
       if alive(ARGV[5]) ~= ARGV[4] then return told end
       redis.call('DEL', key)
       redis.call('ZREM', 'countersign:records:' .. ARGV[2], ARGV[3])

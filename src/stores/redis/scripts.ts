@@ -1,4 +1,5 @@
 import { decisionScripts } from './decision-scripts.ts';
+import { oddKeys } from './keeping-scripts.ts';
 import { eventScripts } from './event-scripts.ts';
 import { keyScripts } from './key-scripts.ts';
 import { recordFields } from './record-fields.ts';
@@ -24,11 +25,17 @@ export function scriptsFor(database: number): Scripts {
 }
 
 function sourcesFor(channel: string) {
-  // The number lets a listener see that it missed one. Every result is what was told.
+  // The number lets a listener see that it missed one. Every result is what was told. What is written is told behind it, so a counter
+  // that somebody made none begins anew: whoever listens reads everything then.
   const telling = `
+    ${oddKeys}
     local told = {}
     local function tell(topic, id)
-      local number = redis.call('INCR', 'countersign:changes')
+      local number = redis.pcall('INCR', 'countersign:changes')
+      if type(number) == 'table' or number < 1 or number > 2^53 - 2 then
+        number = 1
+        redis.call('SET', 'countersign:changes', number)
+      end
       redis.call('PUBLISH', '${channel}', number .. ' ' .. ARGV[1] .. ' ' .. topic .. ' ' .. id)
       table.insert(told, topic .. ' ' .. id)
     end`;
@@ -45,6 +52,8 @@ function sourcesFor(channel: string) {
     tokenInsert: `${telling}
       local key = 'countersign:token:' .. ARGV[2]
       local index = 'countersign:token-hash:' .. ARGV[3]
+      local odd = oddKey('countersign:tokens', 'zset') or oddKey('countersign:tokens-expiry', 'zset')
+      if odd then return odd end
       if redis.call('EXISTS', key) == 1 or redis.call('EXISTS', index) == 1 then return told end
       redis.call('HSET', key, 'record', ARGV[6], 'hash', ARGV[3])
       if ARGV[7] ~= '' then redis.call('HSET', key, 'revokedAt', ARGV[7]) end
