@@ -4,6 +4,9 @@ import { rollupAdding } from './rollup-scripts.ts';
 /** How many decisions are kept at most. */
 export const decisionsMax = 100_000;
 
+/** How long the mark of a writer is kept after its last rows. */
+const writerSeconds = 86_400;
+
 /** Of what others put in so many are kept for whoever looks into it. */
 const displacedMax = 1000;
 
@@ -66,14 +69,20 @@ const numbering = `
   end`;
 
 export const decisionScripts = {
-  // how many rows; time, row, 1 for one of nobody proven or 0, and so on; then the roll-ups
+  // how many rows; time, row, 1 for one of nobody proven or 0, and so on; then the roll-ups; then the writer, its last mark and its
+  // next one: 0 and nothing is done where its last mark is another
   decisionsAppend: `
+    local writer, last, mark = 'countersign:decisions-writer:' .. ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]
+    for _ = 1, 3 do table.remove(ARGV) end
     local count = tonumber(ARGV[1])
     ${removing}${numbering}${oddKeys}${rollupAdding}
     local odd = oddKey('countersign:decisions', 'stream') or oddKey('countersign:decisions-sequence', 'string')
       or oddKey('countersign:decisions-by-time', 'zset') or oddKey('countersign:decisions-strangers', 'zset')
       or oddKey('countersign:decisions-displaced', 'list') or oddRollups(count * 3 + 2)
+    odd = odd or oddKey(writer, 'string')
     if odd then return odd end
+    if (redis.call('GET', writer) or '0') ~= last then return 0 end
+    redis.call('SET', writer, mark, 'EX', ${writerSeconds})
     local first = lastNumber()
     redis.call('SET', 'countersign:decisions-sequence', string.format('%.0f', first + count))
     for row = 1, count do
@@ -86,7 +95,8 @@ export const decisionScripts = {
     end
     addRollups(count * 3 + 2)
     removeStrangers(${decisionsMax} / 2, 2000)
-    return removeFirst(${decisionsMax}, 2000)`,
+    removeFirst(${decisionsMax}, 2000)
+    return 1`,
   // sequence number of the last one had or '', since, until, how many at most: newest first
   decisionsByTime: `
     local start

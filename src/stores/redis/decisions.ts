@@ -6,6 +6,7 @@ import { rollUp } from '../roll-up.ts';
 import { decisionIn } from './kept-json.ts';
 import { pruneRollups, rollupArguments, rollupsBetween } from './rollups.ts';
 import { decisionsMax } from './decision-scripts.ts';
+import { marks } from './decision-marks.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
@@ -15,6 +16,7 @@ const step = 500;
 /** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of nobody proven 50,000. */
 export function redisDecisions(server: Server): DecisionStore {
   const rolled = rollUp();
+  const marked = marks(server);
 
   async function rowsOf(script: ScriptName, ...values: Value[]): Promise<KeptRow[]> {
     const reply = listOf(await server.run(script, ...values));
@@ -59,15 +61,12 @@ export function redisDecisions(server: Server): DecisionStore {
     rowsMax: decisionsMax,
     async append(rows, measures = []) {
       const pieces = Math.max(measures.length > 0 ? 1 : 0, Math.ceil(rows.length / step));
-      for (let piece = 0; piece < pieces; piece += 1) {
-        const some = rows.slice(piece * step, (piece + 1) * step);
-        await server.run(
-          'decisionsAppend',
+      for (let piece = 0; piece < pieces; piece += 1)
+        await marked.once(rows.slice(piece * step, (piece + 1) * step), (some) => [
           some.length,
           ...some.flatMap((row) => [row.time, JSON.stringify(row), isOfNobody(row) ? 1 : 0]),
           ...rollupArguments(rolled(some, piece === 0 ? measures : [])),
-        );
-      }
+        ]);
       if (pieces === 0) await server.ask((client) => client.ping());
     },
     async list(filter) {
