@@ -124,7 +124,7 @@ export function readArguments(command: Command, args: readonly string[], around:
     dryRun: flags.has('dry-run'),
     configFile: resolve(around.cwd, (named ?? around.env['COUNTERSIGN_CONFIG']) || 'countersign.yaml'),
     env: around.env,
-    out: named === undefined ? around.out : outputNaming(around.out, named),
+    out: named === undefined ? around.out : outputNaming(around.out, resolve(around.cwd, named)),
     stdin: around.stdin,
   };
 }

@@ -59,6 +59,21 @@ test('where the configuration is the usual one, or the environment names it, com
   assert.match((await cliHere(['keys', 'list'], { cwd: tmpdir(), env })).stderr, /countersign keys create SERVICE$/m);
 });
 
+test('a line that doctor says to write into a file is the one that goes there', async (t) => {
+  const folder = stackFolder(t, 'prod.yaml');
+  const compose = `services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: changeme # for countersign serve\n`;
+  writeFileSync(join(folder, 'docker-compose.yml'), compose, { mode: 0o600 });
+  const { stdout } = await cliHere(['doctor', '--config', join(folder, 'prod.yaml')], { cwd: folder });
+  assert.match(stdout, /run +countersign secrets set --config \S+ postgres_password/);
+  assert.match(stdout, /^ {4}\| +POSTGRES_PASSWORD: .* # for countersign serve$/m);
+});
+
+test('it is named so that it is the same from every folder: what doctor says of another is typed in that one', async (t) => {
+  const folder = stackFolder(t, 'prod.yaml');
+  const { stderr } = await cliHere(['keys', 'list', '--config', 'prod.yaml'], { cwd: folder });
+  assert.ok(stderr.includes(`countersign keys create --config ${join(folder, 'prod.yaml')} SERVICE`), stderr);
+});
+
 test('what is not talk stays as it is: a secret, a diff, a file', async (t) => {
   const folder = stackFolder(t, 'prod.yaml');
   const { stdout } = await cliHere(['init', '--dry-run', '--force', '--config', 'prod.yaml', '--output', 'json'], {

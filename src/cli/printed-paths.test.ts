@@ -44,6 +44,6 @@ test('the next steps of init name a configuration with a space as one word', asy
 test('the admin token that init advises is one of the same stack', async (t) => {
   const folder = folderWithSpace(t);
   const { stderr } = await cliHere(['init', '--config', 'other.yaml'], { cwd: folder });
-  const advised = /needed: countersign (init --config other\.yaml --admin-token)$/m.exec(stderr)?.[1];
+  const advised = /needed: countersign (init --config '[^']*other\.yaml' --admin-token)$/m.exec(stderr)?.[1];
   assert.ok(advised, stderr);
 });

@@ -42,7 +42,9 @@ export async function doctor(invocation: Invocation): Promise<number> {
   } else {
     for (const finding of fixed)
       out.line(`${invocation.dryRun ? 'would fix' : 'fixed'}  ${printable(finding.place)}: ${finding.what}`);
-    for (const line of open.flatMap((finding) => findingLines(finding, invocation))) out.advice(line);
+    for (const line of open.flatMap((finding) => findingLines(finding, invocation)))
+      if (line.startsWith(EDITED)) out.line(line);
+      else out.advice(line);
     if (open.some(({ repair }) => repair.edit !== null))
       out.line('Run the commands first, then edit each file from the bottom up: lines below an edit move.');
     for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
@@ -155,6 +157,9 @@ function shown(finding: Finding) {
   };
 }
 
+/** Stands before what a line of a file becomes, which is written there to the letter. */
+const EDITED = '    | ';
+
 const STYLES: Readonly<Record<Severity, Style>> = { high: 'red', medium: 'yellow', low: 'dim' };
 
 function findingLines(finding: Finding, { out, positionals: [folder] }: Invocation): string[] {
@@ -176,7 +181,7 @@ function findingLines(finding: Finding, { out, positionals: [folder] }: Invocati
 }
 
 function editLines(edit: Edit, row: (name: string, text: string) => string): string[] {
-  return [row('edit', editWords(edit)), ...edit.lines.map((text) => `    | ${printable(text)}`)];
+  return [row('edit', editWords(edit)), ...edit.lines.map((text) => `${EDITED}${printable(text)}`)];
 }
 
 function editWords({ file, line, lines }: Edit): string {
