@@ -26,14 +26,16 @@ export function oneSpelling(source: string): Spelling {
     } else if (mark === '"') {
       const end = stringEnd(source, at);
       const written = source.slice(at, end);
-      const value = JSON.parse(written) as string;
+      // Without an escape what is written is what is meant, and how it is to be written: nothing has to be made of a large text.
+      const isPlain = !written.includes('\\');
+      const value = isPlain ? written.slice(1, -1) : (JSON.parse(written) as string);
       const names = open.at(-1);
       if (namesNext && names) {
         if (names.has(value)) return { ok: false, note: `the name ${JSON.stringify(value.slice(0, 64))} stands twice` };
         names.add(value);
         namesNext = false;
       }
-      const text = JSON.stringify(value);
+      const text = isPlain ? written : JSON.stringify(value);
       if (text === written) at = end;
       else replace(end, text);
     } else {
@@ -45,6 +47,7 @@ export function oneSpelling(source: string): Spelling {
       if (',:[]{}'.includes(mark)) namesNext = mark === '{' || (mark === ',' && open.at(-1) !== null);
     }
   }
+  if (pieces.length === 0) return { ok: true, text: source };
   pieces.push(source.slice(taken));
   return { ok: true, text: pieces.join('') };
 }

@@ -7,8 +7,11 @@ export interface McpMessages {
   readonly ok: true;
   /** One, or those of a batch; never none. */
   readonly messages: readonly JsonObject[];
-  /** The same in the one spelling that is passed on: no blanks, no escapes that are not needed, numbers as they were. */
-  readonly text: string;
+  /**
+   * The same in the one spelling that is passed on: no blanks, no escapes that are not needed, numbers as they were. Null where the
+   * body is written so, as most are: a large one is in the memory often enough.
+   */
+  readonly rewritten: Buffer | null;
 }
 
 export interface UnreadableMessages {
@@ -41,6 +44,11 @@ export function readMcpMessages(body: Uint8Array): McpMessages | UnreadableMessa
   return found;
 }
 
+/** The body is passed on, and nobody judges it any more: an answer may last for hours. */
+export function forgetMcpMessages(body: Uint8Array): void {
+  readBefore.delete(body);
+}
+
 function read(body: Uint8Array): McpMessages | UnreadableMessages {
   if (hasTooManyValues(body)) return unreadable(`more than ${marksMax} values`);
   let value: unknown;
@@ -61,7 +69,8 @@ function read(body: Uint8Array): McpMessages | UnreadableMessages {
     const fault = messageFault(message);
     if (fault !== null) return unreadable(fault);
   }
-  return { ok: true, messages: messages as JsonObject[], text: canonical.text };
+  const rewritten = canonical.text === source ? null : Buffer.from(canonical.text);
+  return { ok: true, messages: messages as JsonObject[], rewritten };
 }
 
 /**

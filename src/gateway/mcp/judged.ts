@@ -1,6 +1,6 @@
 import type { Stack } from '../../compose/stack.ts';
 import type { Decision } from '../../core/decision.ts';
-import { readMcpMessages } from '../../core/mcp/messages.ts';
+import { forgetMcpMessages, readMcpMessages } from '../../core/mcp/messages.ts';
 import type { McpRules } from '../../core/mcp/rules.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { endpointOf, upstreamTarget, type Asked, type Endpoint } from './endpoint.ts';
@@ -47,7 +47,8 @@ export function rulesInForce(
 export function judgedBody(held: Buffer | null, inForce: RulesInForce | null): Buffer | null {
   if (held === null || !inForce?.enforced) return held;
   const read = readMcpMessages(held);
-  return read.ok ? Buffer.from(read.text) : held;
+  forgetMcpMessages(held);
+  return read.ok ? (read.rewritten ?? held) : held;
 }
 
 /** What would bring an answer that cannot be looked into, and what speaks of the body as it came and not as it goes. */
