@@ -113,7 +113,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     const { basePath } = upstream;
     const asked = { request: this.#request, target: this.#options.target, service: this.#service, basePath };
     const inForce = rulesInForce(decision, stack.seal, asked);
-    if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce);
+    if (inForce !== null) this.#handler = new FilteredAnswer(this, inForce, (fault) => this.#recordFault(fault));
     const out = outgoing(this.#options, { decision, held, key, inForce });
     // What a client that lost its session is told too: it opens another one.
     if (out === null) return this.#fail(deny('not_found', 'the MCP session is not that of this caller'));
@@ -197,6 +197,7 @@ export class Exchange implements ResponseHandler, UnderWay {
   onError(error: UpstreamError): void {
     if (this.#closed) return;
     if (this.#headSent || error.code === 'client_gone') {
+      if (error.code === 'bad_response') this.#recordFault(error);
       // Ending in peace would make half an answer look whole.
       this.#release();
       this.#res.destroy();
@@ -251,11 +252,20 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#release();
   }
 
+  /** Of an answer that has begun, nothing else would tell why it broke off. */
+  #recordFault(error: UpstreamError): void {
+    this.#record(upstreamFault(error, this.#service.upstream));
+  }
+
+  #record(denied: Denied): void {
+    const { method, path, service, remoteAddress, requestId } = this.#request;
+    this.#context.stack.audit.refused(denied, { method, path, service, remoteAddress, requestId }, this.#decision);
+  }
+
   /** A refusal that the guard did not decide on. */
   #fail(denied: Denied): void {
-    const { method, path, service, remoteAddress, requestId } = this.#request;
     this.#release();
-    this.#context.stack.audit.refused(denied, { method, path, service, remoteAddress, requestId }, this.#decision);
+    this.#record(denied);
     if (this.#headSent) this.#res.destroy();
     else this.#refuse(denied);
   }

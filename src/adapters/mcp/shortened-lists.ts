@@ -7,7 +7,7 @@ import type { Principal } from '../../core/verdict.ts';
 export interface ShortenOptions {
   readonly principal: Principal;
   readonly rules: McpRules;
-  /** What is sent in place of an answer that cannot be looked into; `what`: what it has that it should not. */
+  /** Told of an answer that cannot be looked into, and what is sent in its place; `what`: what it has that it should not. */
   readonly refuse: (what: string) => Refusal;
 }
 
@@ -72,9 +72,11 @@ class ShortenedAnswer {
     res.statusCode = status;
     if (typeof first === 'string') res.statusMessage = first;
     setAll(res, (typeof first === 'string' ? second : (first ?? second)) as GivenHeaders);
-    const { principal, rules } = this.#options;
+    const { principal, rules, refuse } = this.#options;
+    // The answer goes on, and one of what it holds is not let out.
+    const options = { principal, rules, onUnread: (what: string) => void refuse(what) };
     const [type, coding] = ['content-type', 'content-encoding'].map((name) => String(res.getHeader(name) ?? ''));
-    this.#look(() => (this.#filter = listFilter(type as string, coding as string, { principal, rules })));
+    this.#look(() => (this.#filter = listFilter(type as string, coding as string, options)));
     if (this.#isOver()) return res;
     if (this.#filter !== null)
       for (const name of res.getHeaderNames()) if (isOfOriginalBytes(name)) res.removeHeader(name);

@@ -64,10 +64,34 @@ test('an event that is not ended is told to nobody', () => {
   assert.equal(filtered([Buffer.from(`data: a\n\ndata: ${listing}\n`)]), 'data: a\n\n');
 });
 
-test('an event and a document of more than 16 MiB are not looked into, and not passed on', () => {
+test('an event of more than 16 MiB is not looked into: the request that it answers fails, and the next event is read', () => {
+  const text = 'a'.repeat(17 * 1024 * 1024);
+  const next = `data: ${listing}\n\n`;
+  const told: string[] = [];
+  const passed = (event: string, pieceLength: number): string => {
+    const filter = listFilter('text/event-stream', '', { principal, rules, onUnread: (what) => told.push(what) });
+    assert.ok(filter);
+    const bytes = Buffer.from(event + next);
+    const out: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += pieceLength) out.push(filter.push(bytes.subarray(at, at + pieceLength)));
+    return readable(Buffer.concat(out).toString());
+  };
+  const failed = (id: string) =>
+    `event: message\nid: 7\ndata: {"jsonrpc":"2.0","id":${id},"error":{"code":-32603,"message":"The answer has an event too large to be looked into"}}\n\ndata: ${shortened}\n\n`;
+  for (const pieceLength of [65_536, 100_003, 1_000_000]) {
+    // As the SDKs for TypeScript and for Python write it.
+    const last = `event: message\nid: 7\ndata: {"result":{"text":"${text},\\"id\\":8}"},"jsonrpc":"2.0","id":5}\n\n`;
+    assert.equal(passed(last, pieceLength), failed('5'));
+    const first = `event: message\r\nid: 7\r\ndata: {"jsonrpc":"2.0","id":"x-1","result":{"text":"${text}","id":9}}\r\n\r\n`;
+    assert.equal(passed(first, pieceLength), failed('"x-1"'));
+  }
+  assert.equal(told.length, 6);
+});
+
+test('what does not say which request it answers ends the stream, and so it is with a document', () => {
   const mebibyte = Buffer.alloc(1024 * 1024, 'a');
   const many = [Buffer.from('data: '), ...Array.from({ length: 17 }, () => mebibyte)];
-  assert.throws(() => filtered(many), { code: 'unreadable_answer' });
+  assert.throws(() => filtered([...many, Buffer.from('\n\n')]), { code: 'unreadable_answer' });
   assert.throws(() => filtered(many, 'application/json'), { code: 'unreadable_answer' });
 });
 
@@ -76,8 +100,7 @@ test('an answer of more than a million values is not looked into: reading it wou
     Buffer.from(`{"jsonrpc":"2.0","id":1,"result":{"tools":[],"numbers":[${'0,'.repeat(count)}0]}}`);
   const document = (body: Buffer): string => filtered([body], 'application/json');
   const event = (body: Buffer): string => filtered([Buffer.from('data: '), body, Buffer.from('\n\n')]);
-  for (const read of [document, event]) {
-    assert.ok(read(answer(500_000)).includes('numbers'));
-    assert.throws(() => read(answer(1_000_000)), { code: 'unreadable_answer', message: /values/ });
-  }
+  for (const read of [document, event]) assert.ok(read(answer(500_000)).includes('numbers'));
+  assert.throws(() => document(answer(1_000_000)), { code: 'unreadable_answer', message: /values/ });
+  assert.match(event(answer(1_000_000)), /^data: \{"jsonrpc":"2.0","id":1,"error":\{.*values/);
 });

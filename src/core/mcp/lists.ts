@@ -3,6 +3,7 @@ import { answerMarksMax, hasTooManyValues } from '../json/values.ts';
 import { isObject, type JsonObject } from '../json/object.ts';
 import { hasRules, isListed, type McpKind, type McpRules } from './rules.ts';
 import type { Principal } from '../verdict.ts';
+import { UnreadEvent } from './unread-event.ts';
 
 /** Takes what a caller may not use out of the lists in a server's answer. */
 export interface ListFilter {
@@ -15,6 +16,8 @@ export interface ListFilter {
 
 /** Of one answer, and of one event of a stream. */
 const messageBytesMax = 16 * 1024 * 1024;
+const tooLarge = 'an event too large to be looked into';
+const tooManyValues = 'more values than can be looked into';
 
 /** Where a result lists things, and by what each is named. Templates are patterns of URIs: reading is judged, not they. */
 const lists: readonly { readonly member: string; readonly kind: McpKind; readonly name: string }[] = [
@@ -28,6 +31,8 @@ export interface ListFilterOptions {
   readonly rules: McpRules;
   /** Of the data of an `endpoint` event; null where that is an event like any other. */
   readonly moved?: ((data: string) => string) | null;
+  /** Told of an event that could not be looked into, and in whose place its request was failed; `what`: what it has. */
+  readonly onUnread?: (what: string) => void;
 }
 
 /** An answer that nobody can look into, and that is therefore told to nobody. `message`: what it has that it should not. */
@@ -42,7 +47,7 @@ export class UnreadableAnswer extends Error {
 export function listFilter(
   type: string,
   coding: string,
-  { principal, rules, moved = null }: ListFilterOptions,
+  { principal, rules, moved = null, onUnread = () => undefined }: ListFilterOptions,
 ): ListFilter | null {
   const plain = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const isStream = plain === 'text/event-stream';
@@ -51,7 +56,7 @@ export function listFilter(
   if (coding !== '' && coding.toLowerCase() !== 'identity')
     throw new UnreadableAnswer(`an encoding that was not asked for (${coding})`);
   const filter = (value: unknown): unknown => withoutUnlisted(value, principal, rules);
-  return isStream ? eventFilter({ filter, moved }) : documentFilter(filter);
+  return isStream ? eventFilter({ filter, moved, onUnread }) : documentFilter(filter);
 }
 
 /** Names of header lines that speak of bytes which are no longer the same. */
@@ -64,6 +69,7 @@ type Filter = (value: unknown) => unknown;
 interface EventFilters {
   readonly filter: Filter;
   readonly moved: ((data: string) => string) | null;
+  readonly onUnread: (what: string) => void;
 }
 
 function documentFilter(filter: Filter): ListFilter {
@@ -78,7 +84,7 @@ function documentFilter(filter: Filter): ListFilter {
     end() {
       const source = body.whole();
       if (source.length === 0) return source;
-      bounded(source);
+      if (hasTooManyValues(source, answerMarksMax)) throw new UnreadableAnswer(tooManyValues);
       let value: unknown;
       try {
         value = JSON.parse(source.toString('utf8'));
@@ -91,20 +97,26 @@ function documentFilter(filter: Filter): ListFilter {
   };
 }
 
-function bounded(message: Buffer): void {
-  if (hasTooManyValues(message, answerMarksMax)) throw new UnreadableAnswer('more values than can be looked into');
-}
-
 const byteOrderMark = '\xef\xbb\xbf';
 
 /** Event streams (WHATWG HTML §9.2.6): lines end in CR, LF or both, an event in an empty line. */
 function eventFilter(filters: EventFilters): ListFilter {
+  const { onUnread } = filters;
   // Read as one character a byte, so that a cut within a character does no harm; what was read is not looked at twice.
   let begun = new Gathered();
   /** The last characters of what has begun: an empty line may begin there. */
   let tail = '';
+  /** What has begun, where it is too large by now. */
+  let unread: UnreadEvent | null = null;
   let atStart = true;
   let skipsFeed = false;
+
+  function read(last: string): string {
+    const event = begun.whole().toString('latin1') + last;
+    // Readers take it off, and the first line with it would be one that we do not know.
+    return atStart && event.startsWith(byteOrderMark) ? event.slice(byteOrderMark.length) : event;
+  }
+
   return {
     whole: false,
     push(bytes) {
@@ -115,26 +127,40 @@ function eventFilter(filters: EventFilters): ListFilter {
       let out = '';
       for (let end = eventEnd(tail + text); end !== -1; end = eventEnd(text)) {
         const cut = end - tail.length;
-        let event = begun.whole().toString('latin1') + text.slice(0, cut);
-        // Readers take it off, and the first line with it would be one that we do not know.
-        if (atStart && event.startsWith(byteOrderMark)) event = event.slice(byteOrderMark.length);
-        out += filteredEvent(event, filters);
+        const last = text.slice(0, cut);
+        unread?.push(last);
+        out += unread ? failed(unread, tooLarge, onUnread) : filteredEvent(read(last), filters);
         atStart = false;
-        skipsFeed = event.endsWith('\r') && text.length === cut;
-        text = text.slice(event.endsWith('\r') && text[cut] === '\n' ? cut + 1 : cut);
-        [begun, tail] = [new Gathered(), ''];
+        skipsFeed = last.endsWith('\r') && text.length === cut;
+        text = text.slice(last.endsWith('\r') && text[cut] === '\n' ? cut + 1 : cut);
+        [begun, tail, unread] = [new Gathered(), '', null];
       }
       if (text !== '') {
         skipsFeed = false;
-        begun.push(Buffer.from(text, 'latin1'));
+        if (unread) unread.push(text);
+        else begun.push(Buffer.from(text, 'latin1'));
         tail = (tail + text).slice(-3);
       }
-      if (begun.size > messageBytesMax) throw new UnreadableAnswer('an event too large to be looked into');
+      if (begun.size > messageBytesMax) {
+        unread = new UnreadEvent();
+        unread.push(read(''));
+        begun = new Gathered();
+      }
       return out === '' ? nothing : Buffer.from(out, 'latin1');
     },
     // An event without its end is none (§9.2.6): it is told to nobody.
-    end: () => nothing,
+    end() {
+      if (unread) throw new UnreadableAnswer(tooLarge);
+      return nothing;
+    },
   };
+}
+
+function failed(event: UnreadEvent, what: string, onUnread: (what: string) => void): string {
+  const replacement = event.replacement(what);
+  if (replacement === null) throw new UnreadableAnswer(what);
+  onUnread(what);
+  return replacement;
 }
 
 /** Behind the empty line that ends the first event; -1 for none yet. */
@@ -143,12 +169,16 @@ function eventEnd(text: string): number {
   return found === null ? -1 : found.index + found[0].length;
 }
 
-function filteredEvent(event: string, { filter, moved }: EventFilters): string {
+function filteredEvent(event: string, { filter, moved, onUnread }: EventFilters): string {
   const lines = event.split(/\r\n|\r|\n/).filter((line) => line !== '');
   const pieces = valuesOf(lines, 'data');
   if (pieces.length === 0) return event;
   const bytes = Buffer.from(pieces.join('\n'), 'latin1');
-  bounded(bytes);
+  if (hasTooManyValues(bytes, answerMarksMax)) {
+    const unread = new UnreadEvent();
+    unread.push(event);
+    return failed(unread, tooManyValues, onUnread);
+  }
   const data = bytes.toString('utf8');
   const kept = lines.filter((line) => !isField(line, 'data'));
   const withData = (text: string): string =>

@@ -11,13 +11,16 @@ import { sessionHeader } from './sessions.ts';
 export class FilteredAnswer implements ResponseHandler {
   readonly #next: ResponseHandler;
   readonly #inForce: RulesInForce;
+  readonly #onUnread: (fault: UpstreamError) => void;
   #filter: ListFilter | null = null;
   /** Of an answer of which nothing may go out before all of it has come in. */
   #held: ResponseHead | null = null;
 
-  constructor(next: ResponseHandler, inForce: RulesInForce) {
+  /** `onUnread`: told what an event has for which it was not looked into, nor passed on. */
+  constructor(next: ResponseHandler, inForce: RulesInForce, onUnread: (fault: UpstreamError) => void) {
     this.#next = next;
     this.#inForce = inForce;
+    this.#onUnread = onUnread;
   }
 
   onHead(head: ResponseHead): void {
@@ -60,7 +63,9 @@ export class FilteredAnswer implements ResponseHandler {
     const { principal, rules, endpoint, sessions } = this.#inForce;
     if (principal === null) return null;
     const moved = endpoint === null ? null : (data: string) => callersEndpoint(data, endpoint, sessions);
-    return listFilter(valueOf(lines, 'content-type'), valueOf(lines, 'content-encoding'), { principal, rules, moved });
+    const onUnread = (what: string): void => this.#onUnread(badResponse(what));
+    const options = { principal, rules, moved, onUnread };
+    return listFilter(valueOf(lines, 'content-type'), valueOf(lines, 'content-encoding'), options);
   }
 
   /** A session's id becomes one that only this caller can use under enforcement. `index`: even for names, odd for values. */

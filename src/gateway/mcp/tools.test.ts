@@ -353,6 +353,25 @@ describe('the answer of an MCP server with rules', () => {
     }
   });
 
+  it('fails the request in place of an event too large to be looked into, and the log says why', async (t) => {
+    const text = 'a'.repeat(1024 * 1024);
+    const pieces = ['id: 7\ndata: {"result":{"text":"', ...Array.from({ length: 17 }, () => text), '"},"id":1}\n\n'];
+    const { rpc, stack } = await place(t, answering('text/event-stream', [...pieces, `data: ${listed(2)}\n\n`]));
+    const answer = await (await rpc('tools/call', { name: 'read_file' })).text();
+    assert.match(answer, /^id: 7\ndata: \{"jsonrpc":"2.0","id":1,"error":\{"code":-32603,.*too large/);
+    assert.deepEqual(toolsIn(answer), ['read_file', 'search']);
+    await stack.audit.flush();
+    const rows = await stack.store.decisions.list({ after: 0, limit: 10 });
+    assert.deepEqual(
+      rows.map(({ reason, principal }) => [reason, principal]),
+      [
+        ['', 'service:aidb'],
+        ['upstream_unreachable', 'service:aidb'],
+      ],
+    );
+    assert.match(rows[1]?.note ?? '', /an event too large to be looked into/);
+  });
+
   it('keeps the id and the name of an event, and says that the list is for one caller', async (t) => {
     const { rpc } = await place(t, answering('text/event-stream', [`id: 7\nevent: message\ndata: ${listed(1)}\n\n`]));
     const answer = await (await rpc('tools/list')).text();
