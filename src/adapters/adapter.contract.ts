@@ -316,8 +316,10 @@ export function adapterContract(name: string, serve: Serve): void {
     });
 
     streamsContract(async (t, mode) => {
-      const given = await protectionOf({ mode });
-      return { shared: given, port: (await serving(t, given)).port };
+      const lines: string[] = [];
+      const given = await protectionOf({ mode, log: (line) => void lines.push(line) });
+      const outcomes = () => lines.map((line) => (JSON.parse(line) as { outcome: string }).outcome);
+      return { shared: given, port: (await serving(t, given)).port, outcomes };
     });
 
     describe('signed bodies', () => {

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Protection } from '../compose/protection/protection.ts';
 import { Lasting, type Passed } from '../core/lasting.ts';
-import type { Principal } from '../core/verdict.ts';
+import type { Denied, Principal } from '../core/verdict.ts';
+import { lateRefusal } from './admission.ts';
 
 /** What was let in, and lasts perhaps. */
 interface Opened {
@@ -39,7 +40,12 @@ export function endWithDecision(
   res?: ServerResponse,
 ): void {
   if (decided === null) return;
-  look(streamOf(req, res), (end) => sweptOver(new Lasting(decided, shared.stack, end)));
+  const onEnd = (denied: Denied, end: () => void): void => {
+    // That a credential ends is no refusal: what it was good for is in the log as allowed.
+    if (decided.decision.verdict?.allowed !== true) lateRefusal(shared, decided, denied);
+    end();
+  };
+  look(streamOf(req, res), (end) => sweptOver(new Lasting(decided, shared.stack, (denied) => onEnd(denied, end))));
 }
 
 /** After an upgrade the answer is over at once, and what lasts is the socket. */

@@ -33,7 +33,14 @@ async function beginRamp({ stack }: Protection): Promise<void> {
 }
 
 /** Serves, with the mode asked for, GET /stream, which answers a line at once and then one every 20 ms without an end. */
-export type Streaming = (t: TestContext, mode: Mode) => Promise<{ readonly port: number; readonly shared: Protection }>;
+export type Streaming = (t: TestContext, mode: Mode) => Promise<Streams>;
+
+export interface Streams {
+  readonly port: number;
+  readonly shared: Protection;
+  /** Of the decisions in the log. */
+  outcomes(): string[];
+}
 
 export function streamsContract(serving: Streaming): void {
   async function opened(port: number, { key }: Partial<KnownKey>): Promise<ReadableStreamDefaultReader<Uint8Array>> {
@@ -117,13 +124,15 @@ export function streamsContract(serving: Streaming): void {
   });
 
   test('holds what was opened before to what is enforced since', { timeout: 20_000 }, async (t) => {
-    const { port, shared } = await serving(t, 'report');
+    const { port, shared, outcomes } = await serving(t, 'report');
     const mine = await knownKey(shared);
     const [reader, stranger] = [await opened(port, mine), await opened(port, {})];
     await shared.stack.modes.set(shared.service, 'enforce', 'operator:cli');
     await assert.rejects(readToItsEnd(stranger));
+    assert.deepEqual(outcomes(), ['allow', 'would_deny', 'deny']);
     await reader.read();
     await revokeKey(shared.stack.store, mine.id, shared.stack.clock());
     await assert.rejects(readToItsEnd(reader));
+    assert.equal(outcomes().length, 3, 'that a credential ends is no refusal');
   });
 }

@@ -242,6 +242,8 @@ export class Exchange implements ResponseHandler, UnderWay {
 
   #cut(denied: Denied): void {
     if (this.#closed) return;
+    // That a credential ends is no refusal: what it was good for is in the log as allowed.
+    if ((this.#endTunnel !== null || this.#headSent) && !isProven(this.#decision)) this.#record(denied);
     if (this.#endTunnel !== null) this.#endTunnel();
     else if (this.#headSent) this.#res.destroy();
     else this.#fail(denied);

@@ -214,9 +214,15 @@ describe('streams through the gateway', () => {
     const everybody = await opened('/public/events', {});
     gate.mode = 'enforce';
     for (const answer of [unjudged, stranger]) await assert.rejects(answer.text());
+    const ended = gate.refused.map(({ denied, decision }) => [denied.reason, decision?.outcome]);
+    assert.deepEqual(ended.sort(), [
+      ['missing_credentials', 'would_deny'],
+      ['unavailable', 'allow'],
+    ]);
     await until(() => gate.watched() === 1);
     gate.kill('good');
     await assert.rejects(caller.text());
+    assert.equal(gate.refused.length, 2, 'that a credential ends is no refusal of a request that was allowed');
     await everybody.body?.cancel();
   });
 
