@@ -110,7 +110,7 @@ export function streamsContract(serving: Streaming): void {
     const expiresAt = clock() + 0.2;
     const [mine, ended] = [await knownKey(shared), await knownKey(shared, expiresAt)];
     await until(() => clock() > expiresAt);
-    const readers = [await opened(port, mine), await opened(port, ended)];
+    const readers = [await opened(port, {}), await opened(port, mine), await opened(port, ended)];
     await beginRamp(shared);
     await until(() => shared.stack.ramp.state()?.status === 'withdrawn');
     assert.deepEqual(

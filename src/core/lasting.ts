@@ -32,6 +32,7 @@ export class Lasting {
   readonly #ground: LastingGround;
   readonly #onEnd: (denied: Denied) => void;
   #unwatch: (() => void) | null = null;
+  #isDue = false;
   #route: Route;
   #config: object | null = null;
 
@@ -47,13 +48,23 @@ export class Lasting {
   look(): void {
     const { verdict } = this.#passed.decision;
     if (!this.#isEnforced()) this.release();
-    else if (verdict?.allowed !== true) this.#onEnd(verdict ?? unjudged);
+    else if (verdict?.allowed !== true) this.#endWhenDue(verdict);
     else
       this.#unwatch ??= this.#ground.liveness.track(verdict.principal, () => this.#credentialDied(verdict.principal));
   }
 
+  /**
+   * A step of a ramp goes back when it is asked for a caller that is known, whose turn may come behind a stranger's: whoever has no
+   * name is given until the next look, so that nobody is cut off by a step that never was.
+   */
+  #endWhenDue(denied: Denied | null): void {
+    if (this.#isDue || (denied !== null && denied.caller !== null)) this.#onEnd(denied ?? unjudged);
+    else this.#isDue = true;
+  }
+
   /** It is over, or held to nothing. */
   release(): void {
+    this.#isDue = false;
     this.#unwatch?.();
     this.#unwatch = null;
   }
