@@ -38,6 +38,9 @@ test('what has no body asks for nothing', async () => {
 test('a body that is not seen is not let through: forward auth cannot judge it', async () => {
   assert.equal(await reasonFor({ bodyPresence: 'unseen' }), 'tool_not_allowed');
   assert.equal(await reasonFor({ bodyPresence: 'unseen', method: 'GET' }), null);
+  // nginx and HAProxy ask without Upgrade, which belongs to one connection, and Traefik does.
+  const fields = (name: string) => (name === 'sec-websocket-key' ? ['AAAAAAAAAAAAAAAAAAAAAA=='] : []);
+  assert.equal(await reasonFor({ bodyPresence: 'unseen', method: 'GET', fields }), 'not_allowed');
 });
 
 test('a body that cannot be had is an outage of the body, and not an objection', async () => {

@@ -56,9 +56,14 @@ interface FormFault {
  */
 const utf8Type = /^[^;,"\s]*(?:[ \t]*;[ \t]*charset=(?:utf-?8|"utf-?8"))?[ \t]*;?$/i;
 
+/** Proxies that ask for a verdict leave Upgrade out, which belongs to one connection; a handshake has this as well (RFC 6455 §4.1). */
+function maySwitch(request: AuthRequest): boolean {
+  return ['upgrade', 'sec-websocket-key'].some((name) => request.fields(name).length > 0);
+}
+
 /** What would bring messages past this policy. */
 function formFault(request: AuthRequest, isRuled: boolean): FormFault | null {
-  if (isRuled && (request.upgrades ?? request.fields('upgrade').length > 0))
+  if (isRuled && (request.upgrades ?? maySwitch(request)))
     return { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' };
   if (request.fields('content-encoding').some((coding) => coding.trim().toLowerCase() !== 'identity'))
     return { reason: 'bad_request', note: 'a compressed body cannot be judged' };
