@@ -160,7 +160,12 @@ function scoreWords({ authenticated, of, percent }: Score): string {
 
 function detailLines(finding: RouteFinding): string[] {
   const untried = finding.untried === null ? [] : [`no right credential was tried: ${finding.untried}`];
-  return [...finding.faults, ...untried].map((text) => `${placeOf(finding)}: ${text}`);
+  // What came of several forms alike is one line: of an open route that is all of them.
+  const alike = Map.groupBy(finding.faults, (fault) => /: .*$/.exec(fault)?.[0] ?? '');
+  const faults = [...alike].map(
+    ([what, same]) => same.map((fault) => fault.slice(0, fault.length - what.length)).join(', ') + what,
+  );
+  return [...faults, ...untried].map((text) => `${placeOf(finding)}: ${text}`);
 }
 
 function writeJunit(file: string, text: string): void {
