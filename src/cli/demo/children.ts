@@ -99,9 +99,9 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(hard);
 }
 
-/** AUTH_ENABLED and the like of the user's own shell would change what is shown. */
+/** AUTH_ENABLED and the like of the user's own shell would change what is shown; what was compiled is not compiled again. */
 function plainEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG'];
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE'];
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
