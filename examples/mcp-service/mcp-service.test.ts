@@ -59,10 +59,10 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-mcp-service-'));
   config = join(folder, 'countersign.yaml');
   copyFileSync(join(here, 'countersign.yaml'), config);
-  const { PATH = '', HOME = '' } = process.env;
+  const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
   const child = spawn(process.execPath, [join(here, 'server.ts')], {
     cwd: folder,
-    env: { PATH, HOME, PORT: '0', COUNTERSIGN_CONFIG: config },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, PORT: '0', COUNTERSIGN_CONFIG: config },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close').then(() => assert.fail('the server ended before it listened'));

@@ -31,7 +31,8 @@ test('every program in docs/client.md runs as it stands', async (t) => {
     config,
     `listen: ${new URL(url).host}\nservices:\n  embeddings: { upstream: 'http://127.0.0.1:1' }\n`,
   );
-  const env = { PATH: process.env['PATH'], SERVICE_ID: 'hybrid-coordinator', SERVICE_KEY_FILE: keyFile };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, NODE_COMPILE_CACHE, SERVICE_ID: 'hybrid-coordinator', SERVICE_KEY_FILE: keyFile };
 
   assert.ok(programs.length >= 6);
   await Promise.all(
