@@ -16,6 +16,8 @@ export interface Program {
   readonly port: number;
   readonly adminPort: number;
   readonly folder: string;
+  /** What it and its commands are given. */
+  readonly env: Readonly<Record<string, string>>;
   readonly process: ChildProcess;
   /** What the server printed so far. */
   stdout(): string;
@@ -78,6 +80,7 @@ export async function startProgram(t: Ending, options: ProgramOptions): Promise<
     port,
     adminPort,
     folder,
+    env,
     process: child,
     stdout: () => stdout,
     stderr: () => stderr,

@@ -5,7 +5,8 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { runCli, startProgram, startUpstream, type Program } from '../../../test/e2e/program.ts';
+import { runCli, startUpstream, type Program } from '../../../test/e2e/program.ts';
+import { startServer } from '../../../test/fixtures/cli-here.ts';
 import { until } from '../../../test/fixtures/until.ts';
 
 const key = 'f'.repeat(64);
@@ -40,7 +41,7 @@ async function byWorker(program: Program, metric: string): Promise<Map<string, n
 
 test('workers share one state, and each of them is counted', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url), args: ['--workers', '2'] });
+  const program = await startServer(t, { yaml: yaml(upstream.url), args: ['--workers', '2'] });
   await until(() => program.stderr().includes('ready, 2 workers'));
   assert.equal(program.stderr().match(/neither a key nor a session token is known/g)?.length, 1, 'it is said once');
   assert.equal((await program.cli(['keys', 'import', 'embeddings', '--kind', 'sk'], key)).code, 0);
@@ -61,7 +62,7 @@ test('workers share one state, and each of them is counted', async (t) => {
 
 test('a reload replaces the workers one by one, and no request is lost; a broken file changes nothing', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url), args: ['--workers', '2'] });
+  const program = await startServer(t, { yaml: yaml(upstream.url), args: ['--workers', '2'] });
   await until(() => program.stderr().includes('ready, 2 workers'));
   await program.cli(['keys', 'import', 'embeddings', '--kind', 'sk'], key);
   const keeping = new Agent({ keepAlive: true, maxSockets: 4 });
@@ -104,7 +105,7 @@ test('a reload replaces the workers one by one, and no request is lost; a broken
 
 test('several processes do not start on a store that each would have for itself, nor any number of them', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const config = join(program.folder, 'memory.yaml');
   writeFileSync(config, `store: memory\n${yaml(upstream.url)}`);
   const refused = await runCli(['serve', '--workers', '2', '--config', config], { cwd: program.folder });

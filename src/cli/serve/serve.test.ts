@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
-import { cleanEnvironment, runCli, startProgram, startUpstream, type Program } from '../../../test/e2e/program.ts';
+import { cleanEnvironment, runCli, startUpstream, type Program } from '../../../test/e2e/program.ts';
+import { startServer } from '../../../test/fixtures/cli-here.ts';
 import { until } from '../../../test/fixtures/until.ts';
 
 const binary = join(import.meta.dirname, '../../../bin/countersign');
@@ -32,7 +33,7 @@ async function status(program: Program, key?: string, path = '/embeddings/x'): P
 
 test('a key is good on the running server as soon as it is made, and dead as soon as it is revoked', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const created = await program.cli(['keys', 'create', 'aidb', '--output', 'json']);
   const { id, key } = JSON.parse(created.stdout) as { id: string; key: string };
   await until(async () => (await status(program, key)) === 200);
@@ -44,6 +45,7 @@ test('a key is good on the running server as soon as it is made, and dead as soo
   const { key: second } = JSON.parse((await program.cli(['keys', 'create', 'aidb', '--output', 'json'])).stdout) as {
     key: string;
   };
+  await until(async () => (await status(program, second)) === 200);
   const lines = await program.cli(['whoami'], second);
   assert.match(lines.stdout, /^caller {2}service:aidb\nid {6}\w{10}\nsince {3}20\d\d-\S+Z\nuntil {3}it is revoked\n$/);
   const known = await program.cli(['whoami', '--output', 'json'], `${second}\n`);
@@ -63,7 +65,7 @@ test('a key is good on the running server as soon as it is made, and dead as soo
 
 test('a mode set from outside holds at once, and across a restart', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url, 'report') });
+  const program = await startServer(t, { yaml: yaml(upstream.url, 'report') });
   assert.match(program.stderr(), /embeddings {2}report {3}to http/);
   assert.equal(await status(program), 200);
   assert.equal((await program.cli(['mode', 'set', 'enforce', 'embeddings'])).code, 0);
@@ -108,7 +110,7 @@ test('a mode set from outside holds at once, and across a restart', async (t) =>
 
 test('a changed configuration is taken up; a broken one is refused with its place and the last good one stays', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const file = join(program.folder, 'countersign.yaml');
   const good = readFileSync(file, 'utf8');
   assert.equal(await status(program, undefined, '/embeddings/open'), 401);
@@ -134,7 +136,7 @@ test('SIGTERM lets a request under way finish and takes no new one', async (t) =
   await once(server, 'listening');
   t.after(() => server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
-  const program = await startProgram(t, { yaml: yaml(`http://127.0.0.1:${port}`, 'off') });
+  const program = await startServer(t, { yaml: yaml(`http://127.0.0.1:${port}`, 'off') });
   const answer = new Promise<IncomingMessage>((resolve, reject) =>
     get(`${program.origin}/embeddings/slow`, resolve).on('error', reject),
   );
@@ -156,7 +158,7 @@ test('SIGTERM lets a request under way finish and takes no new one', async (t) =
 
 test('what was on its way to us when SIGTERM came is answered on a connection that was idle', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url, 'off') });
+  const program = await startServer(t, { yaml: yaml(upstream.url, 'off') });
   const caller = connect(program.port, '127.0.0.1');
   let heard = '';
   caller.setEncoding('latin1').on('data', (text: string) => (heard += text));
@@ -185,7 +187,7 @@ test('a tunnel that stays open holds an end up for no longer than was said', asy
   await once(sockets, 'listening');
   t.after(() => sockets.close());
   const { port } = sockets.address() as AddressInfo;
-  const program = await startProgram(t, {
+  const program = await startServer(t, {
     yaml: yaml(`http://127.0.0.1:${port}`, 'off'),
     args: ['--drain-seconds', '1'],
   });
@@ -206,7 +208,7 @@ test('a second signal ends at once', async (t) => {
   await once(server, 'listening');
   t.after(() => server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
-  const program = await startProgram(t, {
+  const program = await startServer(t, {
     yaml: yaml(`http://127.0.0.1:${port}`, 'off'),
     args: ['--drain-seconds', '600'],
   });
@@ -225,7 +227,7 @@ async function secondServer(
   args: readonly string[] = [],
 ): Promise<{ code: number | null; stderr: string }> {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const file = join(program.folder, 'second.yaml');
   writeFileSync(file, text.replaceAll('PORT', String(program.port)).replace('UPSTREAM', upstream.url));
   return runCli(['serve', '--config', file, ...args], { cwd: program.folder });
@@ -255,7 +257,7 @@ test('dev mode does not listen beyond loopback', async (t) => {
 
 test('dev mode lets everyone through, and every response and the start say so', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url), args: ['--allow-unauthenticated'] });
+  const program = await startServer(t, { yaml: yaml(upstream.url), args: ['--allow-unauthenticated'] });
   assert.match(program.stderr(), /DEV MODE: nothing is authenticated/);
   for (const path of ['/embeddings/x', '/health', '/nowhere/']) {
     const response = await fetch(program.origin + path);
@@ -268,7 +270,7 @@ test('dev mode lets everyone through, and every response and the start say so', 
 test('reserved paths are never handed to a service, not even to one that is mounted at the root', async (t) => {
   const upstream = await startUpstream(t);
   const config = `mode: off\nservices: { web: { upstream: "${upstream.url}", mount: / } }\n`;
-  const program = await startProgram(t, { yaml: config });
+  const program = await startServer(t, { yaml: config });
   assert.equal(await status(program, undefined, '/page'), 200);
   for (const path of [
     '/auth/tokens',
@@ -292,7 +294,7 @@ test('reserved paths are never handed to a service, not even to one that is moun
 
 test('sign --send is let in, and on a refusal names the first difference', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const { stdout: key } = await program.cli(['keys', 'create', 'aidb', '--kind', 'hs']);
   const file = join(program.folder, 'aidb.key');
   writeFileSync(file, key, { mode: 0o600 });
@@ -332,7 +334,7 @@ test('sign --send is let in, and on a refusal names the first difference', async
 
 test('audit tail --follow shows decisions as they come, and ends with Ctrl-C', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: yaml(upstream.url) });
+  const program = await startServer(t, { yaml: yaml(upstream.url) });
   const args = ['audit', 'tail', '--follow', '--service', 'embeddings', '--output', 'json'];
   const tail = spawn(binary, args, {
     cwd: program.folder,

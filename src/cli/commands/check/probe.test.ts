@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../../../test/fixtures/free-port.ts';
-import { runCli, startProgram, startUpstream, type Program } from '../../../../test/e2e/program.ts';
+import { runCli, startUpstream, type Program } from '../../../../test/e2e/program.ts';
+import { startServer } from '../../../../test/fixtures/cli-here.ts';
+import { until } from '../../../../test/fixtures/until.ts';
 
 interface Attempt {
   readonly form: string;
@@ -56,7 +58,7 @@ const services = (upstream: string): string => `services:
 
 test('every route is tried in every form, every decision is found, and no request reaches a service', async (t) => {
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, { yaml: `mode: enforce\n${services(upstream.url)}` });
+  const program = await startServer(t, { yaml: `mode: enforce\n${services(upstream.url)}` });
   const { code, routes, ...score } = await probed(program);
   assert.deepEqual(
     routes.flatMap(({ faults }) => faults),
@@ -109,7 +111,7 @@ test('a service in report or off is open, and what it prints closes it', async (
     upstream: ${upstream.url}
     routes: [{ path: /*, access: public }]
 `;
-  const program = await startProgram(t, { yaml });
+  const program = await startServer(t, { yaml });
   const before = await program.cli(['probe']);
   assert.equal(before.code, 1, before.stderr);
   assert.match(before.stdout, /^authenticated 1\/5 \(20 %\)$/m);
@@ -123,6 +125,8 @@ test('a service in report or off is open, and what it prints closes it', async (
   const set = `mode set --config ${join(program.folder, 'countersign.yaml')} enforce`;
   assert.deepEqual(commands, [set, `${set} three`, `${set} four/slow`]);
   for (const command of commands) assert.equal((await runCli(command.split(' '), { cwd: program.folder })).code, 0);
+  // The last of them.
+  await until(async () => (await fetch(`${program.origin}/four/slow`)).status === 401);
   const file = join(program.folder, 'probe.xml');
   const after = await probed(program, '--junit', file);
   assert.deepEqual([after.code, after.authenticated, after.repairs], [1, 4, []]);
@@ -135,7 +139,7 @@ test('a service in report or off is open, and what it prints closes it', async (
 test('a key that does not get in, and a decision that nobody kept, are found', async (t) => {
   const upstream = await startUpstream(t);
   const yaml = `mode: enforce\nservices: { one: { upstream: "${upstream.url}" } }\n`;
-  const program = await startProgram(t, { yaml });
+  const program = await startServer(t, { yaml });
   const file = join(program.folder, 'some.key');
   writeFileSync(file, 'nobody-knows-this-key', { mode: 0o600 });
   const wrong = await probed(program, '--key-file', file);
@@ -162,7 +166,7 @@ test('what does not know the mark is asked nothing with a credential', async (t)
   await once(server, 'listening');
   t.after(() => server.close().closeAllConnections());
   const upstream = await startUpstream(t);
-  const program = await startProgram(t, {
+  const program = await startServer(t, {
     yaml: `mode: enforce\nservices: { one: { upstream: "${upstream.url}" } }\n`,
   });
   const { port } = server.address() as AddressInfo;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { Client } from 'pg';
+import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 import { forThisFile, startPostgres, startRedis } from '../../../../test/fixtures/databases.ts';
 import { runCli, startProgram, type CliResult } from '../../../../test/e2e/program.ts';
 
@@ -18,13 +19,19 @@ const oldTokens = `INSERT INTO auth_tokens VALUES
 interface Place {
   readonly folder: string;
   cli(...args: string[]): Promise<CliResult>;
+  /** The same in a process of its own. */
+  program(...args: string[]): Promise<CliResult>;
 }
 
 function place(t: TestContext, store = 'sqlite:state.db'): Place {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-schema-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'countersign.yaml'), `store: ${store}\n${services}`, { mode: 0o600 });
-  return { folder, cli: (...args) => runCli(args, { cwd: folder }) };
+  return {
+    folder,
+    cli: (...args) => cliHere(args, { cwd: folder }),
+    program: (...args) => runCli(args, { cwd: folder }),
+  };
 }
 
 interface Migrated {
@@ -74,11 +81,11 @@ test('another command makes a schema where there is none, but leaves an older on
 });
 
 test('serve brings an older schema up to date, or refuses it with --no-migrate', async (t) => {
-  const { folder, cli } = place(t);
+  const { folder, cli, program } = place(t);
   await cli('store', 'migrate');
   const file = join(folder, 'state.db');
   makeOlder(file);
-  const refused = await cli('serve', '--no-migrate');
+  const refused = await program('serve', '--no-migrate');
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /made by an older version of countersign/);
   await startProgram(t, { yaml: services, store: `sqlite:${file}` });
@@ -94,13 +101,13 @@ if (postgres) {
     t.after(() => client.end());
     await client.query(oldTable);
     await client.query(oldTokens);
-    const { cli } = place(t, url);
+    const { cli, program } = place(t, url);
     const refused = await cli('tokens', 'list');
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /session tokens \(auth_tokens\) of another program and has not been taken over yet/);
     assert.match((await cli('store', 'status')).stdout, /tokens +2 of a table auth_tokens that is there already/);
 
-    const ended = await Promise.all(Array.from({ length: 4 }, () => cli('store', 'migrate', '--output', 'json')));
+    const ended = await Promise.all(Array.from({ length: 4 }, () => program('store', 'migrate', '--output', 'json')));
     assert.deepEqual(
       ended.map(({ code }) => code),
       [0, 0, 0, 0],
