@@ -10,7 +10,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';
 import { startProgram } from '../../test/e2e/program.ts';
 import { appoint, password } from '../../test/fixtures/operator.ts';
-import { provide } from '../../test/fixtures/programs.ts';
+import { chromium, provide } from '../../test/fixtures/programs.ts';
 import { median, type Bench, type NamedCase } from '../measure.ts';
 import { recordDay } from '../recorded-day.ts';
 
@@ -36,7 +36,7 @@ const cases: readonly NamedCase[] = [
       const dashboard = join(root, 'dashboard/dist/index.html');
       if (!existsSync(dashboard)) execFileSync('npm', ['run', '--silent', 'dashboard:build'], { cwd: root });
       const browser = await driver.launch({
-        executablePath: provide({ name: 'chromium', debianPackage: 'chromium' }),
+        executablePath: provide(chromium),
         args: ['--no-sandbox', '--disable-gpu'],
       });
       try {
