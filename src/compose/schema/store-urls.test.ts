@@ -41,6 +41,9 @@ test('what an engine would pass over, or take for settings of its own, is refuse
     'sqlite:what?.db',
     'postgres://h/d?sslmode=verify-full&sslrootcert=ca.pem&sslcert=a&sslkey=b&options=-c%20search_path%3Dauth',
     'postgres://h/d?application_name=x&connect_timeout=5&channel_binding=require',
+    // Names that every object of JavaScript has.
+    'postgres://h/d?constructor=1&toString=x',
+    'postgres://h/d?__proto__=x',
     'redis://u:p%3Fdb=5@h:6380/15',
   ])
     assert.equal(storeFault(text), null, text);

@@ -80,19 +80,19 @@ const tlsSettings = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'ssln
 const database = 'write its name behind the address: postgres://USER@HOST:5432/NAME';
 const schema = 'write ?options=-c%20search_path%3DNAME, or set the search_path of the user';
 /** Asked for under a name that the client passes over: another database, or other tables, would be used. */
-const passedOver: Readonly<Record<string, string>> = {
-  db: database,
-  dbname: database,
-  database,
-  schema,
-  currentschema: schema,
-  search_path: schema,
-};
+const passedOver: ReadonlyMap<string, string> = new Map([
+  ['db', database],
+  ['dbname', database],
+  ['database', database],
+  ['schema', schema],
+  ['currentschema', schema],
+  ['search_path', schema],
+]);
 
 /** The client passes over what it does not know. What is about encryption, or where the tables are, must not be. */
 function postgresFault(url: string): UrlFault | null {
   for (const name of new URL(url).searchParams.keys()) {
-    const hint = passedOver[name.toLowerCase()];
+    const hint = passedOver.get(name.toLowerCase());
     if (hint !== undefined) return [`the address of Postgres says ${name.toLowerCase()}, which is passed over`, hint];
     if (/^(?:require)?ssl/i.test(name) && !tlsSettings.includes(name))
       return [
