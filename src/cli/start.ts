@@ -12,7 +12,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
     `countersign: needs Node 22.18 or newer, and the node on the PATH is ${process.version}; install a newer one from https://nodejs.org.\n`,
   );
   process.exitCode = 1;
-} else if (process.platform === 'win32') {
+} else if (process.execve === undefined || process.platform === 'win32') {
   // No process can be replaced there.
   void import('./main.ts');
 } else {
@@ -20,5 +20,5 @@ if (major < 22 || (major === 22 && minor < 18)) {
   // Young objects get 16 MiB: on a large machine Node would take three times as much memory for them, and be no faster.
   const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
   // The process stays the same, so signals reach the server and not somebody before it.
-  process.execve?.(process.execPath, [process.argv0, ...flags, main, ...process.argv.slice(2)], process.env);
+  process.execve(process.execPath, [process.argv0, ...flags, main, ...process.argv.slice(2)], process.env);
 }
