@@ -42,9 +42,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
   } else {
     for (const finding of fixed)
       out.line(`${invocation.dryRun ? 'would fix' : 'fixed'}  ${printable(finding.place)}: ${finding.what}`);
-    for (const line of open.flatMap((finding) => findingLines(finding, invocation)))
-      if (line.startsWith(EDITED)) out.line(line);
-      else out.advice(line);
+    for (const finding of open) sayFinding(finding, invocation);
     if (open.some(({ repair }) => repair.edit !== null))
       out.line('Run the commands first, then edit each file from the bottom up: lines below an edit move.');
     for (const line of notLookedAt) out.talk(`not looked at: ${printable(line)}`);
@@ -157,31 +155,24 @@ function shown(finding: Finding) {
   };
 }
 
-/** Stands before what a line of a file becomes, which is written there to the letter. */
-const EDITED = '    | ';
-
 const STYLES: Readonly<Record<Severity, Style>> = { high: 'red', medium: 'yellow', low: 'dim' };
 
-function findingLines(finding: Finding, { out, positionals: [folder] }: Invocation): string[] {
+function sayFinding(finding: Finding, { out, positionals: [folder] }: Invocation): void {
   const { commands, edit, words, fix } = finding.repair;
-  const head = `${out.paint(STYLES[finding.severity], finding.severity.padEnd(6))}  ${printable(finding.place)}: ${printable(finding.what)}`;
-  const row = (name: string, text: string): string => `  ${out.paint('dim', name.padEnd(6))}  ${text}`;
-  return [
-    head,
-    row('why', finding.why),
-    ...commands.map((command) => row('run', printable(command))),
-    ...(edit === null ? [] : editLines(edit, row)),
-    ...(words === null ? [] : [row(commands.length > 0 || edit !== null ? 'note' : 'do', printable(words))]),
-    ...(fix === null
-      ? []
-      : [row('or', `countersign doctor ${folder === undefined ? '' : `${shellWord(folder)} `}--fix`)]),
-    row('id', `${findingId(finding)}  (${finding.check})`),
-    '',
-  ];
-}
-
-function editLines(edit: Edit, row: (name: string, text: string) => string): string[] {
-  return [row('edit', editWords(edit)), ...edit.lines.map((text) => `${EDITED}${printable(text)}`)];
+  const row = (name: string, text: string): void => out.advice(`  ${out.paint('dim', name.padEnd(6))}  ${text}`);
+  const severity = out.paint(STYLES[finding.severity], finding.severity.padEnd(6));
+  out.advice(`${severity}  ${printable(finding.place)}: ${printable(finding.what)}`);
+  row('why', finding.why);
+  for (const command of commands) row('run', printable(command));
+  if (edit !== null) {
+    row('edit', editWords(edit));
+    // Written into the file to the letter, so a command in it stays as it is.
+    for (const text of edit.lines) out.line(`    | ${printable(text)}`);
+  }
+  if (words !== null) row(commands.length > 0 || edit !== null ? 'note' : 'do', printable(words));
+  if (fix !== null) row('or', `countersign doctor ${folder === undefined ? '' : `${shellWord(folder)} `}--fix`);
+  row('id', `${findingId(finding)}  (${finding.check})`);
+  out.line();
 }
 
 function editWords({ file, line, lines }: Edit): string {
