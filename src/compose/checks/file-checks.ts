@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { readSecretFile } from '../../keys/sources/read-secret.ts';
-import type { Findings } from './findings.ts';
+import { placed, type Findings } from './findings.ts';
 import type { Place } from './place.ts';
 
 /** Checks of the files that a configuration names; relative paths begin at `folder`. */
@@ -40,9 +40,7 @@ export function fileChecks(folder: string, needed = true): FileChecks {
       present(place, found);
       if (!needed || place.text === null || kindOf(resolve(folder, place.text)) !== 'file') return;
       const reading = readSecretFile(resolve(folder, place.text));
-      if (reading.ok) return;
-      const [message = '', hint = ''] = reading.fault.split('; ');
-      found.warnings.push(place.fault(message, hint));
+      if (!reading.ok) found.warnings.push(placed(place, reading.fault));
     },
     writable(place, found) {
       if (place.text === null || place.text === '') return;

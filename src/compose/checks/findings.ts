@@ -12,6 +12,11 @@ export interface Findings {
 export function checkCidr(place: Place, found: Pick<Findings, 'faults'>): void {
   const fault = place.text === null ? null : cidrFault(place.text);
   if (fault === null) return;
-  const [message, hint] = fault.split('; ');
-  found.faults.push(place.fault(message ?? fault, hint ?? ''));
+  found.faults.push(placed(place, fault));
+}
+
+/** A fault in the words of another room, which says what is wrong, and behind a semicolon what to do. */
+export function placed(place: Place, fault: string): Fault {
+  const [message = '', ...hints] = fault.split('; ');
+  return place.fault(message, hints.join('; '));
 }
