@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Protection } from '../compose/protection/protection.ts';
 import { Lasting, type Passed } from '../core/lasting.ts';
-import type { Denied, Principal } from '../core/verdict.ts';
+import type { Principal } from '../core/verdict.ts';
 import { lateRefusal } from './admission.ts';
 
 /** What was let in, and lasts perhaps. */
@@ -40,12 +40,15 @@ export function endWithDecision(
   res?: ServerResponse,
 ): void {
   if (decided === null) return;
-  const onEnd = (denied: Denied, end: () => void): void => {
+  look(streamOf(req, res), (end) => sweptOver(lastingOf(decided, shared, end)));
+}
+
+function lastingOf(decided: Passed, shared: Protection, end: () => void): Lasting {
+  return new Lasting(decided, shared.stack, (denied) => {
     // That a credential ends is no refusal: what it was good for is in the log as allowed.
     if (decided.decision.verdict?.allowed !== true) lateRefusal(shared, decided, denied);
     end();
-  };
-  look(streamOf(req, res), (end) => sweptOver(new Lasting(decided, shared.stack, (denied) => onEnd(denied, end))));
+  });
 }
 
 /** After an upgrade the answer is over at once, and what lasts is the socket. */
