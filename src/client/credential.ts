@@ -3,7 +3,7 @@ import { hmacSha256 } from '../crypto/hmac.ts';
 import { randomBase62 } from '../crypto/random.ts';
 import { apiKeyHeaders } from '../schemes/api-key/index.ts';
 import { signHttpRequest, type SigningKey } from '../schemes/http-signature/index.ts';
-import { serviceIdPattern, signServiceRequest } from '../schemes/service-signature/index.ts';
+import { isServiceId, signServiceRequest } from '../schemes/service-signature/index.ts';
 import {
   apiKeyForm,
   heldKey,
@@ -110,7 +110,7 @@ function apiKeyProver(credential: ApiKeyCredential): Prover {
 function serviceSignatureProver(credential: ServiceSignatureCredential): Prover {
   const { kind, serviceId } = credential;
   // Without the type, nothing at all would be signed for as 'undefined'.
-  if (typeof serviceId !== 'string' || !serviceIdPattern.test(serviceId))
+  if (typeof serviceId !== 'string' || !isServiceId(serviceId))
     throw new TypeError(
       'serviceId must be a letter or digit, then up to 127 letters, digits, dots, underscores or dashes',
     );

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { writeLatin1 } from './latin1.ts';
 
 const blockSize = 64;
 const digestSize = 32;
@@ -39,14 +40,12 @@ export function hmacSha256(secret: Uint8Array): HmacKey {
   }
 
   function finish(padded: Buffer): void {
-    const digest = hash('sha256', padded, 'binary');
-    // For so few characters a loop is quicker than the way to Buffer's own writing.
-    for (let index = 0; index < digestSize; index += 1) outer[blockSize + index] = digest.charCodeAt(index);
+    writeLatin1(outer, hash('sha256', padded, 'binary'), blockSize, digestSize);
   }
 
   function prepare(message: string): void {
     const padded = room(message.length);
-    padded.write(message, blockSize, 'latin1');
+    writeLatin1(padded, message, blockSize, message.length);
     finish(padded);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from '../../../test/fixtures/properties.ts';
-import { pathLengthOf, pathOfTarget, secondsOf, signatureMessage } from './format.ts';
+import { isServiceId, pathLengthOf, pathOfTarget, secondsOf, signatureMessage } from './format.ts';
 import { messageLength, writeMessage } from './signed-bytes.ts';
 
 test('the bytes that are verified are those of the message that is signed, and not one beside them', () => {
@@ -15,6 +15,15 @@ test('the bytes that are verified are those of the message that is signed, and n
       assert.equal(bytes.toString('latin1'), `îîî${message}îîî`);
     }),
   );
+});
+
+test('a service id is a letter or digit, then up to 127 letters, digits, dots, underscores and hyphens', () => {
+  const expected = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+  for (let code = 0; code < 0x200; code += 1)
+    for (const text of [String.fromCharCode(code), `a${String.fromCharCode(code)}`, `a${String.fromCharCode(code)}a`])
+      assert.equal(isServiceId(text), expected.test(text), JSON.stringify(text));
+  for (const text of ['', 'a'.repeat(128), 'a'.repeat(129), 'aidb\n', 'aid\u0161', '\ud83d'])
+    assert.equal(isServiceId(text), expected.test(text), JSON.stringify(text));
 });
 
 test('a timestamp is read only as signers write it', () => {

@@ -1,5 +1,23 @@
-/** No colon, so that the signed message can be read in one way only. */
-export const serviceIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const idLengthMax = 128;
+const first = 1;
+const following = 2;
+/** By ASCII code: where in a service id a character may stand. */
+const placesInId = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return (/[A-Za-z0-9]/.test(character) ? first : 0) | (/[A-Za-z0-9._-]/.test(character) ? following : 0);
+});
+
+/**
+ * A letter or digit, then up to 127 letters, digits, dots, underscores and hyphens. No colon, so that the signed message can be
+ * read in one way only. By hand: an expression costs a twentieth of verifying.
+ */
+export function isServiceId(text: string): boolean {
+  const { length } = text;
+  if (length === 0 || length > idLengthMax) return false;
+  for (let index = 0, place = first; index < length; index += 1, place = following)
+    if (((placesInId[text.charCodeAt(index)] ?? 0) & place) === 0) return false;
+  return true;
+}
 
 export const idHeader = 'x-service-id';
 export const signatureHeader = 'x-service-signature';

@@ -1,4 +1,4 @@
 export { explainSignature, type SignatureAnswer, type SignatureQuestion } from './explain.ts';
 export { serviceSignature, type ReplayCheck, type ServiceSignatureOptions } from './scheme.ts';
-export { serviceIdPattern } from './format.ts';
+export { isServiceId } from './format.ts';
 export { signServiceRequest, type ServiceRequest, type SignedServiceRequest } from './sign.ts';

@@ -13,7 +13,7 @@ import {
   pathLengthOf,
   pathOfTarget,
   secondsOf,
-  serviceIdPattern,
+  isServiceId,
   signatureFault,
   signatureHeader,
   signatureMessage,
@@ -98,7 +98,7 @@ export function serviceSignature(options: ServiceSignatureOptions): Scheme {
       const serviceId = ids[0] as string;
       const signature = signatures[0] as string;
       const timestamp = timestamps[0] as string;
-      if (!serviceIdPattern.test(serviceId)) return malformed('X-Service-ID is no service id', ids);
+      if (!isServiceId(serviceId)) return malformed('X-Service-ID is no service id', ids);
       const seconds = secondsOf(timestamp);
       if (seconds === null) return malformed(`X-Service-Timestamp ${timestampFault(timestamp)}`, ids);
       const { method, target } = request;
@@ -165,7 +165,7 @@ function countNote(ids: number, signatures: number, timestamps: number): string 
 }
 
 function malformed(note: string, ids: readonly string[]): Denied {
-  const id = ids.length === 1 && serviceIdPattern.test(ids[0] as string) ? ids[0] : null;
+  const id = ids.length === 1 && isServiceId(ids[0] as string) ? ids[0] : null;
   const caller = id ? { id: `service:${id}`, proven: false } : null;
   return deny('malformed_credentials', note, { presentedAs: 'signature', scheme: name, caller });
 }

@@ -1,12 +1,5 @@
 import { hmacSha256 } from '../../crypto/hmac.ts';
-import {
-  idHeader,
-  pathOfTarget,
-  serviceIdPattern,
-  signatureHeader,
-  signatureMessage,
-  timestampHeader,
-} from './format.ts';
+import { idHeader, pathOfTarget, isServiceId, signatureHeader, signatureMessage, timestampHeader } from './format.ts';
 
 export interface ServiceRequest {
   readonly serviceId: string;
@@ -31,7 +24,7 @@ export interface SignedServiceRequest {
 export function signServiceRequest(request: ServiceRequest): SignedServiceRequest {
   const { serviceId, secret, method, target } = request;
   const timestamp = Math.floor(request.timestamp);
-  if (!serviceIdPattern.test(serviceId))
+  if (!isServiceId(serviceId))
     throw new TypeError(
       'a service id is a letter or digit, then up to 127 letters, digits, dots, underscores or dashes',
     );
