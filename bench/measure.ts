@@ -114,7 +114,7 @@ async function sideOf(operation: () => unknown, batchMillis: number): Promise<Si
 }
 
 /** What the operations return goes here, so that none of them is optimised away. */
-export const sink: { last: unknown } = { last: null };
+const sink: { last: unknown } = { last: null };
 
 function syncBatch(operation: () => unknown): (size: number) => number {
   return (size) => {

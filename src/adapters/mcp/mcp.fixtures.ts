@@ -68,7 +68,7 @@ export function serverV1(): McpServerV1 {
   return server;
 }
 
-export function serverV2(): McpServerV2 {
+function serverV2(): McpServerV2 {
   const server = new McpServerV2({ name: 'test', version: '1.0.0' });
   server.registerTool(
     'whoami',
@@ -207,13 +207,13 @@ function talker(t: TestContext, client: ClientV1 | ClientV2): Talker {
   };
 }
 
-export const talkV1: Talk = async (t, url, headers) => {
+const talkV1: Talk = async (t, url, headers) => {
   const client = new ClientV1({ name: 'test', version: '1.0.0' });
   await client.connect(new TransportV1(url, { requestInit: { headers } }) as Transport);
   return talker(t, client);
 };
 
-export const talkV2: Talk = async (t, url, headers) => {
+const talkV2: Talk = async (t, url, headers) => {
   const client = new ClientV2({ name: 'test', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
   await client.connect(new TransportV2(url, { requestInit: { headers } }));
   return talker(t, client);
