@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { CertificateConfig, ListenTlsConfig, UpstreamTlsConfig } from '../config.ts';
-import { seconds } from '../schema/quantities.ts';
+import { secondsOf } from '../schema/quantities.ts';
 import type { RawConfig, RawService } from '../schema/schema.ts';
 
 export function listenTlsOf(raw: RawConfig['tls'], folder: string): ListenTlsConfig | null {
@@ -20,13 +20,11 @@ export function upstreamTlsOf(raw: RawService['tls'], folder: string): UpstreamT
   return { ca: path(raw.ca), cert: path(raw.cert), key: path(raw.key), serverName: raw.serverName ?? null };
 }
 
-const daySeconds = 86_400;
-
 export function certificatesOf(raw: RawConfig['certificates'], folder: string): CertificateConfig[] {
   return Object.entries(raw ?? {}).map(([service, kept]) => ({
     service,
     folder: resolve(folder, kept.folder),
     hosts: kept.hosts ?? [],
-    seconds: (kept.life === undefined ? null : seconds(kept.life)) ?? daySeconds,
+    seconds: secondsOf(kept.life, 86_400),
   }));
 }

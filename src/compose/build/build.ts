@@ -19,7 +19,7 @@ import type { Environment } from '../env.ts';
 import { oauthOf, publicUrlOf, serviceOauthOf } from './oauth-config.ts';
 import { openidOf } from './openid-config.ts';
 import type { RawConfig, RawDelivery, RawMcpRules, RawRateLimit, RawRoute, RawService } from '../schema/schema.ts';
-import { bytes, listenAddress, seconds, staleSeconds } from '../schema/quantities.ts';
+import { bytesOf, listenAddress, secondsOf, staleSeconds } from '../schema/quantities.ts';
 import { storeConfig } from '../schema/store-urls.ts';
 
 export interface BuildOptions {
@@ -31,7 +31,6 @@ export interface BuildOptions {
   readonly warnings: readonly string[];
 }
 
-const gibibyte = 1_073_741_824;
 const acceptedByDefault: readonly SchemeName[] = ['http-signature', 'service-signature', 'api-key', 'session-token'];
 
 /** A checked file with its defaults filled in. What is wrong was refused before, so this never fails. */
@@ -125,7 +124,7 @@ function serviceOf(
     oauth,
     origins: raw.origins ?? (oauth && [new URL(oauth.resource).origin]),
     staleSecondsMax: staleSeconds(raw.onStoreOutage ?? 'cached(5m)'),
-    maxSignedBody: raw.maxSignedBody === undefined ? 10_485_760 : (bytes(raw.maxSignedBody) ?? 10_485_760),
+    maxSignedBody: bytesOf(raw.maxSignedBody, 10_485_760),
     timeouts: {
       connectSeconds: secondsOf(raw.timeouts?.connect, 5),
       responseSeconds: secondsOf(raw.timeouts?.response, 300),
@@ -159,7 +158,7 @@ function commandOf(raw: RawService, folder: string): CommandConfig | null {
     perCaller: perCaller ?? 4,
     max: max ?? 32,
     idleSeconds: secondsOf(idle, 600),
-    memoryMax: memory === undefined ? gibibyte : (bytes(memory) ?? gibibyte),
+    memoryMax: bytesOf(memory, 1_073_741_824),
   };
 }
 
@@ -232,8 +231,4 @@ function address(text: string): ListenAddress {
   const found = listenAddress(text);
   if (!found) throw new TypeError(`${text} is not an address to listen on`);
   return found;
-}
-
-function secondsOf(value: string | number | undefined, whenUnset: number): number {
-  return value === undefined ? whenUnset : (seconds(value) ?? whenUnset);
 }

@@ -2,7 +2,7 @@ import { MCP_KINDS, type McpRules } from '../../core/mcp/rules.ts';
 import type { RouteRule } from '../../core/route.ts';
 import type { ListenAddress, OauthConfig, ServiceOauth } from '../config.ts';
 import type { RawConfig, RawService } from '../schema/schema.ts';
-import { seconds } from '../schema/quantities.ts';
+import { secondsOf } from '../schema/quantities.ts';
 
 /** Where metadata of a resource stands (RFC 9728 §3). */
 export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
@@ -77,8 +77,4 @@ function scopesOfMcp(rules: McpRules | null): string[] {
 
 function originOf({ listen: { host, port }, secure }: Origin): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function secondsOf(value: string | number | undefined, whenUnset: number): number {
-  return value === undefined ? whenUnset : (seconds(value) ?? whenUnset);
 }

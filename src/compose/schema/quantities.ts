@@ -30,6 +30,16 @@ export function bytes(value: string | number): number | null {
   return Number(digits) * (bytesIn[unit || 'B'] ?? 1);
 }
 
+/** A duration of a checked file, or its default. */
+export function secondsOf(written: string | number | undefined, whenUnset: number): number {
+  return written === undefined ? whenUnset : (seconds(written) ?? whenUnset);
+}
+
+/** A size of a checked file, or its default. */
+export function bytesOf(written: string | number | undefined, whenUnset: number): number {
+  return written === undefined ? whenUnset : (bytes(written) ?? whenUnset);
+}
+
 /** '127.0.0.1:8700', '[::1]:8700' or 'localhost:8700'; port 0 takes any free one. */
 export function listenAddress(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)):([0-9]{1,5})$/.exec(text);
