@@ -2,6 +2,13 @@ import type { DecisionRow } from '../../core/store.ts';
 import { routeWords } from '../../audit/report/words.ts';
 import type { Attempt, Trial } from './try-route.ts';
 
+/** What is wrong with the answer to one attempt, or with the route as a whole. */
+export interface Fault {
+  /** 'without a credential', 'wrong Bearer', …; empty for the whole. */
+  readonly attempt: string;
+  readonly what: string;
+}
+
 /** What one route showed. */
 export interface RouteFinding {
   readonly service: string;
@@ -16,7 +23,7 @@ export interface RouteFinding {
   readonly recorded: boolean | null;
   /** True when nobody gets in without a right credential. */
   readonly guarded: boolean;
-  readonly faults: readonly string[];
+  readonly faults: readonly Fault[];
 }
 
 /** Rows are null where decisions are not kept in the store. */
@@ -28,15 +35,11 @@ export function findingOf(trial: Trial, rows: ReadonlyMap<string, DecisionRow> |
   // Too many wrong ones from one address are 429 where failedAttempts is set, and kept out all the same.
   const believed = wrong.filter(({ status }) => status !== 401 && status !== 429);
   const faults = [
-    ...(none.status === 401 ? [] : [`without a credential: ${answerWords(none)}, not 401`]),
-    ...believed.map((attempt) => `wrong ${attempt.form}: ${answerWords(attempt)}, not 401`),
-    ...rejected.map(
-      (attempt) => `right ${attempt.form}: ${answerWords(attempt)}${reasonOf(rows?.get(attempt.requestId))}`,
-    ),
-    ...right
-      .filter(undecided)
-      .map((attempt) => `right ${attempt.form}: ${answerWords(attempt)}, so nothing was proven`),
-    ...(missing.length === 0 ? [] : [`${missing.length} of ${all.length} decisions are not in the audit`]),
+    ...(none.status === 401 ? [] : [fault('without a credential', `${answerWords(none)}, not 401`)]),
+    ...believed.map((one) => fault(`wrong ${one.form}`, `${answerWords(one)}, not 401`)),
+    ...rejected.map((one) => fault(`right ${one.form}`, answerWords(one) + reasonOf(rows?.get(one.requestId)))),
+    ...right.filter(undecided).map((one) => fault(`right ${one.form}`, `${answerWords(one)}, so nothing was proven`)),
+    ...(missing.length === 0 ? [] : [fault('', `${missing.length} of ${all.length} decisions are not in the audit`)]),
   ];
   return {
     service: target.service,
@@ -67,6 +70,14 @@ function shown(attempt: Attempt): { form: string; answer: string } {
 
 function reasonOf(row: DecisionRow | undefined): string {
   return row === undefined || row.reason === '' ? '' : `: ${row.reason}, ${row.note}`;
+}
+
+function fault(attempt: string, what: string): Fault {
+  return { attempt, what };
+}
+
+export function faultWords({ attempt, what }: Fault): string {
+  return attempt === '' ? what : `${attempt}: ${what}`;
 }
 
 /** The fault of a service that has no finding at all. */

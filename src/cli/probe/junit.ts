@@ -1,4 +1,4 @@
-import { nothingAsked, placeOf, type RouteFinding } from './findings.ts';
+import { faultWords, nothingAsked, placeOf, type RouteFinding } from './findings.ts';
 
 /** The findings as JUnit XML: a suite per service, a case per route, a failure per fault. */
 export function junitText(services: readonly string[], findings: readonly RouteFinding[]): string {
@@ -23,7 +23,7 @@ interface Case {
 }
 
 function caseOf(finding: RouteFinding): Case {
-  return { name: placeOf(finding), faults: finding.faults };
+  return { name: placeOf(finding), faults: finding.faults.map(faultWords) };
 }
 
 function caseLines(service: string, { name, faults }: Case): string[] {

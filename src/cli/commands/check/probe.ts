@@ -11,7 +11,15 @@ import { columns } from '../../output.ts';
 import { askedGateway, type AskedGateway } from '../../probe/asked-gateway.ts';
 import { givenCredential, mintedCredentials } from '../../probe/credentials.ts';
 import { evidence } from '../../probe/evidence.ts';
-import { findingOf, nothingAsked, placeOf, scoreOf, type RouteFinding, type Score } from '../../probe/findings.ts';
+import {
+  faultWords,
+  findingOf,
+  nothingAsked,
+  placeOf,
+  scoreOf,
+  type RouteFinding,
+  type Score,
+} from '../../probe/findings.ts';
 import { junitText } from '../../probe/junit.ts';
 import { targetsOf } from '../../probe/plan.ts';
 import { tries, type Trial } from '../../probe/try-route.ts';
@@ -36,7 +44,7 @@ export async function probe(invocation: Invocation): Promise<number> {
     const levels = new Set((await describeModes(place, invocation)).map(({ scope }) => scope));
     const mend = [...new Set(findings.flatMap((finding) => repairOf(finding, levels) ?? []))];
     if (junit !== null) writeJunit(junit, junitText(services, findings));
-    if (invocation.json) out.json({ url: origin, ...scoreJson(score), routes: findings, repairs: mend });
+    if (invocation.json) out.json({ url: origin, ...scoreJson(score), routes: findings.map(routeJson), repairs: mend });
     else for (const line of lines(services, findings, mend, invocation)) out.advice(line);
     if (!place.config.audit.rows) out.warn('decisions are not kept (audit.rows is false): none was looked for');
     if (invocation.flag('record')) {
@@ -102,7 +110,7 @@ function keptOf(finding: RouteFinding, levels: ReadonlySet<string>): CheckFindin
     {
       severity: finding.guarded ? 'medium' : 'high',
       place: placeOf(finding),
-      what: finding.faults.join('; '),
+      what: finding.faults.map(faultWords).join('; '),
       why: '',
       repair: command === null ? [] : [command],
     },
@@ -115,6 +123,10 @@ function keptUnasked(service: string): CheckFinding {
 
 function unaskedOf(services: readonly string[], findings: readonly RouteFinding[]): string[] {
   return services.filter((service) => !findings.some((finding) => finding.service === service));
+}
+
+function routeJson(finding: RouteFinding) {
+  return { ...finding, faults: finding.faults.map(faultWords) };
 }
 
 function scoreJson({ authenticated, of, percent }: Score) {
@@ -161,9 +173,9 @@ function scoreWords({ authenticated, of, percent }: Score): string {
 function detailLines(finding: RouteFinding): string[] {
   const untried = finding.untried === null ? [] : [`no right credential was tried: ${finding.untried}`];
   // What came of several forms alike is one line: of an open route that is all of them.
-  const alike = Map.groupBy(finding.faults, (fault) => /: .*$/.exec(fault)?.[0] ?? '');
-  const faults = [...alike].map(
-    ([what, same]) => same.map((fault) => fault.slice(0, fault.length - what.length)).join(', ') + what,
+  const alike = Map.groupBy(finding.faults, ({ what }) => what);
+  const faults = [...alike].map(([what, same]) =>
+    faultWords({ attempt: same.map(({ attempt }) => attempt).join(', '), what }),
   );
   return [...faults, ...untried].map((text) => `${placeOf(finding)}: ${text}`);
 }
