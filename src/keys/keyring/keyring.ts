@@ -3,7 +3,7 @@ import type { Keyring } from '../../core/credential.ts';
 import type { Store } from '../../core/store.ts';
 import type { Principal } from '../../core/verdict.ts';
 import type { Seal } from '../../crypto/seal.ts';
-import { audience } from '../audience.ts';
+import { audience } from '../../core/audience.ts';
 import { endsElsewhere } from '../ends-elsewhere.ts';
 import { followKeys } from './follow-keys.ts';
 import { KeyError } from '../key-error.ts';

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import type { TokenRecord } from '../../core/credential.ts';
 import type { Change } from '../../core/store.ts';
-import { audience } from '../audience.ts';
+import { audience } from '../../core/audience.ts';
 import { KeyError } from '../key-error.ts';
 import { unpresentable } from '../secret-text.ts';
 import { foundIn, newsShape, tokenShape, type KeysNews } from './authority-news.ts';

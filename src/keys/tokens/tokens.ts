@@ -5,7 +5,7 @@ import type { Principal } from '../../core/verdict.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { mintKey } from '../../crypto/key-format.ts';
 import { uuid } from '../../crypto/random.ts';
-import { audience } from '../audience.ts';
+import { audience } from '../../core/audience.ts';
 import type { SessionStore } from '../sources/key-source.ts';
 import { tokenMemory } from './token-memory.ts';
 
