@@ -1,3 +1,4 @@
+import { audience } from '../../core/audience.ts';
 import { revokedCertificateKind } from '../../core/certificate.ts';
 import type { Clock } from '../../core/clock.ts';
 import { follow, toRecords } from '../../core/follow.ts';
@@ -20,7 +21,7 @@ export async function revokedCertificates(
   clock: Clock,
   onWarning: (text: string) => void,
 ): Promise<RevokedCertificates> {
-  const listeners = new Set<() => void>();
+  const changed = audience<void>();
   let serials = await read();
 
   async function read(): Promise<ReadonlySet<string>> {
@@ -32,17 +33,14 @@ export async function revokedCertificates(
     concerns: toRecords(revokedCertificateKind),
     async read() {
       serials = await read();
-      for (const listener of listeners) listener();
+      changed.tell();
     },
     onFailure: (words) => onWarning(`revoked certificates: ${words}; those that are known stay so`),
   });
 
   return {
     has: (serial) => serials.has(serial),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    onChange: changed.add,
     behindSince: following.behindSince,
     close: following.close,
   };

@@ -1,3 +1,4 @@
+import { audience } from '../../core/audience.ts';
 import type { Clock } from '../../core/clock.ts';
 import { follow, toRecords } from '../../core/follow.ts';
 import { changeRecord, everyRecord, type JsonValue, type RecordStore } from '../../core/record.ts';
@@ -80,7 +81,7 @@ export function grantOf(tokenId: string): string | null {
 
 /** Rejects when the store cannot be read at first; later on what was known stays, and counts as stale. */
 export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOptions): Promise<OwnIssuer> {
-  const listeners = new Set<() => void>();
+  const hearers = audience<void>();
   let find = keyFinder({ keys: [] });
   let known = '';
   let generation = 0;
@@ -105,7 +106,7 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
     takenBack = new Map(
       (await everyRecord(store.records, TAKEN_BACK, clock())).map(({ id, value }) => [id, momentOf(value)]),
     );
-    for (const listener of listeners) listener();
+    hearers.tell();
   }
 
   await read();
@@ -127,10 +128,7 @@ export async function ownIssuer({ issuer, store, clock, onWarning }: OwnIssuerOp
     },
     isRevoked: (token) =>
       takenBack.size > 0 && idsOf(token).some((id) => (takenBack.get(id) ?? -Infinity) >= token.issuedAt),
-    onTakenBack(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    onTakenBack: hearers.add,
     behindSince: following.behindSince,
     close: following.close,
   };
