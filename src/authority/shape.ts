@@ -28,6 +28,15 @@ export const reasonSchema = z
   .max(500, { error: 'must be at most 500 characters' })
   .optional();
 
+const count = z.coerce.number({ error: 'must be a number' }).int({ error: 'must be a whole number' });
+
+/** Which part of a list is asked for, in a query. */
+export const pageShape = {
+  limit: count.min(1, { error: 'must be at least 1' }).max(1000, { error: 'must be at most 1000' }).default(100),
+  after: count.min(0, { error: 'must not be negative' }).optional(),
+  since: z.string().optional(),
+};
+
 /** What is wrong with a body, member by member, in words that say what to change. Values are not repeated. */
 export function faultsOf(error: z.ZodError): string {
   return error.issues.slice(0, 5).map(faultOf).join('; ');

@@ -2,15 +2,11 @@ import { z } from 'zod';
 import { contentOf } from '../../audit/chain/verify-chain.ts';
 import type { Exchange } from '../exchange.ts';
 import { sinceOf } from './overview.ts';
-import { faultsOf } from '../shape.ts';
+import { faultsOf, pageShape } from '../shape.ts';
 import { isRefused, refused, type Refused } from '../refused.ts';
 
-const count = z.coerce.number({ error: 'must be a number' }).int({ error: 'must be a whole number' });
-
 const filterSchema = z.strictObject({
-  limit: count.min(1, { error: 'must be at least 1' }).max(1000, { error: 'must be at most 1000' }).default(100),
-  after: count.min(0, { error: 'must not be negative' }).optional(),
-  since: z.string().optional(),
+  ...pageShape,
   type: z.string().max(128).optional(),
   actor: z.string().max(256).optional(),
 });
