@@ -5,3 +5,8 @@
 export function storableText(text: string): string {
   return text.replaceAll('\0', '\uFFFD').toWellFormed();
 }
+
+/** The same of what may be a text. */
+export function storable<Value>(value: Value): Value | string {
+  return typeof value === 'string' ? storableText(value) : value;
+}

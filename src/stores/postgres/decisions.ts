@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DecisionGroup } from '../../core/rollup.ts';
 import type { DecisionFilter, DecisionRow, DecisionStore } from '../../core/store.ts';
-import { storableText } from '../../core/text/storable-text.ts';
+import { storable } from '../../core/text/storable-text.ts';
 import { ofNobody } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
@@ -144,10 +144,6 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
     rollups: (since, until) => rollupsBetween(database, since, until),
     pruneRollups: (now) => pruneRollups(database, now),
   };
-}
-
-function storable(value: DecisionRow[keyof DecisionRow]): string | number | null {
-  return typeof value === 'string' ? storableText(value) : value;
 }
 
 interface Asking {

@@ -1,5 +1,5 @@
 import type { RollupGroup, RollupMeasure, Rollups } from '../../core/rollup.ts';
-import { storableText } from '../../core/text/storable-text.ts';
+import { storable, storableText } from '../../core/text/storable-text.ts';
 import { bucketsFor, bucketsKeptFrom, rollupsIn } from '../buckets.ts';
 import { measureTogether, type GroupToAdd, type RolledUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
@@ -68,10 +68,6 @@ export function rollupValues({ groups, measures }: RolledUp): Value[] {
     ...groupColumns.map(([, field]) => groups.map((group) => storable(group[field]))),
     ...measureColumns.map(([, field]) => [...merged.values()].map((measure) => measure[field])),
   ];
-}
-
-function storable(value: string | number): string | number {
-  return typeof value === 'string' ? storableText(value) : value;
 }
 
 const within = 'WHERE bucket_seconds = $1 AND start >= $2 AND start < $3';

@@ -1,6 +1,6 @@
 import type { KeyUse } from '../../core/credential.ts';
 import { usesKeptMax, type UsageStore } from '../../core/store.ts';
-import { storableText } from '../../core/text/storable-text.ts';
+import { storable, storableText } from '../../core/text/storable-text.ts';
 import { longMillisMax, type Queries, type Statement } from './database.ts';
 
 type Column = readonly [column: string, field: keyof KeyUse, type: 'text' | 'float8'];
@@ -64,8 +64,4 @@ export function postgresUsage(database: Queries): UsageStore {
         ? database.query<KeyUse>(usesOf, [credentialIds.map(storableText)], longMillisMax)
         : database.query<KeyUse>(all, [], longMillisMax),
   };
-}
-
-function storable(value: string | number): string | number {
-  return typeof value === 'string' ? storableText(value) : value;
 }
