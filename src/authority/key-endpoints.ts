@@ -1,6 +1,6 @@
 import type { ServiceConfig } from '../compose/config.ts';
 import type { Stack } from '../compose/stack.ts';
-import { rfc3339 } from '../core/clock.ts';
+import { rfc3339, rfc3339OrNull } from '../core/clock.ts';
 import type { KeyRecord, TokenRecord } from '../core/credential.ts';
 import { denyPrincipal } from '../core/verdict.ts';
 import { randomBase62 } from '../crypto/random.ts';
@@ -213,7 +213,7 @@ function keyOf(stack: Stack, record: KeyRecord) {
     scopes: record.scopes,
     allowed_ips: record.allowedIps,
     created_at: rfc3339(record.createdAt),
-    expires_at: record.expiresAt === null ? null : rfc3339(record.expiresAt),
+    expires_at: rfc3339OrNull(record.expiresAt),
   };
 }
 
@@ -254,7 +254,7 @@ function tokenOf(record: TokenRecord) {
     token_hash: record.tokenHash,
     created_at: rfc3339(record.createdAt),
     expires_at: rfc3339(record.expiresAt),
-    revoked_at: record.revokedAt === null ? null : rfc3339(record.revokedAt),
+    revoked_at: rfc3339OrNull(record.revokedAt),
     scopes: record.scopes,
     allowed_ips: record.allowedIps,
     client_id: record.clientId,

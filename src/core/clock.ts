@@ -18,3 +18,7 @@ export function inCalendar(epochSeconds: number): number {
 export function rfc3339(epochSeconds: number): string {
   return new Date(Math.floor(inCalendar(epochSeconds)) * 1000).toISOString().replace('.000Z', 'Z');
 }
+
+export function rfc3339OrNull(epochSeconds: number | null): string | null {
+  return epochSeconds === null ? null : rfc3339(epochSeconds);
+}

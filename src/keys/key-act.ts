@@ -1,4 +1,4 @@
-import { rfc3339 } from '../core/clock.ts';
+import { rfc3339, rfc3339OrNull } from '../core/clock.ts';
 import type { KeyRecord, TokenRecord } from '../core/credential.ts';
 import type { Act } from '../core/event.ts';
 import type { JsonValue } from '../core/record.ts';
@@ -6,7 +6,7 @@ import type { JsonValue } from '../core/record.ts';
 /** What became of a key, for the audit; never the key, nor its digest. */
 export function keyAct(type: `key.${string}`, record: KeyRecord, more: Readonly<Record<string, JsonValue>> = {}): Act {
   const { id, service, kind, scopes, expiresAt, replaces } = record;
-  const expires_at = expiresAt === null ? null : rfc3339(expiresAt);
+  const expires_at = rfc3339OrNull(expiresAt);
   return { type, subject: id, detail: { service, kind, scopes, expires_at, replaces, ...more } };
 }
 

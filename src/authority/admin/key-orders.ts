@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settleMillis } from '../../compose/rotation.ts';
 import type { Stack } from '../../compose/stack.ts';
-import { rfc3339 } from '../../core/clock.ts';
+import { rfc3339, rfc3339OrNull } from '../../core/clock.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import type { Act } from '../../core/event.ts';
 import { createKey } from '../../keys/create.ts';
@@ -16,7 +16,7 @@ import { actorOf } from '../actor.ts';
 import type { Caller } from '../caller.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Guards } from './guards.ts';
-import { keyList, lastUseOf, time } from './overview.ts';
+import { keyList, lastUseOf } from './overview.ts';
 import { readBody } from '../read-body.ts';
 import { isRefused, refused, type Refused } from '../refused.ts';
 import type { Endpoints } from '../router.ts';
@@ -116,7 +116,7 @@ async function rotate(exchange: Exchange, id: string, caller: Caller): Promise<o
   });
   await taken(exchange, caller, keyAct('key.rotation_begun', record), body.reason);
   const last = await lastUseOf(stack, old.id);
-  return { ...keyOf(record), key, replaces: { id: old.id, expires_at: time(old.expiresAt), last_used: last } };
+  return { ...keyOf(record), key, replaces: { id: old.id, expires_at: rfc3339OrNull(old.expiresAt), last_used: last } };
 }
 
 async function finish(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
@@ -132,7 +132,7 @@ async function finish(exchange: Exchange, id: string, caller: Caller): Promise<o
   const act = keyAct('key.rotated', record, { old_ends_at: rfc3339(ends) });
   await taken(exchange, caller, act, body.reason);
   const old = record.replaces === null ? null : await stack.store.keys.get(record.replaces);
-  return { ...keyOf(record), replaces: old && { id: old.id, expires_at: time(old.expiresAt) } };
+  return { ...keyOf(record), replaces: old && { id: old.id, expires_at: rfc3339OrNull(old.expiresAt) } };
 }
 
 async function retire(exchange: Exchange, id: string, caller: Caller): Promise<object | Refused> {
@@ -174,9 +174,9 @@ async function taken(exchange: Exchange, caller: Caller, act: Act, reason: strin
 }
 
 function keyOf({ id, service, kind, expiresAt }: KeyRecord) {
-  return { id, service, kind, expires_at: time(expiresAt) };
+  return { id, service, kind, expires_at: rfc3339OrNull(expiresAt) };
 }
 
 function ended({ id, service, revokedAt }: KeyRecord) {
-  return { id, service, revoked_at: time(revokedAt) };
+  return { id, service, revoked_at: rfc3339OrNull(revokedAt) };
 }

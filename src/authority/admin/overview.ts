@@ -1,5 +1,5 @@
 import { report, type Report } from '../../audit/report/report.ts';
-import { rfc3339 } from '../../core/clock.ts';
+import { rfc3339, rfc3339OrNull } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';
 import { rampedRoutes, type RampedRoute } from '../../compose/ramps/ramped-routes.ts';
 import type { Stack } from '../../compose/stack.ts';
@@ -37,8 +37,8 @@ function keyLine(record: KeyRecord, { now, lineage, use }: AroundKey) {
     scopes: [...record.scopes],
     allowed_ips: [...record.allowedIps],
     created_at: rfc3339(record.createdAt),
-    expires_at: time(record.expiresAt),
-    revoked_at: time(record.revokedAt),
+    expires_at: rfc3339OrNull(record.expiresAt),
+    revoked_at: rfc3339OrNull(record.revokedAt),
     status:
       record.revokedAt !== null
         ? 'revoked'
@@ -67,7 +67,7 @@ function modeList(stack: Stack) {
     mode: line.mode,
     source: line.source,
     set_by: line.setBy,
-    set_at: time(line.setAt),
+    set_at: rfc3339OrNull(line.setAt),
   }));
 }
 
@@ -125,8 +125,4 @@ export async function reportShown(stack: Stack, span: { since: number; until: nu
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
   return report(stack.store, { ...span, untilNow: true }, endsElsewhere(stack.keyring.found()));
-}
-
-export function time(epochSeconds: number | null): string | null {
-  return epochSeconds === null ? null : rfc3339(epochSeconds);
 }

@@ -3,7 +3,7 @@ import type { JWK } from 'jose';
 import { createClient, listClients, revokeClient, type ClientsOptions } from '../../../authority/oauth/clients.ts';
 import { isInTheClear } from '../../../authority/oauth/redirects.ts';
 import type { StackConfig } from '../../../compose/config.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { printable } from '../../../core/text/printable.ts';
 import type { Store } from '../../../core/store.ts';
 import { keyFinder } from '../../../schemes/oauth/index.ts';
@@ -55,7 +55,7 @@ export async function clientsList(invocation: Invocation): Promise<number> {
           token_endpoint_auth_method: authentication,
           redirect_uris: redirectUris,
           scope,
-          expires_at: expiresAt === null ? null : rfc3339(expiresAt),
+          expires_at: rfc3339OrNull(expiresAt),
         })),
       );
       return EXIT.done;

@@ -1,6 +1,6 @@
 import type { StackConfig } from '../../../compose/config.ts';
 import { nearest } from '../../../core/text/nearest.ts';
-import { systemClock, rfc3339 } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { cidrFault } from '../../../core/address.ts';
 import { scopePattern, scopeRule } from '../../../core/scope.ts';
 import type { KeyKind, KeyRecord } from '../../../core/credential.ts';
@@ -17,7 +17,7 @@ import { EXIT, refused, usage } from '../../failure.ts';
 import { placeOption } from './key-place.ts';
 import { secretFromStdin, textFromStdin } from '../../secret-input.ts';
 import { atUrgentWork, atWork, sealOf } from '../../workplace.ts';
-import { deliveredWords, endWords, shown, time } from './views.ts';
+import { deliveredWords, endWords, shown } from './views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
   const service = serviceName(invocation);
@@ -126,7 +126,14 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
     if (!already) await taken(record ? keyAct('key.revoked', record) : { type: 'key.revoked', subject: '' });
     if (invocation.json) {
       const { id: known = null, service = null, kind = null } = record ?? {};
-      out.json({ id: known, service, kind, revoked: true, already, revoked_at: time(record?.revokedAt ?? null) });
+      out.json({
+        id: known,
+        service,
+        kind,
+        revoked: true,
+        already,
+        revoked_at: rfc3339OrNull(record?.revokedAt ?? null),
+      });
       return EXIT.done;
     }
     const words = record ? revokedWords(record) : `${revokedWords(record)}; wherever it lies, it is dead`;
@@ -186,7 +193,7 @@ function wouldMake(
   kind: string,
   expiresAt: number | null,
 ): number {
-  if (invocation.json) invocation.out.json({ dry_run: true, service, kind, expires_at: time(expiresAt) });
+  if (invocation.json) invocation.out.json({ dry_run: true, service, kind, expires_at: rfc3339OrNull(expiresAt) });
   else
     invocation.out.line(
       `would ${verb}  a key of kind ${kind} for ${service}, ${expiresAt === null ? 'without an end' : `until ${rfc3339(expiresAt)}`}`,

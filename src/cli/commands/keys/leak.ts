@@ -1,5 +1,5 @@
 import { reachOf, type Reach } from '../../../compose/reach.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import type { KeyUse } from '../../../core/credential.ts';
 import type { DecisionGroup } from '../../../core/rollup.ts';
 import { agoWords } from '../../../keys/use-words.ts';
@@ -9,7 +9,6 @@ import { EXIT } from '../../failure.ts';
 import { columns } from '../../output.ts';
 import { textFromStdin } from '../../secret-input.ts';
 import { atWork } from '../../workplace.ts';
-import { time } from './views.ts';
 import { byPublicName, bySecret, type Place, type Subject } from './leak-subject.ts';
 
 interface Findings {
@@ -64,8 +63,8 @@ function asJson({ subject, opens, administers, did, uses }: Findings) {
     credential_id: subject.credentialId,
     principal: presented?.principal.id ?? null,
     state: subject.state,
-    created_at: time(subject.createdAt),
-    expires_at: time(subject.expiresAt),
+    created_at: rfc3339OrNull(subject.createdAt),
+    expires_at: rfc3339OrNull(subject.expiresAt),
     scopes: presented?.principal.scopes ?? [],
     allowed_ips: presented?.principal.addresses?.cidrs ?? [],
     could_reach: opens.map(({ service, path, methods, addresses }) => ({ service, path, methods, from: addresses })),

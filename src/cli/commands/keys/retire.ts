@@ -1,4 +1,4 @@
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import type { KeyRecord } from '../../../core/credential.ts';
 import { hasCode, type Store } from '../../../core/store.ts';
 import { lineageOf } from '../../../keys/lineage.ts';
@@ -8,7 +8,7 @@ import type { Invocation } from '../../command.ts';
 import { durationSeconds, inWords } from '../../duration.ts';
 import { EXIT, refused, usage } from '../../failure.ts';
 import { atWork, type Workplace } from '../../workplace.ts';
-import { shown, time } from './views.ts';
+import { shown } from './views.ts';
 
 export async function keysRetire(invocation: Invocation): Promise<number> {
   const { out } = invocation;
@@ -25,13 +25,14 @@ export async function keysRetire(invocation: Invocation): Promise<number> {
     const options = { store, now, unusedSeconds, force };
     if (invocation.dryRun) {
       const record = await retirable(id, options).catch(explained);
-      if (invocation.json) out.json({ ...shown(record), retired: false, revoked_at: time(record.revokedAt) });
+      if (invocation.json) out.json({ ...shown(record), retired: false, revoked_at: rfc3339OrNull(record.revokedAt) });
       else out.line(`would retire  key ${record.id} of ${record.service}`);
       return EXIT.done;
     }
     const { record, already } = await retireKey(id, options).catch(explained);
     if (!already) await taken(keyAct('key.retired', record, { forced: force }));
-    if (invocation.json) out.json({ ...shown(record), retired: true, already, revoked_at: time(record.revokedAt) });
+    if (invocation.json)
+      out.json({ ...shown(record), retired: true, already, revoked_at: rfc3339OrNull(record.revokedAt) });
     else out.line(`${already ? 'was ended already' : 'retired'}  key ${record.id} of ${record.service}`);
     return EXIT.done;
   });

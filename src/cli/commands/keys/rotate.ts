@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StackConfig } from '../../../compose/config.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { rotationRule, settleMillis } from '../../../compose/rotation.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { isInRedis, type KeyRecord } from '../../../core/credential.ts';
 import type { Store } from '../../../core/store.ts';
 import { lineageOf, type Lineage } from '../../../keys/lineage.ts';
@@ -17,7 +17,7 @@ import { durationSeconds, inWords } from '../../duration.ts';
 import { codeOf, EXIT, refused, usage } from '../../failure.ts';
 import { placeOption } from './key-place.ts';
 import { atWork, sealOf, type Workplace } from '../../workplace.ts';
-import { deliveredWords, lastUse, shown, shownUse, time, useCell } from './views.ts';
+import { deliveredWords, lastUse, shown, shownUse, useCell } from './views.ts';
 import { kindOption, USE } from './keys.ts';
 import { rotateAllDue } from './rotate-due.ts';
 import { withRotationLease } from './rotation-lease.ts';
@@ -177,7 +177,7 @@ async function finish({ invocation, store, taken, key, lineage, graceSeconds }: 
   const record = invocation.dryRun ? pending : await finishRotation(store, pending.id, ends, now);
   if (!invocation.dryRun) await taken(keyAct('key.rotated', record, { old_ends_at: rfc3339(ends) }));
   if (invocation.json)
-    invocation.out.json({ ...shown(record), replaces: { id: record.replaces, ends_at: time(ends) } });
+    invocation.out.json({ ...shown(record), replaces: { id: record.replaces, ends_at: rfc3339OrNull(ends) } });
   else
     invocation.out.line(
       `${invocation.dryRun ? 'would finish' : 'finished'}  key ${record.id} of ${record.service} is the current one; what it replaced is accepted until ${rfc3339(ends)} at most`,
@@ -217,7 +217,7 @@ async function deliver(work: Rotating, target: KeyTarget): Promise<number> {
       });
   if (!already) await work.taken(keyAct('key.rotated', record, { delivered_to: target.name }));
   const old = record.replaces === null ? null : await store.keys.get(record.replaces);
-  const replaces = old && { id: old.id, ends_at: time(old.expiresAt) };
+  const replaces = old && { id: old.id, ends_at: rfc3339OrNull(old.expiresAt) };
   if (invocation.json) out.json({ ...shown(record), delivered_to: target.name, already, replaces });
   else {
     const where =

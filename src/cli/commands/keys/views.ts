@@ -1,4 +1,4 @@
-import { rfc3339 } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull } from '../../../core/clock.ts';
 import { lifeFault, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
 import type { Lineage } from '../../../keys/lineage.ts';
 import type { KeyTarget } from '../../../keys/targets/index.ts';
@@ -16,7 +16,7 @@ export interface ShownKey {
 }
 
 export function shown(record: KeyRecord): ShownKey {
-  return { id: record.id, service: record.service, kind: record.kind, expires_at: time(record.expiresAt) };
+  return { id: record.id, service: record.service, kind: record.kind, expires_at: rfc3339OrNull(record.expiresAt) };
 }
 
 export interface Around {
@@ -35,8 +35,8 @@ export function details(record: KeyRecord, { lineage, uses, now }: Around): Reco
     imported: record.imported,
     scopes: record.scopes,
     allowed_ips: record.allowedIps,
-    created_at: time(record.createdAt),
-    revoked_at: time(record.revokedAt),
+    created_at: rfc3339OrNull(record.createdAt),
+    revoked_at: rfc3339OrNull(record.revokedAt),
     last_used: shownUse(lastUse(record, uses)),
   };
 }
@@ -78,8 +78,4 @@ export function deliveredWords(record: KeyRecord, { name, lifeSeconds = Infinity
   if (now + lifeSeconds >= (record.expiresAt ?? Infinity)) return `${name}, ${endWords(record, now)}`;
   const until = `${rfc3339(now + lifeSeconds)} (${inWords(lifeSeconds)})`;
   return `${name}, where it ends ${until}; before that: countersign keys rotate ${record.service} --to redis`;
-}
-
-export function time(epochSeconds: number | null): string | null {
-  return epochSeconds === null ? null : rfc3339(epochSeconds);
 }

@@ -5,7 +5,7 @@ import { readEnvironment } from '../../../compose/env.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { routeModes } from '../../../compose/ramps/route-modes.ts';
 import { fileModes } from '../../../compose/ramps/file-modes.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { isMode, MODES } from '../../../core/mode.ts';
 import { modes, type ModeLine, type Modes } from '../../../rollout/modes.ts';
 import { routeName } from '../../../rollout/ramp/plan.ts';
@@ -208,6 +208,6 @@ function shown(line: Omit<ModeLine, 'source'> & { source: string; callersPercent
     source: line.source,
     ...(line.callersPercent !== undefined && { callers_percent: line.callersPercent }),
     set_by: line.setBy,
-    set_at: line.setAt === null ? null : rfc3339(line.setAt),
+    set_at: rfc3339OrNull(line.setAt),
   };
 }

@@ -1,5 +1,5 @@
 import type { StackConfig } from '../../../compose/config.ts';
-import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { lifeFault, type TokenRecord } from '../../../core/credential.ts';
 import { printable } from '../../../core/text/printable.ts';
 import { mintedKind } from '../../../crypto/key-format.ts';
@@ -12,7 +12,6 @@ import { EXIT, refused, usage } from '../../failure.ts';
 import { columns } from '../../output.ts';
 import { secretFromStdin } from '../../secret-input.ts';
 import { atUrgentWork, atWork, type Workplace } from '../../workplace.ts';
-import { time } from '../keys/views.ts';
 import { addresses, scopesOf } from '../keys/keys.ts';
 
 type Work = (life: Tokens, config: StackConfig, record: Workplace['record']) => Promise<number>;
@@ -196,7 +195,7 @@ function shown(record: TokenRecord): Record<string, unknown> {
     created_at: rfc3339(record.createdAt),
     created_by: record.createdBy,
     expires_at: rfc3339(record.expiresAt),
-    revoked_at: time(record.revokedAt),
+    revoked_at: rfc3339OrNull(record.revokedAt),
     scopes: record.scopes,
     allowed_ips: record.allowedIps,
     metadata: record.metadata,
