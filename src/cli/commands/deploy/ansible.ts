@@ -7,6 +7,7 @@ import { exitNotFound, runChild } from '../../child.ts';
 import type { Invocation } from '../../command.ts';
 import { codeOf, EXIT, refused, unreachable, usage } from '../../failure.ts';
 import { columns } from '../../output.ts';
+import { withinFolder } from '../../within-folder.ts';
 import { keysToDeliver } from './keys.ts';
 
 const actions = ['verify', 'deploy', 'rotate', 'rollback'];
@@ -27,20 +28,14 @@ export async function deployAnsible(invocation: Invocation): Promise<number> {
   if (!existsSync(inventory)) throw refused(`there is no inventory at ${inventory}`);
   const services = action === 'rollback' ? [] : servicesOf(invocation, inventory);
   const keys = services.length === 0 ? new Map<string, string>() : await keysToDeliver(invocation, services);
-  const folder = memoryFolder(invocation.env);
-  const clear = (): void => folder.remove();
-  process.on('exit', clear);
-  try {
-    const args = ['-i', inventory, `countersign.stack.${action}`, ...prepare(folder.path, keys)];
+  return withinFolder(memoryFolder(invocation.env), (folder) => {
+    const args = ['-i', inventory, `countersign.stack.${action}`, ...prepare(folder, keys)];
     const limit = invocation.text('limit');
     if (limit !== null) args.push('--limit', limit);
     if (invocation.flag('retire')) args.push('-e', 'service_keys_retire=true');
     if (invocation.dryRun) args.push('--check');
-    return await play(invocation, folder.path, [...args, ...further]);
-  } finally {
-    clear();
-    process.removeListener('exit', clear);
-  }
+    return play(invocation, folder, [...args, ...further]);
+  });
 }
 
 /** What Ansible reads there: the collection, and each key in a file of its own. */

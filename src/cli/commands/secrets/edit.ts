@@ -9,6 +9,7 @@ import { bundlePath, lockedBundle } from '../../bundle-place.ts';
 import type { Invocation } from '../../command.ts';
 import { codeOf, EXIT, refused } from '../../failure.ts';
 import { uninterrupted } from '../../uninterrupted.ts';
+import { withinFolder } from '../../within-folder.ts';
 import { recordOutside } from '../../workplace.ts';
 import type { SopsFile } from '../../../secrets/sops/sops-file.ts';
 
@@ -24,24 +25,18 @@ export async function secretsEdit(invocation: Invocation): Promise<number> {
 }
 
 async function edited(path: string, invocation: Invocation): Promise<BundleChanges | null> {
-  const folder = memoryFolder(invocation.env);
-  const clear = (): void => folder.remove();
-  process.on('exit', clear);
-  try {
+  return withinFolder(memoryFolder(invocation.env), (folder) =>
     // The editor gets Ctrl-C as well, and what it leaves is to be cleared up.
-    return await uninterrupted(
+    uninterrupted(
       () => undefined,
       () =>
         lockedBundle(invocation, async (file, save) => {
-          const changes = await editIn(join(folder.path, basename(path)), file, invocation);
+          const changes = await editIn(join(folder, basename(path)), file, invocation);
           if (changes !== null) save();
           return changes;
         }),
-    );
-  } finally {
-    clear();
-    process.removeListener('exit', clear);
-  }
+    ),
+  );
 }
 
 /** Null when the text was left as it is. What cannot be kept is said, and at a terminal the editor opens again. */

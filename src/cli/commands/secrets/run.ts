@@ -8,6 +8,7 @@ import { readBundle } from '../../bundle-place.ts';
 import { runChild, signalRelay } from '../../child.ts';
 import type { Invocation } from '../../command.ts';
 import { refused } from '../../failure.ts';
+import { withinFolder } from '../../within-folder.ts';
 
 export async function secretsRun(invocation: Invocation): Promise<number> {
   const file = await readBundle(invocation);
@@ -16,22 +17,19 @@ export async function secretsRun(invocation: Invocation): Promise<number> {
   const shown = invocation.texts('env').map((name) => entryNamed(file, name));
   // Before anything lies anywhere: a signal from here on is the command's, and never keeps the folder from being removed.
   const signals = signalRelay(invocation);
-  const folder = folderFor(invocation);
-  const clear = (): void => folder.remove();
-  process.on('exit', clear);
   try {
-    const files = writeSecretFiles(entries, folder.path);
-    // The key to the whole bundle is no part of what the command was given.
-    const { SOPS_AGE_KEY: _, ...env } = invocation.env;
-    const given = { ...files, SECRETS_DIR: folder.path, ...environmentOf(shown) };
-    return await runChild(invocation, invocation.positionals, {
-      env: { ...env, ...given },
-      stdio: 'inherit',
-      signals,
+    return await withinFolder(folderFor(invocation), (folder) => {
+      const files = writeSecretFiles(entries, folder);
+      // The key to the whole bundle is no part of what the command was given.
+      const { SOPS_AGE_KEY: _, ...env } = invocation.env;
+      const given = { ...files, SECRETS_DIR: folder, ...environmentOf(shown) };
+      return runChild(invocation, invocation.positionals, {
+        env: { ...env, ...given },
+        stdio: 'inherit',
+        signals,
+      });
     });
   } finally {
-    clear();
-    process.removeListener('exit', clear);
     signals.stop();
   }
 }
