@@ -22,9 +22,8 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../core/clock.ts';
 import { tokens } from '../keys/tokens/tokens.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
-import type { Output } from './output.ts';
-import { run } from './run.ts';
 import { runCli, type CliResult } from '../../test/e2e/program.ts';
+import { cliHere } from '../../test/fixtures/cli-here.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -51,7 +50,7 @@ function place(t: TestContext, config: string | null = yaml): Place {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   if (config !== null) writeFileSync(join(folder, 'countersign.yaml'), config);
-  const cli: Place['cli'] = (args, stdin, env) => runHere(folder, args, stdin ?? '', env ?? {});
+  const cli: Place['cli'] = (args, stdin = '', env = {}) => cliHere(args, { cwd: folder, env, stdin });
   return {
     folder,
     cli,
@@ -62,30 +61,6 @@ function place(t: TestContext, config: string | null = yaml): Place {
       return JSON.parse(stdout) as T;
     },
   };
-}
-
-async function runHere(
-  folder: string,
-  args: readonly string[],
-  stdin: string,
-  env: Record<string, string>,
-): Promise<CliResult> {
-  let stdout = '';
-  let stderr = '';
-  const out: Output = {
-    line: (text = '') => void (stdout += `${text}\n`),
-    advice: (text) => void (stdout += `${text}\n`),
-    json: (value) => void (stdout += JSON.stringify(value)),
-    talk: (text = '') => void (stderr += `${text}\n`),
-    warn: (text) => void (stderr += `${text}\n`),
-    paint: (_style, text) => text,
-    width: null,
-    paintTalk: (_style, text) => text,
-    gone: false,
-    fault: null,
-  };
-  const code = await run(args, { cwd: folder, env, out, stdin: { isTerminal: false, read: async () => stdin } });
-  return { code, stdout, stderr };
 }
 
 interface KeyView {

@@ -9,14 +9,7 @@ import { sha256Hex } from '../../../crypto/digest.ts';
 import { decisionRow } from '../../../stores/store.fixtures.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
 import type { Store } from '../../../core/store.ts';
-import type { Output } from '../../output.ts';
-import { run } from '../../run.ts';
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 
 interface Shown {
   readonly id: string;
@@ -43,23 +36,7 @@ function place(t: TestContext, more = '') {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-life-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'countersign.yaml'), `store: sqlite:state.db\ncallers: [aidb, web]\n${more}${services}`);
-  const cli = async (args: readonly string[], stdin = '', gone = false): Promise<Ended> => {
-    let [stdout, stderr] = ['', ''];
-    const out: Output = {
-      line: (text = '') => void (stdout += `${text}\n`),
-      advice: (text) => void (stdout += `${text}\n`),
-      json: (value) => void (stdout += JSON.stringify(value)),
-      talk: (text = '') => void (stderr += `${text}\n`),
-      warn: (text) => void (stderr += `${text}\n`),
-      paint: (_style, text) => text,
-      width: null,
-      paintTalk: (_style, text) => text,
-      gone,
-      fault: null,
-    };
-    const code = await run(args, { cwd: folder, env: {}, out, stdin: { isTerminal: false, read: async () => stdin } });
-    return { code, stdout, stderr };
-  };
+  const cli = (args: readonly string[], stdin = '', gone = false) => cliHere(args, { cwd: folder, stdin, gone });
   return {
     folder,
     cli,
