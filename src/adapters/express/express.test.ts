@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import express from 'express';
-import { adapterContract, endless, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, servedBy, type Serve } from '../adapter.contract.ts';
 import { expressGuard } from './index.ts';
 
 /** What is used of it here is typed as in the later version. */
@@ -41,15 +40,7 @@ const serving =
     });
     const server = app.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return {
-      server,
-      port: (server.address() as AddressInfo).port,
-      async close() {
-        server.closeAllConnections();
-        server.close();
-        await once(server, 'close');
-      },
-    };
+    return servedBy(server);
   };
 
 adapterContract('countersign/express', serving(express));

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { serve as serveHono } from '@hono/node-server';
 import { Hono } from 'hono';
 import { stream } from 'hono/streaming';
-import { adapterContract, endless, sha256, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, servedBy, sha256, type Serve } from '../adapter.contract.ts';
 import { honoGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -45,15 +44,7 @@ const serve: Serve = async (protection) => {
     createServer: guard.createServer,
   }) as Server;
   await once(server, 'listening');
-  return {
-    server,
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return servedBy(server);
 };
 
 adapterContract('countersign/hono', serve);

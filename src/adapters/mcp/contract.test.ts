@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import express from 'express';
-import { adapterContract, endless, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, servedBy, type Serve } from '../adapter.contract.ts';
 import { mcpGuard, principalOf } from './index.ts';
 
 const who = (req: express.Request): string | null => principalOf(req.auth)?.id ?? null;
@@ -36,15 +35,7 @@ const serve: Serve = async (protection) => {
   });
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return {
-    server,
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return servedBy(server);
 };
 
 adapterContract('countersign/mcp', serve);

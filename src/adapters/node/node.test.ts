@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { adapterContract, endless, sha256, type Serve } from '../adapter.contract.ts';
+import { adapterContract, endless, servedBy, sha256, type Serve } from '../adapter.contract.ts';
 import { nodeGuard } from './index.ts';
 
 const serve: Serve = async (protection) => {
@@ -29,15 +28,7 @@ const serve: Serve = async (protection) => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return {
-    server,
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return servedBy(server);
 };
 
 function identityIn(req: IncomingMessage): string[] {
