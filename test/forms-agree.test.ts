@@ -9,6 +9,7 @@ import { createGateway } from '../src/gateway/gateway.ts';
 import { createKey } from '../src/keys/create.ts';
 import { signServiceRequest } from '../src/schemes/service-signature/index.ts';
 import { rawRequest, startAuthority, type RawAnswer } from './fixtures/authority-stack.ts';
+import { mintRequest } from './fixtures/mint-request.ts';
 
 const routes = `
     routes:
@@ -62,14 +63,7 @@ services:
   const hs = await createKey(store, seal, { ...order, service: 'main-backend', kind: 'hs' });
   const dead = await createKey(store, seal, { ...order, service: 'main-backend', kind: 'sk' });
   await store.keys.revoke(dead.record.id, stack.clock());
-  const minted = await stack.tokens.mint({
-    ttlSeconds: 600,
-    scopes: ['embed:write'],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const minted = await stack.tokens.mint({ ...mintRequest, ttlSeconds: 600, scopes: ['embed:write'] });
 
   const method = fc.constantFrom('GET', 'POST', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE');
   const host = fc.constantFrom('stack.example.org', 'echo.example.org', 'ECHO.example.org:8443');

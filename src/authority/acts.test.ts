@@ -5,6 +5,7 @@ import { contentOf } from '../audit/chain/verify-chain.ts';
 import type { Stack } from '../compose/stack.ts';
 import { mintKey } from '../crypto/key-format.ts';
 import { adminToken, bearer, startAuthority } from '../../test/fixtures/authority-stack.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 async function eventsOf({ store }: Stack) {
   return (await store.events.list('events', { limit: 100 })).map(({ text }) => contentOf(text));
@@ -48,14 +49,7 @@ test('an admin’s acts are recorded with their reason, and who did not know the
 
 test('who administers tokens by MCP is named by their own credential', async (t) => {
   const { origin, stack } = await startAuthority(t);
-  const minter = await stack.tokens.mint({
-    ttlSeconds: 600,
-    scopes: ['admin:tokens'],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const minter = await stack.tokens.mint({ ...mintRequest, ttlSeconds: 600, scopes: ['admin:tokens'] });
   const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'create_auth_token', arguments: {} } };
   const answer = await fetch(`${origin}/mcp`, {
     method: 'POST',
@@ -77,14 +71,7 @@ test('who administers tokens by MCP is named by their own credential', async (t)
 
 test('whoever revokes a credential of their own is named, and an unknown one is no event', async (t) => {
   const { origin, stack } = await startAuthority(t);
-  const mint = {
-    ttlSeconds: 600,
-    scopes: [],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  };
+  const mint = { ...mintRequest, ttlSeconds: 600 };
   const { token, record } = await stack.tokens.mint(mint);
   const revoke = (what: string, by: string) =>
     fetch(`${origin}/auth/revoke`, { method: 'POST', headers: bearer(by), body: new URLSearchParams({ token: what }) });

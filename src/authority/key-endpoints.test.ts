@@ -14,6 +14,7 @@ import { systemClock } from '../core/clock.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { createKey } from '../keys/create.ts';
 import type { KeysNews } from '../keys/sources/authority-news.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 const yaml = `services:
   open: { upstream: 'http://127.0.0.1:1' }
@@ -63,14 +64,7 @@ test('only the admin and holders of keys:read are told, a service of itself alon
   const { origin, stack } = fixture;
   const own = await created(fixture, 'open', 'sk', ['keys:read']);
   const without = await created(fixture, 'open', 'sk');
-  const { token } = await stack.tokens.mint({
-    ttlSeconds: 60,
-    scopes: ['keys:read'],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const { token } = await stack.tokens.mint({ ...mintRequest, scopes: ['keys:read'] });
   const status = async (query: string, key: string) => (await snapshot(origin, query, bearer(key))).status;
   assert.equal((await snapshot(origin, '?service=open', {})).status, 401);
   assert.equal(await status('?service=open', adminToken), 200);
@@ -202,15 +196,7 @@ test('who waits hears of a change as it happens, and of keys and tokens apart', 
   );
   assert.deepEqual(answer.data.tokens_changed, []);
 
-  const mint = {
-    ttlSeconds: 60,
-    scopes: [],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  };
-  const { token, record: minted } = await stack.tokens.mint(mint);
+  const { token, record: minted } = await stack.tokens.mint(mintRequest);
   const before = await snapshot(origin, '?service=open', bearer(adminToken));
   const revoked = waiting(before.etag);
   await stack.tokens.revoke(minted.tokenId);

@@ -7,6 +7,7 @@ import { adminToken, bearer, rawRequest, startAuthority } from '../../test/fixtu
 import { sha256Hex } from '../crypto/digest.ts';
 import { mintKey } from '../crypto/key-format.ts';
 import { createKey } from '../keys/create.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 interface Answer {
   readonly status: number;
@@ -117,14 +118,7 @@ test('who may not mint is told so: 401 in the words of the contract, 403 when th
     'invalid_credentials',
     /^Invalid admin token$/,
   );
-  const plain = await stack.tokens.mint({
-    ttlSeconds: 60,
-    scopes: ['embed:write'],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const plain = await stack.tokens.mint({ ...mintRequest, scopes: ['embed:write'] });
   const known = await call(url, { ...post, token: plain.token });
   refusedAs(known, 403, 'insufficient_scope', /^Insufficient scope: .*admin:tokens/, true);
   assert.match(known.headers.get('www-authenticate') ?? '', /error="insufficient_scope", scope="admin:tokens"/);
@@ -454,14 +448,7 @@ test('who is revoked while its body is under way mints, asks and revokes nothing
     ['/auth/revoke', form],
     ['/mcp', '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'],
   ] as const) {
-    const { token, record } = await stack.tokens.mint({
-      ttlSeconds: 60,
-      scopes: ['admin:tokens'],
-      allowedIps: [],
-      clientId: null,
-      metadata: {},
-      createdBy: 'operator:admin',
-    });
+    const { token, record } = await stack.tokens.mint({ ...mintRequest, scopes: ['admin:tokens'] });
     const socket = connect(port, '127.0.0.1');
     const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n`;
     // 100 Continue is said when the caller was judged and the body is awaited.

@@ -16,6 +16,7 @@ import { openStore } from './open-store.ts';
 import { createStack, type Stack, type StackOptions } from './stack.ts';
 import { until } from '../../test/fixtures/until.ts';
 import { requestWith } from '../../test/fixtures/asked.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 const masterKey = { COUNTERSIGN_MASTER_KEY: 'ab'.repeat(32) };
 const strong = 'Zk3vQ8wR1tY6uI0pL5sD2fG7hJ4kX9cV';
@@ -76,14 +77,7 @@ test('decides a request end to end: key, signature, session token, route, scope'
   const { key } = await createKey(stack.store, stack.seal, { ...order, kind: 'sk', scopes: ['embed:write'] });
   const { key: noScope } = await createKey(stack.store, stack.seal, { ...order, kind: 'sk' });
   const { key: secret } = await createKey(stack.store, stack.seal, { ...order, kind: 'hs' });
-  const { token } = await stack.tokens.mint({
-    ttlSeconds: 60,
-    scopes: [],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const { token } = await stack.tokens.mint(mintRequest);
   await settled(stack, () => stack.keyring.size === 3);
   const decide = async (...request: Parameters<typeof requestTo>) =>
     said(await stack.guard.decide(requestTo(...request)));

@@ -16,6 +16,7 @@ import { keyring } from './keyring/keyring.ts';
 import { revokeKey } from './revoke.ts';
 import { envFiles, masterSeal, secretFiles } from './sources/index.ts';
 import { tokens } from './tokens/tokens.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 const canary = 'Canary7f3Qz91LmPx4Vb8';
 const now = 1_800_000_000;
@@ -110,15 +111,7 @@ test('no warning, error, entry or record shows a secret', async (t) => {
 
   const life = tokens({ store, clock: () => now });
   t.after(() => life.close());
-  const minting = {
-    ttlSeconds: 60,
-    scopes: [],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  };
-  const { token, record } = await life.mint(minting);
+  const { token, record } = await life.mint(mintRequest);
   secrets.push(token.slice(17));
   note(record);
   note(await life.find(sha256Hex(token)));

@@ -14,19 +14,12 @@ import { keyring } from './keyring/keyring.ts';
 import { liveness } from './liveness.ts';
 import { revokeKey } from './revoke.ts';
 import { secretFiles } from './sources/index.ts';
-import { tokens, type MintRequest } from './tokens/tokens.ts';
+import { tokens } from './tokens/tokens.ts';
+import { mintRequest } from '../../test/fixtures/mint-request.ts';
 
 const seal = sealWith('ab'.repeat(32));
 const now = 1_800_000_000;
 const order = { service: 'aidb', kind: 'sk', expiresAt: null, now } as const;
-const request: MintRequest = {
-  ttlSeconds: 60,
-  scopes: [],
-  allowedIps: [],
-  clientId: null,
-  metadata: {},
-  createdBy: 'operator:admin',
-};
 
 const onWarning = (): void => {};
 const services = () => [{ name: 'embeddings', apiKeyFile: null }];
@@ -88,7 +81,11 @@ test('ends the streams of a key when it is revoked, and no others', async (t) =>
 test('ends the streams of a token when it is revoked, here or by another process', async (t) => {
   const store = memoryStore();
   const { dead, life, tokenPrincipal, watch } = await watchOver(t, store);
-  const [here, there, other] = [await life.mint(request), await life.mint(request), await life.mint(request)];
+  const [here, there, other] = [
+    await life.mint(mintRequest),
+    await life.mint(mintRequest),
+    await life.mint(mintRequest),
+  ];
   watch.track(await tokenPrincipal(other.token), never);
   const ended = dead(await tokenPrincipal(here.token));
   await life.revoke(here.record.tokenId);
@@ -102,7 +99,7 @@ test('ends streams when their credential expires', async (t) => {
   const store = memoryStore();
   const { key } = await createKey(store, seal, { ...order, expiresAt: now + 30 });
   const { dead, keyPrincipal, life, tokenPrincipal, setTime, watch } = await watchOver(t, store);
-  const { token } = await life.mint(request);
+  const { token } = await life.mint(mintRequest);
   const ends: string[] = [];
   const keyEnd = dead(keyPrincipal(key)).then(() => ends.push('key'));
   const tokenEnd = dead(await tokenPrincipal(token)).then(() => ends.push('token'));
@@ -151,7 +148,7 @@ test('ends a stream whose credential was revoked between the verdict and the tra
   const { key, record } = await createKey(store, seal, order);
   const { dead, keyPrincipal, life, tokenPrincipal } = await watchOver(t, store);
   const byKey = keyPrincipal(key);
-  const minted = await life.mint(request);
+  const minted = await life.mint(mintRequest);
   const byToken = await tokenPrincipal(minted.token);
   await revokeKey(store, record.id, now);
   await life.revoke(minted.record.tokenId);
@@ -171,7 +168,7 @@ test('after missed changes every token with open streams is asked for, and an ou
     },
   };
   const { dead, life, tokenPrincipal, watch } = await watchOver(t, store);
-  const [bad, good] = [await life.mint(request), await life.mint(request)];
+  const [bad, good] = [await life.mint(mintRequest), await life.mint(mintRequest)];
   let ended = false;
   const end = dead(await tokenPrincipal(bad.token)).then(() => (ended = true));
   watch.track(await tokenPrincipal(good.token), never);
@@ -206,7 +203,7 @@ test('ends 10,000 streams of as many tokens, each exactly once', async (t) => {
   let left = 10_000;
   const all = Promise.withResolvers<void>();
   for (let index = 0; index < 10_000; index += 1) {
-    const { token } = await life.mint(request);
+    const { token } = await life.mint(mintRequest);
     watch.track(await tokenPrincipal(token), () => {
       left -= 1;
       if (left === 0) all.resolve();

@@ -5,6 +5,7 @@ import { beginRotation } from '../../keys/rotation/rotate.ts';
 import { decisionRow } from '../../stores/store.fixtures.ts';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { loggedIn, quick } from '../../../test/fixtures/operator.ts';
+import { mintRequest } from '../../../test/fixtures/mint-request.ts';
 
 const yaml = `name: my-stack
 mode: report
@@ -35,14 +36,7 @@ function client(adminOrigin: string) {
 test('only the admin token serves; every other caller is told in the words of the contract', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { yaml });
   const call = client(adminOrigin);
-  const token = await stack.tokens.mint({
-    ttlSeconds: 60,
-    scopes: ['admin:tokens'],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const token = await stack.tokens.mint({ ...mintRequest, scopes: ['admin:tokens'] });
   for (const [method, path] of [
     ['GET', '/status'],
     ['GET', '/services'],

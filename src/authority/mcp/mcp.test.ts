@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { Client, StreamableHTTPClientTransport, type VersionNegotiationMode } from '@modelcontextprotocol/client';
 import { adminToken, bearer, rawRequest, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { createKey } from '../../keys/create.ts';
+import { mintRequest } from '../../../test/fixtures/mint-request.ts';
 
 const eras: readonly (readonly [string, VersionNegotiationMode, string])[] = [
   ['2025, with initialize', 'legacy', 'legacy'],
@@ -120,12 +121,9 @@ for (const [name, mode, era] of eras) {
   test(`a scoped caller mints within its own bounds: ${name}`, async (t) => {
     const { origin, stack } = await startAuthority(t);
     const minter = await stack.tokens.mint({
+      ...mintRequest,
       ttlSeconds: 3600,
       scopes: ['admin:tokens', 'embed:read'],
-      allowedIps: [],
-      clientId: null,
-      metadata: {},
-      createdBy: 'operator:admin',
     });
     const client = await connect(t, origin, minter.token, mode);
     const child = await callTool(client, 'create_auth_token', { scopes: ['embed:read'] });
@@ -145,14 +143,7 @@ for (const [name, mode, era] of eras) {
   test(`a client without the right credential is refused before MCP begins: ${name}`, async (t) => {
     const { origin, stack } = await startAuthority(t);
     await assert.rejects(connect(t, origin, 'wrong', mode));
-    const plain = await stack.tokens.mint({
-      ttlSeconds: 3600,
-      scopes: [],
-      allowedIps: [],
-      clientId: null,
-      metadata: {},
-      createdBy: 'operator:admin',
-    });
+    const plain = await stack.tokens.mint({ ...mintRequest, ttlSeconds: 3600 });
     await assert.rejects(connect(t, origin, plain.token, mode));
   });
 }
@@ -174,14 +165,7 @@ function post(origin: string, headers: Record<string, string>, body = initialize
 
 test('denials are 401 and 403 in the error form, with a challenge that names no OAuth server', async (t) => {
   const { origin, stack } = await startAuthority(t);
-  const plain = await stack.tokens.mint({
-    ttlSeconds: 3600,
-    scopes: [],
-    allowedIps: [],
-    clientId: null,
-    metadata: {},
-    createdBy: 'operator:admin',
-  });
+  const plain = await stack.tokens.mint({ ...mintRequest, ttlSeconds: 3600 });
   for (const [headers, status, words] of [
     [{}, 401, 'Missing Authorization header'],
     [bearer('wrong'), 401, 'Invalid or expired token'],

@@ -12,6 +12,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { createMcpHandler, McpServer as McpServerV2 } from '@modelcontextprotocol/server';
 import { place } from '../../../test/fixtures/mcp-door.ts';
+import { mintRequest } from '../../../test/fixtures/mint-request.ts';
 
 const done = { content: [{ type: 'text' as const, text: 'done' }] };
 const toolNames = ['read_file', 'search', 'wipe', 'wipe_all'];
@@ -183,14 +184,7 @@ describe('a message to an MCP server with rules', () => {
 
   it('goes nowhere when its caller is revoked while it comes in', async (t) => {
     const { stack, url, key, webKey, bodies } = await place(t, v1(true));
-    const { token, record } = await stack.tokens.mint({
-      ttlSeconds: 60,
-      scopes: [],
-      allowedIps: [],
-      clientId: null,
-      metadata: {},
-      createdBy: 'operator:admin',
-    });
+    const { token, record } = await stack.tokens.mint(mintRequest);
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'read_file' } });
     const idOf = (of: string): string => of.split('_')[2] ?? '';
     for (const [credential, revoke] of [

@@ -11,6 +11,7 @@ import { systemClock } from '../../core/clock.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { createKey } from '../create.ts';
 import { authoritySource, type AuthoritySource, type AuthoritySourceOptions } from './authority.ts';
+import { mintRequest } from '../../../test/fixtures/mint-request.ts';
 
 const yaml = `services:
   embeddings:
@@ -90,8 +91,6 @@ async function created({ stack }: AuthorityFixture, kind: 'sk' | 'hs' | 'ed25519
   return createKey(stack.store, stack.seal, { service: 'aidb', kind, expiresAt: null, now: systemClock() });
 }
 
-const mint = { ttlSeconds: 60, scopes: [], allowedIps: [], clientId: null, metadata: {}, createdBy: 'operator:admin' };
-
 function source(url: string, options: Partial<AuthoritySourceOptions> = {}): AuthoritySource {
   return authoritySource({ url, service: 'embeddings', token: adminToken, ...options });
 }
@@ -122,7 +121,7 @@ test('a service that names no caller is given no secret, and warned of what to w
 test('a service verifies every kind of credential with what the authority says', async (t) => {
   const fixture = await startAuthority(t, { yaml });
   const [sk, hs, ed] = [await created(fixture, 'sk'), await created(fixture, 'hs'), await created(fixture, 'ed25519')];
-  const { token } = await fixture.stack.tokens.mint(mint);
+  const { token } = await fixture.stack.tokens.mint(mintRequest);
   const { url } = await service(t, source(fixture.origin));
   for (const credential of [
     { kind: 'api-key', key: sk.key },
@@ -143,7 +142,7 @@ test('what is created or revoked at the authority counts at the service as it ha
   const fixture = await startAuthority(t, { yaml });
   const { url } = await service(t, source(fixture.origin));
   const { key, record } = await created(fixture, 'sk');
-  const { token, record: minted } = await fixture.stack.tokens.mint(mint);
+  const { token, record: minted } = await fixture.stack.tokens.mint(mintRequest);
   await until(() => statusOf(url, key), 200);
   assert.equal(await statusOf(url, token), 200);
   await fixture.stack.store.keys.revoke(record.id, systemClock());
@@ -155,7 +154,7 @@ test('what is created or revoked at the authority counts at the service as it ha
 test('keeps working while the authority is away, then refuses as unavailable, and recovers', async (t) => {
   const fixture = await startAuthority(t, { yaml });
   const { key, record } = await created(fixture, 'sk');
-  const { token } = await fixture.stack.tokens.mint(mint);
+  const { token } = await fixture.stack.tokens.mint(mintRequest);
   const entry = await door(t, fixture.port);
   let moved = 0;
   const elapsed = () => performance.now() / 1000 + moved;
@@ -170,7 +169,7 @@ test('keeps working while the authority is away, then refuses as unavailable, an
   await until(async () => from.warnings().length, 1);
   assert.equal(await statusOf(url, key), 200);
   assert.equal(await statusOf(url, token), 200);
-  const { token: unseen } = await fixture.stack.tokens.mint(mint);
+  const { token: unseen } = await fixture.stack.tokens.mint(mintRequest);
   assert.equal(await statusOf(url, unseen), 503, 'whether it is one of theirs cannot be told');
   const { key: newKey } = await created(fixture, 'sk');
   assert.equal(await statusOf(url, newKey), 503, 'nor of a key');
@@ -249,7 +248,7 @@ test('an authority that was started anew is asked for everything', async (t) => 
   const store = memoryStore();
   const before = await startAuthority(t, { yaml, store });
   const { key, record } = await created(before, 'sk');
-  const { token } = await before.stack.tokens.mint(mint);
+  const { token } = await before.stack.tokens.mint(mintRequest);
   const entry = await door(t, before.port);
   const { url } = await service(t, source(entry.url));
   assert.deepEqual([await statusOf(url, key), await statusOf(url, token)], [200, 200]);
