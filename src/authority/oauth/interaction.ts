@@ -13,6 +13,14 @@ import { INTERACTION } from './provider.ts';
 
 type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
 
+/** A question under way, and the request that answers it or asks to see it. */
+interface Interaction {
+  readonly provider: Provider;
+  readonly login: OperatorLogin;
+  readonly exchange: Exchange;
+  readonly details: Details;
+}
+
 /** What somebody is asked who comes with a client: first to log in, then whether the client may. Null: answered already. */
 export async function interaction(provider: Provider, login: OperatorLogin, exchange: Exchange): Promise<Reply | null> {
   let details: Details;
@@ -29,61 +37,46 @@ export async function interaction(provider: Provider, login: OperatorLogin, exch
       ),
     );
   }
+  const asking = { provider, login, exchange, details };
   const step = exchange.path.split('/')[4] ?? '';
   if (exchange.method === 'GET') {
     const { external } = login;
-    if (step === '') return shown(details, login, provider);
+    if (step === '') return shown(asking);
     if (external && details.prompt.name === 'login') {
       if (step === 'elsewhere') return external.begin(exchange, details.uid);
-      if (step === 'proven')
-        return loggedIn(provider, login, exchange, details, await external.proven(exchange, details.uid));
+      if (step === 'proven') return loggedIn(asking, await external.proven(exchange, details.uid));
     }
   }
   if (exchange.method !== 'POST') return reply(405, page('That did not work', html`<p>There is nothing here.</p>`));
   const body = await bodyText(exchange.req, exchange.res);
   if (!body.ok) return reply(400, page('That did not work', html`<p>${body.words}</p>`));
   const form = new URLSearchParams(body.text);
-  if (step === 'abort') return refuse(provider, login, exchange, details);
-  if (step === 'login' && details.prompt.name === 'login') return logIn(provider, login, exchange, details, form);
-  if (step === 'confirm' && details.prompt.name === 'consent') return grant(provider, login, exchange, details);
-  return shown(details, login, provider);
+  if (step === 'abort') return refuse(asking);
+  if (step === 'login' && details.prompt.name === 'login') return logIn(asking, form);
+  if (step === 'confirm' && details.prompt.name === 'consent') return grant(asking);
+  return shown(asking);
 }
 
-async function logIn(
-  provider: Provider,
-  login: OperatorLogin,
-  exchange: Exchange,
-  details: Details,
-  form: URLSearchParams,
-): Promise<Reply | null> {
-  return loggedIn(provider, login, exchange, details, await login.authenticate(form, exchange.request.remoteAddress));
+async function logIn(asking: Interaction, form: URLSearchParams): Promise<Reply | null> {
+  const { login, exchange } = asking;
+  return loggedIn(asking, await login.authenticate(form, exchange.request.remoteAddress));
 }
 
-async function loggedIn(
-  provider: Provider,
-  login: OperatorLogin,
-  exchange: Exchange,
-  details: Details,
-  result: LoginAnswer,
-): Promise<Reply | null> {
+async function loggedIn(asking: Interaction, result: LoginAnswer): Promise<Reply | null> {
+  const { login, exchange, details } = asking;
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
   await recordBy(result.operator, loggedInAct(result, String(details.params['client_id'])), exchange);
-  return finish(provider, exchange, details, {
+  return finish(asking, {
     login: { accountId: result.operator, amr: methodsOf(result), remember: false },
   });
 }
 
 /** Consent is of somebody who logged in, who may still act, and for exactly what was shown. */
-async function grant(
-  provider: Provider,
-  login: OperatorLogin,
-  exchange: Exchange,
-  details: Details,
-): Promise<Reply | null> {
+async function grant(asking: Interaction): Promise<Reply | null> {
+  const { provider, exchange, details } = asking;
   const { prompt, params } = details;
-  const accountId = await askedOf(login, details);
-  if (accountId === null)
-    return finish(provider, exchange, details, { error: 'access_denied', error_description: 'nobody is logged in' });
+  const accountId = await askedOf(asking);
+  if (accountId === null) return finish(asking, { error: 'access_denied', error_description: 'nobody is logged in' });
   const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
   const given = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) });
   const { scopes, resources } = asked(details);
@@ -100,53 +93,43 @@ async function grant(
   } catch (error) {
     if (!(error instanceof errors.InvalidGrant)) throw error;
     const { error_description: words } = error;
-    return finish(provider, exchange, details, {
+    return finish(asking, {
       error: 'access_denied',
       ...(words !== undefined && { error_description: words }),
     });
   }
-  await recordBy(accountId, grantedAct(await clientOf(provider, details), told(details)), exchange);
-  return finish(provider, exchange, details, { consent: { grantId } });
+  await recordBy(accountId, grantedAct(await clientOf(asking), told(details)), exchange);
+  return finish(asking, { consent: { grantId } });
 }
 
-async function refuse(
-  provider: Provider,
-  login: OperatorLogin,
-  exchange: Exchange,
-  details: Details,
-): Promise<Reply | null> {
-  const operator = await askedOf(login, details);
+async function refuse(asking: Interaction): Promise<Reply | null> {
+  const { exchange, details } = asking;
+  const operator = await askedOf(asking);
   // Whoever is not logged in turns away, and decides nothing.
-  if (operator !== null)
-    await recordBy(operator, refusedAct(await clientOf(provider, details), told(details)), exchange);
-  return finish(provider, exchange, details, { error: 'access_denied', error_description: 'the operator refused' });
+  if (operator !== null) await recordBy(operator, refusedAct(await clientOf(asking), told(details)), exchange);
+  return finish(asking, { error: 'access_denied', error_description: 'the operator refused' });
 }
 
 /** The operator whom this question is put to; null where nobody is logged in any more. */
-async function askedOf(login: OperatorLogin, { session }: Details): Promise<string | null> {
+async function askedOf({ login, details: { session } }: Interaction): Promise<string | null> {
   const operator = session?.accountId;
   if (operator === undefined || !(await login.isCurrent({ operator, standing: standingIn(session?.amr) }))) return null;
   return operator;
 }
 
-async function clientOf(provider: Provider, { params }: Details) {
+async function clientOf({ provider, details: { params } }: Interaction) {
   const clientId = String(params['client_id']);
   return { clientId, clientName: (await provider.Client.find(clientId))?.clientName };
 }
 
-async function finish(
-  provider: Provider,
-  exchange: Exchange,
-  { returnTo }: Details,
-  result: InteractionResults,
-): Promise<null> {
+async function finish({ provider, exchange, details }: Interaction, result: InteractionResults): Promise<null> {
   const { req, res } = exchange;
-  const answer = { ...result, ...answeredHere(exchange, returnTo) };
+  const answer = { ...result, ...answeredHere(exchange, details.returnTo) };
   await provider.interactionFinished(req, res, answer, { mergeWithLastSubmission: !('error' in result) });
   return null;
 }
 
-async function shown(details: Details, login: OperatorLogin, provider: Provider): Promise<Reply> {
+async function shown({ provider, login, details }: Interaction): Promise<Reply> {
   return details.prompt.name === 'login'
     ? reply(200, loginPage(details, login, null))
     : reply(200, await consentPage(details, provider));
