@@ -1,4 +1,5 @@
 import { computed, signal } from '@preact/signals';
+import { takeCsrf } from './csrf.ts';
 
 /** Where the page is, all of it in the address: #/audit?outcome=deny can be sent to a colleague. */
 export interface Place {
@@ -36,6 +37,7 @@ export function linkTo(
   return `#/${page}${subject === null ? '' : `/${encodeURIComponent(subject)}`}${tail && `?${tail}`}`;
 }
 
+takeCsrf();
 const hash = signal(globalThis.location?.hash ?? '');
 globalThis.addEventListener?.('hashchange', () => (hash.value = location.hash));
 export const place = computed(() => placeOf(hash.value));

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { csrfHeader, keepCsrf } from './csrf.ts';
 import { setClock } from './server-clock.ts';
 import type { Session } from './shapes.ts';
 
@@ -48,11 +49,7 @@ export function leave(): void {
 export const mayAct = (): boolean => session.value?.operator.role === 'operator';
 
 export async function ask<T>(path: string, method = 'GET', body?: object, abort?: AbortSignal): Promise<T> {
-  const csrf = session.peek()?.csrf;
-  const headers = {
-    ...(body && { 'content-type': 'application/json' }),
-    ...(method !== 'GET' && csrf !== undefined && { 'x-countersign-csrf': csrf }),
-  };
+  const headers = { ...(body && { 'content-type': 'application/json' }), ...csrfHeader() };
   const response = await reach(path, { method, headers, ...(body && { body: JSON.stringify(body) }) }, abort);
   setClock(response.headers.get('date'));
   const answer = (await readable(response)) as { data?: T; error?: string; confirm?: boolean };
@@ -100,13 +97,14 @@ const lost =
 /** Takes over what the server says of the session: each such answer may bring a new CSRF value. */
 export async function enter(path: string, method: string, body?: object): Promise<Session> {
   const entered = await ask<Session>(path, method, body);
+  keepCsrf(entered.csrf);
   session.value = entered;
   lapsed.value = false;
   if (method !== 'GET') tabs?.postMessage(null);
   return entered;
 }
 
-/** All tabs have one cookie: where one logs in, out or confirms, the others have another session, and another CSRF value. */
+/** All tabs have one cookie: where one logs in, out or confirms, the others have another session. */
 let tabs: BroadcastChannel | undefined;
 const retryMillis = 2000;
 

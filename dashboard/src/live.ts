@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { sessionOver } from './api.ts';
+import { csrfHeader } from './csrf.ts';
 import { readEvents, type StreamEvent } from './event-stream.ts';
 import type { Counts } from './shapes.ts';
 
@@ -51,7 +52,7 @@ export function listen(): () => void {
     const { signal: ended } = (stream = new AbortController());
     begun = Date.now();
     try {
-      const response = await fetch('/admin/api/live', { signal: ended, cache: 'no-store' });
+      const response = await fetch('/admin/api/live', { headers: csrfHeader(), signal: ended, cache: 'no-store' });
       if (response.status === 401) sessionOver();
       streamRefused.value = response.ok ? null : response.status;
       if (!response.ok || !response.body) return;

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { eraseRecord, type RecordStore, type StoredRecord } from '../core/record.ts';
-import { sha256Base64, sha256Hex } from '../crypto/digest.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { isOpen, type Account, type Accounts } from './account.ts';
 
@@ -9,32 +9,41 @@ const idleSecondsMax = 30 * 60;
 /** For how long a password that was shown counts as shown. */
 export const confirmedSeconds = 5 * 60;
 
-/** A session as whoever holds its token has it. */
-export interface OpenSession {
+/** A session that a token leads to. */
+export interface FoundSession {
   readonly account: Account;
   /** What the browser keeps as a cookie; in the store is its digest only. */
   readonly token: string;
-  /** What a page of ours sends with every change: made of the token, which pages cannot read and other origins do not have. */
-  readonly csrf: string;
+  readonly csrfDigest: string;
   readonly expiresAt: number;
   readonly confirmedUntil: number;
+}
+
+/** A session as the page that was given it has it. */
+export interface OpenSession extends FoundSession {
+  /**
+   * What a page of ours sends with every request, from the storage of its origin. A browser sends the cookie to every port of this
+   * machine, so whoever serves one may have that: it leads nowhere by itself, and nothing of this can be made of it.
+   */
+  readonly csrf: string;
 }
 
 export interface Sessions {
   /** Of one who proved who they are; `provedAt`: when, unless just now. */
   open(account: Account, provedAt?: number): Promise<OpenSession>;
   /** Null for a token that is unknown, over, or of an account that changed. A use keeps the session awake. */
-  find(token: string): Promise<OpenSession | null>;
+  find(token: string): Promise<FoundSession | null>;
   /** The same, and it keeps nothing awake. */
-  peek(token: string): Promise<OpenSession | null>;
+  peek(token: string): Promise<FoundSession | null>;
   /** Another token for the same session, the old one ends: of one who proved it once more, or whose account changed. */
-  renew(session: OpenSession, account: Account): Promise<OpenSession>;
+  renew(session: FoundSession, account: Account): Promise<OpenSession>;
   close(token: string): Promise<void>;
 }
 
 interface Kept {
   readonly operator: string;
   readonly epoch: number;
+  readonly csrfDigest: string;
   readonly openedAt: number;
   readonly seenAt: number;
   readonly confirmedAt: number;
@@ -59,20 +68,23 @@ export function sessions({ records, clock, accounts, openidIssuer }: SessionsOpt
 
   async function begin(account: Account, openedAt: number, confirmedAt: number): Promise<OpenSession> {
     const now = clock();
-    const token = randomSecret(32).toString('base64url');
-    const kept = { operator: account.name, epoch: account.epoch, openedAt, seenAt: now, confirmedAt };
+    const [token, csrf] = [randomSecret(32).toString('base64url'), randomSecret(32).toString('base64url')];
+    const { name: operator, epoch } = account;
+    const kept = { operator, epoch, csrfDigest: sha256Hex(csrf), openedAt, seenAt: now, confirmedAt };
     await write(token, kept, null);
-    return shown(token, kept, account);
+    return { ...found(token, kept, account), csrf };
   }
 
   async function look(token: string) {
     if (!/^[A-Za-z0-9_-]{43}$/.test(token)) return null;
-    const found = await records.get(kind, sha256Hex(token), clock());
-    if (!found) return null;
-    const kept = found.value as unknown as Kept;
+    const record = await records.get(kind, sha256Hex(token), clock());
+    if (!record) return null;
+    const kept = record.value as unknown as Kept;
+    // A version before this one wrote none: whoever is logged in since then logs in anew.
+    if (typeof kept.csrfDigest !== 'string') return null;
     const account = (await accounts.get(kept.operator))?.account;
     if (!account || !isOpen(account, openidIssuer) || account.epoch !== kept.epoch) return null;
-    return { kept, account, revision: found.revision };
+    return { kept, account, revision: record.revision };
   }
 
   async function close(token: string): Promise<void> {
@@ -87,17 +99,17 @@ export function sessions({ records, clock, accounts, openidIssuer }: SessionsOpt
       return begin(account, clock(), provedAt ?? clock());
     },
     async find(token) {
-      const found = await look(token);
-      if (!found) return null;
-      const { kept, account, revision } = found;
+      const looked = await look(token);
+      if (!looked) return null;
+      const { kept, account, revision } = looked;
       const now = clock();
       // Whoever is faster writes the same.
       if (now - kept.seenAt >= seenEverySeconds) await write(token, { ...kept, seenAt: now }, revision);
-      return shown(token, kept, account);
+      return found(token, kept, account);
     },
     async peek(token) {
-      const found = await look(token);
-      return found && shown(token, found.kept, found.account);
+      const looked = await look(token);
+      return looked && found(token, looked.kept, looked.account);
     },
     async renew(session, account) {
       const kept = await records.get(kind, sha256Hex(session.token), clock());
@@ -110,16 +122,11 @@ export function sessions({ records, clock, accounts, openidIssuer }: SessionsOpt
   };
 }
 
-/** The token of a page's own session, in another form: whoever has it does not have the token. */
-function csrfOf(token: string): string {
-  return sha256Base64(`csrf:${token}`);
-}
-
 function endOf({ openedAt, seenAt }: Kept): number {
   return Math.min(openedAt + sessionSecondsMax, seenAt + idleSecondsMax);
 }
 
-function shown(token: string, kept: Kept, account: Account): OpenSession {
-  const confirmedUntil = kept.confirmedAt + confirmedSeconds;
-  return { account, token, csrf: csrfOf(token), expiresAt: kept.openedAt + sessionSecondsMax, confirmedUntil };
+function found(token: string, { openedAt, confirmedAt, csrfDigest }: Kept, account: Account): FoundSession {
+  const confirmedUntil = confirmedAt + confirmedSeconds;
+  return { account, token, csrfDigest, expiresAt: openedAt + sessionSecondsMax, confirmedUntil };
 }

@@ -1,5 +1,8 @@
 /** The session under the pages, in a real browser: what becomes of them when it ends, and of two tabs that share it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { adminToken, bearer, startAuthority } from '../fixtures/authority-stack.ts';
 import { builtPages, cookieOf, operatorPage } from '../fixtures/dashboard-page.ts';
@@ -75,8 +78,9 @@ test('a tab goes on with what another one did about the session', browsing, asyn
   assert.equal(await button('Set mode').count(), 0);
 
   // As whoever comes back from a provider.
-  const { cookie } = await loggedIn(stack, adminOrigin, 'otto');
+  const { cookie, csrf } = await loggedIn(stack, adminOrigin, 'otto');
   await context.addCookies([{ ...cookieOf(cookie), url: adminOrigin }]);
+  await second.goto(`${adminOrigin}/dashboard/#csrf=${csrf}`);
   await second.reload();
   await first.getByText('otto, operator').waitFor();
 });
@@ -128,3 +132,31 @@ test('who works by keyboard or by ear is told what was done, and stays in the pa
   await page.getByRole('status').getByText('Done: Revoke.').waitFor();
   await page.waitForFunction("document.activeElement.id === 'main'");
 });
+
+test(
+  'a service that the browser reaches by a port of its own gets a cookie that opens nothing',
+  browsing,
+  async (t) => {
+    const { adminOrigin, context, page, open } = await before(t);
+    await open('keys');
+    const cookies: string[] = [];
+    const service = createServer((req, res) => {
+      if (req.headers.cookie) cookies.push(req.headers.cookie);
+      res.setHeader('content-type', 'text/html').end('<script>fetch("/mine")</script>');
+    }).listen(0, '127.0.0.1');
+    await once(service, 'listening');
+    t.after(() => service.close());
+    const visited = await context.newPage();
+    await visited.goto(`http://127.0.0.1:${(service.address() as AddressInfo).port}/`);
+    await visited.waitForLoadState('networkidle');
+    const [cookie = ''] = cookies;
+    assert.match(cookie, /^countersign_session/, 'cookies know no ports');
+    for (const path of ['session', 'keys', 'live', 'events']) {
+      const answer = await fetch(`${adminOrigin}/admin/api/${path}`, { headers: { cookie } });
+      assert.equal(answer.status, 401, path);
+      assert.doesNotMatch(await answer.text(), /csrf/);
+    }
+    await page.reload();
+    await page.getByText('ana, operator').waitFor();
+  },
+);

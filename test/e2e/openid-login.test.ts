@@ -64,8 +64,14 @@ after(async () => {
 
 const surfer = (): PlainBrowser => plainBrowser(here.admin, issuer);
 
+/** What the dashboard keeps of the address to which a login leads. */
+const csrfOf = new WeakMap<PlainBrowser, string>();
+
 async function comeIn(login: string, browser = surfer(), path = '/admin/openid'): Promise<Visit> {
-  return logInThere(browser, await browser.open(here.admin + path), login);
+  const landed = await logInThere(browser, await browser.open(here.admin + path), login);
+  const [, csrf] = /\/dashboard\/#csrf=(.+)$/.exec(landed.url) ?? [];
+  if (csrf !== undefined) csrfOf.set(browser, csrf);
+  return landed;
 }
 
 interface Shown {
@@ -73,7 +79,13 @@ interface Shown {
   readonly csrf: string;
 }
 
-async function ask(browser: PlainBrowser, method: string, path: string, body?: object, csrf = '') {
+async function ask(
+  browser: PlainBrowser,
+  method: string,
+  path: string,
+  body?: object,
+  csrf = csrfOf.get(browser) ?? '',
+) {
   const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   const answer = await fetch(`${here.admin}/admin/api/${path}`, {
     method,
@@ -106,7 +118,8 @@ test('an operator logs in at the provider, with the role that the provider says'
   ] as const) {
     const browser = surfer();
     const landed = await comeIn(login, browser);
-    assert.equal(landed.url, `${here.admin}/dashboard/`, landed.body);
+    assert.match(landed.url, /\/dashboard\/#csrf=[\w-]{43}$/, landed.body);
+    assert.equal((await ask(browser, 'GET', 'session', undefined, 'A'.repeat(43))).status, 401, 'the cookie alone');
     const { status, data } = await ask(browser, 'GET', 'session');
     assert.equal(status, 200);
     assert.partialDeepStrictEqual(data?.operator, { name, role, openid: true });
@@ -152,16 +165,14 @@ test(
 test('what needs a password shown just now needs a login made just now, and no password is taken here', async () => {
   const browser = surfer();
   await comeIn('u-anna', browser);
-  const { data } = await ask(browser, 'GET', 'session');
-  const early = await ask(browser, 'POST', 'tokens', {}, data?.csrf);
+  const early = await ask(browser, 'POST', 'tokens', {});
   assert.deepEqual([early.status, early.confirm], [403, true]);
-  const password = await ask(browser, 'POST', 'session/confirm', { password: 'plum tree' }, data?.csrf);
+  const password = await ask(browser, 'POST', 'session/confirm', { password: 'plum tree' });
   assert.equal(password.status, 400);
   const there = await browser.open(`${here.admin}/admin/openid?fresh`);
   assert.match(there.body, /name="login"/, 'the provider asks again, though it knows the person');
-  await logInThere(browser, there, 'u-anna');
-  const anew = await ask(browser, 'GET', 'session');
-  assert.equal((await ask(browser, 'POST', 'tokens', {}, anew.data?.csrf)).status, 201);
+  const { url } = await logInThere(browser, there, 'u-anna');
+  assert.equal((await ask(browser, 'POST', 'tokens', {}, url.split('#csrf=')[1])).status, 201);
 });
 
 test('whom the provider knows and the configuration does not is refused, and so is a name of no form', async () => {
@@ -293,7 +304,7 @@ test('an answer counts once, in the browser that asked, with the state, the issu
     assert.equal((await attacked.open(url.href)).status, 403, name);
     assert.equal((await ask(attacked, 'GET', 'session')).status, 401);
   }
-  assert.equal((await browser.open(back)).url, `${here.admin}/dashboard/`);
+  assert.match((await browser.open(back)).url, /\/dashboard\/#csrf=/);
   // The same again, with the cookie as it was.
   const replayed = surfer();
   replayed.cookies.set('countersign_openid', cookie);

@@ -109,7 +109,8 @@ export function externalLogin(stack: Stack, { accounts, sessions }: Operators): 
     const session = await sessions.open(account, at);
     await record(exchange, account.name, 'operator.logged_in');
     exchange.res.appendHeader('set-cookie', sessionCookieLine(exchange, session.token));
-    return redirect('/dashboard/');
+    // Behind the #, which reaches no server: whoever sees the cookie does not see this.
+    return redirect(`/dashboard/#csrf=${session.csrf}`);
   }
 
   function toInteraction(exchange: Exchange, account: Account, interaction: string): Reply {

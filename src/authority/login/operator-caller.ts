@@ -1,7 +1,7 @@
 import { denyPrincipal, type Principal } from '../../core/verdict.ts';
-import { equalSecrets } from '../../crypto/compare.ts';
+import { equalText } from '../../crypto/compare.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
-import type { OpenSession } from '../../operators/sessions.ts';
+import type { FoundSession, OpenSession } from '../../operators/sessions.ts';
 import { adminOf, type Caller } from '../caller.ts';
 import type { Exchange } from '../exchange.ts';
 import { exposure } from '../host-check.ts';
@@ -32,16 +32,19 @@ export async function operatorOf(exchange: Exchange, operators: Operators): Prom
   return { principal: principalOf(session), isAdmin: session.account.role === 'operator', session };
 }
 
-/** The session that a browser brings, judged as a change is where it is not read only. */
+/**
+ * The session of a page: the cookie, and what else the page was given. Reading asks for both, too, since a browser sends the cookie to
+ * services on other ports of this machine.
+ */
 export async function sessionOf(exchange: Exchange, operators: Operators): Promise<OpenSession | Refused> {
   const fault = pageFault(exchange);
   if (fault) return fault;
   const token = sessionCookie(exchange);
   const session = token === null ? null : await operators.sessions.find(token);
   if (!session) return refused('missing_credentials', 'log in first');
-  if (exchange.method === 'GET') return session;
-  const [shown = '', ...others] = exchange.request.fields(CSRF_HEADER);
-  if (others.length === 0 && equalSecrets(shown, session.csrf)) return session;
+  const [csrf = '', ...others] = exchange.request.fields(CSRF_HEADER);
+  if (others.length === 0 && equalText(sha256Hex(csrf), session.csrfDigest)) return { ...session, csrf };
+  if (exchange.method === 'GET') return refused('missing_credentials', 'log in first');
   const words = `send ${CSRF_HEADER} with the csrf of the session`;
   return refusedBy(denyPrincipal(principalOf(session), 'not_allowed', words), words);
 }
@@ -77,7 +80,7 @@ export function confirmFault(session: OpenSession, now: number): Refused | null 
   return unconfirmed(denyPrincipal(principalOf(session), 'not_allowed', words), words);
 }
 
-function principalOf({ account, token, expiresAt }: OpenSession): Principal {
+function principalOf({ account, token, expiresAt }: FoundSession): Principal {
   return {
     id: `operator:${account.name}`,
     scheme: 'operator-session',

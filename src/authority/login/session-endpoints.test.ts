@@ -63,6 +63,23 @@ test('the cookie is for this host, out of reach of scripts and other sites, and 
   assert.ok(kept.includes(sha256Hex(token)) && !kept.includes(token));
 });
 
+test('the cookie alone, which a browser sends to every port of this machine, is no session and tells nothing', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
+  const page = await loggedIn(stack, adminOrigin, 'ana');
+  const other = await loggedIn(stack, adminOrigin, 'ben');
+  for (const csrf of ['', 'A'.repeat(43), other.csrf])
+    for (const path of ['/session', '/status', '/keys', '/live']) {
+      const answer = await page.ask('GET', path, undefined, { 'x-countersign-csrf': csrf });
+      assert.deepEqual([answer.status, answer.body.reason], [401, 'missing_credentials'], path);
+    }
+  assert.equal((await page.ask('GET', '/session')).data['csrf'], page.csrf);
+  const { csrf } = page;
+  await page.ask('POST', '/session/confirm', { password });
+  assert.notEqual(page.csrf, csrf);
+  const kept = JSON.stringify(await stack.store.records.list('session', stack.clock()));
+  assert.ok(!kept.includes(page.csrf));
+});
+
 test('a login takes a new token, whatever cookie was planted before', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
   const first = await loggedIn(stack, adminOrigin, 'ana');
@@ -351,7 +368,7 @@ test('a new password ends every other session, on every replica', async (t) => {
   const two = await startAuthority(t, { store, authority: quick });
   const page = await loggedIn(one.stack, one.adminOrigin, 'ana');
   const elsewhere = browser(two.adminOrigin);
-  elsewhere.cookie = page.cookie;
+  Object.assign(elsewhere, { cookie: page.cookie, csrf: page.csrf });
   assert.equal((await elsewhere.ask('GET', '/session')).status, 200, 'a session of one replica serves at the other');
   const chosen = 'a different tree, a different harbour';
   const answer = await page.ask('PUT', '/session/password', { password, new_password: chosen });
@@ -411,7 +428,9 @@ test('that a ramp went on or back is told to whoever listens', async (t) => {
 test('what is decided is told to whoever listens, until the session is over', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
   const page = await loggedIn(stack, adminOrigin, 'ana');
-  const answer = await fetch(`${adminOrigin}/admin/api/live`, { headers: { cookie: page.cookie } });
+  const answer = await fetch(`${adminOrigin}/admin/api/live`, {
+    headers: { cookie: page.cookie, 'x-countersign-csrf': page.csrf },
+  });
   assert.equal(answer.headers.get('content-type'), 'text/event-stream');
   let text = '';
   const row = {
