@@ -245,7 +245,7 @@ for (const version of versions)
       await session.finish(await keeper.answer());
       assert.equal(await session.call('write_file'), 'write_file done');
       assert.equal(await session.call('read_file'), 'read_file done');
-      assert.equal(who.logins.count, 1);
+      assert.equal(who.logins.count, 2, 'over plain http one for each question');
 
       // Revocation: nothing that came of the login is worth anything.
       const { refresh_token: refreshToken = '' } = keeper.kept['tokens'] as Record<string, string>;

@@ -106,8 +106,8 @@ async function dead(accessToken = ''): Promise<void> {
 }
 
 /** The page on which the operator is asked whether the client may. */
-async function asked(at: PlainBrowser, name: string, clientId: string): Promise<Visit> {
-  const login = await at.open(question(clientId));
+async function asked(at: PlainBrowser, name: string, clientId: string, more: Tokens = {}): Promise<Visit> {
+  const login = await at.open(question(clientId, more));
   const consent = await at.submit(login, '/login', { name, password });
   assert.match(consent.body, /Let this client in/);
   return consent;
@@ -155,8 +155,8 @@ for (const [what, name, change] of changes)
     const [known, other, begun] = [await client(), await client(), await client()];
     const at = plainBrowser(here.admin);
     await letIn(at, name, known);
-    const { landed } = await at.submit(await at.open(question(other)), '/confirm');
-    const consent = await at.open(question(begun));
+    const { landed } = await at.submit(await asked(at, name, other), '/confirm');
+    const consent = await asked(at, name, begun);
     await change(name);
     const late = await redeem(other, landed);
     assert.equal(late.body['error'], 'invalid_grant', 'a code that lay about is worth nothing');
@@ -170,6 +170,42 @@ for (const [what, name, change] of changes)
     assert.match(again.body, /Let this client in/);
     assert.match(again.body, /<dd>admin<\/dd>/);
   });
+
+test('over plain http the cookie of a login, which browsers send to every port of this machine, lets nothing in', async () => {
+  await loggedIn(here.stack, here.admin, 'carla');
+  const [known, other] = [await client(), await client()];
+  const at = plainBrowser(here.admin);
+  await letIn(at, 'carla', known);
+  const service = plainBrowser(here.admin);
+  for (const [name, value] of at.cookies)
+    if (name.startsWith('countersign_oauth_session')) service.cookies.set(name, value);
+  assert.equal(service.cookies.size, 2);
+  for (const clientId of [known, other]) assert.ok(asksToLogIn(await service.open(question(clientId))));
+  const silent = await service.open(question(known, { prompt: 'none' }));
+  assert.equal(silent.landed?.searchParams.get('error'), 'login_required');
+});
+
+test('over TLS a login answers several clients, until it is ended', async (t) => {
+  const tls = await oauthStack(t as never, {
+    store: here.stack.store,
+    yaml: ({ adminPort }) => `
+oauth: { server: { issuer: 'https://127.0.0.1:${adminPort}' } }
+services: { bare: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
+`,
+  });
+  const issuer = tls.admin.replace('http:', 'https:');
+  await loggedIn(tls.stack, tls.admin, 'theo');
+  const at = plainBrowser(issuer);
+  const ask = async (): Promise<Visit> => {
+    const { search } = new URL(question(await client(), { resource: `${tls.gateway}/bare`, scope: 'openid' }));
+    return at.open(`${issuer}/oauth/authorize${search}`);
+  };
+  const consent = await at.submit(await ask(), '/login', { name: 'theo', password });
+  assert.ok((await at.submit(consent, '/confirm')).landed?.searchParams.get('code'));
+  assert.match((await ask()).body, /Let this client in/);
+  await changes[1]?.[2]('theo');
+  assert.ok(asksToLogIn(await ask()));
+});
 
 test('a login that was proven and not gone on with does not outlive a new password', async () => {
   await loggedIn(here.stack, here.admin, 'paula');
@@ -281,7 +317,7 @@ test('who logs in, who lets a program in and who refuses it is in the audit, and
   const login = await at.open(question(clientId));
   assert.equal((await at.submit(login, '/login', { name: 'edda', password: 'a guess' })).status, 401);
   await letIn(at, 'edda', clientId);
-  const more = await at.open(question(clientId, { resource: `${here.gateway}/bare` }));
+  const more = await asked(at, 'edda', clientId, { resource: `${here.gateway}/bare` });
   const refused = await at.submit(more, '/abort');
   assert.equal(refused.landed?.searchParams.get('error'), 'access_denied');
   // Somebody who is not logged in refuses nothing.
@@ -298,6 +334,7 @@ test('who logs in, who lets a program in and who refuses it is in the audit, and
       ['operator.login_failed', 'edda', { attempts: 1 }],
       ['operator.logged_in', 'edda', { at: 'oauth', client: clientId }],
       ['oauth.granted', clientId, { name: 'agent', resources: [files], scopes: ['files:read'] }],
+      ['operator.logged_in', 'edda', { at: 'oauth', client: clientId }],
       ['oauth.refused', clientId, { name: 'agent', resources: [`${here.gateway}/bare`], scopes: [] }],
     ],
   );

@@ -206,7 +206,7 @@ test('a service without scopes is agreed to as well, each by itself', async () =
   const browser = plainBrowser(here.admin);
   await loggedIn(clientId, 'files:read', browser);
   const { verifier, url } = question({ clientId, scope: '', resource: `${here.gateway}/bare` });
-  const page = await browser.open(url);
+  const page = await browser.submit(await browser.open(url), '/login', { token: adminToken });
   assert.match(page.body, /Let this client in/);
   const { landed } = await browser.submit(page, '/confirm');
   const { body } = await token(exchange(clientId, landed as URL, verifier));
@@ -553,12 +553,13 @@ test('what is stored can be presented by nobody', async () => {
   ];
   const entry = await browser.open(`${here.admin}/oauth/device`);
   const confirm = await browser.submit(entry, '/device', { user_code: device['user_code'] ?? '' });
-  const consent = await browser.submit(confirm, '/device');
+  const consent = await browser.submit(await browser.submit(confirm, '/device'), '/login', { token: adminToken });
   assert.match(consent.body, /Let this client in/);
   // And one that was pushed, asked about by somebody who is logged in.
   const other = await registered({ client_name: 'Other' });
   const asking = new URLSearchParams({ client_id: other, request_uri: requestUri });
-  assert.match((await browser.open(`${here.admin}/oauth/authorize?${asking}`)).body, /Let this client in/);
+  const login = await browser.open(`${here.admin}/oauth/authorize?${asking}`);
+  assert.match((await browser.submit(login, '/login', { token: adminToken })).body, /Let this client in/);
   const text = await stored();
   assert.ok(text.includes('A client'));
   assert.ok(secrets().every((secret) => secret.length > 7));

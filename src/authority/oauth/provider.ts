@@ -1,4 +1,4 @@
-import { errors, interactionPolicy, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { errors, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { OauthServerConfig } from '../../compose/config.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { equalText } from '../../crypto/compare.ts';
@@ -9,6 +9,7 @@ import { accountFinder } from './account.ts';
 import { RESUME_COOKIE, SESSION_COOKIE } from './answered.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
+import { questions } from './questions.ts';
 import { inTheClearWords, isInTheClear } from './redirects.ts';
 import { resourceOf, resourceServerOf, scopesKnown, soleResource } from './resources.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -107,18 +108,10 @@ function cookies({ cookieSecret }: SigningKeys): object {
 }
 
 /** How people log in and what they are asked. */
-function people({ login }: ProviderOptions): object {
-  const policy = interactionPolicy.base();
-  policy.get('consent')?.checks.add(
-    new interactionPolicy.Check('rs_unknown', 'the resource was not granted yet', (ctx) => {
-      const granted = (ctx.oidc.entities.Grant as { resources?: Record<string, string> } | undefined)?.resources ?? {};
-      const asked = Object.keys(ctx.oidc.resourceServers ?? {});
-      return asked.some((resource) => granted[resource] === undefined);
-    }),
-  );
+function people({ login, server }: ProviderOptions): object {
   return {
     interactions: {
-      policy,
+      policy: questions(server),
       url: (_ctx: unknown, { uid }: { readonly uid: string }) => `${INTERACTION}/${uid}`,
     },
     findAccount: accountFinder(login),
