@@ -13,10 +13,12 @@ import { contentOf } from '../../src/audit/chain/verify-chain.ts';
 import { createClient } from '../../src/authority/oauth/clients.ts';
 import { sqliteStore } from '../../src/stores/sqlite/store.ts';
 import { adminToken } from '../fixtures/authority-stack.ts';
+import { browserContext } from '../fixtures/browser-context.ts';
 import { cliHere } from '../fixtures/cli-here.ts';
 import { plainBrowser, type PlainBrowser, type Visit } from '../fixtures/oauth-browser.ts';
 import { oauthStack, type OauthStack } from '../fixtures/oauth-stack.ts';
 import { browser, loggedIn, password } from '../fixtures/operator.ts';
+import { chromium, skipWithout } from '../fixtures/programs.ts';
 
 const ends: (() => unknown)[] = [];
 const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
@@ -206,6 +208,36 @@ services: { bare: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
   await changes[1]?.[2]('theo');
   assert.ok(asksToLogIn(await ask()));
 });
+
+test(
+  'in another tab somebody else may log in, and only they are asked from then on',
+  { skip: skipWithout(chromium), timeout: 60_000 },
+  async (t) => {
+    await loggedIn(here.stack, here.admin, 'tina');
+    await loggedIn(here.stack, here.admin, 'udo');
+    const asking = question(await client());
+    const context = await browserContext(t);
+    const [one, two] = [await context.newPage(), await context.newPage()];
+    for (const tab of [one, two]) await tab.goto(asking);
+    for (const [tab, name] of [
+      [one, 'tina'],
+      [two, 'udo'],
+    ] as const) {
+      await tab.getByLabel('Name').fill(name);
+      await tab.getByLabel('Password').fill(password);
+      await tab.getByRole('button', { name: 'Log in' }).click();
+      await tab.getByRole('definition').filter({ hasText: name }).waitFor();
+    }
+    const agree = (tab: typeof one) => tab.getByRole('button', { name: 'Let it in' }).click();
+    await agree(one);
+    await one.getByText('This login is over').waitFor();
+    const [answer] = await Promise.all([
+      two.waitForEvent('request', (request) => request.url().startsWith(redirect)),
+      agree(two),
+    ]);
+    assert.ok(new URL(answer.url()).searchParams.has('code'));
+  },
+);
 
 test('a login that was proven and not gone on with does not outlive a new password', async () => {
   await loggedIn(here.stack, here.admin, 'paula');

@@ -42,6 +42,6 @@ interface Methods {
 }
 
 /** What was granted in it stays with whoever granted it: the next one to log in here may be somebody else. */
-function logOut(session: Session): void {
+export function logOut(session: Session): void {
   for (const name of ['accountId', 'loginTs', 'amr', 'authorizations'] as const) delete session[name];
 }

@@ -3,7 +3,7 @@ import type Provider from 'oidc-provider';
 import { bodyText } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Reply } from '../reply.ts';
-import { methodsOf, standingIn } from './account.ts';
+import { logOut, methodsOf, standingIn } from './account.ts';
 import { answeredHere } from './answered.ts';
 import { grantedAct, loggedInAct, recordBy, refusedAct } from './events.ts';
 import type { LoginAnswer } from './logged-in.ts';
@@ -63,8 +63,15 @@ async function logIn(asking: Interaction, form: URLSearchParams): Promise<Reply 
 }
 
 async function loggedIn(asking: Interaction, result: LoginAnswer): Promise<Reply | null> {
-  const { login, exchange, details } = asking;
+  const { provider, login, exchange, details } = asking;
   if ('words' in result) return reply(result.status, loginPage(details, login, result.words));
+  const { req, res } = exchange;
+  const session = await provider.Session.get({ req, res } as never);
+  // Of another tab, say. The library would have its own page ask about that, which there is not here.
+  if (session.accountId !== undefined && session.accountId !== result.operator) {
+    logOut(session);
+    await session.persist();
+  }
   await recordBy(result.operator, loggedInAct(result, String(details.params['client_id'])), exchange);
   return finish(asking, {
     login: { accountId: result.operator, amr: methodsOf(result), remember: false },
