@@ -32,6 +32,7 @@ const ends: (() => unknown)[] = [];
 const lifetime = { after: (end: () => unknown) => void ends.push(end) } as never;
 let issuer: string;
 let here: OauthStack;
+let openidCookie: string;
 
 before(async () => {
   if (!existsSync(join(root, 'dashboard/dist/index.html')))
@@ -57,6 +58,7 @@ services:
   files: { upstream: 'http://127.0.0.1:1', accept: [oauth], oauth: { scopes: [files:read] } }
 `,
   });
+  openidCookie = `countersign_openid_${new URL(here.admin).port}`;
 });
 after(async () => {
   for (const end of ends.toReversed()) await end();
@@ -277,7 +279,7 @@ test('who comes without the role of an operator any more leaves nothing that the
 test('an answer counts once, in the browser that asked, with the state, the issuer and the code that are meant', async () => {
   const browser = surfer();
   const back = await answered(browser, 'u-anna');
-  const cookie = browser.cookies.get('countersign_openid') ?? '';
+  const cookie = browser.cookies.get(openidCookie) ?? '';
   assert.ok(cookie);
   const altered = (name: string, value: string | null): string => {
     const url = new URL(back);
@@ -307,7 +309,7 @@ test('an answer counts once, in the browser that asked, with the state, the issu
   assert.match((await browser.open(back)).url, /\/dashboard\/#csrf=/);
   // The same again, with the cookie as it was.
   const replayed = surfer();
-  replayed.cookies.set('countersign_openid', cookie);
+  replayed.cookies.set(openidCookie, cookie);
   assert.equal((await replayed.open(back)).status, 400);
   assert.equal((await replayed.open(altered('state', 'x'))).status, 400);
 });
@@ -321,7 +323,7 @@ test('an answer that comes too late, or to another address of ours, is refused',
   const other = new URL(await answered(slow, 'u-anna'));
   other.hostname = 'localhost';
   const elsewhere = plainBrowser(other.origin);
-  elsewhere.cookies.set('countersign_openid', slow.cookies.get('countersign_openid') ?? '');
+  elsewhere.cookies.set(openidCookie, slow.cookies.get(openidCookie) ?? '');
   assert.equal((await elsewhere.open(other.href)).status, 400);
 });
 

@@ -12,6 +12,7 @@ import { memoryStore } from '../../stores/memory/store.ts';
 import { adminToken, bearer, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { fromBase32 } from '../../../test/fixtures/base32.ts';
 import { appoint, browser, loggedIn, password, quick } from '../../../test/fixtures/operator.ts';
+import { withPort } from './session-cookie.ts';
 
 const yaml = `adminHosts: [admin.example.org]
 trustedProxies: [127.0.0.1/32]
@@ -45,14 +46,14 @@ test('the cookie is for this host, out of reach of scripts and other sites, and 
   const plain = await browser(adminOrigin).ask('POST', '/session', { name: 'ana', password });
   assert.match(
     plain.headers.get('set-cookie') ?? '',
-    /^countersign_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/,
+    /^countersign_session_[0-9]+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/,
   );
   const page = browser(adminOrigin);
   const tls = { 'x-forwarded-proto': 'https' };
   const answer = await page.ask('POST', '/session', { name: 'ana', password }, tls);
   assert.match(
     answer.headers.get('set-cookie') ?? '',
-    /^__Host-countersign_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+    /^__Host-countersign_session_[0-9]+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
   );
   // Over TLS the plain cookie, which anybody on the way could have set, is none.
   const asPlain = page.cookie.replace('__Host-', '');
@@ -83,7 +84,7 @@ test('the cookie alone, which a browser sends to every port of this machine, is 
 test('a login takes a new token, whatever cookie was planted before', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
   const first = await loggedIn(stack, adminOrigin, 'ana');
-  const planted = `countersign_session=${'A'.repeat(43)}`;
+  const planted = `countersign_session_${new URL(adminOrigin).port}=${'A'.repeat(43)}`;
   const page = browser(adminOrigin);
   page.cookie = planted;
   assert.equal((await page.ask('POST', '/session', { name: 'ana', password })).status, 200);
@@ -91,6 +92,22 @@ test('a login takes a new token, whatever cookie was planted before', async (t) 
   assert.notEqual(page.cookie, first.cookie);
   assert.equal((await page.ask('GET', '/session', undefined, { cookie: planted })).status, 401);
   assert.equal((await page.ask('GET', '/session', undefined, { cookie: `${page.cookie}; ${planted}` })).status, 401);
+});
+
+test('two stacks on one host, whose cookies a browser keeps together, do not log out of one another', async (t) => {
+  const stacks = [await startAuthority(t, { authority: quick }), await startAuthority(t, { authority: quick })];
+  const pages = [];
+  for (const { stack, adminOrigin } of stacks) pages.push(await loggedIn(stack, adminOrigin, 'ana'));
+  const cookie = pages.map((page) => page.cookie).join('; ');
+  for (const page of pages) assert.equal((await page.ask('GET', '/session', undefined, { cookie })).status, 200);
+  assert.equal(new Set(pages.map((page) => page.cookie.split('=')[0])).size, 2);
+  // The usual port stands in no address.
+  for (const [host, name] of [
+    ['admin.example.org', 'c'],
+    ['[::1]', 'c'],
+    ['[::1]:8701', 'c_8701'],
+  ] as const)
+    assert.equal(withPort('c', host), name);
 });
 
 test('no page of another origin acts in an operator’s place or logs one in', async (t) => {
@@ -368,7 +385,9 @@ test('a new password ends every other session, on every replica', async (t) => {
   const two = await startAuthority(t, { store, authority: quick });
   const page = await loggedIn(one.stack, one.adminOrigin, 'ana');
   const elsewhere = browser(two.adminOrigin);
-  Object.assign(elsewhere, { cookie: page.cookie, csrf: page.csrf });
+  // Behind one address both have the same name for it.
+  const cookie = page.cookie.replace(new URL(one.adminOrigin).port, new URL(two.adminOrigin).port);
+  Object.assign(elsewhere, { cookie, csrf: page.csrf });
   assert.equal((await elsewhere.ask('GET', '/session')).status, 200, 'a session of one replica serves at the other');
   const chosen = 'a different tree, a different harbour';
   const answer = await page.ask('PUT', '/session/password', { password, new_password: chosen });

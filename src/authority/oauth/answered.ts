@@ -4,12 +4,15 @@ import { equalText } from '../../crypto/compare.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import type { Exchange } from '../exchange.ts';
+import { withPort } from '../login/session-cookie.ts';
 import { html, page } from './pages.ts';
 
 /** By which the library knows the request that goes on after a question was answered. */
 export const RESUME_COOKIE = 'countersign_oauth_resume';
 /** By which it knows the browser. */
-export const SESSION_COOKIE = 'countersign_oauth_session';
+export function sessionCookieOf(issuer: string): string {
+  return withPort('countersign_oauth_session', new URL(issuer).host);
+}
 const ANSWER_COOKIE = 'countersign_oauth_answer';
 const answerSeconds = 60;
 const beginnings: ReadonlySet<string> = new Set(['/oauth/authorize', '/oauth/device']);
@@ -40,7 +43,7 @@ export function onlyWhereAnswered(provider: Provider) {
     const isHere = result === undefined || equalText(sha256Hex(proof), String(result['answeredBy']));
     // The library would look for what was begun, find nothing, and take that for a fault of its own.
     const isBegun = isForm(ctx)
-      ? ctx.cookies.get(SESSION_COOKIE, { signed: true }) !== undefined
+      ? ctx.cookies.get(sessionCookieOf(provider.issuer), { signed: true }) !== undefined
       : uid !== undefined || ![...beginnings].some((path) => ctx.path.startsWith(`${path}/`));
     if (isHere && isBegun) {
       await next();

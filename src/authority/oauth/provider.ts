@@ -6,7 +6,7 @@ import { sha256, sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { ALGORITHMS } from '../../schemes/oauth/index.ts';
 import { accountFinder } from './account.ts';
-import { RESUME_COOKIE, SESSION_COOKIE } from './answered.ts';
+import { RESUME_COOKIE, sessionCookieOf } from './answered.ts';
 import type { OperatorLogin } from './login.ts';
 import { html, page, trusted } from './pages.ts';
 import { questions } from './questions.ts';
@@ -51,7 +51,7 @@ export function oauthProvider(options: ProviderOptions): Provider {
         refusal: (words) => new errors.InvalidGrant(words),
       }),
     jwks: { keys: keys.jwks },
-    cookies: cookies(keys),
+    cookies: cookies(keys, server),
     routes: ROUTES,
     features: features(options),
     ...people(options),
@@ -94,10 +94,10 @@ function refuseInTheClear(_ctx: unknown, _name: string, uris: unknown): void {
     throw new errors.InvalidClientMetadata(inTheClearWords);
 }
 
-function cookies({ cookieSecret }: SigningKeys): object {
+function cookies({ cookieSecret }: SigningKeys, { issuer }: OauthServerConfig): object {
   return {
     names: {
-      session: SESSION_COOKIE,
+      session: sessionCookieOf(issuer),
       interaction: 'countersign_oauth_interaction',
       resume: RESUME_COOKIE,
     },

@@ -343,7 +343,7 @@ describe('headers on their way upstream', () => {
       'Cookie',
       '=countersign_session=secret',
       'Cookie',
-      '__Host-countersign_openid=sealed; countersign_oauth_session.sig=secret',
+      '__Host-countersign_openid_8701=sealed; countersign_oauth_session_8701.sig=secret; countersign_session_8701=secret',
     ]);
     assert.equal(seen?.headers.host, new URL(upstream?.url ?? '').host);
     assert.equal(seen?.headers.cookie, 'a=1; b=2');

@@ -1,7 +1,7 @@
 // Every cookie of the operators' side is named so: what is not listed one by one cannot be forgotten.
 const namesBegin = 'countersign_';
 // A cookie without a name is stored too, and sent back as its value alone: '=countersign_session=x' would be ours.
-const ours = /^\s*(?:=\s*)?(?:__(?:host|secure)-)?countersign_[a-z_.]*\s*(?:=|$)/i;
+const ours = /^\s*(?:=\s*)?(?:__(?:host|secure)-)?countersign_[a-z0-9_.]*\s*(?:=|$)/i;
 
 /**
  * A Cookie line without ours: sessions of the dashboard and the authorization server, and logins at a provider that are under way. Null
