@@ -3,6 +3,7 @@ import type { Decision } from '../core/decision.ts';
 import { hasBody } from '../adapters/node/request-shape.ts';
 import type { ExchangeOptions } from './exchange-options.ts';
 import { upstreamHeaders } from './headers/request-headers.ts';
+import { lentHost } from './lent-host.ts';
 import { judgedBody, judgedHead, type RulesInForce } from './mcp/judged.ts';
 import type { UpstreamRequest } from './upstream/connection.ts';
 import { requestHead } from './upstream/request-head.ts';
@@ -24,10 +25,8 @@ export interface Outgoing {
 }
 
 /** Null where the MCP session is not the caller's. Throws a TypeError for what cannot stand in a header. */
-export function outgoing(
-  { context, req, request, service, upstream, target, upgrade }: ExchangeOptions,
-  { decision, held, key, inForce }: Passing,
-): Outgoing | null {
+export function outgoing(options: ExchangeOptions, { decision, held, key, inForce }: Passing): Outgoing | null {
+  const { context, req, request, service, upstream, target, upgrade } = options;
   const passed = upstreamHeaders(req, request, service, decision, key);
   const judged = judgedHead(passed, target, inForce);
   if (judged === null) return null;
@@ -36,7 +35,7 @@ export function outgoing(
     const sent = requestHead({
       method: request.method,
       target: judged.target,
-      host: upstream.host,
+      host: lentHost(options, decision),
       lines: judged.lines,
       body: judgedBody(held, inForce) ?? (hasBody(req) ? req : null),
       upgrade: upgrade === null ? null : 'websocket',

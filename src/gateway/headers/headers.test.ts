@@ -349,6 +349,39 @@ describe('headers on their way upstream', () => {
     assert.equal(seen?.headers.cookie, 'a=1; b=2');
   });
 
+  it('lends the upstream’s host to no page that has a name of its own mean this machine, where nothing is proven', async () => {
+    await opened({ mode: 'report', service: { hosts: ['echo.example'] } });
+    const own = new URL(upstream?.url ?? '').host;
+    const named = async (host: string, lines: readonly string[] = []): Promise<string | undefined> => {
+      const head = ['GET /echo/x HTTP/1.1', `Host: ${host}`, 'Connection: close', ...lines, '', ''];
+      await rawExchange(gate?.port ?? 0, head.join('\r\n'));
+      return upstream?.seen.at(-1)?.headers.host;
+    };
+    for (const host of [
+      'rebound.example',
+      'rebound.example:8700',
+      'localhost.rebound.example',
+      '127.0.0.1.rebound.example',
+    ])
+      for (const lines of [[], ['X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Host: localhost'], ['x-api-key: wrong']])
+        assert.equal(await named(host, lines), host);
+    for (const host of [
+      'localhost:8700',
+      '127.0.0.1',
+      '[::1]:8700',
+      'gateway',
+      'host.docker.internal:8700',
+      'echo.example',
+    ])
+      assert.equal(await named(host), own, host);
+    assert.equal(await named('rebound.example', ['Authorization: Bearer good']), own, 'a page with a key');
+    assert.equal(await named('tools.example', ['Via: 1.1 proxy']), own);
+    await gate?.close();
+    await upstream?.close();
+    await opened({ mode: 'report', trustedProxies: ['127.0.0.1/32'] });
+    assert.equal(await named('tools.example'), new URL(upstream?.url ?? '').host);
+  });
+
   it('says in dev mode that nobody is asked, and answers loopback names only', async () => {
     await opened({ mode: 'off', devMode: true });
     assert.equal((await sent([])).response.statusCode, 400);
