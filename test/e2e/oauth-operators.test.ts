@@ -205,6 +205,10 @@ services: { bare: { upstream: 'http://127.0.0.1:9', accept: [oauth] } }
   const consent = await at.submit(await ask(), '/login', { name: 'theo', password });
   assert.ok((await at.submit(consent, '/confirm')).landed?.searchParams.get('code'));
   assert.match((await ask()).body, /Let this client in/);
+  // Hosts beside ours set cookies for it, and none of this name.
+  const sessions = [...at.cookies.keys()].filter((name) => name.includes('oauth_session'));
+  for (const name of sessions) assert.match(name, /^__Host-countersign_oauth_session_[0-9]+(?:\.sig)?$/);
+  assert.equal(sessions.length, 2);
   await changes[1]?.[2]('theo');
   assert.ok(asksToLogIn(await ask()));
 });

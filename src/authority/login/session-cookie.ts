@@ -3,19 +3,18 @@ import { cameOverTls } from '../host-check.ts';
 
 const name = 'countersign_session';
 
-/**
- * RFC 6265bis §4.1.3.2: over TLS nobody but this very host sets it. Cookies know no ports, so the name has ours: of two stacks on one
- * host, or behind tunnels to this one, none logs out of the other.
- */
+/** The name of a cookie for the whole of our host. */
 export function hostCookieName(exchange: Exchange, plain: string): string {
-  const ours = withPort(plain, exchange.request.authority);
-  return cameOverTls(exchange) ? `__Host-${ours}` : ours;
+  return cookieName(plain, exchange.request.authority, cameOverTls(exchange));
 }
 
-/** `host`: as it stands in an address, where a usual port is left out. */
-export function withPort(plain: string, host: string): string {
+/**
+ * RFC 6265bis §4.1.3.2: over TLS nobody but this very host sets it. Cookies know no ports, so the name has ours: of two stacks on one
+ * host, or behind tunnels to this one, none logs out of the other. `host`: as it stands in an address, where a usual port is left out.
+ */
+export function cookieName(plain: string, host: string, overTls: boolean): string {
   const [, port] = /:([0-9]{1,5})$/.exec(host) ?? [];
-  return port === undefined ? plain : `${plain}_${port}`;
+  return `${overTls ? '__Host-' : ''}${plain}${port === undefined ? '' : `_${port}`}`;
 }
 
 /** The value that a browser brings under this name; null without one, and where several would have to be chosen from. */

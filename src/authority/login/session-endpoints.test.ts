@@ -12,7 +12,7 @@ import { memoryStore } from '../../stores/memory/store.ts';
 import { adminToken, bearer, startAuthority } from '../../../test/fixtures/authority-stack.ts';
 import { fromBase32 } from '../../../test/fixtures/base32.ts';
 import { appoint, browser, loggedIn, password, quick } from '../../../test/fixtures/operator.ts';
-import { withPort } from './session-cookie.ts';
+import { cookieName } from './session-cookie.ts';
 
 const yaml = `adminHosts: [admin.example.org]
 trustedProxies: [127.0.0.1/32]
@@ -107,7 +107,7 @@ test('two stacks on one host, whose cookies a browser keeps together, do not log
     ['[::1]', 'c'],
     ['[::1]:8701', 'c_8701'],
   ] as const)
-    assert.equal(withPort('c', host), name);
+    assert.equal(cookieName('c', host, false), name);
 });
 
 test('no page of another origin acts in an operator’s place or logs one in', async (t) => {

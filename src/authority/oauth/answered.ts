@@ -4,14 +4,15 @@ import { equalText } from '../../crypto/compare.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import type { Exchange } from '../exchange.ts';
-import { withPort } from '../login/session-cookie.ts';
+import { cookieName } from '../login/session-cookie.ts';
 import { html, page } from './pages.ts';
 
 /** By which the library knows the request that goes on after a question was answered. */
 export const RESUME_COOKIE = 'countersign_oauth_resume';
 /** By which it knows the browser. */
 export function sessionCookieOf(issuer: string): string {
-  return withPort('countersign_oauth_session', new URL(issuer).host);
+  const { host, protocol } = new URL(issuer);
+  return cookieName('countersign_oauth_session', host, protocol === 'https:');
 }
 const ANSWER_COOKIE = 'countersign_oauth_answer';
 const answerSeconds = 60;
