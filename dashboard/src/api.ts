@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { csrfHeader, keepCsrf } from './csrf.ts';
+import { csrfHeader, dropBrought, keepCsrf } from './csrf.ts';
 import { setClock } from './server-clock.ts';
 import type { Session } from './shapes.ts';
 
@@ -120,8 +120,10 @@ async function resume(): Promise<void> {
   try {
     await enter('session', 'GET');
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) sessionOver();
-    else if (session.peek() === undefined) {
+    if (error instanceof ApiError && error.status === 401) {
+      if (dropBrought()) await resume();
+      else sessionOver();
+    } else if (session.peek() === undefined) {
       startFault.value = error instanceof Error ? error.message : String(error);
       setTimeout(() => void resume(), retryMillis);
     }

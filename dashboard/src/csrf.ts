@@ -3,13 +3,16 @@
  * this very origin find it: the cookie goes to every port of the machine.
  */
 const key = 'countersign-csrf';
+/** Of a login elsewhere, from the address; or of whoever made a link. */
+let brought: string | null = null;
 
 export function keepCsrf(csrf: string): void {
+  brought = null;
   localStorage.setItem(key, csrf);
 }
 
 export function csrfHeader(): Record<string, string> {
-  const csrf = localStorage.getItem(key);
+  const csrf = brought ?? localStorage.getItem(key);
   return csrf === null ? {} : { 'x-countersign-csrf': csrf };
 }
 
@@ -17,6 +20,13 @@ export function csrfHeader(): Record<string, string> {
 export function takeCsrf(): void {
   const [, csrf] = /^#csrf=([\w-]{43})$/.exec(globalThis.location?.hash ?? '') ?? [];
   if (csrf === undefined) return;
-  keepCsrf(csrf);
+  brought = csrf;
   history.replaceState(null, '', '#/');
+}
+
+/** The server knows it not. True where there was one: what was kept before may be right still. */
+export function dropBrought(): boolean {
+  const had = brought !== null;
+  brought = null;
+  return had;
 }

@@ -160,3 +160,14 @@ test(
     await page.getByText('ana, operator').waitFor();
   },
 );
+
+test('a link that brings another value for the session ends no session', browsing, async (t) => {
+  const { adminOrigin, context, page, open } = await before(t);
+  await open('keys');
+  const led = await context.newPage();
+  await led.goto(`${adminOrigin}/dashboard/#csrf=${'A'.repeat(43)}`);
+  await led.getByText('ana, operator').waitFor();
+  assert.equal(new URL(led.url()).hash, '#/');
+  await page.reload();
+  await page.getByText('ana, operator').waitFor();
+});
