@@ -36,14 +36,14 @@ export interface AuthRequest {
   readonly bodyPresence: 'none' | 'present' | 'unseen';
   /**
    * The exact bytes. Callable twice. Rejects with a BodyError. `onPiece` sees the bytes as they arrive, each once and in their
-   * order; none of them when the body was asked for before.
+   * order; none of them when the body was asked for before. `caller`: who is proven to send it, by whom room for bodies is shared.
    */
-  body(onPiece?: OnPiece): Promise<Uint8Array>;
+  body(onPiece?: OnPiece, caller?: string): Promise<Uint8Array>;
 }
 
 export type OnPiece = (bytes: Uint8Array) => void;
 
-/** no_room_for_body: it is within its limit, and the bodies of all requests together are over theirs. */
+/** no_room_for_body: it is within its limit, and the bodies of all requests together, or of its caller, are over theirs. */
 export type BodyErrorCode = 'body_too_large' | 'body_unavailable' | 'no_room_for_body';
 
 /** Thrown by `body()`; compared by code, since two copies of a package may be installed. */

@@ -39,7 +39,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
   // Apart from those that are judged: what is held there is on its way here as well.
   const messages = heldBodies(() => heldBytesMax(stack.config));
   const processes = stdioServices(
-    (req, res, limit, isProven) => messages.hold(req, res, limit, { isProven }),
+    (req, res, limit, caller) => messages.hold(req, res, limit, { caller }),
     (text) => stack.warn(text),
   );
   const connections = upstreams(placesPerUpstream, {
@@ -93,7 +93,7 @@ export function createGateway(stack: Stack, placesPerUpstream?: number): Gateway
         bodyLimit: service.maxSignedBody,
         seesCertificates: true,
         requestId,
-        hold: (body, limit, onPiece) => bodies.hold(body, res, limit, { onPiece }),
+        hold: (body, limit, onPiece, caller) => bodies.hold(body, res, limit, { onPiece, caller }),
         onBody: awaitsContinue(req) ? () => res.writeContinue() : undefined,
       });
     if (probe !== null) return void answerProbe(stack, req, res, probe, requestOf);

@@ -27,40 +27,40 @@ const noRoom = { code: 'no_room_for_body' };
 
 test('the bodies of all requests together are held within the bound, until they are answered', async (t) => {
   const upload = await uploads(t);
-  const { hold } = heldBodies(() => 100);
-  const [one, two, three] = [await upload(60), await upload(60), await upload(40)];
-  const first = hold(one.req, one.res, 100);
+  const { hold } = heldBodies(() => 120);
+  const [one, two, three] = [await upload(60), await upload(60), await upload(30)];
+  const first = hold(one.req, one.res, 100, { caller: 'a' });
   one.socket.write('a'.repeat(60));
   assert.equal((await first).length, 60);
-  const second = hold(two.req, two.res, 100);
+  const second = hold(two.req, two.res, 100, { caller: 'b' });
   two.socket.write('b'.repeat(60));
   await assert.rejects(second, noRoom);
-  const third = hold(three.req, three.res, 100);
-  three.socket.write('c'.repeat(40));
-  assert.equal((await third).length, 40, 'what is refused takes no room');
+  const third = hold(three.req, three.res, 100, { caller: 'b' });
+  three.socket.write('c'.repeat(30));
+  assert.equal((await third).length, 30, 'what is refused takes no room');
   one.res.end();
   await once(one.res, 'close');
-  const four = await upload(60);
-  const fourth = hold(four.req, four.res, 100);
-  four.socket.write('d'.repeat(60));
-  assert.equal((await fourth).length, 60);
+  const four = await upload(45);
+  const fourth = hold(four.req, four.res, 100, { caller: 'a' });
+  four.socket.write('d'.repeat(45));
+  assert.equal((await fourth).length, 45);
 });
 
-test('strangers have half of the room, and give back what is theirs', async (t) => {
+test('a caller, or all strangers, hold no more than they leave to others, and give back what is theirs', async (t) => {
   const upload = await uploads(t);
   const { hold } = heldBodies(() => 100);
-  for (let time = 0; time < 2; time += 1) {
-    const [one, two, proven] = [await upload(50), await upload(1), await upload(50)];
-    const first = hold(one.req, one.res, 100, { isProven: false });
+  for (const caller of [undefined, 'a', 'a']) {
+    const [one, two, other] = [await upload(50), await upload(1), await upload(25)];
+    const first = hold(one.req, one.res, 100, { caller });
     one.socket.write('a'.repeat(50));
     assert.equal((await first).length, 50);
-    const second = hold(two.req, two.res, 100, { isProven: false });
+    const second = hold(two.req, two.res, 100, { caller });
     two.socket.write('b');
     await assert.rejects(second, noRoom);
-    const third = hold(proven.req, proven.res, 100);
-    proven.socket.write('c'.repeat(50));
-    assert.equal((await third).length, 50);
-    for (const { res } of [one, proven]) {
+    const third = hold(other.req, other.res, 100, { caller: 'b' });
+    other.socket.write('c'.repeat(25));
+    assert.equal((await third).length, 25);
+    for (const { res } of [one, other]) {
       res.end();
       await once(res, 'close');
     }
@@ -69,7 +69,7 @@ test('strangers have half of the room, and give back what is theirs', async (t) 
 
 test('a client that goes away gives its room back', async (t) => {
   const upload = await uploads(t);
-  const { hold } = heldBodies(() => 100);
+  const { hold } = heldBodies(() => 200);
   for (let time = 0; time < 5; time += 1) {
     const { socket, req, res } = await upload(90);
     const held = hold(req, res, 100);

@@ -16,29 +16,32 @@ export interface HeldBodies {
 
 export interface HoldOptions {
   readonly onPiece?: OnPiece | undefined;
-  /**
-   * Whether its caller is proven, as is whoever is judged by a body. Strangers, who are let in where nothing is enforced, have half of
-   * the room: a body may take as long as it likes to come in, and theirs are not to keep out everybody else's.
-   */
-  readonly isProven?: boolean;
+  /** Who is proven to send it; '' for strangers, who are let in where nothing is enforced and count as one. */
+  readonly caller?: string;
 }
 
-/** `bytesMax` is asked for each piece, since a configuration may change. */
+/**
+ * A body may take as long as it likes to come in, so each caller holds at most as much as is left free: alone half of the room, and
+ * however many never end what they began, there is room for one more. `bytesMax` is asked for each piece, since a configuration may
+ * change.
+ */
 export function heldBodies(bytesMax: () => number): HeldBodies {
   let held = 0;
-  let ofStrangers = 0;
+  const heldBy = new Map<string, number>();
   return {
-    hold(req, res, limit, { onPiece, isProven = true } = {}) {
+    hold(req, res, limit, { onPiece, caller = '' } = {}) {
       let own = 0;
       const count = (bytes: number): void => {
         held += bytes;
         own += bytes;
-        if (!isProven) ofStrangers += bytes;
+        const theirs = (heldBy.get(caller) ?? 0) + bytes;
+        if (theirs === 0) heldBy.delete(caller);
+        else heldBy.set(caller, theirs);
       };
       res.once('close', () => count(-own));
       return readBody(req, limit, onPiece, (bytes) => {
-        const max = bytesMax();
-        if (res.closed || held + bytes > max || (!isProven && ofStrangers + bytes > max / 2)) return false;
+        const free = bytesMax() - held - bytes;
+        if (res.closed || (heldBy.get(caller) ?? 0) + bytes > free) return false;
         count(bytes);
         return true;
       });

@@ -333,7 +333,8 @@ describe('an MCP server that the gateway runs, without rules', () => {
   it('is sent messages that are held in no more memory than the bodies of other services', async (t) => {
     const size = 16 * 1024 * 1024;
     const stack = await stdioStack(t, { args: [misbehaving], maxSignedBody: size });
-    const uploads = [0, 1, 2, 3].map(() => {
+    // Alone a caller has half of the room.
+    const uploads = [0, 1].map(() => {
       const upload = request(stack.url, {
         method: 'POST',
         headers: { 'x-api-key': stack.keys[0], 'content-length': size },

@@ -10,8 +10,11 @@ type Read =
   | { readonly ok: true; readonly messages: readonly JsonObject[] }
   | { readonly ok: false; readonly status: number; readonly words: string };
 
-/** Reads a whole body, and answers for those of all requests together. `isProven`: its caller is. Rejects with a BodyError. */
-export type Hold = (req: IncomingMessage, res: ServerResponse, bytesMax: number, isProven: boolean) => Promise<Buffer>;
+/**
+ * Reads a whole body, and answers for those of all requests together. `caller`: who is proven to
+ * send it, '' for nobody. Rejects with a BodyError.
+ */
+export type Hold = (req: IncomingMessage, res: ServerResponse, bytesMax: number, caller: string) => Promise<Buffer>;
 
 const bodyFaults: Readonly<Record<BodyErrorCode, { readonly status: number; readonly words: string }>> = {
   body_too_large: { status: 413, words: 'The message is too large' },

@@ -101,7 +101,7 @@ export function stdioService({ command, dog, hold, say }: StdioServiceOptions): 
 
   async function post(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const caller = callerOf(req);
-    const read = await readMessages(hold(req, res, command.messageBytesMax, caller !== ''));
+    const read = await readMessages(hold(req, res, command.messageBytesMax, caller));
     if (res.destroyed) return;
     if (!read.ok) return read.status === 503 ? busy(res, read.words) : refuse(res, read.status, -32700, read.words);
     const { messages } = read;

@@ -1,10 +1,11 @@
 /** HTTP signatures through a real gateway, over sockets, on both kinds of store. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent } from 'node:http';
+import { Agent, request as sendRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ed25519PrivateKey } from '../../src/crypto/ed25519.ts';
 import { hmacSha256 } from '../../src/crypto/hmac.ts';
 import { randomSecret } from '../../src/crypto/random.ts';
@@ -244,4 +245,28 @@ test('asked before the other schemes: a broken signature is not made good by an 
   refused(broken, 401, 'invalid_signature');
   const right = await world.send({ ...request, headers: { ...request.headers, authorization } });
   assert.equal(right.status, 200);
+});
+
+test('callers who never finish what they signed leave room for the signed bodies of others', async (t) => {
+  const world = await guardedEcho(t);
+  const slow = [await caller(world, 'hs', 'slow'), await caller(world, 'hs', 'slower')];
+  const aidb = await caller(world);
+  const body = randomSecret(10 * 1024 * 1024);
+  const [host = '', port] = world.authority.split(':');
+  for (const one of slow) {
+    const order = await signed(world, one, { method: 'POST', body });
+    const turnedAway = new Set<number>();
+    for (let count = 0; count < 7; count += 1) {
+      const headers = { ...order.headers, 'content-length': body.length };
+      const upload = sendRequest({ host, port, method: 'POST', path: order.target, headers }, (answer) => {
+        if (answer.statusCode === 503) turnedAway.add(count);
+        answer.resume();
+      });
+      t.after(() => upload.destroy());
+      upload.on('error', () => undefined).write(body.subarray(1));
+    }
+    for (let looks = 0; looks < 250 && turnedAway.size < 4; looks += 1) await pause(20);
+  }
+  const mine = await signed(world, aidb, { method: 'POST', body });
+  assert.equal((await world.send(mine)).status, 200);
 });

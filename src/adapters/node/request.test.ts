@@ -5,7 +5,6 @@ import { connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { probeRequestId } from '../../core/probe.ts';
 import { addressList } from '../../core/address.ts';
-import { readBody } from './body.ts';
 import { leaveBody } from './leave-body.ts';
 import { nodeRequest, type NodeRequest } from './request.ts';
 
@@ -97,9 +96,9 @@ describe('a node:http request as an AuthRequest', () => {
       },
     ));
 
-  for (const [how, hold] of [
-    ['taken', readBody],
-    ['left in the stream', leaveBody],
+  for (const [how, holding] of [
+    ['taken', {}],
+    ['left in the stream', { hold: leaveBody }],
   ] as const)
     it(`shows a body as it arrives, and not only when it is whole: ${how}`, async () => {
       const port = (server.address() as AddressInfo).port;
@@ -107,7 +106,7 @@ describe('a node:http request as an AuthRequest', () => {
       const shown: string[] = [];
       const whole = Promise.withResolvers<string>();
       use = async (req) => {
-        const from = { req, service: 's', path: '/p', trustedProxies: addressList([]), bodyLimit: 10, hold };
+        const from = { req, service: 's', path: '/p', trustedProxies: addressList([]), bodyLimit: 10, ...holding };
         const body = nodeRequest(from).body((piece) => {
           shown.push(Buffer.from(piece).toString());
           // The rest is sent when this has been seen.

@@ -27,7 +27,7 @@ export interface NodeRequestOptions {
   readonly hold?: Hold;
 }
 
-type Hold = (req: IncomingMessage, limit: number, onPiece?: OnPiece) => Promise<Buffer>;
+type Hold = (req: IncomingMessage, limit: number, onPiece?: OnPiece, caller?: string) => Promise<Buffer>;
 
 /** An AuthRequest that also knows what its reader needs for passing the request on. */
 export interface NodeRequest extends AuthRequest {
@@ -65,6 +65,9 @@ export function fieldLines(rawHeaders: readonly string[], name: string): readonl
   return found ?? NONE;
 }
 
+/** Whoever has no room to share reads by the limit alone. */
+const heldAlone: Hold = (req, limit, onPiece) => readBody(req, limit, onPiece);
+
 class IncomingRequest implements NodeRequest {
   readonly method: string;
   readonly target: string;
@@ -84,7 +87,7 @@ class IncomingRequest implements NodeRequest {
   readonly #seesCertificates: boolean;
 
   constructor(options: NodeRequestOptions) {
-    const { req, service, path, trustedProxies, bodyLimit, onBody, target, requestId, hold = readBody } = options;
+    const { req, service, path, trustedProxies, bodyLimit, onBody, target, requestId, hold = heldAlone } = options;
     this.#req = req;
     this.#bodyLimit = bodyLimit;
     this.#onBody = onBody;
@@ -127,10 +130,10 @@ class IncomingRequest implements NodeRequest {
     return coding !== undefined || (length !== undefined && length !== '0') ? 'present' : 'none';
   }
 
-  body(onPiece?: OnPiece): Promise<Buffer> {
+  body(onPiece?: OnPiece, caller?: string): Promise<Buffer> {
     if (this.heldBody === null) {
       this.#onBody?.();
-      this.heldBody = this.#hold(this.#req, this.#bodyLimit, onPiece);
+      this.heldBody = this.#hold(this.#req, this.#bodyLimit, onPiece, caller);
     }
     return this.heldBody;
   }

@@ -28,7 +28,7 @@ export function toolsPolicy(): Policy {
 }
 
 async function judged(principal: Principal, request: AuthRequest, rules: McpRules): Promise<Denied | null> {
-  const read = readMcpMessages(await request.body());
+  const read = readMcpMessages(await request.body(undefined, principal.id));
   if (!read.ok) return denyPrincipal(principal, 'bad_request', read.note);
   const mismatch = headerFault(request, read.messages);
   if (mismatch !== null) {

@@ -100,7 +100,7 @@ export function httpSignature(options: HttpSignatureOptions): Scheme {
     if (note) return objection('timestamp_outside_window', note);
     const fault = lifeFault(entry, now);
     if (fault) return objection(fault, `the key ${principal.credentialId} is ${fault}`);
-    return andThen(bodyFault(request, profile.coversDigest), (bodyNote) => {
+    return andThen(bodyFault(request, profile.coversDigest, principal.id), (bodyNote) => {
       if (bodyNote) return objection('invalid_signature', bodyNote);
       // Once more, since the body may have taken its time: nonces are remembered only for as long as signatures are good.
       const lateNote = timeFault(profile, clock());
@@ -207,6 +207,7 @@ function skewOf(created: number, now: number): number {
 export function bodyFault(
   request: Pick<AuthRequest, 'fields' | 'bodyPresence' | 'body'>,
   coversDigest: boolean,
+  caller?: string,
 ): MaybePromise<string | null> {
   const lines = request.fields('content-digest');
   if (!coversDigest) {
@@ -220,7 +221,7 @@ export function bodyFault(
   if (request.bodyPresence === 'unseen') return null;
   const check = digestCheck(digest);
   return request
-    .body(check.onPiece)
+    .body(check.onPiece, caller)
     .then((body) => (check.matches(body) ? null : 'the body is not the one that was signed (content-digest differs)'));
 }
 
