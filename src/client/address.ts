@@ -38,7 +38,7 @@ export function addressOf(target: string, base: Base | null): URL {
   return url;
 }
 
-export function isWithin(url: URL, base: Base): boolean {
+export function isWithin(url: Pick<URL, 'origin' | 'pathname'>, base: Base): boolean {
   return url.origin === base.origin && (url.pathname === base.path || url.pathname.startsWith(`${base.path}/`));
 }
 

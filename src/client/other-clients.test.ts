@@ -126,6 +126,14 @@ test('undici: bound to a base, the credential goes nowhere else', async (t) => {
   assert.equal(elsewhere.seen[0]?.headers.authorization, undefined);
   await (await request(`${server.url}/svcx`, { dispatcher })).body.text();
   assert.equal(server.seen[1]?.headers.authorization, undefined);
+  // Sent as they stand: to a server that leaves dots or a backslash as they are, these belong to another service.
+  for (const path of ['/other/../svc/a', '/other/..\\svc/a', '/svc/../other', '/svc\\a', '/svc/..\\other']) {
+    await (await dispatcher.request({ origin: server.url, path, method: 'GET' })).body.text();
+    assert.equal(server.seen.at(-1)?.url, path);
+    assert.equal(server.seen.at(-1)?.headers.authorization, undefined, path);
+  }
+  await (await dispatcher.request({ origin: server.url, path: '/svc?a=/../b', method: 'GET' })).body.text();
+  assert.equal(server.seen.at(-1)?.headers.authorization, `Bearer ${hmacKey}`);
 });
 
 test('undici: what cannot be signed fails the request', async (t) => {

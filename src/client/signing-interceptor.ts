@@ -38,8 +38,9 @@ export function signingInterceptor(
     const target = targetWithQuery(given);
     const url = URL.parse(target, String(given.origin));
     if (!url) throw new TypeError('the request names no origin to sign for');
-    // The parsed one decides where the credential may go; what is signed is the text that goes on the wire.
-    if (base !== null && !isWithin(url, base)) return given;
+    // Servers differ on dots and backslashes, so the text that goes on the wire must lie below the base as well as what it means.
+    const [pathname = ''] = target.split('?', 1);
+    if (base !== null && !(isWithin(url, base) && isWithin({ origin: url.origin, pathname }, base))) return given;
     const headers = headerMap(given.headers);
     const body = proof.coversBody ? await bodyBytes(given.body, signedBodyBytesMax) : null;
     const fields = await proof.headers({
