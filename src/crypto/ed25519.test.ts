@@ -71,3 +71,19 @@ test('keys of another kind, and what is no key, are refused without a word of th
     }
   }
 });
+
+test('a key under which anybody can sign is none, whatever its sign', () => {
+  for (const point of [
+    '00'.repeat(32),
+    `01${'00'.repeat(31)}`,
+    `01${'00'.repeat(30)}80`,
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
+    `ec${'ff'.repeat(31)}`,
+    `ee${'ff'.repeat(30)}7f`,
+  ]) {
+    const der = Buffer.from(`302a300506032b6570032100${point}`, 'hex').toString('base64');
+    const pem = `-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----\n`;
+    assert.throws(() => ed25519PublicPem(pem), TypeError, point);
+    assert.throws(() => ed25519PublicKey(pem), TypeError, point);
+  }
+});

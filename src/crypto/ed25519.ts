@@ -18,6 +18,20 @@ export interface Ed25519Pair {
 
 const signatureLength = 64;
 
+/**
+ * Points of small order by their y, as hex without the sign bit: under such a key OpenSSL 3.0, which Node 22 has, finds a signature of
+ * nobody right for any message, or for some.
+ */
+const smallOrder: ReadonlySet<string> = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+]);
+
 export async function ed25519Pair(): Promise<Ed25519Pair> {
   const { privateKey, publicKey } = await promisify(generateKeyPair)('ed25519');
   return {
@@ -28,7 +42,7 @@ export async function ed25519Pair(): Promise<Ed25519Pair> {
 
 /** Throws a TypeError when the PEM is not an Ed25519 public key; the message never holds key material. */
 export function ed25519PublicKey(pem: string): Ed25519PublicKey {
-  const key = read(() => createPublicKey(pem), 'public');
+  const key = readPublic(pem);
   return {
     verify: (message, signature) =>
       new Promise((resolve) => {
@@ -44,9 +58,7 @@ export function ed25519PublicKey(pem: string): Ed25519PublicKey {
  */
 export function ed25519PublicPem(text: string): string {
   if (text.includes('PRIVATE KEY')) throw new TypeError('this is a private key, where the public half belongs');
-  return read(() => createPublicKey(text), 'public')
-    .export({ type: 'spki', format: 'pem' })
-    .toString();
+  return readPublic(text).export({ type: 'spki', format: 'pem' }).toString();
 }
 
 /** Throws a TypeError when the PEM is not an Ed25519 private key; the message never holds key material. */
@@ -65,6 +77,15 @@ export function ed25519PublicOf(privatePem: string): string {
   return createPublicKey(read(() => createPrivateKey(privatePem), 'private'))
     .export({ type: 'spki', format: 'pem' })
     .toString();
+}
+
+function readPublic(pem: string): KeyObject {
+  const key = read(() => createPublicKey(pem), 'public');
+  const point = key.export({ type: 'spki', format: 'der' }).subarray(-32);
+  point[31] = (point[31] as number) & 0x7f;
+  if (smallOrder.has(point.toString('hex')))
+    throw new TypeError('this Ed25519 public key proves nobody: make another pair');
+  return key;
 }
 
 function read(open: () => KeyObject, half: string): KeyObject {
