@@ -1,4 +1,4 @@
-import { chmodSync, constants, copyFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { rfc3339, systemClock } from '../core/clock.ts';
 import { refused } from './failure.ts';
@@ -11,8 +11,7 @@ export function replaceFile(path: string, text: string, mode = 0o644): void {
   const file = resolve(path);
   const beside = `${file}.${process.pid}.new`;
   try {
-    const before = statSync(file, { throwIfNoEntry: false });
-    if (before && !before.isFile()) throw refused(`${path} is no file`, 'Name a file to write to.');
+    const before = fileAt(path);
     writeFileSync(beside, text, { mode, flag: 'wx' });
     if (before) chmodSync(beside, before.mode & 0o777);
     renameSync(beside, file);
@@ -24,8 +23,16 @@ export function replaceFile(path: string, text: string, mode = 0o644): void {
   }
 }
 
+/** Null where nothing is; a folder, a terminal or a pipe cannot be written over. */
+function fileAt(path: string): Stats | null {
+  const found = statSync(path, { throwIfNoEntry: false }) ?? null;
+  if (found && !found.isFile()) throw refused(`${path} is no file`, 'Name a file to write to.');
+  return found;
+}
+
 /** Copies what a command is about to write over, with its mode: 'FILE.before-learn-2026-11-28T010203Z', which it returns. */
 export function keepBefore(command: string, file: string): string {
+  fileAt(file);
   const backup = `${file}.before-${command}-${rfc3339(systemClock()).replaceAll(':', '')}`;
   copyFileSync(file, backup, constants.COPYFILE_EXCL);
   return backup;

@@ -264,8 +264,15 @@ test('a ramp is planned from what was recorded, started, ordered about, and begu
   assert.equal(over.code, 1);
   assert.match(over.stderr, /ramp\.yaml exists already and was left alone\n.*--force/);
   assert.equal(readFileSync(plan, 'utf8'), edited);
-  await done('ramp', 'plan', '--out', plan, '--force');
+  const forced = await cli('ramp', 'plan', '--out', plan, '--force');
+  assert.equal(forced.code, 0, forced.stderr);
   assert.notEqual(readFileSync(plan, 'utf8'), edited);
+  const kept = readdirSync(folder).filter((name) => name.startsWith('ramp.yaml.before-ramp-plan-'));
+  assert.equal(kept.length, 1, 'what was edited is kept');
+  assert.equal(readFileSync(join(folder, kept[0] ?? ''), 'utf8'), edited);
+  assert.match(forced.stderr, /what was there before is .*ramp\.yaml\.before-ramp-plan-/);
+  const onFolder = await cli('ramp', 'plan', '--out', folder, '--force');
+  assert.match(onFolder.stderr, /is no file\n.*Name a file to write to/);
   const shown = await cli('ramp', 'start', plan, '--dry-run');
   assert.match(shown.stderr, /step 4 would refuse today: service:aidb at search\/\* \(timestamp_outside_window\)/);
   assert.equal(await done('ramp', 'status', '--output', 'json'), 'null', 'nothing was changed');

@@ -17,7 +17,10 @@ export const rampCommands: readonly Command[] = [
         value: 'FILE',
         summary: 'write it there, readable by you only; a file that exists is left alone',
       },
-      force: { type: 'flag', summary: 'write over a file that exists' },
+      force: {
+        type: 'flag',
+        summary: 'write over a file that exists; the old one stays as FILE.before-ramp-plan-TIME',
+      },
     },
     changes: false,
     examples: ['countersign ramp plan --since 7d --out ramp.yaml'],

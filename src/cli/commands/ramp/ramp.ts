@@ -14,7 +14,7 @@ import type { Invocation } from '../../command.ts';
 import { durationSeconds } from '../../duration.ts';
 import { EXIT, refused } from '../../failure.ts';
 import { keyHolders } from '../../key-holders.ts';
-import { replaceFile } from '../../replace-file.ts';
+import { keepBefore, replaceFile } from '../../replace-file.ts';
 import { atWork, type Workplace } from '../../workplace.ts';
 import { routesInReport, withModes } from '../mode/mode.ts';
 import { isOverruled } from '../../in-force.ts';
@@ -22,7 +22,7 @@ import { orThrow } from './orders.ts';
 import { sayPredictions, sayRamp, saySteps } from './words.ts';
 import { shellWord } from '../../../core/text/shell-word.ts';
 
-/** Proposes a plan from what was recorded. One that is there may have been edited since. */
+/** Proposes a plan from what was recorded. One that is there may have been edited since: --force keeps a copy of it. */
 export async function rampPropose(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const since = durationSeconds(invocation.text('since') ?? '24h', 'since');
@@ -36,11 +36,13 @@ export async function rampPropose(invocation: Invocation): Promise<number> {
     const routes = await routesInReport(place, invocation);
     if (routes.length === 0) throw refused('every route is enforced already, or off', 'See: countersign mode get');
     const plan = proposedRamp(routes, found, knownCallers(await acquaintance(place), 'count'));
+    const backup = file !== null && existsSync(file) ? keepBefore('ramp-plan', file) : null;
     if (file !== null) replaceFile(file, plan, 0o600);
-    if (invocation.json) out.json(file === null ? { plan } : { file });
+    if (invocation.json) out.json(file === null ? { plan } : { file, backup });
     else if (file === null) out.line(plan.trimEnd());
     else {
       out.talk(`written to ${file}: look at it, then run: countersign ramp start ${shellWord(file)}`);
+      if (backup !== null) out.talk(`what was there before is ${backup}`);
     }
     return EXIT.done;
   });
