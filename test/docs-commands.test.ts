@@ -50,6 +50,22 @@ test('every command in a block of a document is one, with arguments that it take
   assert.ok(count > 200, `found only ${count}`);
 });
 
+test('no command in a document puts a secret among the arguments of a program, which every user of the machine sees', () => {
+  const harmless = /\$\{?(?:PWD|BASE|ADMIN_BASE|ADMIN)\b/g;
+  const shown: string[] = [];
+  let count = 0;
+  for (const { name, text } of documents)
+    for (const line of blocks(text, 'sh').flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))) {
+      // printf is built into the shell: its words are arguments of nobody.
+      const words = line.split(/ \| |&& /).filter((part) => /(?:^|\s)curl /.test(part));
+      count += words.length;
+      if (words.some((part) => part.replaceAll(harmless, '').includes('$')) || /^ADMIN=(?!@)/.test(line))
+        shown.push(`${name}: ${line}`);
+    }
+  assert.deepEqual(shown, []);
+  assert.ok(count > 10, `found only ${count}`);
+});
+
 test('every configuration in a document can be read', () => {
   const keys = new Set(Object.keys((jsonSchema() as { properties: object }).properties));
   // A plan of a ramp is called as a stack may be, and a file of MCP servers would have to be there.

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { cleanEnvironment } from './program.ts';
+import { cleanEnvironment, startProgram, startUpstream } from './program.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -37,7 +37,13 @@ test('its commands run as they are typed, leave no secret for git, and make an o
   const kept = readdirSync(join(folder, '.countersign')).filter((name) => name.endsWith('.key'));
   assert.deepEqual(kept, ['hybrid-coordinator.key']);
   assert.equal(statSync(join(folder, '.countersign', 'hybrid-coordinator.key')).mode & 0o777, 0o600);
-  assert.match(typed('curl'), /cat \.countersign\/hybrid-coordinator\.key/);
+  const upstream = await startUpstream(t);
+  const program = await startProgram(t, {
+    yaml: `mode: enforce\nservices: { embeddings: { upstream: "${upstream.url}" } }\n`,
+  });
+  const key = readFileSync(join(folder, '.countersign/hybrid-coordinator.key'), 'utf8');
+  assert.equal((await program.cli(['keys', 'import', 'hybrid-coordinator', '--kind', 'sk'], key)).code, 0);
+  assert.match(await sh(typed('curl').replace('http://127.0.0.1:8700', program.origin)), /"upstream":true/);
   assert.equal(await sh('git status --porcelain --untracked-files=all'), '?? .gitignore\n?? countersign.yaml\n');
   await sh(typed('countersign operators create'));
   const [ana] = JSON.parse(await sh('countersign operators list --output json')) as { name: string; role: string }[];

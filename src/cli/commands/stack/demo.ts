@@ -77,7 +77,8 @@ function sayWhatToTry(stage: Stage, { out }: Invocation): void {
   const lines = [
     `export COUNTERSIGN_CONFIG=${stage.configFile}`,
     `curl -i ${url} -d '{"input": "hello"}'`,
-    `curl -i ${url} -d '{"input": "hello"}' -H "x-api-key: $(cat ${stage.folder}/coordinator.key)"`,
+    // Through a pipe: among the arguments of curl every user of the machine would see the key.
+    `printf 'x-api-key: %s' "$(cat ${stage.folder}/coordinator.key)" | curl -i -H @- ${url} -d '{"input": "hello"}'`,
     `${program} audit tail --follow`,
     `${program} mode set report embeddings`,
     `${program} report --since 1h`,

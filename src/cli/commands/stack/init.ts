@@ -65,7 +65,10 @@ export async function init(invocation: Invocation): Promise<number> {
       : ['check the servers', `countersign validate${shown}`],
     ['make a key for each caller', `countersign keys create NAME${shown}`],
     ['start; nothing is refused yet', `${token}countersign serve${shown}`],
-    ['let callers call it, with their key', 'curl -H "x-api-key: …" http://127.0.0.1:8700/SERVICE/PATH'],
+    [
+      'let callers call it, with their key',
+      `printf 'x-api-key: %s' "$(cat KEYFILE)" | curl -H @- http://127.0.0.1:8700/SERVICE/PATH`,
+    ],
     ['see what would have been refused', `countersign report --since 1h${shown}`],
     ['when nothing is left there, enforce', `countersign mode set enforce${shown}`],
   ];
