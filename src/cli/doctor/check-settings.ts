@@ -31,14 +31,18 @@ export function checkSettings(files: readonly StackFile[]): SettingsChecked {
   for (const file of files) {
     if (!isSettingsFile(file.path) || isTemplate(file.path)) continue;
     const form = formOf(file);
-    for (const setting of settingsOf(file)) {
+    const settings = settingsOf(file);
+    const caller = form === 'env' ? (settings.find(({ name }) => name === 'SERVICE_ID')?.value ?? null) : null;
+    for (const setting of settings) {
       const secret = secretOf(setting, form);
       if (secret === null) continue;
       const guessable = isGuessable(secret.value);
       if (guessable && isPipeline(file.path)) continue;
-      const kept = isKeptByClient(file, setting, secret);
+      const keyOf = setting.name === 'SERVICE_KEY' && !guessable ? caller : null;
+      const kept = keyOf === null ? isKeptByClient(file, setting, secret) : (file.mode & 0o077) === 0;
       secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable, kept });
-      if (!kept) findings.push(findingOf(file, setting, secret, guessable, form));
+      const found = findingOf(file, setting, secret, guessable, form);
+      if (!kept) findings.push(keyOf === null ? found : { ...found, repair: repairOfKey(file, keyOf) });
     }
     findings.push(...clearManifests(file));
   }
@@ -141,6 +145,14 @@ function repairOf(file: StackFile, setting: Setting, secret: Secret, form: Form)
       ? startWords(secret.name, variable, form)
       : `Then let the program read it from the file that $${variable}_FILE names under \`countersign secrets run\`, and take it out of here`;
   return repair({ commands, edit, words: `${start}. ${newOneWords(secret, set, issued)}` });
+}
+
+/** What `keys create --to` and `deploy env` write, and `envFiles` reads: without it neither the caller nor we would have the key. */
+function repairOfKey({ path }: StackFile, caller: string): Repair {
+  return repair({
+    commands: [`chmod 600 ${shellWord(path)}`],
+    words: `It is the key of ${caller}, which reads it there. Whoever could read it has it: give ${caller} another, as docs/keys.md says`,
+  });
 }
 
 /** The key that the gateway gave an MCP client, which reads it nowhere else, in a file of its user alone. */

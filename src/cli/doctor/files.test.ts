@@ -206,6 +206,18 @@ test('a key in the file of an MCP client is to be held by the gateway', () => {
     );
 });
 
+test('the key in the .env file of a caller, which reads it there, is left to it, and is never to be made anew in a bundle', () => {
+  const text = `SERVICE_ID=aidb\nSERVICE_KEY=${hex}\n`;
+  assert.deepEqual(checkSettings([file('keys/aidb.env', text, 0o600)]).findings, []);
+  const [open, ...others] = checkSettings([file('keys/aidb.env', text, 0o644)]).findings;
+  assert.equal(others.length, 0);
+  assert.deepEqual(open?.repair.commands, ['chmod 600 keys/aidb.env']);
+  assert.equal(open?.repair.edit, null, 'the caller and the gateway read it there');
+  assert.match(String(open?.repair.words), /^It is the key of aidb, .* docs\/keys\.md/);
+  // Without the name of a caller it is a setting like any other.
+  assert.equal(checkSettings([file('.env', `SERVICE_KEY=${hex}\n`, 0o600)]).findings.length, 1);
+});
+
 test('a secret that a provider issued is never made anew here', () => {
   const commands = (text: string) =>
     checkSettings([file('.env', text)]).findings.flatMap(({ repair }) => repair.commands.map((line) => line));
