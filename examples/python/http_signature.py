@@ -91,11 +91,15 @@ def _send_once(key, method, url, body, headers, keyid, created, timeout):
 
 
 def signature_key():
-    """The key from HTTP_SIGNATURE_KEY_FILE, else from HTTP_SIGNATURE_KEY."""
+    """The key from HTTP_SIGNATURE_KEY_FILE (the key alone, or a line SERVICE_KEY=...), else from HTTP_SIGNATURE_KEY."""
     file = os.environ.get("HTTP_SIGNATURE_KEY_FILE")
     if file:
-        with open(file, encoding="ascii") as lines:
-            return lines.read().rstrip("\r\n")
+        with open(file, encoding="utf-8") as lines:
+            text = lines.read()
+        for line in text.splitlines():
+            if line.startswith("SERVICE_KEY="):
+                return line.removeprefix("SERVICE_KEY=").strip().strip("\"'")
+        return text.rstrip("\r\n")
     return os.environ.get("HTTP_SIGNATURE_KEY") or sys.exit("set HTTP_SIGNATURE_KEY_FILE to the file of your key")
 
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/core/clock.ts';
@@ -62,6 +65,25 @@ test('a request signed by a page of Python passes, its query and its body covere
   assert.equal(other.code, 1);
   assert.match(other.stdout, /"reason":"invalid_signature"/);
 });
+
+test(
+  'the key is read from each file that keys create --to writes: the key alone, or a .env file',
+  { skip },
+  async (t) => {
+    const { authority, key } = await world(t);
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-python-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const [name, text] of [
+      ['aidb.key', `${key}\n`],
+      ['aidb.env', `SERVICE_ID=aidb\nSERVICE_KEY=${key}\n`],
+    ] as const) {
+      const file = join(folder, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      const { stderr } = await python([script, 'GET', `http://${authority}/echo/x`], { HTTP_SIGNATURE_KEY_FILE: file });
+      assert.equal(stderr, 'HTTP 200\n', name);
+    }
+  },
+);
 
 test('a clock that is off is mended by the answer, and the request sent once more', { skip }, async (t) => {
   const { authority, key, reached } = await world(t);
