@@ -177,7 +177,9 @@ async function listen(server: Server, { host, port }: ListenAddress, key: string
     };
     throw refused(
       `cannot listen on ${host}:${port} (${key}): ${words[code] ?? code}`,
-      `Stop what uses it, or change \`${key}\` in the configuration.`,
+      code === 'EADDRINUSE'
+        ? `Stop what uses it, or change \`${key}\` in the configuration.`
+        : `Change \`${key}\` in the configuration.`,
     );
   }
   const bound = server.address() as AddressInfo;

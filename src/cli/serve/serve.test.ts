@@ -233,6 +233,15 @@ async function secondServer(
   return runCli(['serve', '--config', file, ...args], { cwd: program.folder });
 }
 
+test('an address that the machine does not have ends the start without a word of other processes', async (t) => {
+  const { code, stderr } = await secondServer(
+    t,
+    'listen: 192.0.2.1:PORT\nstore: "memory:"\nservices: { embeddings: { upstream: "UPSTREAM" } }\n',
+  );
+  assert.equal(code, 1);
+  assert.match(stderr, /this machine has no such address\n {2}Change `listen` in the configuration\./);
+});
+
 test('a port in use ends the start with the address and what to do', async (t) => {
   const { code, stderr } = await secondServer(
     t,

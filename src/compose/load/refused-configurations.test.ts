@@ -550,6 +550,25 @@ services:
     '%YAML 1.1\n---\nservices:\n  a: { upstream: http://127.0.0.1:9001 }\n',
     ['1:1: the file asks for another version of YAML — leave out the %YAML line: YAML 1.2 is read'],
   ],
+  [
+    'an item of a list whose next line is not below its first',
+    'services:\n  - path: /x\n   methods: 1\n',
+    [
+      '3:1: not valid YAML: sequence item without - indicator — check indentation, quotes and brackets here and on the line above',
+    ],
+  ],
+  [
+    'a key without a colon',
+    'services:\n  a:\n    upstream http://127.0.0.1:1\n    mode: off\n',
+    [
+      '3:5: not valid YAML: implicit keys need to be on a single line — write a colon and a space behind the key, and check the indentation',
+    ],
+  ],
+  [
+    'a quote that is not closed',
+    'name: "x\n',
+    ['2:1: not valid YAML: missing closing "quote — close the quote or bracket that was opened'],
+  ],
   ['a tab', 'services:\n\ta: 1\n', ['2:1: not valid YAML: tabs are not allowed as indentation — indent with spaces']],
   [
     'an open bracket',

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
-import type { Document, Node, Pair, YAMLMap } from 'yaml';
+import type { Document, Node, Pair, YAMLMap, YAMLParseError } from 'yaml';
 import type { Fault } from '../faults.ts';
 
 export type Path = readonly (string | number)[];
@@ -59,7 +59,7 @@ export function sourceDocument(text: string): SourceDocument {
   const faults: Fault[] = document.errors.slice(0, syntaxFaultsMax).map((error) => ({
     ...place(error.pos[0]),
     message: `not valid YAML: ${lowerFirst(error.message)}`,
-    hint: syntaxHint(error.code),
+    hint: syntaxHint(error),
   }));
   if (second)
     faults.push({
@@ -192,19 +192,23 @@ function pairOf(map: YAMLMap, key: string): Pair | undefined {
   return pairs.get(key);
 }
 
-function syntaxHint(code: string): string {
+const generalHint = 'check indentation, quotes and brackets here and on the line above';
+
+function syntaxHint({ code, message }: YAMLParseError): string {
   switch (code) {
     case 'TAB_AS_INDENT':
       return 'indent with spaces';
     case 'BLOCK_AS_IMPLICIT_KEY':
-    case 'MULTILINE_IMPLICIT_KEY':
       return 'put a value that holds ": " in quotes, and check the indentation';
+    case 'MULTILINE_IMPLICIT_KEY':
+      return 'write a colon and a space behind the key, and check the indentation';
     case 'MISSING_CHAR':
-      return 'close the quote or bracket that was opened';
+      // The parser calls a dash or a comma that is wanting by the same code.
+      return /closing|end with/i.test(message) ? 'close the quote or bracket that was opened' : generalHint;
     case 'NON_STRING_KEY':
       return 'a key must be a plain word';
     default:
-      return 'check indentation, quotes and brackets here and on the line above';
+      return generalHint;
   }
 }
 
