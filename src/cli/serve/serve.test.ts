@@ -46,6 +46,11 @@ test('a key is good on the running server as soon as it is made, and dead as soo
     key: string;
   };
   await until(async () => (await status(program, second)) === 200);
+  for (const pasted of [` ${second}`, `${second} \n`, `Bearer ${second}`]) {
+    const { code, stdout, stderr } = await program.cli(['whoami'], pasted);
+    assert.deepEqual([code, stdout], [1, ''], 'a key with a space about it is nobody, least of all the admin');
+    assert.match(stderr, /the credential holds white space/);
+  }
   const lines = await program.cli(['whoami'], second);
   assert.match(lines.stdout, /^caller {2}service:aidb\nid {6}\w{10}\nsince {3}20\d\d-\S+Z\nuntil {3}it is revoked\n$/);
   const known = await program.cli(['whoami', '--output', 'json'], `${second}\n`);

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../../core/clock.ts';
 import { printable } from '../../../core/text/printable.ts';
 import { mintedKind } from '../../../crypto/key-format.ts';
+import { unpresentable } from '../../../keys/secret-text.ts';
 import type { Invocation } from '../../command.ts';
 import { EXIT, refused, unreachable } from '../../failure.ts';
 import { givenOrigin, listenOrigin } from '../../listen-origin.ts';
@@ -15,6 +16,10 @@ export async function whoami(invocation: Invocation): Promise<number> {
   const origin = url === null ? listenOrigin(await readConfig(invocation)) : givenOrigin(url).origin;
   const credential =
     file === null ? await secretFromStdin(invocation, 'the credential') : secretFromFile(file, 'the credential');
+  // With a space about it Bearer would show one text and the form another, and nobody is asked about but the admin.
+  const fault = unpresentable(credential);
+  if (fault !== null)
+    throw refused(`the credential ${fault}`, 'Give the key or token alone, without a word before it.');
   const endpoint = new URL('/auth/introspect', origin);
   const response = await fetch(endpoint, {
     method: 'POST',
