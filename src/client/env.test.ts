@@ -53,7 +53,8 @@ test('finds the shared key of the called service, and a named file before the us
 test('a key in the environment itself counts in dev mode only', async (t) => {
   const env = { EMBEDDINGS_API_KEY: sharedKey };
   const options = { service: 'embeddings', env, secretsFolder: '/nowhere' };
-  assert.throws(() => createServiceClientFromEnv(options), { code: 'key_missing' });
+  const message = /EMBEDDINGS_API_KEY is set, and counts only with allowPlainEnvironment/;
+  assert.throws(() => createServiceClientFromEnv(options), { code: 'key_missing', message });
   const headers = await sent(t, { ...options, allowPlainEnvironment: true });
   assert.equal(headers.authorization, `Bearer ${sharedKey}`);
 });

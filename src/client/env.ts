@@ -53,7 +53,19 @@ function credentialFromEnv(options: EnvironmentOptions): ServiceCredential {
   const found = prefer === 'api-key' ? (byKey() ?? bySignature()) : (bySignature() ?? byKey());
   if (found) return found;
   const whom = service === undefined ? 'this service' : `calls of ${service}`;
-  throw new ClientError('key_missing', `there is no key for ${whom}; looked for ${looked.join(', ')}`);
+  // Whoever set it believes that it counts.
+  const plain = service === undefined ? '' : `${stemOf(service).toUpperCase()}_API_KEY`;
+  const unread = env[plain] && options.allowPlainEnvironment !== true;
+  throw new ClientError(
+    'key_missing',
+    `there is no key for ${whom}; looked for ${looked.join(', ')}${
+      unread ? `; ${plain} is set, and counts only with allowPlainEnvironment: true` : ''
+    }`,
+  );
+}
+
+function stemOf(service: string): string {
+  return service.replaceAll('-', '_');
 }
 
 function ownIdentity(env: Env, looked: string[]): ServiceCredential | null {
@@ -71,10 +83,9 @@ function ownIdentity(env: Env, looked: string[]): ServiceCredential | null {
 }
 
 function sharedKey(service: string, options: EnvironmentOptions, env: Env, looked: string[]): ServiceCredential | null {
-  const stem = service.replaceAll('-', '_');
-  const variable = `${stem.toUpperCase()}_API_KEY`;
+  const variable = `${stemOf(service).toUpperCase()}_API_KEY`;
   const named = env[`${variable}_FILE`] || null;
-  const usual = join(options.secretsFolder ?? '/run/secrets', `${stem}_api_key`);
+  const usual = join(options.secretsFolder ?? '/run/secrets', `${stemOf(service)}_api_key`);
   // A file that is named is the one that is meant, there or not: createServiceClient says so by its name.
   if (named !== null) return { kind: 'api-key', keyFile: named };
   if (existsSync(usual)) return { kind: 'api-key', keyFile: usual };
