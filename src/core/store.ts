@@ -205,7 +205,8 @@ export interface DecisionStore {
   readonly rowsMax: number;
   /**
    * Keeps the rows and counts them in the roll-ups, in one step: whatever is kept is counted, once, but for what operators asked
-   * (core/probe.ts). `measures` were taken beside them and are added as they are.
+   * (core/probe.ts). `measures` were taken beside them and are added as they are. Where it rejects nobody knows whether that was done;
+   * the same rows, with more behind them, and the same measures may be added again, and are kept and counted once.
    */
   append(rows: readonly DecisionRow[], measures?: readonly RollupMeasure[]): Promise<void>;
   /** Oldest first; the newest `limit` rows, or with `after` the first `limit` behind it. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { tcpRelay } from '../../test/fixtures/tcp-relay.ts';
+import { until } from '../../test/fixtures/until.ts';
 import type { DecisionFilter, DecisionRow, Store } from '../core/store.ts';
 import { t0, decisionRow, requestsOf, type ContractGround } from './store.fixtures.ts';
 
@@ -20,6 +22,43 @@ export function decisionsContract({ under, remote }: ContractGround): void {
         rows.map((kept, index) => ({ ...kept, sequence: listed[index]?.sequence })),
       );
       assert.ok((listed[0]?.sequence ?? 0) < (listed[1]?.sequence ?? 0));
+    });
+
+    test('whose answer was lost are kept and counted once when they are added again, with more behind them', async (t) => {
+      const { wire } = under();
+      if (!wire) return;
+      const relay = await tcpRelay(t, wire.port);
+      const writer = wire.at(relay.port);
+      const rows = [decisionRow(1), decisionRow(2)];
+      const measured = { kind: 'answer', name: 'embeddings', slot: 1, count: 3, least: 1, most: 2 } as const;
+      const measures = [{ bucketSeconds: 60, start: t0, ...measured }] as const;
+      const kept = async (): Promise<string[]> => requestsOf(await store.decisions.list({ limit: 100 }));
+      await writer.decisions.append([decisionRow(0)]);
+      relay.loseAnswers();
+      // A store may try again by itself; whoever is told that it failed does, with what has come by then.
+      const append = (): Promise<boolean> =>
+        writer.decisions.append(rows, measures).then(
+          () => true,
+          () => false,
+        );
+      const first = append();
+      await until(async () => (await kept()).includes('r2'));
+      relay.cut();
+      const isKnown = await first;
+      rows.push(decisionRow(3), decisionRow(4));
+      if (isKnown) await writer.decisions.append(rows.slice(2));
+      else await until(append);
+      await writer.decisions.append([decisionRow(5)]);
+      assert.deepEqual(await kept(), ['r0', 'r1', 'r2', 'r3', 'r4', 'r5']);
+      const { groups, measures: counted } = await store.decisions.rollups(t0, t0 + 60);
+      assert.equal(
+        groups.reduce((sum, group) => sum + group.count, 0),
+        6,
+      );
+      assert.deepEqual(
+        counted.filter(({ kind }) => kind === 'answer').map((one) => one.count),
+        [3],
+      );
     });
 
     test('are listed oldest first: the newest ones, or those behind a number', async () => {

@@ -8,6 +8,8 @@ export interface StoreUnderTest {
   readonly store: Store;
   /** Another instance on the same state, as another process has it. Asked for only where state is shared. */
   another(): Store;
+  /** Where its server listens on loopback, and another instance that reaches it at another port; none where it has no server. */
+  readonly wire?: { readonly port: number; at(port: number): Store };
   /** Closes what `another` opened and removes what was made; the suite closes the store itself. */
   dispose(): Promise<void>;
 }

@@ -1,12 +1,20 @@
+import type { RollupMeasure } from '../../core/rollup.ts';
 import type { DecisionRow } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import type { Server, Value } from './server.ts';
 
-/** Rows that were sent, and of which it is not known whether they were taken. */
+/** Sent at once: the rows, and what was measured meanwhile. */
+interface Batch {
+  readonly rows: readonly DecisionRow[];
+  readonly measures: readonly RollupMeasure[];
+}
+
+/** One of which it is not known whether it was taken. */
 interface Unsure {
   readonly mark: string;
   readonly first: DecisionRow | undefined;
   readonly count: number;
+  readonly measures: Batch['measures'];
 }
 
 /** A long outage is many attempts; only one of the last can have been taken. */
@@ -22,24 +30,28 @@ export function marks(server: Server) {
   let last = '0';
   let unsure: Unsure[] = [];
 
-  async function kept(rows: readonly DecisionRow[]): Promise<number> {
+  /** What of a batch is still to be added. */
+  async function leftOf({ rows, measures }: Batch): Promise<Batch> {
     const held = String((await server.ask((client) => client.get(`countersign:decisions-writer:${writer}`))) ?? '0');
     const taken = unsure.find(({ mark }) => mark === held);
     // Neither ours nor the last one: the server was emptied, or is one that lacks what was added last.
     last = held;
-    return taken && taken.first === rows[0] ? taken.count : 0;
+    const isAgain = taken && (taken.count > 0 ? taken.first === rows[0] : taken.measures === measures);
+    if (!isAgain) return { rows, measures };
+    return { rows: rows.slice(taken.count), measures: taken.measures === measures ? [] : measures };
   }
 
   return {
-    /** `values`: of the script that adds rows, for those that are left. One attempt at a time. */
-    async once(rows: readonly DecisionRow[], values: (rows: readonly DecisionRow[]) => Value[]): Promise<void> {
+    /** `values`: of the script that adds a batch, for what is left of it. One attempt at a time. */
+    async once(batch: Batch, values: (left: Batch) => Value[]): Promise<void> {
       for (let asks = unsure.length > 0; ; asks = true) {
-        const known = asks ? await kept(rows) : 0;
-        if (known > 0 && known >= rows.length) break;
+        const left = asks ? await leftOf(batch) : batch;
+        if (left.rows.length + left.measures.length === 0) break;
         counter += 1;
-        const attempt = { mark: String(counter), first: rows[0], count: rows.length };
+        const { rows, measures } = batch;
+        const attempt = { mark: String(counter), first: rows[0], count: rows.length, measures };
         unsure = [...unsure.slice(1 - unsureMax), attempt];
-        const done = await server.run('decisionsAppend', ...values(rows.slice(known)), writer, last, counter);
+        const done = await server.run('decisionsAppend', ...values(left), writer, last, counter);
         if (Number(done) === 0) continue;
         last = attempt.mark;
         break;

@@ -1,4 +1,5 @@
 import { isOfNobody } from '../../core/decision-values.ts';
+import type { RollupMeasure } from '../../core/rollup.ts';
 import type { DecisionStore } from '../../core/store.ts';
 import { callerOf, groupMerger } from '../groups.ts';
 import { isMeant, type KeptRow } from '../kept-row.ts';
@@ -12,6 +13,9 @@ import { listOf, type Server, type Value } from './server.ts';
 
 /** Rows read or removed at a time: what a script does in a few milliseconds, during which Redis serves nobody else. */
 const step = 500;
+
+/** The same at each attempt: what is compared is which they are. */
+const noMeasures: readonly RollupMeasure[] = [];
 
 /** A stream of rows, numbered upwards, with an index by time; the newest 100,000 are kept, of nobody proven 50,000. */
 export function redisDecisions(server: Server): DecisionStore {
@@ -59,14 +63,17 @@ export function redisDecisions(server: Server): DecisionStore {
 
   return {
     rowsMax: decisionsMax,
-    async append(rows, measures = []) {
+    async append(rows, measures = noMeasures) {
       const pieces = Math.max(measures.length > 0 ? 1 : 0, Math.ceil(rows.length / step));
       for (let piece = 0; piece < pieces; piece += 1)
-        await marked.once(rows.slice(piece * step, (piece + 1) * step), (some) => [
-          some.length,
-          ...some.flatMap((row) => [row.time, JSON.stringify(row), isOfNobody(row) ? 1 : 0]),
-          ...rollupArguments(rolled(some, piece === 0 ? measures : [])),
-        ]);
+        await marked.once(
+          { rows: rows.slice(piece * step, (piece + 1) * step), measures: piece === 0 ? measures : noMeasures },
+          (left) => [
+            left.rows.length,
+            ...left.rows.flatMap((row) => [row.time, JSON.stringify(row), isOfNobody(row) ? 1 : 0]),
+            ...rollupArguments(rolled(left.rows, left.measures)),
+          ],
+        );
       if (pieces === 0) await server.ask((client) => client.ping());
     },
     async list(filter) {

@@ -18,13 +18,15 @@ if (server) {
     make: async () => {
       await emptying.flushall();
       const others: Store[] = [];
+      const opened = (at = url): Store => {
+        const other = redisStore({ url: at });
+        others.push(other);
+        return other;
+      };
       return {
         store: redisStore({ url }),
-        another: () => {
-          const other = redisStore({ url });
-          others.push(other);
-          return other;
-        },
+        another: () => opened(),
+        wire: { port: server.port, at: (port) => opened(url.replace(`:${server.port}`, `:${port}`)) },
         async dispose() {
           for (const other of others) await other.close();
         },
