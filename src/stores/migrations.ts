@@ -29,6 +29,8 @@ export interface Dialect {
   readonly tellOfOurTables: readonly string[];
   /** What those need who reach the database over HTTP: to hear of changes. */
   readonly overHttp: readonly string[];
+  /** What it takes to add decisions once although answers are lost. */
+  readonly decisionsOnce: readonly string[];
   /** The verbs as functions, for stores that are reached over HTTP: made anew by the last step that changed one of them. */
   readonly verbsOverHttp: readonly string[];
 }
@@ -51,8 +53,9 @@ export function migrations(dialect: Dialect): readonly Migration[] {
     { version: 11, name: 'changes, for those who poll', statements: dialect.overHttp },
     { version: 12, name: 'roll-ups of decisions', statements: rollups(dialect) },
     { version: 13, name: 'audit events', statements: events(dialect) },
-    { version: 14, name: 'decisions of nobody', statements: [...decisionsOfNobody(), ...dialect.verbsOverHttp] },
+    { version: 14, name: 'decisions of nobody', statements: decisionsOfNobody() },
     { version: 15, name: 'changes of our own tables alone', statements: dialect.tellOfOurTables },
+    { version: 16, name: 'decisions once', statements: [...dialect.decisionsOnce, ...dialect.verbsOverHttp] },
   ];
 }
 

@@ -5,7 +5,8 @@ import { storable } from '../../core/text/storable-text.ts';
 import { ofNobody } from '../migrations.ts';
 import { rollUp } from '../roll-up.ts';
 import { longMillisMax, type Queries, type Statement, type Value } from './database.ts';
-import { pruneRollups, rollupParts, rollupsBetween, rollupStatements, rollupValues } from './rollups.ts';
+import { decisionBatches } from './decision-batches.ts';
+import { pruneRollups, rollupColumns, rollupParts, rollupsBetween, rollupStatements, rollupValues } from './rollups.ts';
 
 type Kept = DecisionRow & { readonly sequence: number };
 type Column = readonly [column: string, field: keyof DecisionRow, type: 'text' | 'float8'];
@@ -35,17 +36,32 @@ const appendLock = 0x636f756f;
 
 const turn = `(SELECT pg_advisory_xact_lock(${appendLock}) OFFSET 0) AS turn`;
 
+const writerAt = columns.length + rollupColumns + 1;
+
 /**
  * Appending takes turns, so that numbers become visible in their order: who follows by number would otherwise step over a
- * row that was numbered earlier and committed later.
+ * row that was numbered earlier and committed later. All of it is done where the writer's mark is a new one, or nothing.
  */
 const append: Statement = {
   name: 'countersign-decisions-append',
   silent: true,
-  text: `WITH ${rollupParts(turn, columns.length + 1)}
+  text: `WITH marked AS (INSERT INTO countersign_decision_writers AS held (writer, mark, seen_at)
+      SELECT $${writerAt}::text, $${writerAt + 1}::bigint, EXTRACT(EPOCH FROM now()) FROM ${turn}
+      ON CONFLICT (writer) DO UPDATE SET mark = EXCLUDED.mark, seen_at = EXCLUDED.seen_at
+        WHERE held.mark < EXCLUDED.mark RETURNING 1),
+    ${rollupParts('marked', columns.length + 1)}
     INSERT INTO countersign_decisions (${columns.map(([column]) => column).join(', ')})
-    SELECT given.* FROM ${turn},
+    SELECT given.* FROM marked,
     unnest(${columns.map(([, , type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS given`,
+};
+
+/** A process that has added nothing for a day asks about no batch any more. */
+const pruneWriters: Statement = {
+  name: 'countersign-decision-writers-prune',
+  silent: true,
+  text: `DELETE FROM countersign_decision_writers WHERE writer IN
+    (SELECT writer FROM countersign_decision_writers WHERE seen_at < EXTRACT(EPOCH FROM now()) - 86400
+      FOR UPDATE SKIP LOCKED)`,
 };
 
 const select = `SELECT sequence::float8 AS sequence,
@@ -100,6 +116,13 @@ const pruneStep = 5000;
 
 export function postgresDecisions(database: Queries, listed: Listing = listing): DecisionStore {
   const rolled = rollUp();
+  const batches = decisionBatches({
+    values: (rows, measures) => [
+      ...columns.map(([, field]) => rows.map((row) => storable(row[field]))),
+      ...rollupValues(rolled(rows, measures)),
+    ],
+    send: (values, writer, mark) => database.query(append, [...values, writer, mark], longMillisMax),
+  });
 
   async function inSteps(statement: Statement, bound: number): Promise<number> {
     for (let deleted = 0; ; await nextTurn()) {
@@ -117,17 +140,7 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
 
   return {
     rowsMax: Infinity,
-    async append(rows, measures = []) {
-      if (rows.length + measures.length === 0) return;
-      await database.query(
-        append,
-        [
-          ...columns.map(([, field]) => rows.map((row) => storable(row[field]))),
-          ...rollupValues(rolled(rows, measures)),
-        ],
-        longMillisMax,
-      );
-    },
+    append: (rows, measures = []) => batches.once(rows, measures),
     async list(filter) {
       const { statement, values } = listed(filter);
       const rows = await database.query<Kept>(statement, values, longMillisMax);
@@ -136,6 +149,7 @@ export function postgresDecisions(database: Queries, listed: Listing = listing):
     groups: (since, until, credentialId) =>
       database.query<DecisionGroup>(decisionGroups, [since, until, credentialId ?? null], longMillisMax),
     async prune(before, keep) {
+      await database.query(pruneWriters, [], longMillisMax);
       const old = await inSteps(pruneOld, before);
       const kept = Math.max(0, keep);
       const strangers = await beyondNewest(strangersBeyond, pruneStrangers, Math.floor(kept / 2));
@@ -214,6 +228,7 @@ export function listingOfTwo(filter: Omit<DecisionFilter, 'requestId'>): Asking 
 
 export const decisionStatements: readonly Statement[] = [
   append,
+  pruneWriters,
   ...rollupStatements,
   decisionGroups,
   pruneOld,

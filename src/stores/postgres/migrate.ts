@@ -27,6 +27,10 @@ const postgres: Dialect = {
   tellOfTokens: tellingStatements,
   tellOfOurTables: ownTablesTelling,
   overHttp: polledChangesStatements,
+  decisionsOnce: [
+    `CREATE TABLE countersign_decision_writers (
+      writer TEXT NOT NULL PRIMARY KEY, mark BIGINT NOT NULL, seen_at DOUBLE PRECISION NOT NULL)`,
+  ],
   verbsOverHttp: rpcStatements,
 };
 

@@ -37,9 +37,12 @@ const measureColumns: readonly (readonly [string, keyof RollupMeasure, Type])[] 
 const namesOf = (columns: readonly (readonly [string, string, Type])[]): string =>
   columns.map(([column]) => column).join(', ');
 
+/** How many parameters the parts have. */
+export const rollupColumns = groupColumns.length + measureColumns.length;
+
 /**
- * Parts of the statement that appends rows; their parameters begin at `$first`. `turn` takes the appenders' lock: each part
- * takes it before it touches a row, since the server may begin with any of them, and two could else wait for each other.
+ * Parts of the statement that appends rows; their parameters begin at `$first`. `turn` is one row, had once the appenders' lock is: each
+ * part waits for it before it touches a row, since the server may begin with any of them, and two could else wait for each other.
  */
 export function rollupParts(turn: string, first: number): string {
   const given = (columns: readonly (readonly [string, string, Type])[], from: number): string =>

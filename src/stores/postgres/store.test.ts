@@ -28,13 +28,15 @@ if (server) {
     make: async () => {
       await empty();
       const others: Store[] = [];
+      const opened = (at = url): Store => {
+        const other = postgresStore({ url: at });
+        others.push(other);
+        return other;
+      };
       return {
         store: postgresStore({ url }),
-        another: () => {
-          const other = postgresStore({ url });
-          others.push(other);
-          return other;
-        },
+        another: () => opened(),
+        wire: { port: server.port, at: (port) => opened(url.replace(`:${server.port}`, `:${port}`)) },
         async dispose() {
           for (const other of others) await other.close();
         },

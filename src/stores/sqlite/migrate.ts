@@ -25,6 +25,8 @@ const sqlite: Dialect = {
   tellOfTokens,
   tellOfOurTables: [],
   overHttp: [],
+  // Within one process no answer is lost.
+  decisionsOnce: [],
   verbsOverHttp: [],
 };
 

@@ -33,13 +33,16 @@ if (server) {
     make: async () => {
       await empty();
       const others: Store[] = [];
+      const opened = (at = url): Store => {
+        const other = supabaseStore({ url: at, key, pollMillis: 10, patienceMillis: 20_000 });
+        others.push(other);
+        return other;
+      };
+      const { port } = new URL(url);
       return {
         store: supabaseStore({ url, key, pollMillis: 10, patienceMillis: 20_000 }),
-        another: () => {
-          const other = supabaseStore({ url, key, pollMillis: 10, patienceMillis: 20_000 });
-          others.push(other);
-          return other;
-        },
+        another: () => opened(),
+        wire: { port: Number(port), at: (other) => opened(url.replace(`:${port}`, `:${other}`)) },
         async dispose() {
           for (const other of others) await other.close();
         },
