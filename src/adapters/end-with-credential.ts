@@ -32,7 +32,7 @@ export function endWithCredential(
   look(streamOf(req, res), (end) => shared.stack.liveness.track(principal, end));
 }
 
-/** The same of what was let in, while it is enforced; and where that begins, what is open to somebody who would be refused is ended. */
+/** The same of what was let in, while it is enforced; and what is open to somebody who would be refused by now is ended. */
 export function endWithDecision(
   decided: Passed | null,
   shared: Protection,
@@ -44,9 +44,8 @@ export function endWithDecision(
 }
 
 function lastingOf(decided: Passed, shared: Protection, end: () => void): Lasting {
-  return new Lasting(decided, shared.stack, (denied) => {
-    // That a credential ends is no refusal: what it was good for is in the log as allowed.
-    if (decided.decision.verdict?.allowed !== true) lateRefusal(shared, decided, denied);
+  return new Lasting(decided, shared.stack, (denied, isRefusal) => {
+    if (isRefusal) lateRefusal(shared, decided, denied);
     end();
   });
 }

@@ -1,6 +1,7 @@
 /** What every adapter does with an answer that lasts longer than its caller's credential. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { StackConfig } from '../compose/config.ts';
 import type { Protection } from '../compose/protection/protection.ts';
 import type { Mode } from '../core/mode.ts';
 import type { Principal } from '../core/verdict.ts';
@@ -10,6 +11,7 @@ import { revokeKey } from '../keys/revoke.ts';
 import { rampPlan } from '../rollout/ramp/ramp.fixtures.ts';
 import { changeRamp } from '../rollout/ramp/record.ts';
 import { started } from '../rollout/ramp/state.ts';
+import { ruleFor } from '../../test/fixtures/asked.ts';
 import { until } from '../../test/fixtures/until.ts';
 
 export interface KnownKey {
@@ -121,6 +123,21 @@ export function streamsContract(serving: Streaming): void {
     for (let line = 0; line < 40; line += 1)
       for (const reader of readers) assert.equal((await reader.read()).done, false);
     for (const reader of readers) await reader.cancel();
+  });
+
+  test('cuts off an answer whose caller a new configuration no longer lets call', { timeout: 20_000 }, async (t) => {
+    const { port, shared, outcomes } = await serving(t, 'enforce');
+    const reader = await opened(port, await knownKey(shared));
+    const { config } = shared.stack;
+    const narrowed = (callers: string[]): StackConfig => ({
+      ...config,
+      services: config.services.map((service) => ({ ...service, rules: [ruleFor('/stream', { callers })] })),
+    });
+    shared.stack.reload(narrowed(['other', 'aidb']));
+    for (let line = 0; line < 30; line += 1) assert.equal((await reader.read()).done, false);
+    shared.stack.reload(narrowed(['other']));
+    await assert.rejects(readToItsEnd(reader));
+    assert.deepEqual(outcomes(), ['allow', 'deny']);
   });
 
   test('holds what was opened before to what is enforced since', { timeout: 20_000 }, async (t) => {

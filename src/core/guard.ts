@@ -20,6 +20,8 @@ export interface Guard {
   decideNow(request: AuthRequest): MaybePromise<Decision>;
   /** By which route a request would be judged now; null where its service is not known any more. */
   routeOf(request: AuthRequest): Route | null;
+  /** What rules object to now to somebody who was let pass by this route; null: nothing. Never throws. */
+  objectionTo(principal: Principal, request: AuthRequest, route: Route): Denied | null;
   /** Byte for byte the same in every form. The service names whose schemes to challenge with. */
   refusal(denied: Denied, service: string): Refusal;
 }
@@ -42,6 +44,8 @@ export interface GuardOptions {
   readonly service: (name: string) => GuardedService | null;
   /** Asked in this order; the first objection decides. */
   readonly policies: readonly Policy[];
+  /** Those that are asked again of what lasts, when routes are others by then: they answer at once, by the head of the request alone. */
+  readonly lasting?: readonly Policy[];
   /** Which mode a route is in, at the moment of the request. */
   readonly modes: ModeSource;
   /** Break-glass: a credential that it allows bypasses schemes and policies. */
@@ -68,6 +72,7 @@ export interface GuardOptions {
 export function createGuard(options: GuardOptions): Guard {
   const {
     policies,
+    lasting = [],
     modes,
     override = null,
     onRefused = null,
@@ -185,6 +190,19 @@ export function createGuard(options: GuardOptions): Guard {
     decide: (request) => Promise.resolve(decideNow(request)),
 
     decideNow,
+
+    objectionTo(principal, request, route) {
+      if (override !== null && principal.scheme === override.name) return null;
+      try {
+        const objection = firstAnswer(lasting, (policy) => policy.check(principal, request, route));
+        if (!isPromise(objection)) return objection;
+        objection.catch(() => undefined);
+        return null;
+      } catch {
+        // Nothing is cut off on a guess; whoever comes anew is refused.
+        return null;
+      }
+    },
 
     routeOf: ({ service, method, path }) => options.service(service)?.table.find(method, path) ?? null,
 

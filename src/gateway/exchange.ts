@@ -227,7 +227,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     const decision = this.#decision;
     if (this.#closed || decision === null) return;
     const passed = { request: this.#request, decision };
-    this.#lasting ??= new Lasting(passed, this.#context.stack, (denied) => this.#cut(denied));
+    this.#lasting ??= new Lasting(passed, this.#context.stack, (denied, isRefusal) => this.#cut(denied, isRefusal));
     this.#lasting.look();
   }
 
@@ -240,10 +240,9 @@ export class Exchange implements ResponseHandler, UnderWay {
     else this.#res.destroy();
   }
 
-  #cut(denied: Denied): void {
+  #cut(denied: Denied, isRefusal: boolean): void {
     if (this.#closed) return;
-    // That a credential ends is no refusal: what it was good for is in the log as allowed.
-    if ((this.#endTunnel !== null || this.#headSent) && !isProven(this.#decision)) this.#record(denied);
+    if (isRefusal && (this.#endTunnel !== null || this.#headSent)) this.#record(denied);
     if (this.#endTunnel !== null) this.#endTunnel();
     else if (this.#headSent) this.#res.destroy();
     else this.#fail(denied);

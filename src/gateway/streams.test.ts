@@ -255,6 +255,40 @@ describe('streams through the gateway', () => {
     await assert.rejects(stranger.text());
   });
 
+  it('ends what was opened by a caller whom a new configuration no longer lets call, where that is enforced', async () => {
+    onRequest = (_req, res) => void res.writeHead(200).flushHeaders();
+    const opened = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${gate.port}/echo${path}`, { headers });
+    const [narrowed, reported, named] = [await opened('/narrowed'), await opened('/reported'), await opened('/named')];
+    const rules = [
+      ruleFor('/narrowed', { callers: ['other'] }),
+      ruleFor('/reported', { callers: ['other'], mode: 'report' }),
+      ruleFor('/named', { callers: ['aidb'] }),
+    ];
+    gate.reload([{ name: 'echo', upstream: upstream.url, rules }]);
+    await assert.rejects(narrowed.text());
+    const ended = gate.refused.map(({ denied, path }) => [denied.reason, denied.caller, path]);
+    assert.deepEqual(ended, [['not_allowed', { id: 'service:aidb', proven: true }, '/narrowed']]);
+    await until(() => gate.watched() === 1);
+    // Once it is enforced there too.
+    gate.reload([{ name: 'echo', upstream: upstream.url, rules: rules.map((rule) => ({ ...rule, mode: null })) }]);
+    await assert.rejects(reported.text());
+    assert.equal(gate.refused.length, 2);
+    await named.body?.cancel();
+  });
+
+  it('ends what was opened at a service that a new configuration does not have, whatever its mode was', async () => {
+    onRequest = (_req, res) => void res.writeHead(200).flushHeaders();
+    for (const mode of ['off', 'report', 'enforce'] as const) {
+      gate.mode = mode;
+      gate.reload([{ name: 'echo', upstream: upstream.url }]);
+      const answer = await fetch(`http://127.0.0.1:${gate.port}/echo/events`, { headers });
+      gate.reload([{ name: 'other', upstream: upstream.url }]);
+      await assert.rejects(answer.text());
+      const { denied, service } = gate.refused.pop() ?? {};
+      assert.deepEqual([denied?.reason, service], ['no_such_service', 'echo']);
+    }
+  });
+
   it('lets go of what was opened under enforcement when that is taken back', async () => {
     let stream: ServerResponse | undefined;
     onRequest = (_req, res) => {

@@ -121,6 +121,7 @@ function observed(guard: Guard, tell: (decision: Decision, request: AuthRequest)
   return {
     refusal: guard.refusal,
     routeOf: guard.routeOf,
+    objectionTo: guard.objectionTo,
     decide: (request) => guard.decide(request).then((decision) => told(decision, request)),
     decideNow: (request) => andThen(guard.decideNow(request), (decision) => told(decision, request)),
   };
