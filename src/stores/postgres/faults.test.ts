@@ -25,6 +25,21 @@ if (server) {
     }
   });
 
+  test('a database that keeps or shows less than it is given is told of', async (t) => {
+    const url = await server.database();
+    const { pathname } = new URL(url);
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    t.after(() => client.end());
+    assert.deepEqual(await (await opened(t, url)).warnings(), []);
+    await client.query(`CREATE DATABASE of_latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    const latin = await opened(t, new URL('of_latin1', url).href);
+    assert.match((await latin.warnings()).join(), /of_latin1 is in LATIN1, .*ENCODING 'UTF8'/);
+    await client.query(`ALTER DATABASE ${pathname.slice(1)} SET extra_float_digits = 0`);
+    const rounding = await opened(t, url);
+    assert.match((await rounding.warnings()).join(), /has extra_float_digits = 0, .*SET extra_float_digits = 1/);
+  });
+
   test('what was acknowledged survives kill -9 of the server in the middle of writing, and the feed says resync', async (t) => {
     const store = await opened(t, await server.database());
     const acknowledged: string[] = [];

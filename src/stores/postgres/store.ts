@@ -11,7 +11,7 @@ import { postgresLimits } from './limits.ts';
 import { migrate, schemaOf } from './migrate.ts';
 import { postgresModes } from './modes.ts';
 import { postgresRecords } from './records.ts';
-import { isReadOnly, timeNow } from './state.ts';
+import { databaseState, isReadOnly, settingWarnings, type DatabaseState } from './state.ts';
 import { postgresTokens } from './tokens.ts';
 import { postgresUsage } from './usage.ts';
 
@@ -55,9 +55,9 @@ export function postgresStore({ url, clock = systemClock, patienceMillis = 2500 
     async warnings() {
       await changes.started();
       const asked = clock();
-      const [answer] = await database.query<{ now: number }>(timeNow);
-      const off = answer ? clockWarnings(`Postgres at ${database.place}`, answer.now, asked, clock()) : [];
-      return [...changes.warnings(), ...off];
+      const [state] = await database.query<DatabaseState>(databaseState);
+      const off = state ? clockWarnings(`Postgres at ${database.place}`, state.now, asked, clock()) : [];
+      return [...changes.warnings(), ...off, ...(state ? settingWarnings(state) : [])];
     },
     watch: (listener) => changes.watch(listener),
     async close() {
