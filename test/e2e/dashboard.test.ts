@@ -24,6 +24,7 @@ import { appoint, quick } from '../fixtures/operator.ts';
 import { browserContext } from '../fixtures/browser-context.ts';
 import { builtPages } from '../fixtures/dashboard-page.ts';
 import { chromium, skipWithout } from '../fixtures/programs.ts';
+import { until } from '../fixtures/until.ts';
 
 const root = join(import.meta.dirname, '../..');
 const drawn = process.env['COUNTERSIGN_SCREENSHOTS'] === '1';
@@ -354,7 +355,9 @@ test(
         await strangers.getByText('It shows no credential').waitFor();
         await strangers.first().getByRole('link', { name: /-/ }).click();
         await page.waitForURL(/#\/audit\?request=/);
-        await page.getByRole('link', { name: '(unnamed)', exact: true }).waitFor();
+        // Until the list is that of the one request it shows others without a name.
+        const unnamed = page.getByRole('link', { name: '(unnamed)', exact: true });
+        await until(async () => (await unnamed.count()) === 1);
       },
     );
 
