@@ -8,6 +8,7 @@ import { adminToken, bearer, startAuthority } from '../fixtures/authority-stack.
 import { builtPages, cookieOf, operatorPage } from '../fixtures/dashboard-page.ts';
 import { loggedIn, password, quick } from '../fixtures/operator.ts';
 import { chromium, skipWithout } from '../fixtures/programs.ts';
+import { until } from '../fixtures/until.ts';
 
 const browsing = { skip: skipWithout(chromium), timeout: 120_000 };
 const yaml = `mode: report\nservices:\n  ocr: { upstream: 'http://127.0.0.1:1' }\n`;
@@ -130,7 +131,7 @@ test('who works by keyboard or by ear is told what was done, and stays in the pa
   await button('Revoke').press('Enter');
   await page.getByText('No token is active').waitFor();
   await page.getByRole('status').getByText('Done: Revoke.').waitFor();
-  await page.waitForFunction("document.activeElement.id === 'main'");
+  await until(() => page.evaluate<boolean>("document.activeElement.id === 'main'"));
 });
 
 test(
