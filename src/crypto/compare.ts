@@ -15,7 +15,8 @@ const words = new Uint32Array(pair.buffer, pair.byteOffset, pair.length / 4);
 
 /**
  * Compares two strings of a fixed, public length (hex digests, MACs) in time that does not depend on where they differ.
- * Digests are compared by words in memory kept for it, in less time than by a loop over characters, and a quarter of that of two new Buffers.
+ * Digests are compared by words in memory kept for it, in less time than by a loop over characters, and a quarter of that of two new
+ * Buffers.
  */
 export function equalText(a: string, b: string): boolean {
   const { length } = a;

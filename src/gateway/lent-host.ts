@@ -26,8 +26,9 @@ export function lentHost(
   const isBrowserHere = isLoopback(request.peerAddress) && !request.viaTrustedProxy && !isProxy(req);
   if (!isBrowserHere || req.headers.host === undefined) return host;
   const asked = hostName(req.headers.host.toLowerCase());
+  if (!canBeAnybodys(asked)) return host;
   const isKnown = service.hosts.includes(asked) || asked === new URL(context.stack.config.publicUrl).hostname;
-  return isKnown || !canBeAnybodys(asked) ? host : req.headers.host;
+  return isKnown ? host : req.headers.host;
 }
 
 /** Neither does a browser speak HTTP/1.0, nor may a page write Via. */

@@ -11,8 +11,8 @@ type Read =
   | { readonly ok: false; readonly status: number; readonly words: string };
 
 /**
- * Reads a whole body, and answers for those of all requests together. `caller`: who is proven to
- * send it, '' for nobody. Rejects with a BodyError.
+ * Reads a whole body, and answers for those of all requests together. `caller`: who is proven to send it, '' for nobody. Rejects with
+ * a BodyError.
  */
 export type Hold = (req: IncomingMessage, res: ServerResponse, bytesMax: number, caller: string) => Promise<Buffer>;
 

@@ -10,10 +10,10 @@ import { randomSecret } from '../../crypto/random.ts';
 import { quotedString, realm } from '../bearer-challenge.ts';
 import {
   idHeader,
+  isServiceId,
   pathLengthOf,
   pathOfTarget,
   secondsOf,
-  isServiceId,
   signatureFault,
   signatureHeader,
   signatureMessage,

@@ -1,5 +1,5 @@
 import { hmacSha256 } from '../../crypto/hmac.ts';
-import { idHeader, pathOfTarget, isServiceId, signatureHeader, signatureMessage, timestampHeader } from './format.ts';
+import { idHeader, isServiceId, pathOfTarget, signatureHeader, signatureMessage, timestampHeader } from './format.ts';
 
 export interface ServiceRequest {
   readonly serviceId: string;
