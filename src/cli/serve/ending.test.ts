@@ -17,8 +17,10 @@ async function served(t: TestContext, listener: RequestListener): Promise<string
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function program(t: TestContext, upstream: string, ...args: string[]): Promise<Program> {
-  return startProgram(t, { yaml: `mode: report\nservices:\n  embeddings: { upstream: ${upstream} }\n`, args });
+/** `drainSeconds`: ten minutes unless said, so that a machine that stands still for some seconds changes nothing. */
+function program(t: TestContext, upstream: string, drainSeconds = 600): Promise<Program> {
+  const yaml = `mode: report\nservices:\n  embeddings: { upstream: ${upstream} }\n`;
+  return startProgram(t, { yaml, args: ['--drain-seconds', String(drainSeconds)] });
 }
 
 async function answered(url: string, agent?: Agent): Promise<IncomingMessage> {
@@ -56,7 +58,7 @@ test('an answer that was under way says that its connection closes', { timeout: 
 });
 
 test('a connection on which nothing ever came keeps no server from ending', { timeout: 60_000 }, async (t) => {
-  const running = await program(t, 'http://127.0.0.1:1', '--drain-seconds', '600');
+  const running = await program(t, 'http://127.0.0.1:1');
   const silent = connect(running.port, '127.0.0.1').on('error', () => undefined);
   await once(silent, 'connect');
   const [left, ended] = [once(silent, 'close'), once(running.process, 'exit')];
@@ -67,7 +69,7 @@ test('a connection on which nothing ever came keeps no server from ending', { ti
 
 test('who has no answer when the time is over is told to come again', { timeout: 60_000 }, async (t) => {
   const asked = Promise.withResolvers<void>();
-  const running = await program(t, await served(t, () => asked.resolve()), '--drain-seconds', '1');
+  const running = await program(t, await served(t, () => asked.resolve()), 1);
   const answer = answered(`${running.origin}/embeddings/never`);
   await asked.promise;
   const ended = once(running.process, 'exit');
