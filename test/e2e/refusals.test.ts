@@ -279,7 +279,8 @@ services:
     }
   });
   await t.test('unavailable: a store that cannot answer is 503, never 401', async () => {
-    const database = new DatabaseSync(join(program.folder, 'state.db'));
+    // The server writes into it as well.
+    const database = new DatabaseSync(join(program.folder, 'state.db'), { timeout: 30_000 });
     database.exec('ALTER TABLE auth_tokens RENAME TO auth_tokens_away');
     const answer = await fetch(url('/echo/x'), { headers: bearer(mintKey('st').key) });
     database.exec('ALTER TABLE auth_tokens_away RENAME TO auth_tokens');
