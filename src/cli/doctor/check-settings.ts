@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { mintedKind, wellFormed } from '../../crypto/key-format.ts';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
 import { isGuessable, isIssuedElsewhere, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
@@ -28,6 +28,8 @@ type Form = 'compose' | 'env' | 'grafana' | 'other';
 export function checkSettings(files: readonly StackFile[]): SettingsChecked {
   const findings: Finding[] = [];
   const secrets: SecretSeen[] = [];
+  /** The name in the bundle of each secret, by the name that it would have and its value. */
+  const bundled = new Map<string, string>();
   for (const file of files) {
     if (!isSettingsFile(file.path) || isTemplate(file.path)) continue;
     const form = formOf(file);
@@ -41,12 +43,36 @@ export function checkSettings(files: readonly StackFile[]): SettingsChecked {
       const keyOf = setting.name === 'SERVICE_KEY' && !guessable ? caller : null;
       const kept = keyOf === null ? isKeptByClient(file, setting, secret) : (file.mode & 0o077) === 0;
       secrets.push({ file: file.path, line: setting.line, value: secret.value, guessable, kept });
-      const found = findingOf(file, setting, secret, guessable, form);
-      if (!kept) findings.push(keyOf === null ? found : { ...found, repair: repairOfKey(file, keyOf) });
+      if (kept) continue;
+      const own = keyOf === null ? ownName(secret, file, setting, bundled) : secret;
+      const found = findingOf(file, setting, own, guessable, form);
+      findings.push(keyOf === null ? found : { ...found, repair: repairOfKey(file, keyOf) });
     }
     findings.push(...clearManifests(file));
   }
   return { findings, secrets };
+}
+
+/** Two secrets under one name of the bundle would end as one: the later is named for where it stands, too. */
+function ownName(secret: Secret, { path }: StackFile, { within }: Setting, bundled: Map<string, string>): Secret {
+  const same = `${secret.name}\n${secret.value}`;
+  const taken = new Set(bundled.values());
+  const service = within[0] === 'services' ? within[1] : undefined;
+  const places = [service, basename(dirname(path)), basename(path).replace(/\.[^.]*$/, '')]
+    .map((place) =>
+      (place ?? '')
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '_')
+        .replace(/^_+|_+$/g, ''),
+    )
+    .filter((place) => /^[a-z]/.test(place));
+  let name =
+    bundled.get(same) ??
+    [secret.name, ...places.map((place) => `${place}_${secret.name}`)].find((one) => !taken.has(one));
+  for (let number = 2; name === undefined; number += 1)
+    if (!taken.has(`${secret.name}_${number}`)) name = `${secret.name}_${number}`;
+  bundled.set(same, name);
+  return name === secret.name ? secret : { ...secret, name, renamed: true };
 }
 
 interface Secret {
@@ -55,6 +81,8 @@ interface Secret {
   readonly name: string;
   /** The value is only a part of the setting: the password in a URL. */
   readonly partial: boolean;
+  /** Another has the name that it would have, so the program's variable is called otherwise. */
+  readonly renamed?: boolean;
 }
 
 function secretOf(setting: Setting, form: Form): Secret | null {
@@ -186,7 +214,7 @@ function startWords(name: string, variable: string, form: Form): string {
 function editOf(file: StackFile, { range }: Setting, secret: Secret, form: Form, variable: string): Edit | null {
   if (range === null || file.text === null || form === 'other') return null;
   const line = file.text.slice(0, range[0]).split('\n').length;
-  if (form === 'env' && !secret.partial) return { file: file.path, line, lines: [] };
+  if (form === 'env' && !secret.partial && !secret.renamed) return { file: file.path, line, lines: [] };
   const reference =
     form === 'grafana' ? `$__env{${variable}}` : form === 'env' ? `\${${variable}}` : `\${${variable}:?}`;
   const raw = file.text.slice(...range);

@@ -268,3 +268,39 @@ test('no file brings the reading down', () => {
   const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
   assert.doesNotThrow(() => found('a.json', deep));
 });
+
+test('two secrets of one name go into the bundle under two, and one that stands twice under one', () => {
+  const [first, second, third] = ['Zk3qPw81mNx7', 'Rt9vLs42bHc5', 'Wn6xJd37fGk8'];
+  const compose = `services:
+  aidb: { environment: { DATABASE_URL: "postgres://u:${first}@db/a", POSTGRES_PASSWORD: ${first} } }
+  ocr:
+    environment:
+      DATABASE_URL: postgres://u:${second}@db/b
+`;
+  const files = [
+    file('compose.yaml', compose),
+    file('web/.env', `POSTGRES_PASSWORD=${third}\n`),
+    file('.env', `POSTGRES_PASSWORD=${second}\n`),
+    file('other.env', `POSTGRES_PASSWORD=${third}x\n`),
+    file('.env.ci', `POSTGRES_PASSWORD=${third}y\n`),
+  ];
+  const repairs = checkSettings(files).findings.map(({ repair }) => repair);
+  assert.deepEqual(
+    repairs.map(({ commands }) => commands),
+    [
+      'postgres_password',
+      'postgres_password',
+      'ocr_postgres_password',
+      'web_postgres_password',
+      'ocr_postgres_password',
+      'other_postgres_password',
+      'env_postgres_password',
+    ].map((name) => [`countersign secrets set ${name} --generate`]),
+  );
+  assert.deepEqual(repairs[2]?.edit?.lines, ['      DATABASE_URL: postgres://u:${OCR_POSTGRES_PASSWORD:?}@db/b']);
+  assert.deepEqual(
+    repairs[3]?.edit?.lines,
+    ['POSTGRES_PASSWORD=${WEB_POSTGRES_PASSWORD}'],
+    'its program asks for the old name',
+  );
+});
