@@ -44,9 +44,15 @@ def answer(response):
 def main(url="http://127.0.0.1:8096/mcp", tool="list_notes", arguments="{}"):
     key = ""
     if os.environ.get("KEY_FILE"):
-        with open(os.environ["KEY_FILE"], encoding="utf-8") as file:
-            key = file.read().strip()
-    status, said = call(url, key, tool, json.loads(arguments))
+        try:
+            with open(os.environ["KEY_FILE"], encoding="utf-8") as file:
+                key = file.read().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            sys.exit(f"the file that KEY_FILE names cannot be read: {error}")
+    try:
+        status, said = call(url, key, tool, json.loads(arguments))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{url}: {error}")
     result = said.get("result", {})
     if not result:
         print(status, json.dumps(said), file=sys.stderr)

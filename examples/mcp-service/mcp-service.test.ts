@@ -120,6 +120,9 @@ test('a key that the command line revokes is refused by the running server', { s
 
 test('its health is public, and a call without a key is refused', { skip }, async () => {
   assert.equal(await (await fetch(new URL('/health', url))).text(), 'UP\n');
+  const unread = await run('python3', [join(here, 'call.py'), url], { KEY_FILE: '/nowhere/agent.key' });
+  assert.equal(unread.code, 1);
+  assert.match(unread.stderr, /^the file that KEY_FILE names cannot be read: .*\n$/);
   const refused = await run('python3', [join(here, 'call.py'), url]);
   assert.match(refused.stderr, /^401 .*"missing_credentials"/);
 });

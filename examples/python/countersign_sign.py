@@ -47,8 +47,11 @@ def service_key():
     file = os.environ.get("SERVICE_KEY_FILE")
     if not file:
         return os.environ.get("SERVICE_KEY") or sys.exit("set SERVICE_KEY_FILE to the file of your key, or SERVICE_KEY")
-    with open(file, encoding="utf-8") as lines:
-        text = lines.read()
+    try:
+        with open(file, encoding="utf-8") as lines:
+            text = lines.read()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"the file that SERVICE_KEY_FILE names cannot be read: {error}")
     for line in text.splitlines():
         if line.startswith("SERVICE_KEY="):
             return line.removeprefix("SERVICE_KEY=").strip().strip("\"'")
@@ -61,7 +64,11 @@ def main():
     method, url = sys.argv[1].upper(), sys.argv[2]
     data = None if sys.stdin.isatty() else sys.stdin.buffer.read() or None
     service_id = os.environ.get("SERVICE_ID") or sys.exit("set SERVICE_ID to the service that you sign as")
-    status, body = send(service_id, service_key(), method, url, data)
+    key = service_key()
+    try:
+        status, body = send(service_id, key, method, url, data)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{method} {url}: {error}")
     print(f"HTTP {status}", file=sys.stderr)
     sys.stdout.buffer.write(body)
     sys.exit(0 if status < 400 else 1)

@@ -157,6 +157,16 @@ test('the key may stand in a file, alone or as SERVICE_KEY=', { skip }, async ()
   }
 });
 
+test('a key file that cannot be read, and a gateway that is not there, are said in one line', { skip }, async () => {
+  const url = 'http://127.0.0.1:9/x';
+  const unread = await run([script, 'GET', url], { SERVICE_ID: 'aidb', SERVICE_KEY_FILE: '/nowhere/aidb.key' });
+  assert.equal(unread.code, 1);
+  assert.match(unread.stderr, /^the file that SERVICE_KEY_FILE names cannot be read: .*'\/nowhere\/aidb\.key'\n$/);
+  const away = await run([script, 'GET', url], { SERVICE_ID: 'aidb', SERVICE_KEY: key });
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /^GET http:\/\/127\.0\.0\.1:9\/x: .*refused.*\n$/);
+});
+
 test('it serves as a module, with a body', { skip }, async () => {
   tamper = (request) => request;
   const program = `

@@ -94,8 +94,11 @@ def signature_key():
     """The key from HTTP_SIGNATURE_KEY_FILE (the key alone, or a line SERVICE_KEY=...), else from HTTP_SIGNATURE_KEY."""
     file = os.environ.get("HTTP_SIGNATURE_KEY_FILE")
     if file:
-        with open(file, encoding="utf-8") as lines:
-            text = lines.read()
+        try:
+            with open(file, encoding="utf-8") as lines:
+                text = lines.read()
+        except (OSError, UnicodeDecodeError) as error:
+            sys.exit(f"the file that HTTP_SIGNATURE_KEY_FILE names cannot be read: {error}")
         for line in text.splitlines():
             if line.startswith("SERVICE_KEY="):
                 return line.removeprefix("SERVICE_KEY=").strip().strip("\"'")
@@ -108,7 +111,11 @@ def main():
         sys.exit("usage: http_signature.py METHOD URL   (the body, if any, on standard input)")
     method, url = sys.argv[1].upper(), sys.argv[2]
     body = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
-    status, content = send(signature_key(), method, url, body, keyid=os.environ.get("HTTP_SIGNATURE_KEYID"))
+    key = signature_key()
+    try:
+        status, content = send(key, method, url, body, keyid=os.environ.get("HTTP_SIGNATURE_KEYID"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{method} {url}: {error}")
     print(f"HTTP {status}", file=sys.stderr)
     sys.stdout.buffer.write(content)
     sys.exit(0 if status < 400 else 1)

@@ -85,6 +85,21 @@ test(
   },
 );
 
+test('a key file that cannot be read, and a gateway that is not there, are said in one line', { skip }, async () => {
+  const unread = await python([script, 'GET', 'http://127.0.0.1:9/x'], {
+    HTTP_SIGNATURE_KEY_FILE: '/nowhere/aidb.key',
+  });
+  assert.equal(unread.code, 1);
+  assert.match(
+    unread.stderr,
+    /^the file that HTTP_SIGNATURE_KEY_FILE names cannot be read: .*'\/nowhere\/aidb\.key'\n$/,
+  );
+  const secret = `cs_hs_4fTq0ZkP1a_${'x'.repeat(49)}`;
+  const away = await python([script, 'GET', 'http://127.0.0.1:9/x'], { HTTP_SIGNATURE_KEY: secret });
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /^GET http:\/\/127\.0\.0\.1:9\/x: .*refused.*\n$/);
+});
+
 test('a clock that is off is mended by the answer, and the request sent once more', { skip }, async (t) => {
   const { authority, key, reached } = await world(t);
   const program = `
