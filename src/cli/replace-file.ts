@@ -33,7 +33,16 @@ function fileAt(path: string): Stats | null {
 /** Copies what a command is about to write over, with its mode: 'FILE.before-learn-2026-11-28T010203Z', which it returns. */
 export function keepBefore(command: string, file: string): string {
   fileAt(file);
-  const backup = `${file}.before-${command}-${rfc3339(systemClock()).replaceAll(':', '')}`;
-  copyFileSync(file, backup, constants.COPYFILE_EXCL);
-  return backup;
+  const named = `${file}.before-${command}-${rfc3339(systemClock()).replaceAll(':', '')}`;
+  // Twice within a second: neither copy is to replace the other.
+  for (let number = 1; ; number += 1) {
+    const backup = number === 1 ? named : `${named}-${number}`;
+    try {
+      copyFileSync(file, backup, constants.COPYFILE_EXCL);
+      return backup;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'EEXIST') throw refused(`${file} cannot be kept as ${backup}: ${message}`);
+    }
+  }
 }
