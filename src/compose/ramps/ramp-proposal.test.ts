@@ -71,3 +71,13 @@ test('of a large stack every route that was asked for counts, not only the busie
   );
   assert.deepEqual([first?.length, rest], [40, []]);
 });
+
+test('a plan says how often somebody would have been refused', async () => {
+  const store = memoryStore();
+  const rows = [late, late, { ...late, principal: 'service:ocr' }];
+  await store.decisions.append(rows.map((row) => ({ ...decisionRow(0, row), time: now - 60 })));
+  const found = await askedRoutes(store, { since: now - 3600, until: now });
+  const plan = proposedRamp(ground.routes, found, (caller) => caller !== '');
+  assert.match(plan, /: timestamp_outside_window, 2 times$/m);
+  assert.match(plan, /service:ocr at \S+: timestamp_outside_window, once$/m);
+});

@@ -46,7 +46,9 @@ export function proposedRamp(
     {
       words: [
         'To be mended first:',
-        ...atRisk.slice(0, 50).map((one) => `  ${one.caller} at ${seenAt(one)}: ${one.reason}, ${one.count} times`),
+        ...atRisk
+          .slice(0, 50)
+          .map((one) => `  ${one.caller} at ${seenAt(one)}: ${one.reason}, ${timesWords(one.count)}`),
       ].join('\n'),
       routes: namesOf(named.filter((route) => route.isWanting)),
       steps: [{ soak: '30m', promote: 'manual' }],
@@ -96,9 +98,13 @@ function strangerWords(strangers: readonly Strangers[]): string[] {
     'Would be refused besides, and is known to nobody; what is yours of it, a health check say, is to be mended first:',
     ...strangers
       .slice(0, strangersMax)
-      .map(({ who, routes, reason, requests }) => `  ${who} at ${routes}: ${reason}, ${requests} times`),
+      .map(({ who, routes, reason, requests }) => `  ${who} at ${routes}: ${reason}, ${timesWords(requests)}`),
     ...(more > 0 ? [`  and ${more} more: countersign report`] : []),
   ];
+}
+
+function timesWords(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 /** As the report names it. */
