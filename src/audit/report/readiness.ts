@@ -53,12 +53,13 @@ const mendMax = 100;
 /** Half of what an HTTP signature may be off; a service signature may be off by ten times that. */
 const skewOfConcern = 30;
 
-export function readiness(evidence: Evidence): Readiness {
+/** `isEnforced`: all of it is by now, whatever it was in the period. */
+export function readiness(evidence: Evidence, isEnforced = false): Readiness {
   const groups = evidence.would_deny_groups;
   const named = new Set(groups.map(({ caller }) => caller).filter((caller) => !isNameless(caller)));
   const unsigned = unsignedCallers(groups);
   const counts = { named_callers: named.size, unsigned_callers: unsigned };
-  const { answer, summary } = answerFor(evidence, named.size, unsigned);
+  const { answer, summary } = answerFor(evidence, { named: named.size, unsigned, isEnforced });
   return {
     answer,
     ready: answer === 'ready',
@@ -69,14 +70,23 @@ export function readiness(evidence: Evidence): Readiness {
   };
 }
 
-function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Readiness, 'answer' | 'summary'> {
+interface Found {
+  readonly named: number;
+  readonly unsigned: number;
+  readonly isEnforced: boolean;
+}
+
+function answerFor(evidence: Evidence, { named, unsigned, isEnforced }: Found): Pick<Readiness, 'answer' | 'summary'> {
   if (evidence.would_deny > 0) {
     const who = [
       ...(named > 0 ? [counted(named, 'named caller')] : []),
       ...(unsigned > 0 ? [counted(unsigned, 'unsigned caller')] : []),
     ];
+    const requests = `${counted(evidence.would_deny, 'request')} of ${who.join(' and ')}`;
     const summary =
-      `Not ready to enforce: ${counted(evidence.would_deny, 'request')} of ${who.join(' and ')} would be refused. ` +
+      (isEnforced
+        ? `All is enforced by now, and ${requests} would have been refused before that. `
+        : `Not ready to enforce: ${requests} would be refused. `) +
       (named > 0
         ? 'Mend what stands below, then look again.'
         : 'Nobody gives a name: where one of them is yours mend what stands below; strangers are refused rightly, and keep nobody from enforcing.');
@@ -98,8 +108,9 @@ function answerFor(evidence: Evidence, named: number, unsigned: number): Pick<Re
       'Nothing can be said about enforcing: a server whose clock is ahead recorded requests that are left out.';
     return { answer: 'unknown', summary };
   }
-  const summary =
-    'Ready to enforce: nothing that passed would be refused. Callers that were silent in this time are not covered.';
+  const summary = isEnforced
+    ? 'All is enforced: nothing that passed in this time would be refused.'
+    : 'Ready to enforce: nothing that passed would be refused. Callers that were silent in this time are not covered.';
   return { answer: 'ready', summary };
 }
 

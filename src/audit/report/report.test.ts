@@ -150,6 +150,21 @@ test('the verdict says whether to enforce, and never more than was seen', async 
   assert.equal((await reportOn(wouldDeny)).verdict.ready, false);
 });
 
+test('where all is enforced by now, nobody is told to get ready for it', async () => {
+  const said = async (...rows: Partial<DecisionRow>[]): Promise<string> => {
+    const store = memoryStore();
+    await store.decisions.append(rows.map((row) => rowWith({ time: start + 1, ...row })));
+    const { verdict } = await report(store, period, { isEnforced: true });
+    return `${verdict.answer}: ${verdict.summary}`;
+  };
+  assert.match(await said({}), /^ready: All is enforced: nothing that passed/);
+  assert.match(
+    await said({}, wouldDeny),
+    /^not_ready: All is enforced by now, and 1 request of 1 unsigned caller would have been refused before that\./,
+  );
+  assert.match(await said(), /^unknown: Nothing can be said/);
+});
+
 test('unsigned callers are counted by where they are, not by how often they call', async () => {
   const unsigned = { ...wouldDeny, reason: 'missing_credentials' } as const;
   const calls = Array.from({ length: 300 }, (_, index) => ({ ...unsigned, clientAddress: `10.0.0.${index % 3}` }));
@@ -257,10 +272,11 @@ test('clocks and keys that will fail are told before they do', async () => {
   const succeeded = await report(store, period);
   assert.equal(succeeded.key_expiry[0]?.has_successor, true);
   const inRedis = { id: 'redis:aidb', service: 'aidb', kind: 'hs' } as const;
-  const elsewhere = await report(store, period, [
+  const endsElsewhere = [
     { ...inRedis, expiresAt: start + 86_000 },
     { ...inRedis, id: 'redis:web', expiresAt: start + 40 * 86_400 },
-  ]);
+  ];
+  const elsewhere = await report(store, period, { endsElsewhere });
   assert.deepEqual(
     elsewhere.key_expiry.map(({ id, has_successor: succeeds }) => [id, succeeds]),
     [

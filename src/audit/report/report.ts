@@ -83,11 +83,19 @@ const listedMax = 20;
 /** Of callers and refusals: whoever floods with names must not flood the reader too. The sums hold them all. */
 const groupsMax = 1000;
 
-/** Rejects when the store cannot be reached. `endsElsewhere`: of keys that lie outside the store. */
+/** What a report cannot read in the store. */
+export interface AroundReport {
+  /** Of keys that lie outside the store. */
+  readonly endsElsewhere?: readonly KeyEnd[];
+  /** All that the report is about is enforced by now. */
+  readonly isEnforced?: boolean;
+}
+
+/** Rejects when the store cannot be reached. */
 export async function report(
   store: Pick<Store, 'decisions' | 'keys'>,
   period: Period,
-  endsElsewhere: readonly KeyEnd[] = [],
+  { endsElsewhere = [], isEnforced = false }: AroundReport = {},
 ): Promise<Report> {
   const { since, until, service = null } = period;
   const rollups = await store.decisions.rollups(since, until);
@@ -104,7 +112,7 @@ export async function report(
     recorded_ahead: period.untilNow ? await recordedAhead(store, until) : null,
   };
   const totals = sumOf(decided);
-  const verdict = readiness({ ...totals, ...evidence });
+  const verdict = readiness({ ...totals, ...evidence }, isEnforced);
   return {
     since: rfc3339(rollups.since),
     until: rfc3339(until),

@@ -1,7 +1,7 @@
 import { report, type Report } from '../../audit/report/report.ts';
 import { rfc3339, rfc3339OrNull } from '../../core/clock.ts';
 import type { KeyRecord, KeyUse } from '../../core/credential.ts';
-import { rampedRoutes, type RampedRoute } from '../../compose/ramps/ramped-routes.ts';
+import { isAllEnforced, rampedRoutes, type RampedRoute } from '../../compose/ramps/ramped-routes.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { endsElsewhere } from '../../keys/ends-elsewhere.ts';
 import { lineageOf, type Lineage } from '../../keys/lineage.ts';
@@ -124,5 +124,13 @@ export function sinceOf(
 export async function reportShown(stack: Stack, span: { since: number; until: number }): Promise<Report> {
   // What was decided a moment ago may still be on its way to the store.
   await stack.audit.flush();
-  return report(stack.store, { ...span, untilNow: true }, endsElsewhere(stack.keyring.found()));
+  const { config, modes, ramp } = stack;
+  return report(
+    stack.store,
+    { ...span, untilNow: true },
+    {
+      endsElsewhere: endsElsewhere(stack.keyring.found()),
+      isEnforced: isAllEnforced({ config, modes, state: ramp.state() }),
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import type { Modes } from '../../rollout/modes.ts';
+import { routeName } from '../../rollout/ramp/plan.ts';
 import { rampShare } from '../../rollout/ramp/share.ts';
 import type { RampState } from '../../rollout/ramp/state.ts';
 import type { StackConfig } from '../config.ts';
@@ -30,4 +31,16 @@ export function rampedRoutes({ config, modes, state }: RampedRoutesOptions): Ram
     const share = rampShare(state, service, label, { loweredAt: modes.loweredAt(service, label) });
     return share ? [{ service, label, percent: share.percent, step: share.step + 1 }] : [];
   });
+}
+
+/** Whether nobody is let pass any more whom enforcing would refuse: at this service, with null at any. */
+export function isAllEnforced(options: RampedRoutesOptions, service: string | null = null): boolean {
+  const { config, modes } = options;
+  const routes = routeModes(config, modes).filter((route) => service === null || route.service === service);
+  const whole = rampedRoutes(options).filter(({ percent }) => percent === 100);
+  const byRamp = new Set(whole.map((route) => routeName(route.service, route.label)));
+  return (
+    routes.length > 0 &&
+    routes.every((route) => route.mode === 'enforce' || byRamp.has(routeName(route.service, route.label)))
+  );
 }

@@ -12,7 +12,8 @@ import { EXIT, refused, usage } from '../../failure.ts';
 import { listenOrigin } from '../../listen-origin.ts';
 import type { Output, Style } from '../../output.ts';
 import { replaceFile } from '../../replace-file.ts';
-import { routesInReport } from '../mode/mode.ts';
+import { allEnforced } from '../mode/mode.ts';
+import { namingConfig } from '../../printed-commands.ts';
 import { atWork } from '../../workplace.ts';
 
 /** What goes into a file is as wide as it comes. */
@@ -40,18 +41,22 @@ export async function report(invocation: Invocation): Promise<number> {
     // What happened within this second is part of the report.
     const period = { since: now - since, until: now + 1, untilNow: true };
     const sources = await lookAtKeySources(config);
-    const ends = endsElsewhere(sources.keys);
-    const found = await reportOf(store, service === null ? period : { ...period, service }, ends);
+    const isEnforced = await allEnforced({ config, store }, invocation, service);
+    const found = namingCommands(
+      await reportOf(store, service === null ? period : { ...period, service }, {
+        endsElsewhere: endsElsewhere(sources.keys),
+        isEnforced,
+      }),
+      invocation,
+    );
     const text = write(found, file === null ? out.width : null);
     if (file !== null) {
       // Who calls what is not for everybody on this machine.
       replaceFile(file, `${text}\n`, 0o600);
       out.talk(`written to ${file}`);
     } else {
-      if (format === 'text') for (const line of styled(text, out)) out.advice(line);
-      else out.line(text);
-      if (found.verdict.ready && format === 'text' && (await routesInReport({ config, store }, invocation)).length > 0)
-        out.talk(`\n${nextWords}`);
+      for (const line of format === 'text' ? styled(text, out) : [text]) out.line(line);
+      if (found.verdict.ready && format === 'text' && !isEnforced) out.talk(`\n${nextWords}`);
       if (found.requests === 0 && format === 'text')
         out.talk(`\nDo callers call the gateway, ${listenOrigin(config)}/SERVICE/…, or still the services themselves?`);
     }
@@ -60,6 +65,21 @@ export async function report(invocation: Invocation): Promise<number> {
       out.warn('decisions are not kept in the store (audit.rows is false), so a report has nothing to go by');
     return invocation.flag('check') && !found.verdict.ready ? EXIT.refused : EXIT.done;
   });
+}
+
+/** What is to be copied names the configuration that was given, in each form; what callers chose to be called stays as it is. */
+function namingCommands(found: Report, invocation: Invocation): Report {
+  if (invocation.text('config') === null) return found;
+  const named = (text: string): string => namingConfig(text, invocation.configFile);
+  const { mend, concerns } = found.verdict;
+  return {
+    ...found,
+    verdict: {
+      ...found.verdict,
+      mend: mend.map((step) => ({ ...step, commands: step.commands.map(named) })),
+      concerns: concerns.map(named),
+    },
+  };
 }
 
 const nextWords =
@@ -71,8 +91,13 @@ const headings = /^(?:Requests|What to mend|Worth knowing|W(?:ould be|as) refuse
 function styled(text: string, out: Output): string[] {
   let verdict: Style | null = null;
   return text.split('\n').map((line) => {
-    if (line.startsWith('Ready to enforce')) verdict = 'green';
-    if (line.startsWith('Not ready') || line.startsWith('Nothing can be said')) verdict = 'yellow';
+    if (line.startsWith('Ready to enforce') || line.startsWith('All is enforced:')) verdict = 'green';
+    if (
+      line.startsWith('Not ready') ||
+      line.startsWith('All is enforced by now') ||
+      line.startsWith('Nothing can be said')
+    )
+      verdict = 'yellow';
     if (line === '') verdict = null;
     if (verdict !== null) return out.paint(verdict, line);
     return headings.test(line) ? out.paint('bold', line) : line;

@@ -237,6 +237,45 @@ test('report is written in four forms, to the terminal or to a file that only it
   assert.equal((await cli('report', '--out', join(folder, 'nowhere', 'report.txt'))).code, 1);
 });
 
+test('report says of a stack that is enforced, by modes or by a ramp that is through, that it is', async (t) => {
+  const { folder, cli } = await place(t, [web]);
+  const said = async (...more: string[]): Promise<string> => {
+    const { stdout, stderr } = await cli('report', ...more);
+    return `${stdout.split('\n')[2]} ${stderr}`;
+  };
+  assert.match(await said(), /^Ready to enforce[^]*Next, step by step/);
+  await cli('mode', 'set', 'enforce', 'embeddings');
+  assert.match(await said(), /^Ready to enforce[^]*Next, step by step/);
+  assert.match(await said('--service', 'embeddings'), /^All is enforced: /);
+  await cli('mode', 'set', 'enforce');
+  assert.match(await said(), /^All is enforced: .* $/);
+  assert.equal((await cli('report', '--check')).code, 0);
+  await cli('mode', 'set', 'report', '--all');
+  const plan = join(folder, 'ramp.yaml');
+  writeFileSync(plan, 'steps: [{ routes: ["*"], soak: 1s }]\n');
+  assert.equal((await cli('ramp', 'start', plan)).code, 0);
+  assert.match(await said(), /^All is enforced: .* $/);
+});
+
+test('report names the configuration that it was given in its commands, in each form', async (t) => {
+  const called = 'countersign keys list';
+  const { folder } = await place(t, [
+    scan,
+    { ...scan, principal: 'service:aidb', reason: 'expired', path: `/${called}` },
+  ]);
+  const config = join(folder, 'countersign.yaml');
+  for (const format of ['text', 'markdown', 'html', 'json']) {
+    const ran = await cliHere(['report', '--config', config, '--format', format], { cwd: tmpdir() });
+    assert.match(ran.stdout, /countersign learn --config \S*countersign\.yaml/, format);
+    assert.match(ran.stdout, /countersign keys create --config \S*countersign\.yaml aidb/, format);
+    assert.doesNotMatch(ran.stdout, /countersign (?:keys|learn|audit)(?: \w+)* (?!--config|\w)/, format);
+  }
+  const json = JSON.parse((await cliHere(['report', '--output', 'json'], { cwd: folder })).stdout) as {
+    verdict: { mend: { commands: string[] }[] };
+  };
+  assert.deepEqual(json.verdict.mend[0]?.commands[0], 'countersign keys list aidb --all');
+});
+
 test('a ramp is planned from what was recorded, started, ordered about, and begun anew', async (t) => {
   const late = { outcome: 'would_deny', reason: 'timestamp_outside_window', principal: 'service:aidb' } as const;
   const { folder, cli } = await place(t, [web, { ...late, service: 'search', route: '*', path: '/query' }]);

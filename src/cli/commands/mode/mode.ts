@@ -4,6 +4,7 @@ import type { StackConfig } from '../../../compose/config.ts';
 import { readEnvironment } from '../../../compose/env.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { routeModes } from '../../../compose/ramps/route-modes.ts';
+import { isAllEnforced } from '../../../compose/ramps/ramped-routes.ts';
 import { fileModes } from '../../../compose/ramps/file-modes.ts';
 import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { isMode, MODES } from '../../../core/mode.ts';
@@ -65,6 +66,18 @@ export function routesInReport(place: Pick<Workplace, 'config' | 'store'>, invoc
   return withModes(place, invocation, async (levels) =>
     routeModes(place.config, levels).filter(({ mode }) => mode === 'report'),
   );
+}
+
+/** Whether all of it is enforced by now, by modes or a ramp: of this service, with null of the stack. */
+export function allEnforced(
+  place: Pick<Workplace, 'config' | 'store'>,
+  invocation: Invocation,
+  service: string | null,
+): Promise<boolean> {
+  return withModes(place, invocation, async (levels) => {
+    const state = await storedRamp(place.store.records, systemClock());
+    return isAllEnforced({ config: place.config, modes: levels, state }, service);
+  });
 }
 
 export async function modeGet(invocation: Invocation): Promise<number> {
