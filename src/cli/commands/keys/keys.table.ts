@@ -34,7 +34,7 @@ export const keyCommands: readonly Command[] = [
     name: 'keys create',
     summary: 'make a key for a calling service, shown once',
     about:
-      'The key proves that the caller is SERVICE. It goes to standard output once and is kept only as a digest (sk), sealed (hs) or as its public half (ed25519), so it cannot be shown again. A running server takes it at once.',
+      'The key proves that the caller is SERVICE. It goes to standard output once and is kept only as a digest (sk), sealed (hs) or as its public half (ed25519), so it cannot be shown again. A running server takes it at once. Any name may be a caller, but one that is nearly that of a service or caller of the configuration is taken for a slip: name it under `callers` where it is meant.',
     positionals: [{ name: 'SERVICE', required: true, summary: 'the service that will call with it' }],
     options: {
       kind: {

@@ -3,6 +3,7 @@ import { nearest } from '../../../core/text/nearest.ts';
 import { rfc3339, rfc3339OrNull, systemClock } from '../../../core/clock.ts';
 import { cidrFault } from '../../../core/address.ts';
 import { scopePattern, scopeRule } from '../../../core/scope.ts';
+import { MCP_KINDS } from '../../../core/mcp/rules.ts';
 import type { KeyKind, KeyRecord } from '../../../core/credential.ts';
 import { createInto } from '../../../keys/create-into.ts';
 import { createKey } from '../../../keys/create.ts';
@@ -16,7 +17,8 @@ import { durationSeconds } from '../../duration.ts';
 import { EXIT, refused, usage } from '../../failure.ts';
 import { placeOption } from './key-place.ts';
 import { secretFromStdin, textFromStdin } from '../../secret-input.ts';
-import { atUrgentWork, atWork, sealOf } from '../../workplace.ts';
+import { keyHolders } from '../../key-holders.ts';
+import { atUrgentWork, atWork, sealOf, type Workplace } from '../../workplace.ts';
 import { deliveredWords, endWords, shown } from './views.ts';
 
 export async function keysCreate(invocation: Invocation): Promise<number> {
@@ -28,6 +30,7 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
   const scopes = scopesOf(invocation);
   const allowedIps = addresses(invocation);
   return atWork(invocation, async ({ config, store, record: taken }) => {
+    await notMisspelt({ config, store }, service);
     const target = placeOption(invocation, config, service);
     if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
     const seal = sealOf(config, invocation);
@@ -61,13 +64,45 @@ function sayDelivered(record: KeyRecord, target: KeyTarget, config: StackConfig,
   return EXIT.done;
 }
 
-/** A slip in the name would make a key that no rule lets in. */
+/** A slip in the name would make a key that no rule lets in, and its caller would be refused with it. */
+async function notMisspelt({ config, store }: Pick<Workplace, 'config' | 'store'>, service: string): Promise<void> {
+  const named = namesIn(config);
+  if (named.has(service)) return;
+  const meant = nearest(service, named);
+  if (meant === null || isKin(service, meant) || (await keyHolders(config, store)).has(service)) return;
+  throw refused(
+    `"${service}" is neither a service nor a caller of the configuration: did you mean "${meant}"?`,
+    `If ${service} is another caller, name it at the top of the file: callers: [${service}]`,
+  );
+}
+
+/** 'agent-1' and 'agent-12', 'web' and 'webs': what differs at the end alone is as likely another name as a slip. */
+function isKin(one: string, other: string): boolean {
+  const least = Math.min(one.length, other.length);
+  let same = 0;
+  while (same < least && one[same] === other[same]) same += 1;
+  return same >= least - 1;
+}
+
+/** Services, and callers that are named anywhere. */
+function namesIn({ services, outsideCallers }: StackConfig): ReadonlySet<string> {
+  const ruled = services.flatMap(({ rules, mcp }) => [
+    ...rules.flatMap(({ callers }) => callers ?? []),
+    ...MCP_KINDS.flatMap((kind) => mcp?.[kind] ?? []).flatMap(({ callers }) => [...(callers ?? [])]),
+  ]);
+  return new Set([
+    ...services.map(({ name }) => name),
+    ...outsideCallers,
+    // Bare, or as a principal; an id of another kind has a colon, which no name of a service has.
+    ...ruled.map((id) => (id.startsWith('service:') ? id.slice('service:'.length) : id)),
+  ]);
+}
+
 function sayWhenStrange(config: StackConfig, service: string, { out }: Invocation): void {
-  const known = [...config.services.map(({ name }) => name), ...config.outsideCallers];
-  if (known.includes(service)) return;
-  const meant = nearest(service, known);
-  const remedy = meant === null ? `add it to \`callers:\` to name it in rules` : `did you mean "${meant}"?`;
-  out.talk(`"${service}" is neither a service nor a caller of the configuration: ${remedy}`);
+  if (namesIn(config).has(service)) return;
+  out.talk(
+    `"${service}" is neither a service nor a caller of the configuration: add it to \`callers:\` to name it in rules`,
+  );
 }
 
 export const USE: Readonly<Record<KeyKind, (id: string) => string>> = {
@@ -82,6 +117,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
   const now = systemClock();
   const expiresAt = expiry(invocation, now);
   return atWork(invocation, async ({ config, store, record: taken }) => {
+    await notMisspelt({ config, store }, service);
     if (invocation.dryRun) return wouldMake(invocation, 'import', service, kind, expiresAt);
     const secret =
       kind === 'ed25519'
