@@ -103,6 +103,37 @@ test('beyond the bound rows are dropped with a count and one line, and a second 
   await rows.close();
 });
 
+test('a row that the store can never hold is left out and counted, and holds up none behind it', async () => {
+  const state = unsteady();
+  const { append } = state.store;
+  const store: DecisionStore = {
+    ...state.store,
+    async append(batch, measures) {
+      if (batch.some(({ path }) => path.includes('\u0141')))
+        throw new StoreError('store_unavailable', 'no such letter', { unstorable: true });
+      return append(batch, measures);
+    },
+  };
+  const told: number[] = [];
+  const { rows, warnings } = recording({ store, onDropped: (count) => told.push(count) });
+  for (let index = 0; index < 1200; index += 1)
+    rows.add(rowWith({ requestId: `r${index}`, path: [77, 700, 701].includes(index) ? '/\u0141' : '/embed' }));
+  await rows.flush();
+  const kept = state.batches.flat().map(({ requestId }) => requestId);
+  assert.deepEqual(
+    kept,
+    Array.from({ length: 1200 }, (_, index) => `r${index}`).filter((id) => !['r77', 'r700', 'r701'].includes(id)),
+  );
+  assert.equal(rows.dropped, 3);
+  assert.equal(
+    told.reduce((sum, count) => sum + count, 0),
+    3,
+  );
+  assert.match(warnings[0] ?? '', /^a decision is left out \(request r77\): no such letter/);
+  assert.equal(rows.waiting, false);
+  await rows.close();
+});
+
 test('the timer writes what waits, and tries again by itself after an outage', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const state = unsteady();

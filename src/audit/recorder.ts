@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/message-of.ts';
-import type { DecisionKeeper, DecisionRow } from '../core/store.ts';
+import { isUnstorable, type DecisionKeeper, type DecisionRow } from '../core/store.ts';
 import { answerTimes } from './answer-times.ts';
 
 /** Brings rows to the store in batches, behind the requests' backs. */
@@ -44,6 +44,7 @@ export function recorder(options: RecorderOptions): Recorder {
   let droppedAtWarning = 0;
   let droppedTold = 0;
   let failures = 0;
+  let takeRows = batchRows;
   let toldToWait = false;
   let writing: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -112,12 +113,30 @@ export function recorder(options: RecorderOptions): Recorder {
     if (writtenSincePrune >= pruneEveryRows) void prune();
   }
 
+  /** One row that the store can never hold is to cost that row, and not those behind it: it is looked for by halves. */
+  function setAside(batch: readonly DecisionRow[], error: unknown): void {
+    if (batch.length > 1) {
+      takeRows = Math.ceil(batch.length / 2);
+      return;
+    }
+    queue = queue.slice(1);
+    dropped += 1;
+    if (dropped - droppedTold === 1)
+      warn(`a decision is left out (request ${batch[0]?.requestId ?? ''}): ${messageOf(error)}`);
+  }
+
   /** The rows stay in the queue until they are acknowledged, so a failed batch is simply tried again. */
   async function writeBatch(): Promise<void> {
-    const batch = queue.slice(0, batchRows);
+    const batch = queue.slice(0, takeRows);
     const measures = answers.next();
     if (batch.length + measures.length === 0) return;
-    await store.append(batch, measures);
+    try {
+      await store.append(batch, measures);
+    } catch (error) {
+      if (batch.length === 0 || !isUnstorable(error)) throw error;
+      return setAside(batch, error);
+    }
+    takeRows = Math.min(batchRows, takeRows * 2);
     answers.kept();
     queue = queue.slice(batch.length);
     writtenSincePrune += batch.length;

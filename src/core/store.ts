@@ -253,12 +253,23 @@ export class StoreError extends Error {
   readonly code: StoreErrorCode;
   /** It answers, and takes no writes: a standby, a replica of Redis. */
   readonly readOnly: boolean;
-  constructor(code: StoreErrorCode, message: string, options: ErrorOptions & { readonly readOnly?: boolean } = {}) {
+  /** It answers, and cannot hold a value that it was given: trying again is of no use, and other values it would take. */
+  readonly unstorable: boolean;
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly readOnly?: boolean; readonly unstorable?: boolean } = {},
+  ) {
     super(message, options);
     this.name = 'StoreError';
     this.code = code;
     this.readOnly = options.readOnly ?? false;
+    this.unstorable = options.unstorable ?? false;
   }
+}
+
+export function isUnstorable(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'unstorable' in error && error.unstorable === true;
 }
 
 export function hasCode(error: unknown, code: string): boolean {

@@ -134,6 +134,34 @@ test('keeps what happens while the store is away, in its order, and writes nothi
   assert.equal(taken.lost, 0);
 });
 
+test('an event that the store can never hold is left out and told of, and holds up none behind it', async () => {
+  const { events } = memoryStore();
+  const latin: EventStore = {
+    ...events,
+    async append(row, previous) {
+      if (/\u0141/.test(row.text)) throw new StoreError('store_unavailable', 'no such letter', { unstorable: true });
+      return events.append(row, previous);
+    },
+  };
+  const { taken, warned } = trailOn(latin);
+  await taken.record({ type: 'key.created', subject: 'first' });
+  await taken.record({ type: 'key.created', subject: 'second', reason: 'for \u0141ukasz' });
+  await taken.record({ type: 'key.created', subject: 'third' });
+  await taken.close();
+  const contents = await contentsOf(events);
+  assert.deepEqual(
+    contents.map((content) => [content?.type, content?.subject]),
+    [
+      ['key.created', 'first'],
+      ['audit.events_lost', ''],
+      ['key.created', 'third'],
+    ],
+  );
+  assert.deepEqual(contents[1]?.detail, { count: 1 });
+  assert.equal(taken.lost, 1);
+  assert.match(warned.join('\n'), /^an audit event is left out, .*"second".*: no such letter/);
+});
+
 test('writes nothing twice when an answer was lost and others have gone on meanwhile', async () => {
   const { events } = memoryStore();
   const other = trailOn(events).taken;

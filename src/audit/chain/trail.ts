@@ -1,6 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Act, Actor, EventRow, EventStore } from '../../core/event.ts';
 import { messageOf } from '../../core/message-of.ts';
+import { isUnstorable } from '../../core/store.ts';
+import { terminalSafe } from '../log-line.ts';
 import { addLink, linkBehind } from './link.ts';
 
 /** Takes down who did what. What is recorded has been done: it never fails the deed. */
@@ -59,10 +61,25 @@ export function trail({ events, clock, self, warn }: TrailOptions): Trail {
     );
   }
 
+  /** The store will never hold it, and it is not to hold up those behind it. It is said here, in case nobody else can say it. */
+  function setAside({ act, actor }: Waiting, error: unknown): void {
+    lost += 1;
+    // That evidence is missing is an event, too, and the same would happen to one that cannot be kept either.
+    if (act.type !== 'audit.events_lost') untold += 1;
+    unanswered = null;
+    const what = terminalSafe(JSON.stringify({ type: act.type, subject: act.subject, actor: actor.id }));
+    warn(`an audit event is left out, ${what}: ${messageOf(error)} (what was done stays done)`);
+  }
+
   async function writeAll(): Promise<void> {
     try {
       for (let first = waiting[0]; first; first = waiting[0]) {
-        await writeFirst(first);
+        try {
+          await writeFirst(first);
+        } catch (error) {
+          if (!isUnstorable(error)) throw error;
+          setAside(first, error);
+        }
         waiting.shift();
         if (away) warn('audit events are being kept again');
         away = false;

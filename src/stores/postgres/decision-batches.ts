@@ -1,5 +1,5 @@
 import type { RollupMeasure } from '../../core/rollup.ts';
-import type { DecisionRow } from '../../core/store.ts';
+import { isUnstorable, type DecisionRow } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import type { Value } from './database.ts';
 
@@ -37,16 +37,26 @@ export function decisionBatches({ values, send }: BatchParts) {
     return batch !== undefined && (batch.count > 0 ? batch.first === rows[0] : batch.measures === measures);
   }
 
+  /** What cannot be held was not taken, that much is sure: its rows may come again in other batches. */
+  async function sent(batch: Batch): Promise<void> {
+    try {
+      await send(batch.values, writer, batch.mark);
+    } catch (error) {
+      if (isUnstorable(error)) unsure = unsure.filter((one) => one !== batch);
+      throw error;
+    }
+  }
+
   async function add(rows: readonly DecisionRow[], measures: Measures): Promise<void> {
     if (!isAgain(rows, measures)) unsure = [];
-    for (const batch of unsure) await send(batch.values, writer, batch.mark);
+    for (const batch of unsure) await sent(batch);
     const left = rows.slice(unsure.reduce((sum, { count }) => sum + count, 0));
     const leftMeasures = unsure.some((batch) => batch.measures === measures) ? [] : measures;
     if (left.length + leftMeasures.length > 0) {
       counter += 1;
       const batch = { mark: counter, first: left[0], count: left.length, measures, values: values(left, leftMeasures) };
       unsure.push(batch);
-      await send(batch.values, writer, batch.mark);
+      await sent(batch);
     }
     unsure = [];
   }

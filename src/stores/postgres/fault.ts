@@ -51,7 +51,8 @@ export function storeFault(error: unknown, place: string): unknown {
   }
   if (state === '23505') return new StoreError('duplicate', `stored already (Postgres: ${state})`);
   const words = WORDS.find(([code]) => state.startsWith(code))?.[1] ?? 'cannot do what was asked';
-  return new StoreError('store_unavailable', `Postgres at ${place} ${words} (Postgres: ${state})`);
+  const message = `Postgres at ${place} ${words} (Postgres: ${state})`;
+  return new StoreError('store_unavailable', message, { unstorable: state.startsWith('22') });
 }
 
 function sqlState(error: unknown): string | null {

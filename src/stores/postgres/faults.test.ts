@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Client } from 'pg';
-import { hasCode, type Change, type Store } from '../../core/store.ts';
+import { hasCode, isUnstorable, type Change, type Store } from '../../core/store.ts';
 import { databasePassword, forThisFile, startPostgres } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
-import { keyRecord, tokenRecord } from '../store.fixtures.ts';
+import { decisionRow, keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { postgresStore } from './store.ts';
 
 const server = await forThisFile('Postgres that fails', () => startPostgres(undefined, { durable: true }));
@@ -35,6 +35,10 @@ if (server) {
     await client.query(`CREATE DATABASE of_latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
     const latin = await opened(t, new URL('of_latin1', url).href);
     assert.match((await latin.warnings()).join(), /of_latin1 is in LATIN1, .*ENCODING 'UTF8'/);
+    const rows = ['/a', '/\u0141', '/c'].map((path, index) => ({ ...decisionRow(index), path }));
+    await assert.rejects(latin.decisions.append(rows, []), isUnstorable);
+    for (const row of [rows[0], rows[2]]) if (row) await latin.decisions.append([row], []);
+    assert.equal((await latin.decisions.list({ limit: 9 })).length, 2, 'those beside it are taken');
     await client.query(`ALTER DATABASE ${pathname.slice(1)} SET extra_float_digits = 0`);
     const rounding = await opened(t, url);
     assert.match((await rounding.warnings()).join(), /has extra_float_digits = 0, .*SET extra_float_digits = 1/);

@@ -32,7 +32,7 @@ export function settingWarnings({ name, encoding, floatDigits }: DatabaseState):
   const warnings: string[] = [];
   if (!encodingsOfAllText.has(encoding))
     warnings.push(
-      `the database ${name} is in ${encoding}, which lacks most letters: a decision or an audit event with one of them cannot be kept, and holds up those behind it; make one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
+      `the database ${name} is in ${encoding}, which lacks most letters: a decision or an audit event with one of them cannot be kept, and is left out; make one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
     );
   if (floatDigits < 1)
     warnings.push(

@@ -78,6 +78,8 @@ function fault(place: string, status: number, code: string): StoreError {
       place,
       `refuses the key; SUPABASE_KEY is the secret (service_role) key of the project (${said})`,
     );
+  if (code.startsWith('22'))
+    return unavailable(place, `cannot hold a value that it was given (${said})`, { unstorable: true });
   if (status === 0) return unavailable(place, `cannot be reached (${said === '' ? 'no connection' : said})`);
   return unavailable(place, `cannot do what was asked (${said === '' ? 'no answer of PostgREST' : said})`);
 }
@@ -85,6 +87,6 @@ function fault(place: string, status: number, code: string): StoreError {
 export const remedy =
   'run what `countersign store sql` prints in the SQL editor of the project, or with psql: over HTTP no schema can be made';
 
-function unavailable(place: string, words: string): StoreError {
-  return new StoreError('store_unavailable', `Supabase at ${place} ${words}`);
+function unavailable(place: string, words: string, options: { readonly unstorable?: boolean } = {}): StoreError {
+  return new StoreError('store_unavailable', `Supabase at ${place} ${words}`, options);
 }
