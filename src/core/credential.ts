@@ -40,9 +40,9 @@ export function isInRedis(credentialId: string): boolean {
   return credentialId.startsWith('redis:');
 }
 
-/** What gives the caller of this key another one, in the place where it lies. */
+/** What gives the caller of this key another one, in the place where it lies. By its id: the caller may have several. */
 export function rotateCommand({ id, service }: Pick<KeyRecord, 'id' | 'service'>): string {
-  return `countersign keys rotate ${service}${isInRedis(id) ? ' --to redis' : ''}`;
+  return `countersign keys rotate ${isInRedis(id) ? `${service} --to redis` : id}`;
 }
 
 /** How one credential was used by one caller from one address. */

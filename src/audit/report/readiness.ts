@@ -109,7 +109,7 @@ function answerFor(evidence: Evidence, { named, unsigned, isEnforced }: Found): 
     return { answer: 'unknown', summary };
   }
   const summary = isEnforced
-    ? 'All is enforced: nothing that passed in this time would be refused.'
+    ? `All is enforced: nothing that passed in this time would be refused.${evidence.denied > 0 ? ' Who was refused, and why, stands below.' : ''}`
     : 'Ready to enforce: nothing that passed would be refused. Callers that were silent in this time are not covered.';
   return { answer: 'ready', summary };
 }

@@ -162,6 +162,10 @@ test('where all is enforced by now, nobody is told to get ready for it', async (
     await said({}, wouldDeny),
     /^not_ready: All is enforced by now, and 1 request of 1 unsigned caller would have been refused before that\./,
   );
+  assert.match(
+    await said({}, { outcome: 'deny', reason: 'expired' }),
+    /^ready: .* Who was refused, and why, stands below/,
+  );
   assert.match(await said(), /^unknown: Nothing can be said/);
 });
 
@@ -266,7 +270,7 @@ test('clocks and keys that will fail are told before they do', async () => {
   assert.equal(verdict.ready, true);
   assert.match(
     verdict.concerns.join('\n'),
-    /clock of service:aidb was up to 120 s behind[^]*key ends of aidb ends at .*rotate aidb/,
+    /clock of service:aidb was up to 120 s behind[^]*key ends of aidb ends at .*rotate ends$/m,
   );
   await store.keys.insert(keyOf('next', null));
   const succeeded = await report(store, period);

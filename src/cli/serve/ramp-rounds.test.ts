@@ -148,7 +148,7 @@ test('a last key that ends before the step does holds it', async (t) => {
   await createKey(store, stack.seal, { ...order, expiresAt: time.now + 1700 });
   const held = await minute(5);
   assert.equal(held.successes, 0);
-  assert.match(held.findings.join(), /^the last key of web, .* ends .*: countersign keys rotate web$/);
+  assert.match(held.findings.join(), /^the last key of web, .* ends .*: countersign keys rotate \w+$/);
   await createKey(store, stack.seal, { ...order, expiresAt: time.now + 86_400 });
   assert.equal((await minute(5)).successes, 1);
 });

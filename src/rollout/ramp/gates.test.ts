@@ -120,7 +120,7 @@ const cases: readonly Case[] = [
     of: 'a last key that ends',
     evidence: { endingKeys: [ending] },
     answer: 'inconclusive',
-    findings: /^the last key of web, k1, ends 2027-01-15T08:00:00Z: countersign keys rotate web$/,
+    findings: /^the last key of web, k1, ends 2027-01-15T08:00:00Z: countersign keys rotate k1$/,
   },
   {
     of: 'a key that is in use and ends, beside one that lasts',

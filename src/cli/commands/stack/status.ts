@@ -2,7 +2,7 @@ import type { StackConfig } from '../../../compose/config.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
-import { isInRedis, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
+import { isInRedis, rotateCommand, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
 import { listed } from '../../../core/listed.ts';
 import type { Store } from '../../../core/store.ts';
 import type { FoundKey } from '../../../keys/sources/index.ts';
@@ -190,7 +190,7 @@ function endings({ records, expiring, uses, soon, now }: Endings): string[] {
         : [];
     }
     if (hasSuccessor(record, alive, soon, now)) return [];
-    return [`key ${record.id} of ${record.service} ends in ${left} and has no successor`];
+    return [`key ${record.id} of ${record.service} ends in ${left} and has no successor: ${rotateCommand(record)}`];
   });
 }
 
