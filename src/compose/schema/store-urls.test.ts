@@ -49,6 +49,31 @@ test('what an engine would pass over, or take for settings of its own, is refuse
     assert.equal(storeFault(text), null, text);
 });
 
+test('a password with signs that end an address is refused with what to write, and shown by nobody', () => {
+  for (const text of [
+    'postgres://u:hun@ter/2@h:5432/d',
+    'postgres://u:hunter/2@h/d',
+    'postgresql://u:hunter#2@h/d',
+    'postgres://u:12?hunter@h/d',
+    'postgres://u:hun@ter#2@h/d',
+    'postgres://u:hun@ter?2@h/d?sslmode=disable',
+    'redis://:hun@ter/2@h:6379/0',
+    'redis://:hunter#2@h/0',
+    'rediss://:hun@ter?2@h/0',
+  ]) {
+    const fault = storeFault(text)?.join(': ') ?? '';
+    assert.match(fault, /^the password in the address of (?:Postgres|Redis) .*@ as %40.*\/ as %2F/, text);
+    assert.doesNotMatch(fault, /hun|ter/, text);
+    assert.equal(storeConfig(text), null);
+  }
+  for (const text of [
+    'postgres://u:p@w@h/d',
+    'postgres://u:p%40%2F@h/d%40?application_name=me@here',
+    'redis://:p@w@h/0',
+  ])
+    assert.equal(storeFault(text), null, text);
+});
+
 test('property: no text makes a reader throw, and what has no fault is a store', () => {
   fc.assert(
     fc.property(

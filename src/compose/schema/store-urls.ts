@@ -12,6 +12,7 @@ export function storeConfig(text: string): StoreConfig | null {
 
 export function storeFault(text: string): UrlFault | null {
   if (/^rediss?:/.test(text)) return redisFault(text);
+  if (/^postgres(?:ql)?:/.test(text) && endsInPassword(text)) return passwordFault('Postgres');
   const config = configOf(text);
   switch (config?.kind) {
     case undefined:
@@ -44,11 +45,29 @@ function configOf(text: string): StoreConfig | null {
 }
 
 /**
+ * Whether a sign in the password ends the part of the address in which it stands: what is left of it would be taken for the host, the
+ * database or a setting, and be named in messages as such.
+ */
+function endsInPassword(text: string): boolean {
+  if (!URL.canParse(text)) return text.includes('@');
+  const { pathname, search, hash } = new URL(text);
+  return pathname.includes('@') || hash.includes('@') || /^[^=]*@/.test(search);
+}
+
+function passwordFault(engine: string): UrlFault {
+  return [
+    `the password in the address of ${engine} has a sign that means something else in an address`,
+    'in the password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25',
+  ];
+}
+
+/**
  * What stands behind the host is the number of a database; its client takes anything else for 0, which may be another stack's. What
  * stands behind a question mark it takes for settings of its own, over ours, and `db` for a database of which our feed knows nothing.
  */
 export function redisFault(text: string): UrlFault | null {
   const hint = 'write redis://127.0.0.1:6379/0, with the number of the database';
+  if (endsInPassword(text)) return passwordFault('Redis');
   if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return ['the address of Redis is of no known form', hint];
   const { pathname, searchParams, search, hash } = new URL(text);
   if (searchParams.has('db'))
