@@ -28,6 +28,8 @@ export interface McpServers {
   readonly file: string;
   /** A configuration of these services and nothing else. */
   readonly text: string;
+  /** Where callers of the gateway find each server: its name, and behind it the path of its url, which is kept. */
+  readonly addresses: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -39,7 +41,8 @@ export function mcpServers(file: string): McpServers {
   const servers = serversIn(file);
   const services = servicesOf(file, servers);
   const warnings = [...openSecrets(file, services), ...clientVariables(file, services), ...queries(file, servers)];
-  return { file, text: JSON.stringify({ services }, null, 2), warnings };
+  const addresses = Object.keys(services).map((name) => `/${name}${pathOf(servers[name])}`);
+  return { file, text: JSON.stringify({ services }, null, 2), addresses, warnings };
 }
 
 function serversIn(file: string): JsonObject {
@@ -96,6 +99,12 @@ function serviceOf(server: unknown): Service {
 function addressOf(server: JsonObject): unknown {
   const name = addressNames.find((known) => known in server);
   return name && server[name];
+}
+
+/** Without the query, which may hold a key. */
+function pathOf(server: unknown): string {
+  const url = isObject(server) ? addressOf(server) : undefined;
+  return typeof url === 'string' ? new URL(url).pathname : '/';
 }
 
 /** What the gateway sends to a server by itself is its key; all else goes through as callers send it. */

@@ -22,6 +22,27 @@ test('init writes no configuration that validate would refuse for its file of MC
   assert.equal((await cliHere(['validate'], { cwd: folder })).code, 0);
 });
 
+test('init says where callers reach each server: with the path of its url, and no query, which may hold a key', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const servers = {
+    web: { url: 'https://127.0.0.1:9/api/mcp?key=s3cret' },
+    slash: { url: 'http://127.0.0.1:9/mcp/' },
+    bare: { httpUrl: 'http://127.0.0.1:9' },
+    files: { command: 'cat' },
+    off: { command: 'cat', disabled: true },
+  };
+  writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: servers }), { mode: 0o600 });
+  const { stderr } = await cliHere(['init', '--mcp-config', join(folder, 'mcp.json')], { cwd: folder });
+  assert.deepEqual(stderr.match(/http:\/\/127\.0\.0\.1:8700\/(?!SERVICE).*$/gm), [
+    'http://127.0.0.1:8700/web/api/mcp',
+    'http://127.0.0.1:8700/slash/mcp/',
+    'http://127.0.0.1:8700/bare/',
+    'http://127.0.0.1:8700/files/',
+  ]);
+  assert.doesNotMatch(stderr, /s3cret/);
+});
+
 test('a folder that cannot be written to is told in plain words, and nothing is left half done', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

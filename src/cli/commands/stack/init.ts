@@ -1,5 +1,6 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { mcpServers } from '../../../compose/build/mcp-config.ts';
 import { loadConfig } from '../../../compose/load/load.ts';
 import { mintKey } from '../../../crypto/key-format.ts';
 import type { Invocation } from '../../command.ts';
@@ -75,10 +76,12 @@ export async function init(invocation: Invocation): Promise<number> {
   for (const [index, [words, line]] of steps.entries()) {
     out.talk(`  ${index + 1}. ${words.padEnd(40)} ${out.paintTalk('cyan', line)}`);
   }
-  if (mcpFile !== null)
+  if (mcpFile !== null) {
     out.talk(
-      `\n${mcpFile} is the gateway's now. A client gets a file of its own, in which each server is http://127.0.0.1:8700/NAME/ and goes with its key: docs/mcp.md shows it.`,
+      `\n${mcpFile} is the gateway's now. A client gets a file of its own, in which each server goes with the client's key (docs/mcp.md shows it) and is at:`,
     );
+    for (const address of mcpServers(mcpFile).addresses) out.talk(`  http://127.0.0.1:8700${address}`);
+  }
   if (token === '')
     out.talk(`\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token${shown}`);
   return EXIT.done;
