@@ -259,6 +259,17 @@ test('a port in use ends the start with the address and what to do', async (t) =
   );
 });
 
+test('a store that the environment names in vain, since the configuration names another, is said at the start', async (t) => {
+  const upstream = await startUpstream(t);
+  const env = { DATABASE_URL: 'postgres://u:s3cret@h/d' };
+  const program = await startServer(t, { yaml: yaml(upstream.url), env });
+  assert.match(
+    program.stderr(),
+    /sqlite:\S+, as the configuration says; the environment names a postgres, which does not/,
+  );
+  assert.doesNotMatch(program.stderr(), /s3cret/);
+});
+
 test('dev mode does not listen beyond loopback', async (t) => {
   const { code, stderr } = await secondServer(
     t,

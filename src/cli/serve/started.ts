@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import type { StoreConfig } from '../../compose/config.ts';
+import { readEnvironment } from '../../compose/env.ts';
 import type { Stack } from '../../compose/stack.ts';
 import { accounts } from '../../operators/account.ts';
 import type { Invocation } from '../command.ts';
@@ -6,7 +8,7 @@ import { lostEnforcement, rampInForce, rampWords, type RampInForce } from '../in
 import type { Doors } from './doors.ts';
 
 /** Says what runs, where, and whether it enforces. */
-export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation): Promise<void> {
+export async function sayStarted(stack: Stack, doors: Doors, { env, out }: Invocation): Promise<void> {
   const { config } = stack;
   const names = ['gateway', 'admin', 'store', 'keys', 'operators', ...config.services.map(({ name }) => name)];
   const width = Math.max(...names.map((name) => name.length));
@@ -15,7 +17,7 @@ export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation
   out.talk(`${out.paintTalk('bold', 'countersign')} ${stack.version}, stack "${config.name}"`);
   row('gateway', `${url('gateway')}/<service>/`);
   row('admin', url('admin'));
-  row('store', config.store.kind === 'sqlite' ? `sqlite:${config.store.file}` : config.store.kind);
+  row('store', storeWords(config.store, readEnvironment(env).environment.store));
   row(
     'keys',
     `${stack.keyring.size} known${stack.admin.configured ? '' : '; no admin token is set, so nobody is an admin'}`,
@@ -41,6 +43,13 @@ export async function sayStarted(stack: Stack, doors: Doors, { out }: Invocation
 export function sayLost({ config, modes, ramp }: Stack, { out }: Pick<Invocation, 'out'>): void {
   const { byMode, byRamp } = lostEnforcement({ config, modes, state: ramp.state() });
   for (const words of [...byMode, ...byRamp]) out.warn(words);
+}
+
+/** What `init` wrote names a store, and DATABASE_URL set beside it changes nothing: keys would be made in another than is meant. */
+function storeWords(store: StoreConfig, named: StoreConfig | null): string {
+  const words = store.kind === 'sqlite' ? `sqlite:${store.file}` : store.kind;
+  if (named === null || named.kind === store.kind) return words;
+  return `${words}, as the configuration says; the environment names a ${named.kind}, which does not count`;
 }
 
 function passing({ enforces, isAll }: RampInForce, { paintTalk }: Invocation['out']): string {

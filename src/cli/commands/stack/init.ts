@@ -124,7 +124,7 @@ function template(name: string): string {
 name: ${JSON.stringify(name)}
 listen: 127.0.0.1:8700                  # services are reached here, under /<service>/
 adminListen: 127.0.0.1:8701             # the operator's side, never on the same origin
-store: sqlite:.countersign/state.db     # keys, tokens, modes and decisions
+store: sqlite:.countersign/state.db     # keys, tokens, modes and decisions; DATABASE_URL and REDIS_URL count without this line
 
 # off: nothing is judged. report: judged and recorded, but everything passes. enforce: refused when not allowed.
 # Begin with report, read \`countersign report\`, then: countersign mode set enforce
