@@ -53,7 +53,7 @@ const advisers: Partial<Record<Reason, Adviser>> = {
     commands: anotherKey(name),
   }),
   invalid_signature: ({ name }) => ({
-    what: 'it signs with another key, or another string, than is expected: an old key, a path without /<service>, a proxy that rewrites the path',
+    what: 'it signs with another key, or another string, than is expected: an old key, a path without /<service> or with its query, a proxy that rewrites the path',
     commands: [
       `countersign keys list ${name}`,
       `countersign sign --service ${name} --key-file KEY_FILE --explain METHOD URL`,
