@@ -8,7 +8,7 @@ import type { Seal } from '../crypto/seal.ts';
 import { checkOrder, recordOfPublicKey, recordOfSecret, type KeyOrder, type SecretKind } from './create.ts';
 import { KeyError } from './key-error.ts';
 import { requireKnownSeal } from './known-seal.ts';
-import { mintedFault, secretLengthMin, unpresentable, weakness } from './secret-text.ts';
+import { mintedFault, pastedWith, secretLengthMin, unpresentable, weakness } from './secret-text.ts';
 
 export interface ImportOrder extends KeyOrder {
   /** The key as written, without the newline that ended it; of a key pair the public half, as PEM. */
@@ -17,7 +17,7 @@ export interface ImportOrder extends KeyOrder {
 
 export interface Imported {
   readonly record: KeyRecord;
-  /** What the operator should know of the key's strength; null when there is nothing to say. */
+  /** What the operator should know of the key's form and strength; null when there is nothing to say. */
   readonly warning: string | null;
 }
 
@@ -61,11 +61,12 @@ function secretKey(seal: Seal, order: ImportOrder & { readonly kind: SecretKind 
       `the key has ${secret.length} characters; at least ${secretLengthMin} are needed`,
     );
   const weak = weakness(secret);
+  const pasted = pastedWith(secret);
   return {
     digest: sha256Hex(secret),
     // A key of ours keeps the id that is written in it.
     recordOf: () => recordOfSecret(seal, order, mintedKind(secret) === null ? mintId() : idOf(secret), secret, true),
-    warning: weak && `the key ${weak}: replace it soon with one from "keys create"`,
+    warning: pasted ? `the key ${pasted}` : weak && `the key ${weak}: replace it soon with one from "keys create"`,
   };
 }
 

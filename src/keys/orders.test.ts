@@ -201,3 +201,10 @@ test('a text that cannot be a key does not look revoked', async () => {
     });
   assert.deepEqual(await store.keys.revocations(), []);
 });
+
+test('warns of a key that was imported with what was pasted along', async () => {
+  const importing = async (secret: string) => (await importKey(memoryStore(), seal, { ...order, secret })).warning;
+  assert.match((await importing(`"${foreign}"`)) ?? '', /^the key stands in quotes/);
+  assert.match((await importing(`AIDB_API_KEY=${foreign}`)) ?? '', /^the key begins with a name/);
+  for (const plain of [foreign, `${foreign.slice(0, 40)}KEY==`]) assert.equal(await importing(plain), null);
+});

@@ -19,6 +19,17 @@ export function unpresentable(secret: string): string | null {
   return null;
 }
 
+/**
+ * What a key was most likely pasted with, and is part of it all the same; null when there is nothing of the kind. Never a reason to
+ * refuse: callers of a stack whose programs read the file as it is send it too.
+ */
+export function pastedWith(secret: string): string | null {
+  if (/^(["'`]).*\1$/.test(secret)) return 'stands in quotes, which count as part of it; leave them out';
+  if (/^\w*(?:KEY|TOKEN|SECRET|PASSWORD)=[^=]/i.test(secret))
+    return 'begins with a name and "=", which count as part of it; leave them out';
+  return null;
+}
+
 const meaning: Record<MintedKind, string> = {
   sk: 'an API key',
   hs: 'an HMAC secret',

@@ -181,6 +181,17 @@ test('serves a weak shared key, as the stack chose it, and warns of it without s
   assert.doesNotMatch(warned.join(), /changeme/);
 });
 
+test('serves a key with what was pasted along, and warns of that without showing it', async (t) => {
+  const folder = folderFor(t);
+  put(join(folder, 'embeddings_api_key'), `"${secretA}"\n`);
+  put(join(folder, 'aidb_api_key'), `AIDB_API_KEY=${secretB}\n`);
+  const { holds, warned } = await started(t, join(folder, '*_api_key'), plain('embeddings', 'aidb'));
+  assert.ok(holds(`"${secretA}"`));
+  assert.match(warned.join('\n'), /embeddings_api_key: the key stands in quotes, which count as part of it/);
+  assert.match(warned.join('\n'), /aidb_api_key: the key begins with a name and "="/);
+  assert.doesNotMatch(warned.join(), /a4f1c09b|0b93de52/);
+});
+
 test('follows a key that another process replaces by renaming, and drops one that vanishes', async (t) => {
   const folder = folderFor(t);
   const path = join(folder, 'embeddings_api_key');

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { sha256Hex } from '../../crypto/digest.ts';
-import { mintedFault, unpresentable, weakness } from '../secret-text.ts';
+import { mintedFault, pastedWith, unpresentable, weakness } from '../secret-text.ts';
 import { fileSource, type Findings } from './file-source.ts';
 import type { FileSourceOptions, FoundApiKey, KeyedService, KeySource } from './key-source.ts';
 import { readSecretFile } from './read-secret.ts';
@@ -46,6 +46,8 @@ function readKey(path: string, options: SecretFilesOptions, keys: FoundApiKey[],
   }
   const weak = weakness(reading.text);
   if (weak) warnings.push(`${path}: the key ${weak}; replace it with one from: openssl rand -hex 32`);
+  const pasted = pastedWith(reading.text);
+  if (pasted) warnings.push(`${path}: the key ${pasted}`);
   keys.push({ kind: 'sk', credentialId: `file:${basename(path)}`, digest: sha256Hex(reading.text), ...owner });
 }
 
