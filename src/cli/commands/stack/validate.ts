@@ -1,4 +1,4 @@
-import type { StackConfig } from '../../../compose/config.ts';
+import type { ServiceConfig, StackConfig } from '../../../compose/config.ts';
 import { readEnvironment } from '../../../compose/env.ts';
 import { ConfigError } from '../../../compose/faults.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
@@ -37,10 +37,22 @@ export async function validate(invocation: Invocation): Promise<number> {
     return EXIT.done;
   }
   for (const warning of warnings) out.warn(warning);
+  for (const note of config.services.flatMap(prefixed)) out.talk(`note: ${note}`);
   out.line(
     `${out.paint('green', 'valid')}  ${configFile}: ${count(config.services.length, 'service')}, ${count(routes, 'route')}, mode ${config.mode}`,
   );
   return EXIT.done;
+}
+
+/** Rules that hold nowhere, most likely. A note and no fault: there are services that have their own name in their paths. */
+function prefixed({ name, rules, hosts, listen, mount }: ServiceConfig): string[] {
+  if (hosts.length > 0 || listen !== null || mount !== null) return [];
+  return rules
+    .filter(({ path }) => path.startsWith(`/${name}/`))
+    .map(
+      ({ path }) =>
+        `the rule for ${path} of "${name}" holds for /${name}${path}, since paths are without the prefix of the service; for ${path} write ${path.slice(name.length + 1)}`,
+    );
 }
 
 function count(number: number, noun: string): string {
