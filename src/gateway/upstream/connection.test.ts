@@ -237,11 +237,21 @@ describe('a connection to an upstream with TLS', () => {
     const unknown = await (await exchange(new UpstreamConnection(origin, false))).over;
     assert.ok(unknown !== 'end');
     assert.equal(unknown.code, 'unreachable');
+    assert.equal(unknown.message, 'self-signed certificate; name its authority by tls: { ca: FILE }');
 
     setDefaultCACertificates([...trusted, cert ?? '']);
     const misnamed = await (await exchange(new UpstreamConnection({ ...origin, host: '127.0.0.1' }, false))).over;
     assert.ok(misnamed !== 'end');
     assert.equal(misnamed.code, 'unreachable');
     assert.equal(requests, 0);
+  });
+
+  it('says of an upstream without TLS that it has none', async (t) => {
+    const plain = createServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    t.after(() => plain.close());
+    const port = await listening(plain);
+    const over = await (await exchange(new UpstreamConnection({ ...origin, port }, false))).over;
+    assert.ok(over !== 'end');
+    assert.match(over.message, /^it speaks no TLS; where it is meant to be without, write http:\/\//);
   });
 });

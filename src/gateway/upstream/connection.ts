@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
-import { faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
+import { connectionWords, faultOf, UpstreamError, type UpstreamErrorCode } from './fault.ts';
 import { openSocket, type Origin } from './open-socket.ts';
 import type { ResponseHead } from './response-head.ts';
 import { ResponseReader } from './response-reader.ts';
@@ -222,7 +222,7 @@ export class UpstreamConnection {
 
   #failed(error: Error & { code?: string }): void {
     const code: UpstreamErrorCode = this.#stands ? 'connection_lost' : 'unreachable';
-    this.#fail(code, error.message === '' ? (error.code ?? 'no connection') : error.message);
+    this.#fail(code, connectionWords(error));
   }
 
   #fail(code: UpstreamErrorCode, message: string): void {

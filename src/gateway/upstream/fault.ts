@@ -28,6 +28,23 @@ export class UpstreamError extends Error {
   }
 }
 
+/** Node tells of these to whoever starts Node, by an option of its own. */
+const unknownAuthority: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** What a connection failed for, and where the configuration can mend it, how. */
+export function connectionWords({ code = '', message }: Error & { readonly code?: string }): string {
+  if (unknownAuthority.has(code)) return `${message.replace(/;.*$/s, '')}; name its authority by tls: { ca: FILE }`;
+  if (code === 'EPROTO' && message.includes('wrong version number'))
+    return 'it speaks no TLS; where it is meant to be without, write http:// for https://';
+  return message || code || 'no connection';
+}
+
 export function badResponse(what: string): UpstreamError {
   return new UpstreamError('bad_response', `its response has ${what}`);
 }
