@@ -228,6 +228,9 @@ test('metrics are open to a loopback peer that nobody stands behind, else to met
     { via: '1.1 x' },
     { 'x-forwarded-for': '127.0.0.1' },
     { 'x-forwarded-whatever': '1' },
+    // Of proxies that say so and nothing else, as many an nginx does with `proxy_http_version 1.1`.
+    { 'x-real-ip': '203.0.113.9' },
+    { 'cf-connecting-ip': '203.0.113.9' },
   ] as Record<string, string>[]) {
     assert.equal((await fetch(`${origin}/metrics`, { headers })).status, 401);
     assert.equal((await fetch(`${origin}/metrics`, { headers: { ...headers, ...bearer('wrong') } })).status, 401);

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { plainAddress } from '../core/address.ts';
-import { isTrusted } from '../core/client-address.ts';
+import { CLIENT_ADDRESS_FIELDS, isTrusted } from '../core/client-address.ts';
 import type { Stack } from '../compose/stack.ts';
 import type { Exchange } from './exchange.ts';
 import { refused, type Refused } from './refused.ts';
@@ -45,15 +45,15 @@ export function exposure(exchange: Exchange, words: string): Refused | null {
   return hostFault(exchange);
 }
 
+const forwarding: ReadonlySet<string> = new Set(['via', 'forwarded', ...CLIENT_ADDRESS_FIELDS]);
+
 /**
  * Whether a proxy says that it stands in for somebody else. nginx, unless told, says nothing, puts our own address into Host, and
  * speaks HTTP/1.0 (before 1.29.7), which no program on this machine does.
  */
 export function wasForwarded({ req }: Exchange): boolean {
   if (req.httpVersion === '1.0') return true;
-  return Object.keys(req.headersDistinct).some(
-    (name) => name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-'),
-  );
+  return Object.keys(req.headersDistinct).some((name) => forwarding.has(name) || name.startsWith('x-forwarded-'));
 }
 
 function ownName({ config }: Stack): (name: string | null) => boolean {

@@ -24,6 +24,19 @@ export function isTrusted(trusted: AddressList, address: string): boolean {
   return trusted.cidrs.length > 0 && trusted.contains(address);
 }
 
+/**
+ * Fields of one address, in which usual proxies say who the client is; some say nothing else. Nobody appends to them, so no address
+ * is read from them here.
+ */
+export const CLIENT_ADDRESS_FIELDS: readonly string[] = [
+  'x-real-ip',
+  'true-client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+];
+
 /** `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`; null for anything else. */
 function entryAddress(entry: string): string | null {
   const text = entry.trim();

@@ -1,3 +1,4 @@
+import { CLIENT_ADDRESS_FIELDS } from '../../core/client-address.ts';
 import { isIdentityHeader } from '../../core/identity.ts';
 import { bySpelling } from './by-spelling.ts';
 
@@ -61,12 +62,7 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-forwarded-host', 'forwarded-host'],
   ['x-forwarded-proto', 'forwarded-proto'],
   // Frameworks that look for the client's address believe them, some before X-Forwarded-For.
-  ['x-real-ip', 'proxy-claim'],
-  ['true-client-ip', 'proxy-claim'],
-  ['x-client-ip', 'proxy-claim'],
-  ['x-cluster-client-ip', 'proxy-claim'],
-  ['cf-connecting-ip', 'proxy-claim'],
-  ['fastly-client-ip', 'proxy-claim'],
+  ...CLIENT_ADDRESS_FIELDS.map((name) => [name, 'proxy-claim'] as const),
   ['x-countersign-dev', 'secret'],
   ['x-countersign-probe', 'secret'],
   ['x-countersign-probe-run', 'secret'],
