@@ -70,7 +70,7 @@ test('nothing that a caller writes can end a line, begin another, or add a field
 });
 
 test('a line is printable ASCII and letters only: no terminal obeys it', () => {
-  const line = logLine(rowWith({ path: '/\u001b[2J\u009b31m\u007f\u202e\u2066\u200f\ufeff', note: '\ud800' }));
+  const line = logLine(rowWith({ path: '/\u001b[2J\u009b31m\u007f\u061c\u202e\u2066\u200f\ufeff', note: '\ud800' }));
   assert.ok(/^[\x20-\x7e]*$/.test(line));
 });
 

@@ -84,7 +84,7 @@ export function levelOf(row: DecisionRow): 'info' | 'warn' | 'error' {
 
 const ordinary = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 // JSON leaves these as they are, but a terminal may obey them (C1 controls) or show the line in another order (bidi).
-const unsafeForTerminals = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const unsafeForTerminals = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 function quoted(text: string): string {
   if (ordinary.test(text)) return `"${text}"`;

@@ -3,10 +3,10 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { columns, terminalOutput } from './output.ts';
 
-// A control of eight bits, one that turns the direction of writing, and one of seven bits.
-const evil = '\u009b31mred\u202edetrevni\u001b[0m';
+// A control of eight bits, two that turn the direction of writing, and one of seven bits.
+const evil = '\u009b31mred\u202edetrevni\u061c\u001b[0m';
 // oxlint-disable-next-line no-control-regex
-const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
 test('a name that a stranger chose is shown by a terminal and never obeyed, in JSON and in columns', () => {
   const stdout = new PassThrough();
