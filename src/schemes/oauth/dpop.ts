@@ -41,7 +41,7 @@ export async function proofFault(request: AuthRequest, rules: ProofRules): Promi
   const isOurs = header.typ === 'dpop+jwt' && ALGORITHMS.includes(header.alg ?? '');
   if (!isOurs || typeof jwk !== 'object' || jwk === null || 'd' in jwk)
     return wrong('the header of the DPoP proof is not as RFC 9449 has it');
-  const { htm, htu, jti, iat, ath } = claims as Record<string, unknown>;
+  const { htm, htu, jti, iat, exp, nbf, ath } = claims as Record<string, unknown>;
   if (typeof jti !== 'string' || jti === '' || jti.length > 512) return wrong('the DPoP proof has no id');
   if (htm !== request.method) return wrong('the DPoP proof is for another method');
   const address = plainUrl(urlOf(request));
@@ -50,6 +50,11 @@ export async function proofFault(request: AuthRequest, rules: ProofRules): Promi
     return wrong(`the DPoP proof is for another address than ${urlOf(request)}`);
   if (typeof iat !== 'number' || !(iat > rules.now - ageSecondsMax && iat <= rules.now + aheadSecondsMax))
     return { reason: 'timestamp_outside_window', note: 'the DPoP proof was not made just now' };
+  // A proof needs neither; whoever writes one of them means it (RFC 7519 §4.1.4, §4.1.5).
+  const isOver = exp !== undefined && !(typeof exp === 'number' && exp > rules.now);
+  const isAhead = nbf !== undefined && !(typeof nbf === 'number' && nbf <= rules.now + aheadSecondsMax);
+  if (isOver || isAhead)
+    return { reason: 'timestamp_outside_window', note: 'the DPoP proof is not valid now by its own words' };
   if (ath !== sha256(Buffer.from(rules.token)).toString('base64url'))
     return wrong('the DPoP proof is for another access token');
   try {
