@@ -24,6 +24,11 @@ export interface SecuredOrigin {
   readonly tls: ClientTls | (() => ClientTls);
 }
 
+/** Whether the global fetch uses connections that it is handed. Bun and Deno have one of their own, which says nothing and does not. */
+export function fetchTakesConnections(): boolean {
+  return !('Bun' in globalThis) && !('Deno' in globalThis);
+}
+
 /** A certificate that has been replaced is shown no longer than this. */
 const securedMillisMax = 60_000;
 

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../core/clock.ts';
 import { addressOf, baseOf, targetOf } from './address.ts';
 import { ClientError } from './client-error.ts';
-import { connections, type ClientTls } from './connections.ts';
+import { connections, fetchTakesConnections, type ClientTls } from './connections.ts';
 import { correctedClock } from './corrected-clock.ts';
 import { certificateProver, prover, type ClientCertificateCredential, type ServiceCredential } from './credential.ts';
 import { deadline, timerMillisMax, type Deadline } from './deadline.ts';
@@ -75,13 +75,19 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const { credential, tls } = options;
   if (tls !== undefined && (options.fetch !== undefined || !base?.origin.startsWith('https://')))
     throw new TypeError('tls needs a baseUrl with https://, and connections of our own: leave out fetch');
+  // Ignored, it would be a call to whoever has any certificate at all, and without ours.
+  if (tls !== undefined && !fetchTakesConnections())
+    throw new TypeError(
+      'tls needs Node: the fetch of Bun and Deno uses no connections of ours. Hand in a fetch that is secured',
+    );
   if (credential?.kind === 'client-certificate' && (typeof tls === 'function' ? tls() : tls)?.cert === undefined)
     throw new TypeError('the credential client-certificate needs tls: { cert, key }');
   const proof = credential?.kind === 'client-certificate' ? certificateProver() : prover(credential);
   const clock = correctedClock(options.clock ?? systemClock, options.correctionSecondsMax ?? 3600);
-  const own = options.fetch
-    ? null
-    : connections(tls === undefined || base === null ? null : { tls, origin: base.origin });
+  const own =
+    options.fetch || !fetchTakesConnections()
+      ? null
+      : connections(tls === undefined || base === null ? null : { tls, origin: base.origin });
   const send = options.fetch ?? globalThis.fetch;
   let closing: Promise<void> | null = null;
   const underWay = new Set<Promise<unknown>>();
