@@ -21,8 +21,6 @@ export interface Admission {
   readonly refusal: Refusal | null;
   /** Who was proven; null where nobody was asked (public, off), and in report mode for a caller who would be refused. */
   readonly principal: Principal | null;
-  /** True when the body was held for its signature, and put back. */
-  readonly held: boolean;
   /** False in modes report and off: nothing that was let in is cut off as long as they last. */
   readonly enforced: boolean;
   /** By which the answer to a proven caller is looked into; null where there are none, or nothing is enforced. */
@@ -58,7 +56,7 @@ export function admission(
   const own = isDiscovery(parsed.path) ? protection.stack.service(protection.service) : null;
   if (own?.oauth) {
     const refusal = discoveryAnswer({ method: req.method ?? '', path: parsed.path }, own, protection.stack.config);
-    return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
+    return { refusal, principal: null, enforced: true, mcp: null, decided: null };
   }
   return judged(protection, req, { path: parsed.path, target }).admission();
 }
@@ -131,20 +129,19 @@ function unheld(protection: Protection, error: unknown): never {
 
 function admitted(protection: Protection, request: NodeRequest, decision: Decision): Admission {
   const { verdict, outcome, mode, route } = decision;
-  const held = request.heldBody !== null;
   const enforced = mode === 'enforce';
   const decided = { request, decision };
-  if (verdict === null) return { refusal: null, principal: null, held, enforced, mcp: null, decided };
+  if (verdict === null) return { refusal: null, principal: null, enforced, mcp: null, decided };
   if (verdict.allowed)
-    return { refusal: null, principal: verdict.principal, held, enforced, mcp: enforced ? route.mcp : null, decided };
+    return { refusal: null, principal: verdict.principal, enforced, mcp: enforced ? route.mcp : null, decided };
   const refusal =
     outcome === 'deny' ? unlessDiscovery(protection.guard.refusal(verdict, protection.service), request.path) : null;
-  return { refusal, principal: null, held, enforced, mcp: null, decided };
+  return { refusal, principal: null, enforced, mcp: null, decided };
 }
 
 function unreadable(protection: Protection, req: IncomingMessage, note: string): Admission {
   const refusal = recordedRefusal(protection, req, deny('bad_request', note));
-  return { refusal, principal: null, held: false, enforced: true, mcp: null, decided: null };
+  return { refusal, principal: null, enforced: true, mcp: null, decided: null };
 }
 
 /** A refusal of a request on which the guard was not asked. */

@@ -57,11 +57,9 @@ export function honoGuard(shared: Protection): HonoGuard {
     incoming.method = context.req.raw.method;
     const mayBeCopied = incoming.rawHeaders.some(isIdentityHeader);
     const admitted = admission(shared, incoming, mountedPath(incoming), incoming.originalUrl);
-    const { refusal, principal, held, decided } = isPromise(admitted) ? await admitted : admitted;
+    const { refusal, principal, decided } = isPromise(admitted) ? await admitted : admitted;
     if (mayBeCopied) stripCopies(context.req.raw.headers);
     if (refusal !== null) return new Response(refusal.body, refusal);
-    // Hono's short cut refuses a stream that was read before; the Request's own body takes up what was put back.
-    if (held) void context.req.raw.body;
     context.set('principal', principal);
     endWithDecision(decided, shared, incoming, outgoing);
     return next();

@@ -44,6 +44,12 @@ async function readByPipe(req: IncomingMessage): Promise<string> {
   return text;
 }
 
+/** As Next.js does, whose Request refuses a stream that somebody has read. */
+async function readByRequest(req: IncomingMessage): Promise<string> {
+  const init = { method: 'POST', body: req, duplex: 'half' };
+  return new Request('http://127.0.0.1/', init as unknown as RequestInit).text();
+}
+
 const bodies: readonly [what: string, request: Partial<RawRequest>, text: string][] = [
   ['none', {}, ''],
   ['empty, of a length', { body: [] }, ''],
@@ -51,7 +57,7 @@ const bodies: readonly [what: string, request: Partial<RawRequest>, text: string
   ['one piece', { body: [Buffer.from('hello')] }, 'hello'],
   ['pieces', { body: ['he', 'l', 'lo'].map((text) => Buffer.from(text)), chunked: true }, 'hello'],
 ];
-const readers = { readByEvents, readByLoop, readByPipe };
+const readers = { readByEvents, readByLoop, readByPipe, readByRequest };
 
 for (const [what, request, text] of bodies) {
   for (const [how, read] of Object.entries(readers)) {

@@ -26,7 +26,7 @@ export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece 
     const settle = (error: Error | null): void => {
       req.off('readable', onReadable).off('error', onGone).off('close', onGone);
       const body = read.whole();
-      if (body.length > 0 && !req.destroyed) req.unshift(body);
+      if (body.length > 0 && !req.destroyed) putBack(req, body);
       if (error !== null) return reject(error);
       held.set(req, body);
       resolve(body);
@@ -52,6 +52,13 @@ export function leaveBody(req: IncomingMessage, limit: number, onPiece: OnPiece 
     req.read(0);
     req.on('readable', onReadable).on('error', onGone).on('close', onGone);
   });
+}
+
+/** node:stream remembers that somebody read, and a Request takes no such stream for its body; the handler is the first to read. */
+function putBack(req: IncomingMessage, body: Buffer): void {
+  req.unshift(body);
+  const { _readableState: state } = req as unknown as { readonly _readableState?: { dataEmitted: boolean } };
+  if (state) state.dataEmitted = false;
 }
 
 /** Nobody can tell any more what was signed, which is a mistake of the program and not of the caller. */
