@@ -4,6 +4,7 @@ import type { ListenTlsConfig, StackConfig } from '../../compose/config.ts';
 import { followTls, type FollowedTls } from '../../compose/wiring/tls-files.ts';
 import { listenerTlsOptions } from '../../crypto/tls-options.ts';
 import { refused } from '../failure.ts';
+import { clientConnections } from './client-connections.ts';
 
 /** The doors of one certificate: the admin side's, and all others. */
 export type Side = 'main' | 'admin';
@@ -23,6 +24,7 @@ export function doorTls(
   warn: (text: string) => void,
 ): DoorTls {
   const servers: Record<Side, TlsServer[]> = { main: [], admin: [] };
+  const clients = clientConnections();
 
   function followed(
     what: string,
@@ -33,6 +35,7 @@ export function doorTls(
     const files = { cert: config.cert, key: config.key, ca };
     const onChange = (options: SecureContextOptions): void => {
       for (const server of servers[side]) server.setSecureContext({ ...listenerTlsOptions, ...options });
+      if (ca !== null) clients.trustOnly(String(options.ca));
     };
     const following = followTls({ files, what, onChange, onWarning: warn });
     if (following.options !== null) return following;
@@ -53,6 +56,7 @@ export function doorTls(
     admin: admin && { ...listenerTlsOptions, ...admin.options },
     follow(side, server) {
       if ((side === 'admin' ? adminTls : tls) !== null) servers[side].push(server as unknown as TlsServer);
+      if (side === 'main' && tls !== null && tls.clientCa !== null) clients.watch(server);
     },
     close() {
       main?.close();

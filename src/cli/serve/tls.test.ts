@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { connect as connectPlain, type AddressInfo, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -225,6 +225,44 @@ describe('a caller with a certificate', () => {
     const entry = { kind: revokedCertificateKind, id: lasting.serial, value: {}, expiresAt: lasting.notAfter };
     await stack.store.records.put(entry, null, now);
     await over[0];
+  });
+
+  it('loses its connection when the authority of the certificate is trusted no more', async (t) => {
+    const { port, authority, ask } = await place(t);
+    const next = await testAuthority(t);
+    const both = `${authority.root.certificate}\n${next.root.certificate}`;
+    writeFileSync(authority.ca, both);
+    const [before, after] = [await authority.leaf('aidb'), await next.leaf('aidb')];
+    for (let count = 0; count < 200 && (await ask(after)).status !== 200; count += 1) await pause(20);
+    const [idle, streaming, staying, nameless] = await Promise.all(
+      (
+        [
+          [before, '/echo/'],
+          [before, '/echo/stream'],
+          [after, '/echo/stream'],
+          [null, '/echo/'],
+        ] as const
+      ).map(async ([client, path]) => {
+        const socket = connect({ port, host: '127.0.0.1', ca: authority.root.certificate, ...shown(client) });
+        await once(socket, 'secureConnect');
+        socket.on('error', () => undefined);
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
+        await once(socket, 'data');
+        return socket.resume();
+      }),
+    );
+    // A handshake that began before, and is not gone on with.
+    const begun = connectPlain(port, '127.0.0.1').on('error', () => undefined);
+    await once(begun, 'connect');
+    // So that it has been accepted, too.
+    assert.equal((await ask(after)).status, 200);
+    const over = [idle, streaming, begun].map((socket) =>
+      once(socket as Socket, 'close', { signal: AbortSignal.timeout(20_000) }),
+    );
+    writeFileSync(authority.ca, next.root.certificate);
+    await Promise.all(over);
+    assert.deepEqual([staying?.destroyed, nameless?.destroyed], [false, false]);
+    assert.deepEqual([(await ask(before)).status, (await ask(after)).status], [401, 200]);
   });
 });
 
