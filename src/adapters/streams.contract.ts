@@ -140,6 +140,16 @@ export function streamsContract(serving: Streaming): void {
     assert.deepEqual(outcomes(), ['allow', 'deny']);
   });
 
+  test('cuts off an answer whose credential a new configuration does not accept', { timeout: 20_000 }, async (t) => {
+    const { port, shared, outcomes } = await serving(t, 'enforce');
+    const reader = await opened(port, await knownKey(shared));
+    const { config } = shared.stack;
+    const services = config.services.map((service) => ({ ...service, accept: ['session-token' as const] }));
+    shared.stack.reload({ ...config, services });
+    await assert.rejects(readToItsEnd(reader));
+    assert.deepEqual(outcomes(), ['allow', 'deny']);
+  });
+
   test('holds what was opened before to what is enforced since', { timeout: 20_000 }, async (t) => {
     const { port, shared, outcomes } = await serving(t, 'report');
     const mine = await knownKey(shared);

@@ -20,7 +20,7 @@ export interface Guard {
   decideNow(request: AuthRequest): MaybePromise<Decision>;
   /** By which route a request would be judged now; null where its service is not known any more. */
   routeOf(request: AuthRequest): Route | null;
-  /** What rules object to now to somebody who was let pass by this route; null: nothing. Never throws. */
+  /** What schemes and rules object to now to somebody who was let pass by this route; null: nothing. Never throws. */
   objectionTo(principal: Principal, request: AuthRequest, route: Route): Denied | null;
   /** Byte for byte the same in every form. The service names whose schemes to challenge with. */
   refusal(denied: Denied, service: string): Refusal;
@@ -194,6 +194,12 @@ export function createGuard(options: GuardOptions): Guard {
     objectionTo(principal, request, route) {
       if (override !== null && principal.scheme === override.name) return null;
       try {
+        if (!isStillProven(principal, options.service(request.service)))
+          return denyPrincipal(
+            principal,
+            'invalid_credentials',
+            `${principal.scheme} proves it no more at this service`,
+          );
         const objection = firstAnswer(lasting, (policy) => policy.check(principal, request, route));
         if (!isPromise(objection)) return objection;
         objection.catch(() => undefined);
@@ -228,6 +234,11 @@ function inOrder(challenges: readonly string[]): string[] {
   const isBearer = (challenge: string): boolean => challenge.startsWith('Bearer ');
   const [fullest] = challenges.filter(isBearer).sort((one, other) => other.length - one.length);
   return [...(fullest === undefined ? [] : [fullest]), ...challenges.filter((challenge) => !isBearer(challenge))];
+}
+
+function isStillProven(principal: Principal, guarded: GuardedService | null): boolean {
+  const scheme = guarded?.schemes.find(({ name }) => name === principal.scheme);
+  return scheme !== undefined && (scheme.stillProves?.(principal) ?? true);
 }
 
 /** An outage says 503, never 401: a caller must not throw away a good credential because a store was away. */

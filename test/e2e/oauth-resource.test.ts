@@ -454,3 +454,58 @@ services:
   late.advance(5);
   assert.equal((await fetch(`${late.gateway}/only/x`, { headers })).status, 502);
 });
+
+test('MCP, streams: a stream ends when its token would not be taken any more by a new configuration', async () => {
+  const streaming = createServer((_req, res) => void res.writeHead(200).flushHeaders()).listen(0, '127.0.0.1');
+  await once(streaming, 'listening');
+  ends.push(() => {
+    streaming.closeAllConnections();
+    streaming.close();
+  });
+  const upstreamUrl = `http://127.0.0.1:${(streaming.address() as AddressInfo).port}`;
+  const place = await oauthStack(lifetime, {
+    yaml: () => `
+oauth: { issuers: [{ issuer: '${issuer.issuer}' }, { issuer: '${second.issuer}' }] }
+services:
+  lasting: { upstream: '${upstreamUrl}', accept: [oauth, api-key] }
+`,
+  });
+  const { stack, gateway } = place;
+  const { config } = stack;
+  const bearer = await issuer.token({ aud: `${gateway}/lasting`, exp: now() + 86_400 });
+  const opened = () => fetch(`${gateway}/lasting/x`, { headers: { authorization: `Bearer ${bearer}` } });
+  type Service = (typeof config.services)[number];
+  const reloaded = (change: (service: Service) => Partial<Service>, more: Partial<typeof config> = {}): void =>
+    stack.reload({
+      ...config,
+      ...more,
+      services: config.services.map((service) => ({ ...service, ...change(service) })),
+    });
+  const ofOauth = (change: object) => (service: Service) =>
+    ({ oauth: { ...service.oauth, ...change } }) as Partial<Service>;
+  const changes: readonly [string, () => void][] = [
+    ['the issuer is trusted no more', () => reloaded(() => ({}), { oauth: withoutFirst() })],
+    ['the issuer is not of this service any more', () => reloaded(ofOauth({ issuers: [second.issuer] }))],
+    ['it is another resource', () => reloaded(ofOauth({ resource: 'https://elsewhere.example/' }))],
+    ['it takes bound tokens only', () => reloaded(ofOauth({ dpopRequired: true }))],
+    ['it takes keys only', () => reloaded(() => ({ accept: ['api-key'] }))],
+  ];
+  function withoutFirst() {
+    return config.oauth && { ...config.oauth, issuers: config.oauth.issuers.slice(1) };
+  }
+  for (const [what, change] of changes) {
+    const stream = await opened();
+    assert.equal(stream.status, 200, what);
+    const over = stream.text().then(
+      () => 'over',
+      () => 'over',
+    );
+    const later = () => new Promise((resolve) => setTimeout(resolve, 600, 'open'));
+    reloaded(ofOauth({ scopes: ['files:read'] }));
+    assert.equal(await Promise.race([over, later()]), 'open', `what does not touch it, before ${what}`);
+    change();
+    const limit = new Promise((resolve) => setTimeout(resolve, 5000, 'open'));
+    assert.equal(await Promise.race([over, limit]), 'over', what);
+    stack.reload(config);
+  }
+});

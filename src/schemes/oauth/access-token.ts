@@ -10,6 +10,8 @@ export interface AccessToken {
   readonly issuer: TokenIssuer;
   /** The issuer's before its key was asked for: one that was taken away meanwhile is not the one that counts now. */
   readonly generation: number;
+  /** All for whom it was made. */
+  readonly audiences: readonly unknown[];
   readonly clientId: string;
   readonly tokenId: string;
   readonly issuedAt: number;
@@ -57,7 +59,16 @@ export async function readAccessToken(token: string, rules: TokenRules): Promise
     if (!(error instanceof errors.JOSEError || error instanceof TypeError)) throw error;
     return { ...fault('the signature of the token is wrong'), claimed: accessToken.principal.id };
   }
+  proven.set(accessToken.principal, accessToken);
   return accessToken;
+}
+
+/** By what a token proves, for as long as something lasts for which it was good. */
+const proven = new WeakMap<Principal, AccessToken>();
+
+/** The token that proved this very principal; null for none. */
+export function accessTokenOf(principal: Principal): AccessToken | null {
+  return proven.get(principal) ?? null;
 }
 
 interface Claims {
@@ -104,7 +115,8 @@ function claimsOf(token: string, { audiences, issuer: issuerOf, now }: TokenRule
     addresses: null,
   };
   const { generation } = issuer;
-  const accessToken = { principal, issuer, generation, clientId, tokenId: jti, issuedAt: iat, expiresAt: exp, boundTo };
+  const times = { issuedAt: iat, expiresAt: exp };
+  const accessToken = { principal, issuer, generation, audiences: among, clientId, tokenId: jti, ...times, boundTo };
   return { header, accessToken };
 }
 

@@ -4,7 +4,7 @@ import type { AuthRequest } from '../../core/request.ts';
 import type { Scheme } from '../../core/scheme.ts';
 import { allow, deny, denyPrincipal, type Denied, type PresentedAs, type Verdict } from '../../core/verdict.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
-import { isJwtShaped, readAccessToken, type AccessToken } from './access-token.ts';
+import { accessTokenOf, isJwtShaped, readAccessToken, type AccessToken } from './access-token.ts';
 import { oauthChallenge } from './challenge.ts';
 import { proofFault } from './dpop.ts';
 import type { TokenIssuer } from './issuer.ts';
@@ -86,6 +86,12 @@ export function oauth(options: OauthOptions): Scheme {
           : refuse('the DPoP token is no JWT', 'dpop', 'invalid_credentials');
       if (found.kind !== 'bearer' || !isJwtShaped(found.value)) return null;
       return judge(request, found.value, 'bearer');
+    },
+    stillProves(principal) {
+      const token = accessTokenOf(principal);
+      if (token === null || issuer(token.issuer.issuer) !== token.issuer) return false;
+      const isForUs = token.audiences.some((audience) => typeof audience === 'string' && audiences.includes(audience));
+      return isForUs && !(dpopRequired && token.boundTo === null);
     },
     challenge: (denied) =>
       oauthChallenge(
