@@ -227,6 +227,23 @@ describe('a caller with a certificate', () => {
     await over[0];
   });
 
+  it('loses its open streams when its name is nobody’s any more', async (t) => {
+    const { port, authority, stack } = await place(t);
+    const client = await authority.leaf('aidb');
+    const socket = connect({ port, host: '127.0.0.1', ca: authority.root.certificate, ...shown(client) });
+    await once(socket, 'secureConnect');
+    socket.on('error', () => undefined);
+    socket.write('GET /echo/stream HTTP/1.1\r\nhost: a\r\n\r\n');
+    await once(socket, 'data');
+    const over = once(socket.resume(), 'close', { signal: AbortSignal.timeout(20_000) });
+    const { config } = stack;
+    stack.reload({ ...config, name: 'another' });
+    await pause(700);
+    assert.equal(socket.destroyed, false);
+    stack.reload({ ...config, tls: config.tls && { ...config.tls, trustDomain: 'another.internal' } });
+    await over;
+  });
+
   it('loses its connection when the authority of the certificate is trusted no more', async (t) => {
     const { port, authority, ask } = await place(t);
     const next = await testAuthority(t);

@@ -3,7 +3,7 @@ import type { ClientCertificate } from '../../core/certificate.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { AuthRequest } from '../../core/request.ts';
 import type { Scheme } from '../../core/scheme.ts';
-import { allow, deny, type Verdict } from '../../core/verdict.ts';
+import { allow, deny, type Principal, type Verdict } from '../../core/verdict.ts';
 
 /** Who a verified certificate is of. */
 export interface CertificateNames {
@@ -25,6 +25,9 @@ export interface ClientCertificateOptions {
 const name = 'client-certificate';
 const expiredCodes: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
+/** By what it proved, for as long as something lasts for which it was good. */
+const shown = new WeakMap<Principal, ClientCertificate>();
+
 /**
  * The certificate of the TLS connection (RFC 8446 §4.4.2). It speaks for requests that carry nothing else: whoever holds it may
  * pass on what others ask, each with a credential of its own, and a broken one must not be made good by the connection.
@@ -37,6 +40,12 @@ export function clientCertificate({ names, isRevoked, clock, authorization }: Cl
       const known = names();
       if (certificate === null || known === null || presented(request, authorization).kind !== 'none') return null;
       return judge(certificate, request, known);
+    },
+    stillProves(principal) {
+      const [certificate, known] = [shown.get(principal), names()];
+      if (certificate === undefined || known === null) return false;
+      const service = serviceOf(certificate, known);
+      return 'name' in service && principal.id === `service:${service.name}`;
     },
     // TLS has no challenge: a client is asked for its certificate before it asks for anything.
     challenge: () => null,
@@ -63,14 +72,16 @@ export function clientCertificate({ names, isRevoked, clock, authorization }: Cl
       return deny('revoked', `the client certificate ${serial} is revoked`, { ...details, caller });
     if (fromOtherSite(request))
       return deny('not_allowed', 'a page of another site made a browser send its certificate', { ...details, caller });
-    return allow({
+    const principal: Principal = {
       id: caller.id,
       scheme: name,
       credentialId: serial,
       scopes: [],
       expiresAt: notAfter,
       addresses: null,
-    });
+    };
+    shown.set(principal, certificate);
+    return allow(principal);
   }
 }
 
