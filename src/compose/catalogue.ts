@@ -8,7 +8,7 @@ import { originsPolicy } from '../policies/origins/index.ts';
 import { ratePolicy } from '../policies/rate/index.ts';
 import { routesPolicy } from '../policies/routes/index.ts';
 import { scopesPolicy } from '../policies/scopes/index.ts';
-import { toolsPolicy } from '../policies/tools/index.ts';
+import { openSocketsPolicy, toolsPolicy } from '../policies/tools/index.ts';
 import { apiKey } from '../schemes/api-key/index.ts';
 import { clientCertificate, type ClientCertificateOptions } from '../schemes/client-certificate/index.ts';
 import { httpSignature, type HttpSignatureOptions } from '../schemes/http-signature/index.ts';
@@ -92,6 +92,11 @@ export function schemesFor(names: readonly SchemeName[], parts: SchemeParts): Sc
 
 export function policies(parts: PolicyParts): Policy[] {
   return [...rulePolicies(), ...beyondRules.map((make) => make(parts))];
+}
+
+/** Those that are asked again of what is open when a configuration changes. */
+export function lastingPolicies(): Policy[] {
+  return [...rulePolicies(), openSocketsPolicy()];
 }
 
 /** The policies whose answer rests on the head of the request alone. */

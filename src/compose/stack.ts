@@ -15,7 +15,7 @@ import type { Modes } from '../rollout/modes.ts';
 import type { Ramp } from '../rollout/ramp/ramp.ts';
 import { override } from '../schemes/override/index.ts';
 import { adminAccess, overrideAccess, type AdminAccess } from './wiring/admin-access.ts';
-import { policies, rulePolicies, schemesFor, type SchemeParts } from './catalogue.ts';
+import { lastingPolicies, policies, schemesFor, type SchemeParts } from './catalogue.ts';
 import { commandEnvironment } from './wiring/command-environment.ts';
 import { configChanges } from './wiring/config-changes.ts';
 import { configInForce, type ConfigInForce } from './wiring/config-in-force.ts';
@@ -202,7 +202,7 @@ async function wired(wiring: Wiring): Promise<Stack> {
   const guard = createGuard({
     service: current.guarded,
     policies: policies(limits),
-    lasting: rulePolicies(),
+    lasting: lastingPolicies(),
     modes,
     override: environment.overrideToken === null ? null : override(overrideAccess(environment.overrideToken, limits)),
     staleSeconds: stale.seconds,

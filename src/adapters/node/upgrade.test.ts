@@ -108,6 +108,20 @@ test('a WebSocket is closed when its key is revoked, and left open in report mod
   }
 });
 
+test('a connection that was upgraded ends when its service gets rules for tools: nothing in it is judged', async (t) => {
+  const { port, shared } = await serve(t);
+  const { ws } = await open(port, (await knownKey(shared)).key);
+  const closed = once(ws, 'close', { signal: AbortSignal.timeout(10_000) });
+  const { config } = shared.stack;
+  const mcp = {
+    tools: [{ callers: null, allow: ['search'], deny: [], scopes: [] }],
+    resources: null,
+    prompts: null,
+  };
+  shared.stack.reload({ ...config, services: config.services.map((service) => ({ ...service, mcp })) });
+  await closed;
+});
+
 test('an upgrade behind a request that has no answer yet ends the connection, and nothing else', async (t) => {
   const { port, shared, server } = await serve(t);
   server.removeAllListeners('request').on('request', (_req, res) => void setTimeout(() => res.end(), 200));

@@ -1,1 +1,1 @@
-export { toolsPolicy } from './policy.ts';
+export { openSocketsPolicy, toolsPolicy } from './policy.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { McpRules } from '../../core/mcp/rules.ts';
 import { BodyError, type AuthRequest } from '../../core/request.ts';
 import { callerNamed, requestWith, routeWith } from '../../../test/fixtures/asked.ts';
-import { toolsPolicy } from './policy.ts';
+import { openSocketsPolicy, toolsPolicy } from './policy.ts';
 
 const policy = toolsPolicy();
 const mcp: McpRules = {
@@ -133,4 +133,14 @@ test('messages that would pass unread are refused by their form', async () => {
   const types = ['application/json', 'application/json; charset=utf-7'];
   const twice = (asked: string) => (asked === 'content-type' ? types : []);
   assert.equal(await reasonFor({ fields: twice, body: async () => messageTo('search') }), 'bad_request');
+});
+
+test('a WebSocket that is open when rules come about is objected to, and nothing else that is', async () => {
+  const open = openSocketsPolicy();
+  const reasonOf = async (details: Partial<AuthRequest>, rules: McpRules | null) =>
+    (await open.check(callerNamed('service:aidb'), requestWith(details), routeWith({ mcp: rules })))?.reason ?? null;
+  assert.equal(await reasonOf({ upgrades: true }, mcp), 'not_allowed');
+  assert.equal(await reasonOf({ upgrades: false }, mcp), null);
+  assert.equal(await reasonOf({ upgrades: true }, { tools: null, resources: null, prompts: null }), null);
+  assert.equal(await reasonOf({ upgrades: true }, null), null);
 });

@@ -27,6 +27,17 @@ export function toolsPolicy(): Policy {
   };
 }
 
+/** The same of a WebSocket that is open when rules come about: within it nothing was judged, nor is. */
+export function openSocketsPolicy(): Policy {
+  return {
+    name: 'tools',
+    check(principal, request, { mcp }) {
+      const fault = mcp !== null && hasRules(mcp) ? switchFault(request) : null;
+      return fault === null ? null : denyPrincipal(principal, fault.reason, fault.note);
+    },
+  };
+}
+
 async function judged(principal: Principal, request: AuthRequest, rules: McpRules): Promise<Denied | null> {
   const read = readMcpMessages(await request.body(undefined, principal.id));
   if (!read.ok) return denyPrincipal(principal, 'bad_request', read.note);
@@ -61,10 +72,16 @@ function maySwitch(request: AuthRequest): boolean {
   return ['upgrade', 'sec-websocket-key'].some((name) => request.fields(name).length > 0);
 }
 
+function switchFault(request: AuthRequest): FormFault | null {
+  return (request.upgrades ?? maySwitch(request))
+    ? { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' }
+    : null;
+}
+
 /** What would bring messages past this policy. */
 function formFault(request: AuthRequest, isRuled: boolean): FormFault | null {
-  if (isRuled && (request.upgrades ?? maySwitch(request)))
-    return { reason: 'not_allowed', note: 'messages within a WebSocket cannot be judged' };
+  const switching = isRuled ? switchFault(request) : null;
+  if (switching !== null) return switching;
   if (request.fields('content-encoding').some((coding) => coding.trim().toLowerCase() !== 'identity'))
     return { reason: 'bad_request', note: 'a compressed body cannot be judged' };
   const types = request.fields('content-type');
