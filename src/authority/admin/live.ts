@@ -18,12 +18,15 @@ export interface Live {
 
 interface Listener {
   readonly res: ServerResponse;
+  readonly who: string;
   /** Whether whoever listens still may. */
   readonly isWelcome: () => Promise<boolean>;
 }
 
 const tickMillis = 1000;
 const listenersMax = 64;
+/** Of one person: whoever may only look must not keep out those who act. */
+const listenersOfOneMax = 16;
 const readMax = 1000;
 const shownMax = 50;
 /** Of one who does not read, so many bytes are kept before it is cut off. */
@@ -134,7 +137,9 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
     async handle(exchange) {
       const caller = await operatorOf(exchange, operators);
       if (isRefused(caller)) return refusalReply(caller);
-      if (closed || listeners.size >= listenersMax)
+      const who = caller.principal.id;
+      const own = [...listeners].filter((listener) => listener.who === who).length;
+      if (closed || listeners.size >= listenersMax || own >= listenersOfOneMax)
         return refusalReply(refusedBy(deny('unavailable', 'too many listen', { retryAfter: 5 })));
       const { res, req } = exchange;
       res.writeHead(200, {
@@ -149,7 +154,7 @@ export function liveEndpoint(stack: Stack, operators: Operators): Live {
       const token = caller.session?.token;
       const isWelcome = async (): Promise<boolean> =>
         token === undefined || (await operators.sessions.peek(token)) !== null;
-      const listener: Listener = { res, isWelcome };
+      const listener: Listener = { res, who, isWelcome };
       listeners.add(listener);
       res.on('close', () => listeners.delete(listener));
       res.on('error', () => listeners.delete(listener));

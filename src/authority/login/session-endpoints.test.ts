@@ -423,6 +423,20 @@ test('that something was changed is told to whoever listens', async (t) => {
   assert.doesNotMatch(text, /event: (?:ramp|decisions)/, 'nothing else happened');
 });
 
+test('whoever listens as often as they can keeps nobody else from listening', async (t) => {
+  const { adminOrigin, stack } = await startAuthority(t, { authority: quick });
+  const [ben, ana] = [await loggedIn(stack, adminOrigin, 'ben', 'viewer'), await loggedIn(stack, adminOrigin, 'ana')];
+  const listens = async ({ cookie, csrf }: typeof ben): Promise<number> => {
+    const answer = await fetch(`${adminOrigin}/admin/api/live`, { headers: { cookie, 'x-countersign-csrf': csrf } });
+    t.after(() => answer.body?.cancel());
+    return answer.status;
+  };
+  const statuses: number[] = [];
+  for (let count = 0; count < 70; count += 1) statuses.push(await listens(ben));
+  assert.deepEqual([statuses[0], statuses.at(-1)], [200, 503]);
+  assert.equal(await listens(ana), 200);
+});
+
 test('that a ramp went on or back is told to whoever listens', async (t) => {
   const { adminOrigin, stack } = await startAuthority(t, {
     yaml: 'mode: report\nservices: { echo: { upstream: http://127.0.0.1:1 } }\n',
