@@ -86,3 +86,33 @@ test('every document that a document links to is there', () => {
   });
   assert.deepEqual(missing, []);
 });
+
+test('what a document of the package links to is in the package', () => {
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
+  const isPacked = (path: string) =>
+    files.some((file) => path === file || path.startsWith(`${file}/`)) && !path.endsWith('.test.ts');
+  const documents = globSync('**/*.md', { cwd: root, exclude: ['**/node_modules'] }).filter(isPacked);
+  const missing = documents.flatMap((document) => {
+    const text = readFileSync(join(root, document), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, link = '']) => link);
+    return links
+      .filter((link) => !isPacked(join(document, '..', link).replace(/\/$/, '')))
+      .map((link) => `${document}: ${link}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
+test('the examples import what the package exports, and are made to by the line of their page', () => {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: object };
+  const page = readFileSync(join(root, 'examples/README.md'), 'utf8');
+  const [, from = '', to = ''] = /sed -i -E "s#([^#]+)#([^#]+)#"/.exec(page) ?? [];
+  assert.notEqual(from, '');
+  const imports = globSync('examples/*/*.ts', { cwd: root, exclude: ['**/*.test.ts'] })
+    .flatMap((file) => readFileSync(join(root, file), 'utf8').split('\n'))
+    .filter((line) => line.includes("'../../"));
+  assert.ok(imports.length > 5);
+  for (const line of imports) {
+    const name = /'countersign(\/[a-z]+)'/.exec(line.replace(new RegExp(from), to.replaceAll('\\', '$')))?.[1];
+    assert.ok(name !== undefined && `.${name}` in exports, line);
+  }
+});
