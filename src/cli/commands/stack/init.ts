@@ -14,7 +14,10 @@ export async function init(invocation: Invocation): Promise<number> {
   const folder = dirname(configFile);
   const stateFolder = join(folder, '.countersign');
   const tokenFile = join(stateFolder, 'admin_token');
-  const ignoreFile = join(folder, '.gitignore');
+  // Where there is no repository yet, the folder keeps itself out of the one that is made later.
+  const ignore = inGit(folder)
+    ? { file: join(folder, '.gitignore'), line: '.countersign/', has: /^\/?\.countersign\/?$/ }
+    : { file: join(stateFolder, '.gitignore'), line: '*', has: /^\*$/ };
   const named = invocation.text('mcp-config');
   const mcpFile = named === null ? null : resolve(named);
   const services = mcpFile === null ? exampleServices : `mcpConfig: ${JSON.stringify(nearest(folder, mcpFile))}\n`;
@@ -29,11 +32,11 @@ export async function init(invocation: Invocation): Promise<number> {
       'Write over it with --force, or name another file with --config.',
     );
   }
-  const wantsIgnore = inGit(folder) && !ignores(ignoreFile);
+  const wantsIgnore = !ignores(ignore);
   const written = [
     ...(wantsConfig ? [configFile] : []),
     ...(wantsToken ? [tokenFile] : []),
-    ...(wantsIgnore ? [ignoreFile] : []),
+    ...(wantsIgnore ? [ignore.file] : []),
   ];
   let backup: string | null = null;
   if (!dryRun) {
@@ -46,7 +49,7 @@ export async function init(invocation: Invocation): Promise<number> {
       replaceFile(configFile, text);
     }
     if (wantsToken) writeFileSync(tokenFile, `${mintKey('ad').key}\n`, { mode: 0o600, flag: 'wx' });
-    if (wantsIgnore) appendFileSync(ignoreFile, ignoreEntry(ignoreFile));
+    if (wantsIgnore) appendFileSync(ignore.file, ignoreEntry(ignore));
   }
   if (invocation.json) {
     out.json({ written, backup, dry_run: dryRun });
@@ -104,18 +107,25 @@ function inGit(folder: string): boolean {
   return parent !== folder && inGit(parent);
 }
 
-function ignores(file: string): boolean {
+interface Ignore {
+  readonly file: string;
+  readonly line: string;
+  /** Lines that say the same. */
+  readonly has: RegExp;
+}
+
+function ignores({ file, has }: Ignore): boolean {
   return (
     existsSync(file) &&
     readFileSync(file, 'utf8')
       .split(/\r?\n/)
-      .some((line) => /^\/?\.countersign\/?$/.test(line.trim()))
+      .some((line) => has.test(line.trim()))
   );
 }
 
-function ignoreEntry(file: string): string {
+function ignoreEntry({ file, line }: Ignore): string {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  return `${text === '' || text.endsWith('\n') ? '' : '\n'}.countersign/\n`;
+  return `${text === '' || text.endsWith('\n') ? '' : '\n'}${line}\n`;
 }
 
 function template(name: string): string {

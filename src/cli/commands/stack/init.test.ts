@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +42,17 @@ test('init says where callers reach each server: with the path of its url, and n
     'http://127.0.0.1:8700/files/',
   ]);
   assert.doesNotMatch(stderr, /s3cret/);
+});
+
+test('a repository that is made after init has nothing of the state either', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-init-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { stdout } = await cliHere(['init', '--admin-token', '--output', 'json'], { cwd: folder });
+  assert.ok((JSON.parse(stdout) as { written: string[] }).written.includes(join(folder, '.countersign/.gitignore')));
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, encoding: 'utf8' });
+  git('init', '--quiet');
+  assert.equal(git('status', '--porcelain', '--untracked-files=all'), '?? countersign.yaml\n');
+  assert.deepEqual((await cliHere(['init'], { cwd: folder })).code, 1);
 });
 
 test('a folder that cannot be written to is told in plain words, and nothing is left half done', async (t) => {
