@@ -132,7 +132,7 @@ function template(name: string): string {
   return `# Countersign: who may call which service of this stack. Check it with: countersign validate
 
 name: ${JSON.stringify(name)}
-listen: 127.0.0.1:8700                  # services are reached here, under /<service>/
+listen: 127.0.0.1:8700                  # services are reached here, under /<service>/; 0.0.0.0:8700 for callers on other machines
 adminListen: 127.0.0.1:8701             # the operator's side, never on the same origin
 store: sqlite:.countersign/state.db     # keys, tokens, modes and decisions; DATABASE_URL and REDIS_URL count without this line
 
