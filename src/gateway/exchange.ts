@@ -131,7 +131,7 @@ export class Exchange implements ResponseHandler, UnderWay {
   }
 
   onHead({ status, lines }: ResponseHead): void {
-    this.#res.writeHead(status, clientHeaders(lines, this.#context.stack.devMode));
+    this.#res.writeHead(status, clientHeaders(lines, this.#options));
     this.#headSent = true;
     this.#span?.answered(status);
     this.#timed(this.#connection?.waitedMillis ?? null);
@@ -189,9 +189,7 @@ export class Exchange implements ResponseHandler, UnderWay {
     this.#timed(this.#connection?.waitedMillis ?? null);
     this.#connection = null;
     this.#res.detachSocket(this.#req.socket);
-    this.#endTunnel = openTunnel(client, socket, clientHeaders(lines, this.#context.stack.devMode), () =>
-      this.#release(),
-    );
+    this.#endTunnel = openTunnel(client, socket, clientHeaders(lines, this.#options), () => this.#release());
   }
 
   onError(error: UpstreamError): void {

@@ -1,4 +1,6 @@
 import type { ServiceConfig, StackConfig } from '../compose/config.ts';
+import type { AuthRequest } from '../core/request.ts';
+import { parseTarget } from '../core/target.ts';
 
 /** Where a request goes: the service, and the path within it. */
 export interface Place {
@@ -40,6 +42,15 @@ export function topology(config: StackConfig): Topology {
     },
     service: (name) => byName.get(name) ?? null,
   };
+}
+
+/** What callers write before the paths of the service; '' where it is meant by host, by port or by all that nothing else matches. */
+export function prefixOf(
+  { target, path }: Pick<AuthRequest, 'target' | 'path'>,
+  { name }: Pick<ServiceConfig, 'name'>,
+): string {
+  const whole = parseTarget(target);
+  return whole.ok && whole.path !== path ? `/${name}` : '';
 }
 
 /** The host without its port and without the final dot of DNS; IPv6 literals keep their brackets. */

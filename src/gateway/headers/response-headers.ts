@@ -1,11 +1,12 @@
 import { connectionOptions } from './header-kinds.ts';
+import { callersLocation, type Redirected } from './location.ts';
 import { responseKind } from './response-names.ts';
 import { setsOwnCookie } from './own-cookies.ts';
 
 export const devHeader = 'X-Countersign-Dev';
 
 /** An upstream's header lines as the client receives them; both flat lists of names and values. */
-export function clientHeaders(lines: readonly string[], devMode: boolean): string[] {
+export function clientHeaders(lines: readonly string[], exchange: Redirected): string[] {
   const headers: string[] = [];
   let connections: string[] | null = null;
   for (let index = 0; index < lines.length; index += 2) {
@@ -13,11 +14,12 @@ export function clientHeaders(lines: readonly string[], devMode: boolean): strin
     const value = lines[index + 1] as string;
     const kind = responseKind(name);
     if (kind === 'connection') (connections ??= []).push(value);
+    else if (kind === 'location') headers.push(name, callersLocation(value, exchange));
     else if (kind === 'pass' || (kind === 'set-cookie' && !setsOwnCookie(value))) headers.push(name, value);
   }
   const options = connections === null ? null : connectionOptions(connections);
   const kept = options === null ? headers : withoutNamed(headers, options);
-  if (devMode) kept.push(devHeader, 'unauthenticated');
+  if (exchange.context.stack.devMode) kept.push(devHeader, 'unauthenticated');
   return kept;
 }
 

@@ -6,10 +6,12 @@ export type ResponseKind =
   /** Belongs to one connection (RFC 9110 §7.6.1). */
   | 'hop'
   | 'connection'
+  | 'location'
   | 'set-cookie';
 
 const KINDS: ReadonlyMap<string, ResponseKind> = new Map([
   ['connection', 'connection'],
+  ['location', 'location'],
   ['set-cookie', 'set-cookie'],
   ['transfer-encoding', 'hop'],
   ['keep-alive', 'hop'],

@@ -1,6 +1,6 @@
 import type { ServiceConfig } from '../../compose/config.ts';
 import type { AuthRequest } from '../../core/request.ts';
-import { parseTarget } from '../../core/target.ts';
+import { prefixOf } from '../topology.ts';
 import { badResponse } from '../upstream/fault.ts';
 import type { SessionBinding } from './sessions.ts';
 
@@ -27,10 +27,7 @@ export interface Asked {
 /** Null where no stream is opened. */
 export function endpointOf({ request, target, service, basePath }: Asked): Endpoint | null {
   if (request.method !== 'GET') return null;
-  const whole = parseTarget(request.target);
-  // A service is meant by its name in front of its paths, or else by host or port.
-  const isNamed = whole.ok && whole.path !== request.path;
-  return { streamUrl: new URL(target, service.upstream), basePath, callerPath: isNamed ? `/${service.name}` : '' };
+  return { streamUrl: new URL(target, service.upstream), basePath, callerPath: prefixOf(request, service) };
 }
 
 /** As the servers of all official SDKs call it. */
