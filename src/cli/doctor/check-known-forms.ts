@@ -63,11 +63,18 @@ function isExample(text: string): boolean {
   return /(\w)\1{7}/.test(text) || (url !== null && isGuessable(url.password));
 }
 
+/** Each once, where it stands first: in a log it may stand on every line. */
 function ownKeys({ text }: StackFile): Place[] {
-  return [...(text ?? '').matchAll(ownKey)].map((match) => ({
-    line: (text ?? '').slice(0, match.index).split('\n').length,
-    form: `a key of Countersign (${match[0].slice(0, 17)}…)`,
-    remedy: `See what it reaches: countersign keys leak ${match[0].slice(6, 16)}. Replace it (keys rotate), end it (keys revoke), and take it out of this file.`,
+  const places = new Map<string, { line: number; times: number }>();
+  for (const { 0: key, index } of (text ?? '').matchAll(ownKey)) {
+    const known = places.get(key);
+    if (known) known.times += 1;
+    else places.set(key, { line: (text ?? '').slice(0, index).split('\n').length, times: 1 });
+  }
+  return [...places].map(([key, { line, times }]) => ({
+    line,
+    form: `a key of Countersign (${key.slice(0, 17)}…)`,
+    remedy: `See what it reaches: countersign keys leak ${key.slice(6, 16)}. Replace it (keys rotate), end it (keys revoke), and take it out of this file${times === 1 ? '' : `, where it stands ${times} times`}.`,
   }));
 }
 

@@ -190,6 +190,18 @@ test('keys of Countersign and tokens of providers are found in any text, and not
   assert.deepEqual(await checkKnownForms(files.slice(0, 1), new Set(['run.sh:2'])), []);
 });
 
+test('a key of ours on every line of a log is one finding', async () => {
+  const [one, other] = ['b', 'c'].map((letter) => `cs_sk_${'a'.repeat(10)}_${letter.repeat(49)}`);
+  const findings = await checkKnownForms([file('a.log', `start\n${`${one}\n`.repeat(3)}${other}\n`)], new Set());
+  assert.deepEqual(
+    findings.map(({ place, repair }) => [place, /stands [^.]+/.exec(repair.words ?? '')?.[0]]),
+    [
+      ['a.log:2', 'stands 3 times'],
+      ['a.log:5', undefined],
+    ],
+  );
+});
+
 test('a key in the file of an MCP client is to be held by the gateway', () => {
   const words = (path: string, name: string) => {
     const server = { url: 'http://127.0.0.1:9/mcp', headers: { Authorization: `Bearer ${hex}` } };
