@@ -1,7 +1,14 @@
 import { basename, dirname } from 'node:path';
 import { mintedKind, wellFormed } from '../../crypto/key-format.ts';
 import { repair, type Edit, type Finding, type Repair } from './finding.ts';
-import { isGuessable, isIssuedElsewhere, passwordInUrl, secretInHeader, settingSecret } from './secret-words.ts';
+import {
+  isGuessable,
+  isIssuedElsewhere,
+  passwordInUrl,
+  secretInHeader,
+  secretInQuery,
+  settingSecret,
+} from './secret-words.ts';
 import { documentsOf, isEncrypted, lineWith, settingsOf, type Setting } from './settings.ts';
 import { isEnvFile, isPipeline, isSettingsFile, isTemplate, type StackFile } from './stack-files.ts';
 import { shellWord } from '../../core/text/shell-word.ts';
@@ -97,7 +104,7 @@ function secretOf(setting: Setting, form: Form): Secret | null {
   const given = argumentOf(setting);
   if (given !== null)
     return { value: given.value, name: bundleName({ ...setting, name: given.name }, form), partial: true };
-  const shown = headerOf(setting);
+  const shown = headerOf(setting) ?? queryOf(setting);
   if (shown !== null) return { ...shown, partial: true };
   const value = settingSecret(setting.name, setting.value);
   return value === null ? null : { value, name: bundleName(setting, form), partial: false };
@@ -108,9 +115,18 @@ function headerOf({ name, value, within }: Setting): { value: string; name: stri
   const [, header = name, text = value] = /^header$/i.test(name) ? (/^([\w-]+):\s*(.*)$/s.exec(value) ?? []) : [];
   if (header === name && !/^(?:proxy-)?authorization$/i.test(name)) return null;
   const secret = secretInHeader(header, text);
+  return secret === null ? null : { value: secret, name: keyName(within, 'authorization') };
+}
+
+function queryOf({ name, value, within }: Setting): { value: string; name: string } | null {
+  const secret = secretInQuery(value);
+  return secret === null ? null : { value: secret, name: keyName(within, name) };
+}
+
+function keyName(within: readonly string[], otherwise: string): string {
   // Named for the server that takes it: what encloses headers, or the list of arguments.
-  const owner = within.findLast((word) => !/^(?:headers?|args|requestInit|env)$/i.test(word)) ?? 'authorization';
-  return secret === null ? null : { value: secret, name: `${owner}_key`.toLowerCase().replace(/[^a-z0-9]+/g, '_') };
+  const owner = within.findLast((word) => !/^(?:headers?|args|requestInit|env)$/i.test(word)) ?? otherwise;
+  return `${owner}_key`.toLowerCase().replace(/[^a-z0-9]+/g, '_');
 }
 
 /** A secret among the arguments of a command that stands there in one piece: `redis-server --requirepass …`. */

@@ -42,6 +42,9 @@ function mended(path: string, text: string): string {
 
 const secrets: readonly [path: string, text: string, expected: readonly string[]][] = [
   ['.env', `A=1\nexport AIDB_API_KEY="${hex}" # ours\n`, ['plaintext-secret 2']],
+  ['.env', `HOOK=https://h.test/x?a=1&token=${hex}\nB=https://h.test/?next_token=${hex}`, ['plaintext-secret 1']],
+  ['mcp.json', `{"mcpServers":{"a":\n{"url":"https://h.test/mcp/?tavilyApiKey=${hex}"}}}`, ['plaintext-secret 2']],
+  ['mcp.json', `{"mcpServers":{"a":{"url":"https://h.test/mcp?token=short&api_key=\${input:key}"}}}`, []],
   [
     'prod.env',
     'DB_PASSWORD=postgres\nDATABASE_URL=postgres://a:q7Rk2mXw@db/a',

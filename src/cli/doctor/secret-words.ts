@@ -121,3 +121,10 @@ export function passwordInUrl(value: string): { readonly scheme: string; readonl
   const [, scheme = '', password = ''] = match;
   return secretIn(password) === null ? null : { scheme, password };
 }
+
+/** The key in an address that has it behind the question mark, as some MCP servers take theirs: ?api_key=…, ?tavilyApiKey=…. */
+export function secretInQuery(value: string): string | null {
+  if (!/^https?:\/\/[^?\s]+\?/i.test(value)) return null;
+  const pairs = [...(URL.parse(value.trim())?.searchParams ?? [])];
+  return pairs.find(([name, text]) => likeKey.test(text) && settingSecret(name, text) !== null)?.[1] ?? null;
+}

@@ -140,7 +140,7 @@ function queries(file: string, servers: JsonObject): string[] {
     const url = isObject(server) ? addressOf(server) : undefined;
     if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).search === '') return [];
     return [
-      `${file}: what stands behind the "?" in the url of "${name}" is sent only where callers write it themselves: move it from there into the url in their files`,
+      `${file}: what stands behind the "?" in the url of "${name}" is sent only where callers write it themselves: move it from there into the url in their files, or, where it is a key that the server takes in a header too, into an upstreamKey`,
     ];
   });
 }
