@@ -51,8 +51,9 @@ export function onlyOption(invocation: Invocation): string[] | null {
 
 function storedKeys(invocation: Invocation, services: readonly string[] | null): Promise<Map<string, string>> {
   return atWork(invocation, async ({ config, store, record }) => {
-    const found = deliverableSecrets(await store.keys.list(), sealOf(config, invocation), systemClock());
-    const callers = [...found.keys()].filter((name) => services === null || services.includes(name)).sort();
+    const wanted = { seal: sealOf(config, invocation), now: systemClock(), services };
+    const found = deliverableSecrets(await store.keys.list(), wanted);
+    const callers = [...found.keys()].sort();
     if (!invocation.dryRun) await record({ type: 'keys.handed_out', subject: '', detail: { callers } });
     return found;
   });
