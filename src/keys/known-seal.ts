@@ -6,10 +6,11 @@ import { isAlive } from './lineage.ts';
 /**
  * Before a secret is sealed: the master key that sealed those of the store must be at hand. A lost one would be made anew without
  * a word, and what is sealed under the new one is shut again when the old one is brought back. Rejects with the seal's own error
- * (code 'master_key'). Secrets that do not open with the key at hand are no matter of this one: `status` names them.
+ * (code 'master_key'). Resolves to false where they do not open with the key at hand, which is no reason to refuse: whoever has lost
+ * the other one goes on with this.
  */
-export async function requireKnownSeal(store: Store, seal: Seal, kind: KeyKind, now: number): Promise<void> {
-  if (kind !== 'hs') return;
+export async function requireKnownSeal(store: Store, seal: Seal, kind: KeyKind, now: number): Promise<boolean> {
+  if (kind !== 'hs') return true;
   for await (const page of store.keys.pages()) {
     const sealed = page.find((record) => record.kind === 'hs' && isAlive(record, now));
     if (!sealed) continue;
@@ -18,7 +19,9 @@ export async function requireKnownSeal(store: Store, seal: Seal, kind: KeyKind, 
       seal.open(sealed.material ?? '', sealed);
     } catch (error) {
       if (!hasCode(error, 'seal_broken')) throw error;
+      return false;
     }
-    return;
+    return true;
   }
+  return true;
 }

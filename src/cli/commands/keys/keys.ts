@@ -9,6 +9,7 @@ import { createInto } from '../../../keys/create-into.ts';
 import { createKey } from '../../../keys/create.ts';
 import { keyAct } from '../../../keys/key-act.ts';
 import { importKey } from '../../../keys/import.ts';
+import { requireKnownSeal } from '../../../keys/known-seal.ts';
 import { keyToRevoke, revokeKey } from '../../../keys/revoke.ts';
 import { serviceIdFault } from '../../../keys/service-id.ts';
 import type { KeyTarget } from '../../../keys/targets/index.ts';
@@ -35,6 +36,7 @@ export async function keysCreate(invocation: Invocation): Promise<number> {
     if (invocation.dryRun) return wouldMake(invocation, 'create', service, kind, expiresAt);
     const seal = sealOf(config, invocation);
     const order = { service, kind, expiresAt, scopes, allowedIps };
+    warnOfSeal(await requireKnownSeal(store, seal, kind, now), invocation);
     if (target !== null) {
       const record = await createInto(order, { store, seal, clock: systemClock, target });
       await taken(keyAct('key.created', record, { delivered_to: target.name }));
@@ -62,6 +64,14 @@ function sayDelivered(record: KeyRecord, target: KeyTarget, config: StackConfig,
     sayWhenStrange(config, record.service, invocation);
   }
   return EXIT.done;
+}
+
+/** With a master key that was made anew, in another terminal say, keys are made that no server has a use for. */
+function warnOfSeal(isKnown: boolean, { out }: Invocation): void {
+  if (isKnown) return;
+  out.warn(
+    'the HMAC secrets in the store do not open with this COUNTERSIGN_MASTER_KEY; servers that have another one do not serve this key',
+  );
 }
 
 /** A slip in the name would make a key that no rule lets in, and its caller would be refused with it. */
@@ -123,7 +133,9 @@ export async function keysImport(invocation: Invocation): Promise<number> {
       kind === 'ed25519'
         ? await textFromStdin(invocation, `the public key of ${service}`)
         : await secretFromStdin(invocation, `the key of ${service}`);
-    const { record, warning } = await importKey(store, sealOf(config, invocation), {
+    const seal = sealOf(config, invocation);
+    warnOfSeal(await requireKnownSeal(store, seal, kind, now), invocation);
+    const { record, warning } = await importKey(store, seal, {
       service,
       kind,
       secret,
