@@ -69,6 +69,28 @@ local spent = {
   "x-method-override",
 }
 
+-- By these usual proxies, from Authelia to those of clouds, say who is asking. A service that stood behind one goes on believing
+-- them, so that once the route enforces they go no further. Where such a proxy stands before HAProxy, take its line out.
+local others = {
+  "^x?%-?remote%-user$",
+  "^x?%-?remote%-groups?$",
+  "^x?%-?remote%-name$",
+  "^x?%-?remote%-email$",
+  "^x%-remote%-extra%-",
+  "^x%-webauth%-",
+  "^x%-authentik%-",
+  "^x%-consumer%-",
+  "^x%-goog%-authenticated%-user%-",
+  "^x%-ms%-client%-principal",
+  "^x%-amzn%-oidc%-",
+  "^tailscale%-user%-",
+  "^cf%-access%-authenticated%-user%-",
+  "^client%-cert$",
+  "^client%-cert%-chain$",
+  "^ssl%-client%-",
+  "^x%-ssl%-client%-",
+}
+
 -- As an upstream behind CGI or WSGI reads a name: everything but letters and digits is one character there.
 local function plain(name)
   return (name:lower():gsub("[^a-z0-9]", "-"))
@@ -80,6 +102,16 @@ local function is_claim(name)
     return read ~= "x-auth-token"
   end
   return read:match("^x%-forwarded%-") ~= nil or read:match("^x%-original%-") ~= nil or claims[read] == true
+end
+
+local function is_another_proxys(name)
+  local read = plain(name)
+  for _, pattern in ipairs(others) do
+    if read:match(pattern) then
+      return true
+    end
+  end
+  return false
 end
 
 -- HTTP/2 has no request line: HAProxy makes up an absolute one. In HTTP/1 it is what the client wrote, to be judged as such.
@@ -159,6 +191,11 @@ local function pass(txn, host, headers, answer)
   if first(answer, "x-auth-mode") == "enforce" then
     for _, name in ipairs(spent) do
       txn.http:req_del_header(name)
+    end
+    for name in pairs(headers) do
+      if is_another_proxys(name) then
+        txn.http:req_del_header(name)
+      end
     end
   end
   -- Only WebSockets are passed on as an upgrade: "Upgrade: h2c" would open a channel whose requests nobody judges. And a proxy
