@@ -114,13 +114,15 @@ local function is_another_proxys(name)
   return false
 end
 
--- HTTP/2 has no request line: HAProxy makes up an absolute one. In HTTP/1 it is what the client wrote, to be judged as such.
+-- HTTP/2 has no request line: HAProxy makes up an absolute one, and sends it on where the scheme is neither http nor https. In
+-- HTTP/1 it is what the client wrote. What goes on is judged as such.
 local function target_of(txn)
   local version = txn.f:req_ver()
-  if version == "2.0" or version == "3.0" then
+  local url = txn.f:url()
+  if (version == "2.0" or version == "3.0") and url:match("^https?://") then
     return txn.f:pathq()
   end
-  return txn.f:url()
+  return url
 end
 
 local function question(txn, host, headers)

@@ -9,9 +9,10 @@ import { IDENTITY_HEADERS } from '../../src/core/identity.ts';
 import { rawRequest } from '../../test/fixtures/authority-stack.ts';
 import { provide, traefik } from '../../test/fixtures/programs.ts';
 import { shipped, startProxy, temporaryFolder } from '../../test/fixtures/proxied-stack.ts';
-import { proxyContract } from '../../test/fixtures/proxy.contract.ts';
+import { http2Contract } from '../../test/fixtures/proxy-http2.contract.ts';
+import { proxyContract, type ProxyUnderTest } from '../../test/fixtures/proxy.contract.ts';
 
-proxyContract('Traefik', {
+const proxy: ProxyUnderTest = {
   program: traefik,
   away: 500,
   stripsCredentials: 'always',
@@ -29,7 +30,9 @@ proxyContract('Traefik', {
     };
     while (!(await routed())) await setTimeout(20);
   },
-});
+};
+proxyContract('Traefik', proxy);
+http2Contract('Traefik', proxy);
 
 test('every router takes claims off, asks for its service by name, and only then takes the prefix off', () => {
   const { http } = parse(readFileSync(join(import.meta.dirname, 'dynamic.yaml'), 'utf8'));
