@@ -29,3 +29,11 @@ export function isIdentityHeader(name: string): boolean {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   return plain.startsWith('x-auth-') && plain !== 'x-auth-token';
 }
+
+/**
+ * Names by which usual proxies, from Apache and Authelia to those of clouds, tell a service who is asking, and of which certificate
+ * (RFC 9440 §2.4). Services that stood behind one go on believing them. Of names in lower case, with
+ * dashes.
+ */
+export const identityClaims =
+  /^(?:(?:x-)?remote-(?:user|groups?|name|email)|x-(?:webauth|authentik|consumer|remote-extra|goog-authenticated-user)-.+|x-ms-client-principal(?:-.+)?|x-amzn-oidc-.+|tailscale-user-.+|cf-access-authenticated-user-.+|client-cert(?:-chain)?|(?:x-)?ssl-client-.+)$/;

@@ -440,6 +440,17 @@ test('a header that an upstream could take for the identity or the description i
     assert.equal((await forward(port, '/echo/x', [auth(key), `${name}: x`])).status, 200, name);
 });
 
+test("where the route enforces so is another proxy's word for who is asking, in no spelling that a proxy takes off", async (t) => {
+  const { port, key } = await start(t);
+  for (const name of ['Remote_User', 'X.Remote.User', 'X_WEBAUTH_USER', 'SSL_CLIENT_VERIFY', 'Client_Cert']) {
+    for (const uri of ['/echo/x', '/echo/open'])
+      refused(await forward(port, uri, [auth(key), `${name}: x`]), 400, 'bad_request');
+    for (const uri of ['/echo/reported', '/echo/unguarded'])
+      assert.equal((await forward(port, uri, [auth(key), `${name}: x`])).status, 200, name);
+  }
+  assert.equal((await forward(port, '/echo/x', [auth(key), 'Remote-User: x'])).status, 200);
+});
+
 test('what nothing else means goes to the service mounted at the root, reserved paths excepted', async (t) => {
   const { port, key } = await start(t, `${yaml}  site: { upstream: 'http://127.0.0.1:1', mount: / }\n`);
   assert.equal((await nginx(port, '/some/page', [auth(key)])).status, 200);

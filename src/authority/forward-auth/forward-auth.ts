@@ -13,7 +13,7 @@ import { bearerChallenge } from '../../schemes/bearer-challenge.ts';
 import { DIALECTS, envoy, envoyPrefix, type Described, type Dialect, type NamedService } from './dialects.ts';
 import type { Exchange } from '../exchange.ts';
 import { hostName } from '../host-check.ts';
-import { misspelt } from './misspelt.ts';
+import { misspelt, misspeltClaim } from './misspelt.ts';
 import type { Reply } from '../reply.ts';
 import { isRefused, refusedBy, type Refused } from '../refused.ts';
 
@@ -53,6 +53,11 @@ async function answer(exchange: Exchange, dialect: Dialect): Promise<Reply> {
     // Of one that takes access tokens there is something to read, from the gateway.
     const takesKeysOnly = stack.service(request.service)?.oauth === null;
     return takesKeysOnly && dialect.keepsBody ? unlessDiscovery(refusal, request.path) : refusal;
+  }
+  const claim = decision.mode === 'enforce' ? misspeltClaim(exchange) : null;
+  if (claim) {
+    stack.audit.refused(claim, request, decision);
+    return stack.guard.refusal(claim, request.service);
   }
   const values = identityValues(decision);
   const headers: Record<string, string> = { 'content-length': '0', 'cache-control': 'no-store' };

@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http';
+import { identityClaims } from '../../core/identity.ts';
+import { deny, type Denied } from '../../core/verdict.ts';
 import type { Exchange } from '../exchange.ts';
 import { refused, type Refused } from '../refused.ts';
 
@@ -13,9 +16,20 @@ const spoken =
  * The gateway drops it; a proxy that asks us overwrites its own spelling only and would pass the client's on beside it.
  */
 export function misspelt({ req }: Exchange): Refused | null {
-  for (const name of Object.keys(req.headersDistinct)) {
-    if (!/[^a-z0-9-]/.test(name) || !spoken.test(name.replace(/[^a-z0-9]/g, '-'))) continue;
-    return refused('bad_request', `an upstream could take "${name}" for a header of the proxy's`);
-  }
-  return null;
+  const name = otherwiseSpelled(req, spoken);
+  return name === null ? null : refused('bad_request', `an upstream could take "${name}" for a header of the proxy's`);
+}
+
+/**
+ * Likewise a word of other proxies for who is asking: Remote_User. Asked only where the route enforces: some that stand before
+ * the one that asks do spell them so, and nothing changes for callers before.
+ */
+export function misspeltClaim({ req }: Exchange): Denied | null {
+  const name = otherwiseSpelled(req, identityClaims);
+  return name === null ? null : deny('bad_request', `an upstream could take "${name}" for another proxy's word`);
+}
+
+function otherwiseSpelled({ headersDistinct }: IncomingMessage, meant: RegExp): string | null {
+  const isMeant = (name: string): boolean => /[^a-z0-9-]/.test(name) && meant.test(name.replace(/[^a-z0-9]/g, '-'));
+  return Object.keys(headersDistinct).find(isMeant) ?? null;
 }

@@ -1,5 +1,5 @@
 import { CLIENT_ADDRESS_FIELDS } from '../../core/client-address.ts';
-import { isIdentityHeader } from '../../core/identity.ts';
+import { identityClaims, isIdentityHeader } from '../../core/identity.ts';
 import { bySpelling } from './by-spelling.ts';
 
 /** What becomes of a request header on its way upstream. */
@@ -74,13 +74,6 @@ const LOOSE_KINDS: ReadonlyMap<string, HeaderKind> = new Map([
   ['x-http-method', 'rewrite'],
   ['x-method-override', 'rewrite'],
 ]);
-
-/**
- * Names by which usual proxies, from Apache and Authelia to those of clouds, tell a service who is asking, and of which certificate
- * (RFC 9440 §2.4). Services that stood behind one go on believing them.
- */
-const identityClaims =
-  /^(?:(?:x-)?remote-(?:user|groups?|name|email)|x-(?:webauth|authentik|consumer|remote-extra|goog-authenticated-user)-.+|x-ms-client-principal(?:-.+)?|x-amzn-oidc-.+|tailscale-user-.+|cf-access-authenticated-user-.+|client-cert(?:-chain)?|(?:x-)?ssl-client-.+)$/;
 
 /** The kind of a header by its name as it was spelled. */
 export const headerKind: (name: string) => HeaderKind = bySpelling((name) => classify(name.toLowerCase()));
