@@ -7,6 +7,7 @@ import type { Principal } from '../../core/verdict.ts';
 import { admission, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
 import { mountedPath, type MountedMessage } from '../mounted-path.ts';
+import { otherCase, type OtherCase } from '../other-case.ts';
 import { responseOn } from './response-on.ts';
 
 export type { Protection, ProtectOptions } from '../../compose/protection/protection.ts';
@@ -33,23 +34,33 @@ export interface NodeGuard {
   close(): Promise<void>;
 }
 
+/** Beside those of every adapter. */
+export interface NodeOptions {
+  /**
+   * True when whatever routes behind the guard tells /ADMIN from /admin. The routers of Koa and others do not, so a path that a
+   * rule names in another case is otherwise refused with 400.
+   */
+  readonly caseSensitive?: boolean;
+}
+
 /**
  * Guards a handler of node:http. Call it before anything reads the body; a signed body can be read again afterwards. An answer
  * or a socket that is open when its credential is revoked or expires is closed within a second.
  */
-export async function protect(options: ProtectOptions): Promise<NodeGuard> {
-  return nodeGuard(await protection(options));
+export async function protect(options: ProtectOptions & NodeOptions): Promise<NodeGuard> {
+  return nodeGuard(await protection(options, ['caseSensitive']), options);
 }
 
 /** Within a framework `url` may be no more than the rest of a path. */
-function asking(shared: Protection, req: MountedMessage) {
-  return admission(shared, req, mountedPath(req), req.originalUrl);
+function asking(shared: Protection, req: MountedMessage, ambiguous: OtherCase | null) {
+  return admission(shared, req, mountedPath(req), req.originalUrl, ambiguous);
 }
 
 /** The same on a protection that others in this process share. */
-export function nodeGuard(shared: Protection): NodeGuard {
+export function nodeGuard(shared: Protection, { caseSensitive = false }: NodeOptions = {}): NodeGuard {
+  const ambiguous = caseSensitive ? null : otherCase(shared);
   const guard = async (req: IncomingMessage, res: ServerResponse): Promise<Admitted | null> => {
-    const asked = asking(shared, req);
+    const asked = asking(shared, req, ambiguous);
     const { refusal, principal, decided } = isPromise(asked) ? await asked : asked;
     if (refusal === null) {
       endWithDecision(decided, shared, req, res);
@@ -62,7 +73,7 @@ export function nodeGuard(shared: Protection): NodeGuard {
   const upgrade = async (req: IncomingMessage, socket: Duplex): Promise<Admitted | null> => {
     // node:http has let go of the socket, so nobody else would hear of a client that goes away meanwhile.
     socket.on('error', () => socket.destroy());
-    const { refusal, principal, decided } = await asking(shared, req);
+    const { refusal, principal, decided } = await asking(shared, req, ambiguous);
     // Sent behind a request that has no answer yet, it may not overtake that answer.
     if (responseOn(socket)) socket.destroy();
     if (socket.destroyed) return null;
