@@ -5,6 +5,7 @@ import { isMode } from '../../core/mode.ts';
 import { hasCode, type Change, type Store, type StoreError } from '../../core/store.ts';
 import { databasePassword, forThisFile, startRedis } from '../../../test/fixtures/databases.ts';
 import { tcpRelay } from '../../../test/fixtures/tcp-relay.ts';
+import { until } from '../../../test/fixtures/until.ts';
 import { keyRecord, tokenRecord } from '../store.fixtures.ts';
 import { redisStore } from './store.ts';
 
@@ -222,6 +223,32 @@ if (server) {
     await client.config('SET', 'maxmemory', '0');
   });
 
+  test('a user without the channels is told of; what it writes is done, and the others hear of it late', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const few = await userWith(client, '~countersign:*', 'resetchannels', '+@all', '-@dangerous', '+info');
+    const other = await opened(t, url, 500);
+    const store = await opened(t, few, 500);
+    const heard = heardOf(other, 'resync');
+    await store.keys.insert(keyRecord('untold'));
+    assert.equal((await heard).topic, 'resync');
+    assert.match((await store.warnings()).join(), /may not use the channel countersign:changes:0.*nothing is heard/);
+    await client.acl('SETUSER', 'few', '&countersign:*');
+    await until(async () => (await store.warnings()).length === 0, 'the channel is listened to');
+  });
+
+  test('what a user may not do within a script is named as such', async (t) => {
+    const client = new Redis(url);
+    t.after(async () => client.disconnect());
+    const few = await userWith(client, '~countersign:*', '&countersign:*', '+@all', '-@dangerous', '-@write', '+info');
+    const store = redisStore({ url: few });
+    t.after(() => store.close());
+    await assert.rejects(
+      store.keys.insert(keyRecord('unwritten')),
+      (error: Error) => unavailable(error) && /does not allow the user to do this/.test(error.message),
+    );
+  });
+
   test('no error shows the password or the URL', async (t) => {
     const wrong = new URL(url);
     wrong.password = 'another-secret';
@@ -243,6 +270,14 @@ if (server) {
       });
     }
   });
+}
+
+/** The address for a user of these rights. */
+async function userWith(client: Redis, ...rights: string[]): Promise<string> {
+  await client.acl('SETUSER', 'few', 'reset', 'on', `>${databasePassword}`, ...rights);
+  const few = new URL(server?.url ?? '');
+  few.username = 'few';
+  return few.href;
 }
 
 /** Impatient where the test waits for the patience to end. */

@@ -3,6 +3,7 @@ import type { Change } from '../../core/store.ts';
 import { uuid } from '../../crypto/random.ts';
 import { listeners, lostSince, resync } from '../listeners.ts';
 import { ownChanges, readChange } from '../own-changes.ts';
+import { isNotPermitted } from './fault.ts';
 import type { ScriptName } from './scripts.ts';
 import { listOf, type Server, type Value } from './server.ts';
 
@@ -13,6 +14,8 @@ export interface Feed {
   watch(listener: (change: Change) => void): () => void;
   /** Resolves when the first attempt to listen has come to an end, whatever it was. */
   started(): Promise<void>;
+  /** What keeps changes from being heard although the server answers; for operators. */
+  warnings(): readonly string[];
   close(): void;
 }
 
@@ -24,6 +27,7 @@ export function feed(server: Server, patienceMillis: number): Feed {
   /** The number of the last change heard; null while it is not known where the feed stands. */
   let last: number | null = null;
   let held: string[] = [];
+  let forbidden = false;
   /** When it was last certain that no change is missing. */
   let levelAt = performance.now();
   const own = ownChanges({
@@ -51,7 +55,11 @@ export function feed(server: Server, patienceMillis: number): Feed {
 
   async function listen(client: Redis): Promise<void> {
     held = [];
-    await client.subscribe(server.channel);
+    await client.subscribe(server.channel).catch((error: unknown) => {
+      forbidden = isNotPermitted(error);
+      throw error;
+    });
+    forbidden = false;
     // On the same connection, so its answer has its place among the changes: all before it are counted in it.
     last = await lastTold(client);
     levelAt = performance.now();
@@ -116,6 +124,12 @@ export function feed(server: Server, patienceMillis: number): Feed {
       return watching.add(listener);
     },
     started: start,
+    warnings: () =>
+      forbidden
+        ? [
+            `the user of Redis at ${server.place} may not use the channel ${server.channel}, so nothing is heard of what others revoke, and they hear of what is changed here seconds late; allow it all channels countersign:* (ACL SETUSER … &countersign:*)`,
+          ]
+        : [],
     close() {
       closed = true;
       lost();

@@ -26,7 +26,8 @@ export function scriptsFor(database: number): Scripts {
 
 function sourcesFor(channel: string) {
   // The number lets a listener see that it missed one. Every result is what was told. What is written is told behind it, so a counter
-  // that somebody made none begins anew: whoever listens reads everything then.
+  // that somebody made none begins anew: whoever listens reads everything then. The same where a user may not publish: what is written
+  // stays written, so it is not reported as failed, and the others miss its number.
   const telling = `
     ${oddKeys}
     local told = {}
@@ -36,7 +37,7 @@ function sourcesFor(channel: string) {
         number = 1
         redis.call('SET', 'countersign:changes', number)
       end
-      redis.call('PUBLISH', '${channel}', number .. ' ' .. ARGV[1] .. ' ' .. topic .. ' ' .. id)
+      redis.pcall('PUBLISH', '${channel}', number .. ' ' .. ARGV[1] .. ' ' .. topic .. ' ' .. id)
       table.insert(told, topic .. ' ' .. id)
     end`;
   return {

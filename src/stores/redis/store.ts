@@ -55,7 +55,10 @@ export function redisStore({ url, clock = systemClock, patienceMillis = 2500 }: 
       const { role } = await infoOf(server);
       if (role === 'slave') throw readOnlyFault(server.place);
     },
-    warnings: () => redisWarnings(server, clock),
+    async warnings() {
+      await changes.started();
+      return [...changes.warnings(), ...(await redisWarnings(server, clock))];
+    },
     watch: (listener) => changes.watch(listener),
     async close() {
       changes.close();
