@@ -1,6 +1,8 @@
 import { StoreError } from '../../core/store.ts';
 
 const readOnly = 'is read only; name the primary';
+const overdue =
+  'does not answer in time; see whether it waits for a lock (pg_stat_activity), or a pooler before it has no connection left';
 
 /** Postgres' error codes (postgresql.org/docs/current/errcodes-appendix.html), whole or by class, in an operator's words. */
 const WORDS: readonly (readonly [code: string, words: string])[] = [
@@ -28,6 +30,9 @@ const WORDS: readonly (readonly [code: string, words: string])[] = [
   ['22', 'cannot hold a value that it was given'],
 ];
 
+/** What pg says of an answer that did not come in time, on a connection that was there. */
+const answerOverdue = 'Query read timeout';
+
 /** What any write would answer. */
 export function readOnlyFault(place: string): StoreError {
   return new StoreError('store_unavailable', `Postgres at ${place} ${readOnly}`, { readOnly: true });
@@ -46,6 +51,7 @@ export function storeFault(error: unknown, place: string): unknown {
   if (!(error instanceof Error) || error instanceof StoreError || error instanceof TypeError) return error;
   const state = sqlState(error);
   if (state === null) {
+    if (error.message === answerOverdue) return new StoreError('store_unavailable', `Postgres at ${place} ${overdue}`);
     const why = 'code' in error && typeof error.code === 'string' ? error.code : error.message;
     return new StoreError('store_unavailable', `Postgres at ${place} cannot be reached (${why})`);
   }
