@@ -27,7 +27,7 @@ export interface Store {
    * steps that were taken here.
    */
   migrate(): Promise<readonly SchemaStep[]>;
-  /** Resolves when the store answers, and rejects where it takes no writes: a standby, a replica of Redis. */
+  /** Resolves when the store answers, and rejects where it takes no writes: a standby, a replica of Redis, a file that may only be read. */
   ping(): Promise<void>;
   /** What about the server endangers what is kept in it, a sentence each, for the operator; usually none. */
   warnings(): Promise<readonly string[]>;

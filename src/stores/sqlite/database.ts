@@ -1,8 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { StoreError } from '../../core/store.ts';
 import { openConnection, type Connection } from './connection.ts';
-import { storeFault } from './fault.ts';
+import { readOnlyFault, storeFault } from './fault.ts';
 
 /** The file and its two connections, opened when they are first needed: what fails is then a verb, not the construction. */
 export interface Database {
@@ -17,6 +17,8 @@ export interface Database {
   step<T>(work: () => T): Promise<T>;
   /** Throws when the file was removed or replaced: what is written to it then reaches nobody. So does every step from then on, until it is back. */
   checkInPlace(): void;
+  /** Throws when the file was opened by a user who may not write to it: SQLite opens it all the same, for reading. */
+  checkWritable(): void;
   close(): void;
 }
 
@@ -30,6 +32,7 @@ export function openDatabase(name: string): Database {
   let durable: Connection | null = null;
   let quick: Connection | null = null;
   let inode: bigint | null = null;
+  let writable = true;
   let misplaced = false;
   let closed = false;
 
@@ -53,6 +56,7 @@ export function openDatabase(name: string): Database {
       create(file);
       durable = openConnection(file, { synchronous: 'FULL', busyMillis: durableBusyMillis });
       inode = statSync(file, { bigint: true }).ino;
+      writable = isWritable(file);
       return durable;
     },
     get quick() {
@@ -70,6 +74,9 @@ export function openDatabase(name: string): Database {
       }
     },
     checkInPlace,
+    checkWritable() {
+      if (!writable) throw readOnlyFault(file);
+    },
     close() {
       closed = true;
       quick?.close();
@@ -77,6 +84,15 @@ export function openDatabase(name: string): Database {
       quick = durable = null;
     },
   };
+}
+
+function isWritable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

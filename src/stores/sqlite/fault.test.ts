@@ -108,6 +108,7 @@ test('a user who may not write is told so', async () => {
     unprivileged('store.modes.clear(null)'),
     /^store_unavailable .*state\.db cannot be written; make the file/,
   );
+  assert.match(unprivileged('store.ping()'), /^store_unavailable .*state\.db cannot be written; make the file/);
   await rm(file);
   await chmod(folder, 0o555);
   assert.match(unprivileged('store.migrate()'), /^store_unavailable .*state\.db cannot be created: EACCES/);

@@ -1,12 +1,14 @@
 import { StoreError } from '../../core/store.ts';
 
+const readOnly = 'cannot be written; make the file and its folder writable for the user that runs this';
+
 /** SQLite's primary result codes (sqlite.org/rescode.html) in an operator's words: what happened, and what to do. */
 const WORDS: Readonly<Record<number, string>> = {
   1: 'has another schema than this version expects: it is not migrated yet, or was changed by hand',
   3: 'may not be used; check who owns it',
   5: 'is locked by another process that is writing for too long; find it with "fuser" and let it finish',
   6: 'is locked by another process that is writing for too long; find it with "fuser" and let it finish',
-  8: 'cannot be written; make the file and its folder writable for the user that runs this',
+  8: readOnly,
   10: 'cannot be read or written because of a fault of the disk or the file system; check both',
   11: 'is damaged; stop every process that uses it and restore it from a backup',
   13: 'cannot grow, the disk is full; make room',
@@ -36,6 +38,11 @@ export function storeFault(error: unknown, file: string): unknown {
     });
   }
   return error;
+}
+
+/** What any write would answer. */
+export function readOnlyFault(file: string): StoreError {
+  return new StoreError('store_unavailable', `the database ${file} ${readOnly}`, { readOnly: true });
 }
 
 export function isBusy(error: unknown): boolean {

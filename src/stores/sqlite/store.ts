@@ -43,6 +43,7 @@ export function sqliteStore({ file, clock = systemClock, pollMillis = 20 }: Sqli
       step(() => {
         database.durable.get('SELECT name FROM sqlite_schema LIMIT 1');
         database.checkInPlace();
+        database.checkWritable();
       }),
     warnings: () => step(() => []),
     watch: (listener) => changes.watch(listener),
