@@ -2,6 +2,7 @@ import type { StackConfig } from '../../compose/config.ts';
 import { rotationRule } from '../../compose/rotation.ts';
 import type { KeyRecord } from '../../core/credential.ts';
 import type { DecisionRow, Store } from '../../core/store.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { expiryWarnings } from '../../keys/expiry-warnings.ts';
 import { lineageOf } from '../../keys/lineage.ts';
 import { rotationsWanting } from '../../keys/rotation/rotations-wanting.ts';
@@ -19,7 +20,7 @@ const watchedSeconds = 7 * day;
 const skewSecondsMax = 15;
 const rowsLookedAt = 20_000;
 
-/** What the store tells: keys that end or that nobody uses, routes that nobody calls, clocks that are off. */
+/** What the store tells: what endangers it, keys that end or that nobody uses, routes that nobody calls, clocks that are off. */
 export async function checkStore(config: StackConfig, store: Store, now: number): Promise<Finding[]> {
   const records = await store.keys.list();
   const uses = await store.usage.list();
@@ -30,11 +31,29 @@ export async function checkStore(config: StackConfig, store: Store, now: number)
   ];
   const used = new Set(uses.map(({ credentialId }) => credentialId));
   return [
+    ...(await dangers(store)),
     ...wanting.map(keyWanting),
     ...unusedKeys(records, used, now),
     ...(await silentRoutes(config, store, now)),
     ...(await clocksOff(store, now)),
   ];
+}
+
+/** What servers and `status` warn of, or refuse to work with: a sentence, and often what to do behind its last semicolon. */
+async function dangers(store: Store): Promise<Finding[]> {
+  const texts = [...(await store.warnings())];
+  await store.ping().catch((error: unknown) => texts.push(messageOf(error)));
+  return texts.map((text) => {
+    const [, what = text, remedy] = /^(.*); (.*)$/.exec(text) ?? [];
+    return {
+      check: 'store-endangered',
+      place: 'store',
+      severity: 'medium',
+      what,
+      why: 'Keys, revocations and decisions are there and nowhere else; what it loses, or does not take, is missing when it is needed.',
+      repair: repair({ words: remedy === undefined ? 'See: countersign store status' : `For it: ${remedy}` }),
+    };
+  });
 }
 
 /** The sentences of `status`, which end with the command to type. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { cliHere } from '../../../test/fixtures/cli-here.ts';
 import { parseConfig } from '../../compose/load/load.ts';
-import type { DecisionRow } from '../../core/store.ts';
+import { StoreError, type DecisionRow, type Store } from '../../core/store.ts';
 import { createKey } from '../../keys/create.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
 import { checkOauth } from './check-oauth.ts';
@@ -96,6 +96,30 @@ test('the store tells of keys that end, keys nobody uses, public routes nobody c
   assert.deepEqual(findings[1]?.repair.commands, [`countersign keys revoke ${unused}`]);
   assert.match(findings[3]?.what ?? '', /by 42 s/);
   await store.close();
+});
+
+test('what endangers the store is found, and that it takes no writes', async () => {
+  const found = async (store: Partial<Store>) => {
+    const memory = memoryStore();
+    const findings = await checkStore(config, { ...memory, ...store }, now);
+    await memory.close();
+    return findings.map(({ check, what, repair: { words } }) => ({ check, what, words }));
+  };
+  assert.deepEqual(await found({}), []);
+  assert.deepEqual(
+    await found({
+      warnings: async () => ['Redis has maxmemory-policy x: it throws keys away; set noeviction'],
+      ping: () => Promise.reject(new StoreError('store_unavailable', 'Postgres at db is read only; name the primary')),
+    }),
+    [
+      {
+        check: 'store-endangered',
+        what: 'Redis has maxmemory-policy x: it throws keys away',
+        words: 'For it: set noeviction',
+      },
+      { check: 'store-endangered', what: 'Postgres at db is read only', words: 'For it: name the primary' },
+    ],
+  );
 });
 
 test('OAuth metadata that says something else than is so is found, and what is true is not', async (t) => {
