@@ -122,6 +122,22 @@ if (postgres) {
   });
 }
 
+if (postgres) {
+  test('a database that only reads, as a standby does, is not up to date but out of use', async (t) => {
+    const url = await postgres.database();
+    const { cli } = place(t, url);
+    assert.equal((await cli('store', 'migrate')).code, 0);
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    t.after(() => client.end());
+    await client.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = on`);
+    const { code, stderr } = await cli('store', 'status');
+    assert.equal(code, 3);
+    assert.match(stderr, /is read only; name the primary/);
+    assert.match((await cli('doctor')).stdout, /medium +store: .*is read only\n[^]*For it: name the primary/);
+  });
+}
+
 const redis = await forThisFile('what endangers a Redis', () =>
   startRedis(undefined, { 'maxmemory-policy': 'volatile-lru' }),
 );

@@ -6,7 +6,7 @@ export const storeCommands: readonly Command[] = [
     name: 'store status',
     summary: 'does the store answer, and is its schema up to date',
     about:
-      'Changes nothing. Says which steps of the schema are missing, and how many session tokens of a table that is there already would be taken over. Exit 1 when something is wanting, 3 when the store does not answer.',
+      'Changes nothing. Says which steps of the schema are missing, and how many session tokens of a table that is there already would be taken over. Exit 1 when something is wanting, 3 when the store does not answer or takes no writes.',
     positionals: [],
     options: {},
     changes: false,

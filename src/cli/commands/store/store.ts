@@ -8,6 +8,8 @@ export async function storeStatus(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   return atStore(invocation, async ({ store }) => {
     const schema = await store.schema();
+    // Where nothing was made yet, asking would make a file.
+    if (schema.made) await store.ping();
     const warnings = await store.warnings();
     if (invocation.json) out.json({ kind: store.kind, reachable: true, ...schema, warnings });
     else {
