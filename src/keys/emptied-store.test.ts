@@ -41,3 +41,33 @@ test('a store that comes back without keys and revocations that it had is told o
   await readAnew();
   assert.equal(warned.length, 1);
 });
+
+test('a store that went back in time is told of as one in which revoked keys of its own live again', async (t) => {
+  const feed = listeners();
+  let current = memoryStore();
+  const store = {
+    ...current,
+    watch: feed.add,
+    get keys() {
+      return current.keys;
+    },
+  };
+  const { record } = await createKey(store, seal, { service: 'aidb', kind: 'sk', expiresAt: null, now });
+  const older = memoryStore();
+  await older.keys.insert(record);
+  await store.keys.revoke(record.id, now);
+  const warned: string[] = [];
+  const ring = await keyring({
+    store,
+    seal,
+    sources: [],
+    clock: () => now,
+    onWarning: (text) => void warned.push(text),
+  });
+  t.after(() => ring.close());
+  current = older;
+  feed.tell(resync);
+  await until(() => ring.behindSince() === null);
+  assert.equal(warned.length, 1);
+  assert.match(warned[0] ?? '', /lost 0 keys and 1 revocation .*lives again where the store or a file has it/);
+});

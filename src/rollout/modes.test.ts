@@ -6,9 +6,11 @@ import { test } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Mode } from '../core/mode.ts';
 import { StoreError, type Store } from '../core/store.ts';
+import { listeners, resync } from '../stores/listeners.ts';
 import { memoryStore } from '../stores/memory/store.ts';
 import { sqliteStore } from '../stores/sqlite/store.ts';
 import { modes, type FileModes, type Modes } from './modes.ts';
+import { until } from '../../test/fixtures/until.ts';
 
 /** embeddings with /embed (report in the file) and /health; aidb with off in the file; the stack at enforce. */
 const scopes: readonly { scope: string; mode: Mode | null }[] = [
@@ -276,4 +278,48 @@ test('the description says for every level what it comes to and where that was s
   });
   await source.setAll('off', 'operator:admin');
   assert.deepEqual(short(), ['stack: off (run-time, all levels)']);
+});
+
+test('what a store no longer enforces after changes were missed is told of, and what was taken back before all ears is not', async (t) => {
+  const feed = listeners();
+  let current = memoryStore();
+  const store = {
+    ...current,
+    watch: feed.add,
+    get modes() {
+      return current.modes;
+    },
+  };
+  const warned: string[] = [];
+  const source = await modes({
+    store,
+    file,
+    environment: null,
+    clock: () => 1_000_000,
+    knows: () => true,
+    onWarning: (text) => void warned.push(text),
+  });
+  t.after(() => source.close());
+  const missed = async (): Promise<void> => {
+    feed.tell(resync);
+    await until(() => source.behindSince() === null);
+  };
+  await source.set('aidb', 'enforce', 'ana');
+  await source.set('embeddings', 'report', 'ana');
+  await source.set('embeddings/embed', 'enforce', 'ana');
+  await source.clear('aidb');
+  await missed();
+  assert.deepEqual(warned, []);
+  await current.modes.setAll({ scope: '*', mode: 'report', setAt: 1_000_001, setBy: 'bob' });
+  await missed();
+  assert.deepEqual(warned, [], 'said by somebody meanwhile');
+  await source.set('embeddings/embed', 'enforce', 'ana');
+  current = memoryStore();
+  await missed();
+  await missed();
+  assert.equal(warned.length, 1);
+  assert.match(
+    warned[0] ?? '',
+    /no longer says that these are enforced.*: embeddings\/embed; it has lost that, unless/,
+  );
 });

@@ -57,6 +57,8 @@ export interface ModesOptions {
   readonly clock: Clock;
   /** Whether a service or a rule of this name exists. */
   readonly knows: (scope: string) => boolean;
+  /** Told of what the store no longer enforces after changes were missed. */
+  readonly onWarning?: (text: string) => void;
 }
 
 /** Thrown by `set` and `clear`; compare the code. */
@@ -87,17 +89,28 @@ interface HeldService {
  * counts here when that has resolved; should reading it back fail, the change feed brings it.
  */
 export async function modes(options: ModesOptions): Promise<Modes> {
-  const { store, file, environment, clock, knows } = options;
+  const { store, file, environment, clock, knows, onWarning = () => undefined } = options;
   let held = hold(await store.modes.list());
   let version = 0;
+  let missed = false;
+
+  // Before whoever reads everything anew because of it.
+  const stop = store.watch(({ topic }) => {
+    if (topic === 'resync') missed = true;
+  });
 
   // That the store is away is said once for all that is read from it.
   const following = follow({
     store,
     concerns: ({ topic }) => topic === 'modes',
     async read() {
+      const before = held;
       held = hold(await store.modes.list());
       version += 1;
+      if (!missed) return;
+      missed = false;
+      const gone = noLongerEnforced(before.rows, held.rows);
+      if (gone.length > 0) onWarning(goneWords(gone));
     },
     onFailure: () => undefined,
   });
@@ -155,8 +168,25 @@ export async function modes(options: ModesOptions): Promise<Modes> {
       await following.reread();
     },
 
-    close: following.close,
+    close() {
+      stop();
+      following.close();
+    },
   };
+}
+
+/** What was enforced at run time, and is not while nothing newer says so: lost, or taken back while nobody listened. */
+function noLongerEnforced(before: Held['rows'], now: Held['rows']): string[] {
+  return [...before.values()].flatMap(({ scope, mode, setAt }) => {
+    const rows = [now.get(scope), now.get('*')].filter((row) => row !== undefined);
+    const stands = rows.some((row) => row.mode === 'enforce' || row.setAt > setAt);
+    return mode !== 'enforce' || stands ? [] : [scope];
+  });
+}
+
+function goneWords(scopes: readonly string[]): string {
+  const names = scopes.map((scope) => (scope === '' || scope === '*' ? 'the stack' : scope));
+  return `the store no longer says that these are enforced, as was set at run time: ${names.join(', ')}; it has lost that, unless somebody took it back meanwhile: see countersign mode get, and set it anew`;
 }
 
 function namesOf(file: FileModes): string[] {

@@ -31,7 +31,7 @@ export async function stackModes(options: StackModesOptions): Promise<{ readonly
   }
   const file = fileModes(config);
   const knows = (scope: string): boolean => file.scopes().some((known) => known.scope === scope);
-  const levels = await modes({ store, file, environment: environment.mode, clock, knows });
+  const levels = await modes({ store, file, environment: environment.mode, clock, knows, onWarning: warn });
   opened.add(() => levels.close());
   const stepwise = await ramp({
     store,

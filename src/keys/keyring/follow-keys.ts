@@ -131,5 +131,5 @@ export function followKeys({ store, index, onChange, onWarning }: FollowKeysOpti
 /** What this process knows as revoked stays so; one that starts anew asks the store alone. */
 function lostWords(keys: number, revocations: number): string {
   const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
-  return `the store has lost ${counted(keys, 'key')} and ${counted(revocations, 'revocation')} that it had: after a restart of this server a revoked key lives again where a file still has it; restore a backup, or make the keys and revoke anew`;
+  return `the store has lost ${counted(keys, 'key')} and ${counted(revocations, 'revocation')} that it had: after a restart of this server a revoked key lives again where the store or a file has it; restore a backup, or make the keys and revoke anew`;
 }
