@@ -66,7 +66,13 @@ export async function ramp({ store, clock, modes, isOurs, onRolledBack, onWarnin
     store,
     concerns: toRecords(rampTopicId),
     async read() {
+      const before = state;
       state = await storedRamp(store.records, clock());
+      // One that is withdrawn or through stays there.
+      if (before !== null && state === null)
+        onWarning(
+          `the ramp ${before.plan.name} is gone from the store, and what it enforced is as the modes say: see countersign mode get, and start it anew`,
+        );
     },
     onFailure: (words) => onWarning(`the ramp cannot be read: ${words}; it stays as it was`),
   });

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { JsonValue } from '../../core/record.ts';
 import type { Store } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
+import { until } from '../../../test/fixtures/until.ts';
 import { rampPlan } from './ramp.fixtures.ts';
 import { ramp } from './ramp.ts';
 import { changeRamp } from './record.ts';
@@ -71,4 +72,21 @@ test('a ramp from before there was a gate, or with what a later version adds, is
   const held = await open(store);
   t.after(() => held.close());
   assert.deepEqual(held.state(), value);
+});
+
+test('a ramp that the store has lost is told of, once', async (t) => {
+  const store = memoryStore();
+  await changeRamp(
+    store.records,
+    () => now,
+    () => whole,
+  );
+  const warnings: string[] = [];
+  const held = await open(store, warnings);
+  t.after(() => held.close());
+  const lost = await store.records.get('ramp', 'current', now);
+  await store.records.remove('ramp', 'current', lost?.revision ?? '', now);
+  await until(() => held.state() === null);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', new RegExp(`^the ramp ${whole.plan.name} is gone from the store`));
 });
