@@ -57,8 +57,8 @@ function sectionHtml({ title, notes, table, steps }: Section): string {
     '<section>',
     `<h2>${escaped(title)}</h2>`,
     ...(table ? [tableHtml(table)] : []),
-    ...notes.map((note) => `<p>${escaped(note)}</p>`),
     ...(items.length > 0 ? [`<ol>${items.join('\n')}</ol>`] : []),
+    ...notes.map((note) => `<p>${escaped(note)}</p>`),
     '</section>',
   ].join('\n');
 }

@@ -9,9 +9,9 @@ export function reportMarkdown(report: Report): string {
   for (const part of sections) {
     blocks.push(`## ${escaped(part.title)}`);
     if (part.table) blocks.push(tableText(part.table));
-    blocks.push(...part.notes.map(escaped));
     for (const { text, commands } of part.steps)
       blocks.push(`- ${escaped(text)}\n\n${commands.map((command) => `      ${printable(command)}`).join('\n')}`);
+    blocks.push(...part.notes.map(escaped));
   }
   return blocks.join('\n\n');
 }

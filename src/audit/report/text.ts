@@ -15,9 +15,9 @@ export function reportText(report: Report, width: number | null = null): string 
   for (const { title, notes, table, steps } of sections) {
     lines.push('', title);
     if (table) lines.push(...rowsOf(table, width));
-    lines.push(...notes.flatMap(prose));
     for (const { text, commands } of steps)
       lines.push(...prose(`- ${text}`), ...commands.map((command) => `    ${command}`));
+    lines.push(...notes.flatMap(prose));
   }
   return lines.map(printable).join('\n');
 }

@@ -257,6 +257,21 @@ test('report says of a stack that is enforced, by modes or by a ramp that is thr
   assert.match(await said(), /^All is enforced: .* $/);
 });
 
+test('what is left out of what to mend is said behind the rest', async (t) => {
+  const callers = Array.from({ length: 23 }, (_, index) => ({
+    ...scan,
+    principal: `service:c${index}`,
+    reason: 'expired' as const,
+  }));
+  const { cli } = await place(t, callers);
+  assert.match((await cli('report')).stdout, /What to mend\n- service:c[^]*--to FILE\n… and 3 more\n\n/);
+  assert.match(
+    (await cli('report', '--format', 'markdown')).stdout,
+    /## What to mend\n\n- [^]*--to FILE\n\n… and 3 more\n/,
+  );
+  assert.match((await cli('report', '--format', 'html')).stdout, /<\/ol>\n<p>… and 3 more<\/p>/);
+});
+
 test('report names the configuration that it was given in its commands, in each form', async (t) => {
   const called = 'countersign keys list';
   const { folder } = await place(t, [

@@ -74,6 +74,7 @@ function asJson({ subject, opens, administers, did, uses }: Findings) {
       route: group.route,
       outcome: group.outcome,
       reason: group.reason,
+      mode: group.mode,
       by: group.caller,
       from: group.clientAddress,
       count: group.count,
@@ -113,13 +114,14 @@ function say({ subject, opens, administers, did, uses }: Findings, now: number, 
     `  ${group.service}`,
     group.route,
     group.reason === '' ? group.outcome : `${group.outcome} (${group.reason})`,
+    group.mode,
     group.caller === '' ? 'not proven' : group.caller,
     group.clientAddress,
     String(group.count),
     rfc3339(group.firstSeen),
     rfc3339(group.lastSeen),
   ]);
-  const head = ['  SERVICE', 'ROUTE', 'OUTCOME', 'BY', 'FROM', 'COUNT', 'FIRST', 'LAST'];
+  const head = ['  SERVICE', 'ROUTE', 'OUTCOME', 'MODE', 'BY', 'FROM', 'COUNT', 'FIRST', 'LAST'];
   if (rows.length > 0) for (const line of columns(head, rows, out)) out.line(line);
   else out.line('  by no decision that is kept');
   for (const use of uses)
