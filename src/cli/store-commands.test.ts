@@ -360,7 +360,10 @@ test('status is 0 when all is in order and 1 when a key ends soon without a succ
   await json(['keys', 'create', 'aidb', '--expires', '2d']);
   const wanting = await cli(['status']);
   assert.equal(wanting.code, 1);
-  assert.match(wanting.stdout, /key \w{10} of aidb ends in (?:2d|1d 23h) and has no successor: countersign keys rotate \w{10}$/m);
+  assert.match(
+    wanting.stdout,
+    /key \w{10} of aidb ends in (?:2d|1d 23h) and has no successor: countersign keys rotate \w{10}$/m,
+  );
   await json(['keys', 'create', 'aidb']);
   assert.equal((await cli(['status'])).code, 0);
 });

@@ -42,8 +42,9 @@ export function endingKeys(records: readonly KeyRecord[], elsewhere: readonly Ke
     .filter((key) => !key.expired || !key.has_successor);
 }
 
-function succeeds(other: KeyRecord, record: KeyRecord & KeyEnd, now: number): boolean {
+/** Whether `other` was given to the same caller then or since, and lives on when this one has ended. */
+export function succeeds(other: KeyRecord, record: KeyRecord, now: number): boolean {
   if (other.id === record.id || other.service !== record.service || other.kind !== record.kind) return false;
   if (other.createdAt < record.createdAt) return false;
-  return other.expiresAt === null || other.expiresAt > Math.max(record.expiresAt, now);
+  return other.expiresAt === null || other.expiresAt > Math.max(record.expiresAt ?? Infinity, now);
 }

@@ -35,3 +35,26 @@ test('status misses the key that ended while it was in use, until its caller has
   await store.close();
   assert.match((await status()).stdout, /all in order/);
 });
+
+test('an older key of the same caller is no successor: each of two instances may have its own', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-status-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(
+    join(folder, 'countersign.yaml'),
+    'store: sqlite:state.db\nmode: enforce\nservices: { aidb: { upstream: http://127.0.0.1:9 } }\n',
+  );
+  const now = systemClock();
+  const store = sqliteStore({ file: join(folder, 'state.db') });
+  await store.migrate();
+  await store.keys.insert(keyRecord('older', { createdAt: now - 200 * 86_400 }));
+  await store.keys.insert(keyRecord('ended', { createdAt: now - 70 * 86_400, expiresAt: now - 3600 }));
+  await store.keys.insert(keyRecord('ending', { createdAt: now - 80 * 86_400, expiresAt: now + 86_400 }));
+  await store.usage.add([useOf('ended', { firstUsed: now - 86_400, lastUsed: now - 3700 })]);
+  const { code, stdout } = await cliHere(['status'], { cwd: folder });
+  assert.equal(code, 1);
+  assert.match(stdout, /key ended of aidb ended 1 h ago and nothing replaced it/);
+  assert.match(stdout, /key ending of aidb ends in .* and has no successor: countersign keys rotate ending$/m);
+  await store.keys.insert(keyRecord('next', { createdAt: now }));
+  await store.close();
+  assert.match((await cliHere(['status'], { cwd: folder })).stdout, /all in order/);
+});

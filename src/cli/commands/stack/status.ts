@@ -2,6 +2,7 @@ import type { StackConfig } from '../../../compose/config.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { succeeds } from '../../../audit/report/ending-keys.ts';
 import { isInRedis, rotateCommand, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
 import { listed } from '../../../core/listed.ts';
 import type { Store } from '../../../core/store.ts';
@@ -82,7 +83,7 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     ...lost.byMode,
     ...shut.wanting,
     ...ended(records, uses, now),
-    ...endings({ records, expiring, uses, soon, now }),
+    ...endings({ records, expiring, uses, now }),
     ...rotationsWanting({ records, uses, now, ruleOf: (service) => rotationRule(config, service) }),
   ];
   const stackMode = modes.find((line) => line.scope === '')?.mode ?? config.mode;
@@ -136,7 +137,6 @@ interface Endings {
   readonly records: readonly KeyRecord[];
   readonly expiring: readonly KeyRecord[];
   readonly uses: readonly KeyUse[];
-  readonly soon: number;
   readonly now: number;
 }
 
@@ -156,9 +156,9 @@ function outdated(records: readonly KeyRecord[], found: readonly FoundKey[], now
   });
 }
 
-/** What ended while it was somebody's, who has no other one of the kind. */
+/** What ended while it was somebody's, who was given no other one of the kind since. */
 function ended(records: readonly KeyRecord[], uses: readonly KeyUse[], now: number): string[] {
-  const having = new Set(records.filter((record) => isActive(record, now)).map(ofKind));
+  const alive = records.filter((record) => isActive(record, now));
   const since = now - usedLately;
   // Of several the last one counts.
   const inOrder = uses.filter(({ lastUsed }) => lastUsed > since).toSorted((a, b) => a.lastUsed - b.lastUsed);
@@ -166,19 +166,16 @@ function ended(records: readonly KeyRecord[], uses: readonly KeyUse[], now: numb
   return records.flatMap((record) => {
     const { id, service, kind, expiresAt, revokedAt } = record;
     const use = lately.get(id);
-    if (!use || expiresAt === null || expiresAt > now || revokedAt !== null || having.has(ofKind(record))) return [];
+    if (!use || expiresAt === null || expiresAt > now || revokedAt !== null) return [];
+    if (alive.some((other) => succeeds(other, record, now))) return [];
     return [
       `key ${id} of ${service} ended ${agoWords(now - expiresAt)} and nothing replaced it; it was last used ${useWords(use, now)}: countersign keys create ${service} --kind ${kind}`,
     ];
   });
 }
 
-function ofKind({ service, kind }: KeyRecord): string {
-  return `${service} ${kind}`;
-}
-
 /** What ends soon without a successor, and what was replaced and is used all the same. */
-function endings({ records, expiring, uses, soon, now }: Endings): string[] {
+function endings({ records, expiring, uses, now }: Endings): string[] {
   const lineage = lineageOf(records, now);
   const alive = records.filter((record) => isActive(record, now));
   return expiring.flatMap((record) => {
@@ -189,20 +186,9 @@ function endings({ records, expiring, uses, soon, now }: Endings): string[] {
         ? [`old key ${record.id} of ${record.service} ends in ${left} and is still used, ${useWords(use, now)}`]
         : [];
     }
-    if (hasSuccessor(record, alive, soon, now)) return [];
+    if (alive.some((other) => succeeds(other, record, now))) return [];
     return [`key ${record.id} of ${record.service} ends in ${left} and has no successor: ${rotateCommand(record)}`];
   });
-}
-
-/** Another key of the same service and kind that outlives the period: a rotation that is under way. */
-function hasSuccessor(record: KeyRecord, alive: readonly KeyRecord[], soon: number, now: number): boolean {
-  return alive.some(
-    (other) =>
-      other.service === record.service &&
-      other.kind === record.kind &&
-      other.id !== record.id &&
-      (other.expiresAt === null || other.expiresAt - now > soon),
-  );
 }
 
 function isActive(record: KeyRecord, now: number): boolean {
