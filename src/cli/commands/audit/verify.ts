@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HeadError, readHead, type AuditHead } from '../../../audit/chain/head.ts';
 import {
@@ -117,8 +117,14 @@ async function publicKey(invocation: Invocation): Promise<string> {
       throw refused(`${file}: ${error.message}`);
     }
   }
-  const own = auditKey(await readConfig(invocation), invocation.env);
-  if (own === null) throw refused('whose signature is it? Name the public key with --key FILE');
+  // An export is verified where there is no stack, too, and there nobody is to write a configuration for it.
+  const isHere = existsSync(invocation.configFile);
+  const own = isHere ? auditKey(await readConfig(invocation), invocation.env) : null;
+  if (own === null)
+    throw refused(
+      'whose signature is it? Name the public key with --key FILE',
+      'Where the head was signed: openssl pkey -in audit.key -pubout -out audit.pub',
+    );
   return ed25519PublicOf(own);
 }
 
