@@ -105,6 +105,19 @@ test(
     const { code, stdout, stderr } = await deploy('deploy', '--keys', source, '--limit', 'host-2', '--dry-run');
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout), { dry_run: true, done: true, hosts: [{ host: 'host-2', result: 'changed' }] });
+    const inWords = [
+      'deploy',
+      'ansible',
+      'deploy',
+      '--inventory',
+      join(folder, 'hosts.json'),
+      '--keys',
+      source,
+      '--dry-run',
+    ];
+    const said = await cli(...inWords);
+    assert.equal(said.code, 0, said.stderr);
+    assert.match(said.stdout, /^HOST +RESULT\naidb +would change\n/);
     assert.ok(!readdirSync(folder).includes('keys'));
 
     assert.equal((await deploy('destroy')).code, 2);

@@ -69,7 +69,13 @@ async function play(invocation: Invocation, folder: string, args: readonly strin
   if (code === exitNotFound) throw unreachable('ansible-playbook cannot be started', installAnsible);
   const hosts = recapOf(text);
   if (invocation.json) out.json({ dry_run: invocation.dryRun, done: code === 0, hosts });
-  else for (const line of columns(['HOST', 'RESULT'], hosts.map(rowOf), out)) out.line(line);
+  else
+    for (const line of columns(
+      ['HOST', 'RESULT'],
+      hosts.map((host) => rowOf(host, invocation.dryRun)),
+      out,
+    ))
+      out.line(line);
   if (code === 0) return EXIT.done;
   return code === exitUnreachable || hosts.some(({ result }) => result === 'unreachable')
     ? EXIT.unreachable
@@ -95,9 +101,12 @@ function recapOf(text: string): HostResult[] {
   );
 }
 
-function rowOf({ host, result }: HostResult): readonly [string, { text: string; style: 'red' | 'green' | 'dim' }] {
+function rowOf(
+  { host, result }: HostResult,
+  isDryRun: boolean,
+): readonly [string, { text: string; style: 'red' | 'green' | 'dim' }] {
   const style = result === 'changed' ? 'green' : result === 'unchanged' ? 'dim' : 'red';
-  return [host, { text: result, style }];
+  return [host, { text: isDryRun && result === 'changed' ? 'would change' : result, style }];
 }
 
 /** The services of the inventory's group countersign_services. */
