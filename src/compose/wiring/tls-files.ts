@@ -2,7 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { followFiles, type Following } from '../../keys/sources/follow-files.ts';
 import { readSecretFile } from '../../keys/sources/read-secret.ts';
+import { systemClock } from '../../core/clock.ts';
 import { messageOf } from '../../core/message-of.ts';
+import { endingCertificate } from './ending-certificate.ts';
 
 /** Absolute paths of PEM files; null for none. */
 export interface TlsFiles {
@@ -39,10 +41,19 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
   let options: SecureContextOptions | null = null;
   let seen = '';
   let fault = '';
+  let told: string | null = null;
+
+  /** Nothing else tells of it before clients refuse it. */
+  function tellOfEnd({ cert }: { readonly cert?: string }): void {
+    const ending =
+      files.cert === null || cert === undefined ? null : endingCertificate(cert, files.cert, systemClock());
+    if (ending && ending.step !== told) onWarning(`${what}: ${ending.words}`);
+    told = ending?.step ?? null;
+  }
 
   function look(): void {
     try {
-      const read: SecureContextOptions = {
+      const read = {
         ...(files.cert !== null && { cert: certificates(files.cert) }),
         ...(files.key !== null && { key: secretFile(files.key) }),
         ...(files.ca !== null && { ca: certificates(files.ca) }),
@@ -51,6 +62,7 @@ export function followTls({ files, what, onChange, onWarning, pollMillis = 5000 
       // Throws for what is no certificate, and for a key of another one.
       if (now !== seen) createSecureContext(read);
       fault = '';
+      tellOfEnd(read);
       if (now === seen) return;
       seen = now;
       options = read;

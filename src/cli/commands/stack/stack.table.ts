@@ -95,7 +95,7 @@ export const stackCommands: readonly Command[] = [
     name: 'status',
     summary: 'is everything in order: configuration, store, keys, modes',
     about:
-      'Reads the configuration and the store and says what is wanting: key files that are not used, keys that end soon and have no successor, enforcing without any key, a ramp that stands still or was taken back. Exit 1 when something is.',
+      'Reads the configuration and the store and says what is wanting: key files that are not used, keys that end soon and have no successor, certificates that should have been renewed, enforcing without any key, a ramp that stands still or was taken back. Exit 1 when something is.',
     positionals: [],
     options: {
       'expiring-within': { type: 'text', value: 'DURATION', summary: 'when an end counts as soon (default: 14d)' },

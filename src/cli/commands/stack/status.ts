@@ -2,6 +2,7 @@ import type { StackConfig } from '../../../compose/config.ts';
 import { lookAtKeySources } from '../../../compose/wiring/key-sources.ts';
 import { rotationRule } from '../../../compose/rotation.ts';
 import { rfc3339, systemClock } from '../../../core/clock.ts';
+import { endingCertificateIn } from '../../../compose/wiring/ending-certificate.ts';
 import { succeeds } from '../../../audit/report/ending-keys.ts';
 import { isInRedis, rotateCommand, type KeyRecord, type KeyUse } from '../../../core/credential.ts';
 import { listed } from '../../../core/listed.ts';
@@ -118,13 +119,25 @@ async function examine(config: StackConfig, store: Store, soon: number, invocati
     },
     tokens: { active: tokens },
     expiring: expiring.map(({ id, service, expiresAt }) => ({ id, service, expires_at: rfc3339(expiresAt ?? now) })),
-    wanting: [...config.warnings, ...(await store.warnings()), ...sources.warnings, ...wanting],
+    wanting: [
+      ...config.warnings,
+      ...(await store.warnings()),
+      ...sources.warnings,
+      ...endingCertificates(config, now),
+      ...wanting,
+    ],
     notes: [
       ...(stackMode === 'enforce' ? [] : [`the stack is in mode ${stackMode}${passing(ramp)}`]),
       ...lost.byRamp,
       ...shut.notes,
     ],
   };
+}
+
+/** Those that are shown to callers and to services; what is kept by the internal CA among them renews itself. */
+function endingCertificates({ tls, adminTls, services }: StackConfig, now: number): string[] {
+  const files = [tls?.cert, adminTls?.cert, ...services.map((service) => service.tls?.cert)];
+  return [...new Set(files)].flatMap((file) => (file ? (endingCertificateIn(file, now) ?? []) : []));
 }
 
 function passing({ enforces, isAll }: RampInForce): string {
