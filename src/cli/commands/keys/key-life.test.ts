@@ -353,3 +353,14 @@ test('what would be revoked is looked up, so that a slip is told before it count
   assert.equal((await cli(dry(), 'ab'.repeat(16))).stdout, 'would revoke  a key that is in no record of the store\n');
   assert.doesNotMatch((await cli(['keys', 'list', '--all'])).stdout, /revoked/);
 });
+
+test('where nothing is enforced, revoking says that requests with the key still pass', async (t) => {
+  for (const [mode, words] of [
+    ['report', /requests with it pass as those without a key do: countersign mode get/],
+    ['enforce', /^$/],
+  ] as const) {
+    const { cli, json } = place(t, `mode: ${mode}\n`);
+    const { id } = await json<Shown>(['keys', 'create', 'aidb']);
+    assert.match((await cli(['keys', 'revoke', id])).stderr, words);
+  }
+});

@@ -16,6 +16,7 @@ import type { KeyTarget } from '../../../keys/targets/index.ts';
 import type { Invocation } from '../../command.ts';
 import { durationSeconds } from '../../duration.ts';
 import { EXIT, refused, usage } from '../../failure.ts';
+import { allEnforced } from '../mode/mode.ts';
 import { placeOption } from './key-place.ts';
 import { secretFromStdin, textFromStdin } from '../../secret-input.ts';
 import { keyHolders } from '../../key-holders.ts';
@@ -155,7 +156,7 @@ export async function keysImport(invocation: Invocation): Promise<number> {
 export async function keysRevoke(invocation: Invocation): Promise<number> {
   const { out } = invocation;
   const [id] = invocation.positionals;
-  return atUrgentWork(invocation, async ({ store, record: taken }) => {
+  return atUrgentWork(invocation, async ({ config, store, record: taken }) => {
     if (id !== undefined && !(await store.keys.get(id))) {
       throw refused(
         `there is no key with the id "${id}"`,
@@ -186,6 +187,10 @@ export async function keysRevoke(invocation: Invocation): Promise<number> {
     }
     const words = record ? revokedWords(record) : `${revokedWords(record)}; wherever it lies, it is dead`;
     out.line(`${already ? 'was revoked already' : 'revoked'}  ${words}`);
+    // It is done, whatever cannot be read now.
+    const isEnforced = await allEnforced({ config, store }, invocation, null).catch(() => true);
+    if (!isEnforced && config.services.length > 0)
+      out.talk('Where nothing is enforced, requests with it pass as those without a key do: countersign mode get');
     return EXIT.done;
   });
 }
