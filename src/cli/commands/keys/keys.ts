@@ -71,7 +71,7 @@ function sayDelivered(record: KeyRecord, target: KeyTarget, config: StackConfig,
 function warnOfSeal(isKnown: boolean, { out }: Invocation): void {
   if (isKnown) return;
   out.warn(
-    'the HMAC secrets in the store do not open with this COUNTERSIGN_MASTER_KEY; servers that have another one do not serve this key',
+    'there are HMAC secrets in the store that do not open with this COUNTERSIGN_MASTER_KEY; servers that have another one do not serve this key',
   );
 }
 
