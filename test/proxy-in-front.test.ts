@@ -1,73 +1,16 @@
-/** The configurations that docs/deploy-proxies.md shows for proxies that pass everything on to the gateway, run as they stand there. */
+/** The gateway behind the proxies of docs/deploy-proxies.md: where a request came from, who is asking, and what passes. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { parse, stringify } from 'yaml';
 import { rawRequest } from './fixtures/authority-stack.ts';
-import { freePort } from './fixtures/free-port.ts';
+import { frontProxies, startFrontProxy, type FrontProxy } from './fixtures/front-proxy.ts';
 import { door, testUpstream } from './fixtures/gateway-door.ts';
-import { caddy, haproxy, nginx, provide, skipWithout, traefik, type Program } from './fixtures/programs.ts';
-import { startProxy, temporaryFolder } from './fixtures/proxied-stack.ts';
+import { skipWithout } from './fixtures/programs.ts';
 
-const root = join(import.meta.dirname, '..');
-
-interface Proxy {
-  readonly program: Program;
-  /** Of the block in the page. */
-  readonly begins: string;
-  /** Writes what else there is into the folder, and says how it is started with the page's own words. */
-  start(folder: string, shown: string): readonly string[];
-}
-
-const proxies: Readonly<Record<string, Proxy>> = {
-  nginx: {
-    program: nginx,
-    begins: '```nginx\nmap ',
-    start(folder, shown) {
-      cpSync(join(root, 'deploy/nginx/countersign'), join(folder, 'countersign'), { recursive: true });
-      const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${name};`);
-      const around = `daemon off; user root; pid nginx.pid; error_log stderr crit; events {}\n`;
-      writeFileSync(join(folder, 'nginx.conf'), `${around}http {\naccess_log off;\n${paths.join('\n')}\n${shown}}\n`);
-      return ['-c', join(folder, 'nginx.conf'), '-p', folder];
-    },
-  },
-  Caddy: {
-    program: caddy,
-    begins: '```caddy\nimport ',
-    start(folder, shown) {
-      cpSync(join(root, 'deploy/caddy/countersign.caddy'), join(folder, 'countersign.caddy'));
-      writeFileSync(join(folder, 'Caddyfile'), `{\n\tadmin off\n}\n${shown}`);
-      return ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'];
-    },
-  },
-  HAProxy: {
-    program: haproxy,
-    begins: '```haproxy\ndefaults',
-    start(folder, shown) {
-      writeFileSync(join(folder, 'haproxy.cfg'), shown);
-      return ['-db', '-f', join(folder, 'haproxy.cfg')];
-    },
-  },
-  Traefik: {
-    program: traefik,
-    begins: '```yaml\nhttp:\n  routers:\n    gateway:',
-    start(folder, shown) {
-      const { http } = parse(readFileSync(join(root, 'deploy/traefik/dynamic.yaml'), 'utf8'));
-      const router = parse(shown).http;
-      writeFileSync(join(folder, 'dynamic.yaml'), stringify({ http: { ...router, middlewares: http.middlewares } }));
-      const entry = readFileSync(join(root, 'deploy/traefik/traefik.yaml'), 'utf8');
-      writeFileSync(join(folder, 'traefik.yaml'), entry.replace('dynamic.yaml', join(folder, 'dynamic.yaml')));
-      return [`--configFile=${join(folder, 'traefik.yaml')}`];
-    },
-  },
-};
-
-for (const [name, proxy] of Object.entries(proxies))
+for (const [name, proxy] of Object.entries(frontProxies))
   test(`${name} in front of the gateway`, { skip: skipWithout(proxy.program), timeout: 60_000 }, async (t) => {
     const { port, upstream, stream } = await behind(t, proxy);
     await t.test('says where a request came from, and lets no client say it', async () => {
@@ -114,7 +57,7 @@ for (const [name, proxy] of Object.entries(proxies))
   });
 
 /** A gateway with one service, behind the proxy as the page shows it. */
-async function behind(t: TestContext, { program, begins, start }: Proxy) {
+async function behind(t: TestContext, proxy: FrontProxy) {
   let open: ServerResponse | undefined;
   const upstream = await testUpstream((req, res) => {
     if (req.url !== '/stream') return void res.end('echo answers');
@@ -127,21 +70,7 @@ async function behind(t: TestContext, { program, begins, start }: Proxy) {
     await gateway.close();
     await upstream.close();
   });
-  const port = await freePort();
-  const page = readFileSync(join(root, 'docs/deploy-proxies.md'), 'utf8');
-  const at = page.indexOf(begins);
-  assert.notEqual(at, -1, begins);
-  const block = page.slice(page.indexOf('\n', at) + 1, page.indexOf('\n```', at) + 1);
-  const ported = (text: string): string => text.replaceAll(':8080', `:${port}`).replaceAll(':8700', `:${gateway.port}`);
-  const folder = temporaryFolder(t, 'front');
-  const args = start(folder, block);
-  for (const name of readdirSync(folder, { withFileTypes: true }))
-    if (name.isFile()) {
-      const file = join(folder, name.name);
-      writeFileSync(file, ported(readFileSync(file, 'utf8')));
-    }
-  const env = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
-  await startProxy(t, provide(program), args, { port, env });
+  const port = await startFrontProxy(t, proxy, gateway.port);
   const answers = async (): Promise<number> =>
     (await rawRequest(port, ['GET /echo/x HTTP/1.1', 'Host: stack.example.org'])).status;
   // Traefik listens before it has read its routers.
