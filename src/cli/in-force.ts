@@ -1,6 +1,6 @@
 import type { StackConfig } from '../compose/config.ts';
 import { rampGround } from '../compose/ramps/ramp-file.ts';
-import { rampedRoutes, type RampedRoutesOptions } from '../compose/ramps/ramped-routes.ts';
+import { isAllEnforced, rampedRoutes, type RampedRoutesOptions } from '../compose/ramps/ramped-routes.ts';
 import { routeModes, type RouteMode } from '../compose/ramps/route-modes.ts';
 import { shellWord } from '../core/text/shell-word.ts';
 import type { Modes } from '../rollout/modes.ts';
@@ -11,7 +11,7 @@ import type { RampState } from '../rollout/ramp/state.ts';
 export interface RampInForce {
   /** A service where all of it is enforced alike, else its routes one by one: 'embeddings', 'embeddings/embed', 'embeddings/*'. */
   readonly enforces: readonly { readonly scope: string; readonly callersPercent: number }[];
-  /** Whether nobody is let pass any more whom enforcing would refuse, at any service. */
+  /** Whether that leaves nothing that is not enforced, at any service. */
   readonly isAll: boolean;
 }
 
@@ -27,8 +27,7 @@ export function rampInForce(ground: Ground): RampInForce {
       return [{ scope: service, callersPercent: first.percent }];
     return routes.map(({ label, percent }) => ({ scope: routeName(service, label), callersPercent: percent }));
   });
-  const whole = new Set(enforces.filter(({ callersPercent }) => callersPercent === 100).map(({ scope }) => scope));
-  return { enforces, isAll: whole.size > 0 && [...unenforced.keys()].every((service) => whole.has(service)) };
+  return { enforces, isAll: enforces.length > 0 && isAllEnforced(ground) };
 }
 
 /** What of one service; '' for nothing. */
