@@ -31,8 +31,8 @@ export type OnEnd = (denied: Denied, isRefusal: boolean) => void;
 
 /**
  * A request that lasts: it is held to its credential for as long as it is enforced, and ended when enforcement begins for a caller
- * who would be refused, or when new rules no longer let its caller call. While nothing is enforced nothing is cut off, whatever was
- * before, but for a service that is no more. What is open to all is nobody's.
+ * who would be refused, or when a new configuration no longer takes its credential or lets its caller call. While nothing is enforced
+ * nothing is cut off, whatever was before, but for a service that is no more. What is open to all is nobody's.
  */
 export class Lasting {
   readonly #passed: Passed;
