@@ -89,7 +89,7 @@ test('an audit is verified in the store and as an export, against a signed head,
   await writeFile(publicKey, (JSON.parse(await readFile(head, 'utf8')) as { public_key: string }).public_key);
   const elsewhere = ['audit', 'verify', '--from', file, '--head', head, '--key', publicKey];
   assert.equal((await cliHere(elsewhere, { cwd: tmpdir() })).code, 0);
-  const withoutKey = await cliHere(elsewhere.slice(0, -2), { cwd: tmpdir() });
+  const withoutKey = await cliHere(elsewhere.slice(0, -2), { cwd: join(folder, '.countersign') });
   assert.equal(withoutKey.code, 1);
   assert.match(withoutKey.stderr, /whose signature is it\? Name the public key with --key FILE\n.*-pubout/);
 
