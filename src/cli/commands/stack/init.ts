@@ -58,6 +58,13 @@ export async function init(invocation: Invocation): Promise<number> {
   for (const file of written) out.line(`${dryRun ? 'would write' : 'wrote'}  ${file}`);
   if (backup !== null) out.talk(`what was there before is ${backup}`);
   if (dryRun) return EXIT.done;
+  sayNext(invocation, tokenFile, mcpFile);
+  return EXIT.done;
+}
+
+/** What to do now, each as it can be typed. `mcpFile`: null where services are to be written by hand. */
+function sayNext(invocation: Invocation, tokenFile: string, mcpFile: string | null): void {
+  const { configFile, out } = invocation;
   out.talk();
   out.talk(out.paintTalk('bold', 'Next'));
   // A configuration that was named stands behind each command by itself.
@@ -87,7 +94,6 @@ export async function init(invocation: Invocation): Promise<number> {
   }
   if (token === '')
     out.talk(`\nFor the HTTP API of tokens an admin token is needed: countersign init --admin-token${shown}`);
-  return EXIT.done;
 }
 
 function shownConfig(configFile: string): string {
