@@ -9,6 +9,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { testAuthority, trustDomain, type TestAuthority } from '../../../test/fixtures/certificates.ts';
+import { until } from '../../../test/fixtures/until.ts';
 import { createAuthority } from '../../authority/authority.ts';
 import { parseConfig } from '../../compose/load/load.ts';
 import { createStack, type Stack } from '../../compose/stack.ts';
@@ -250,7 +251,7 @@ describe('a caller with a certificate', () => {
     const both = `${authority.root.certificate}\n${next.root.certificate}`;
     writeFileSync(authority.ca, both);
     const [before, after] = [await authority.leaf('aidb'), await next.leaf('aidb')];
-    for (let count = 0; count < 200 && (await ask(after)).status !== 200; count += 1) await pause(20);
+    await until(async () => (await ask(after)).status === 200, 'both authorities are trusted');
     const [idle, streaming, staying, nameless] = await Promise.all(
       (
         [
@@ -344,11 +345,10 @@ describe('a door with TLS', () => {
     const before = await serial();
     const next = await authority.leaf('gateway');
     writeFileSync(`${authority.folder}/door.key`, next.privateKey);
-    for (let count = 0; count < 200 && !told.some((line) => /stays in use/.test(line)); count += 1) await pause(20);
+    await until(() => told.some((line) => /stays in use/.test(line)), 'the old ones are said to stay');
     assert.equal(await serial(), before);
     writeFileSync(`${authority.folder}/door.crt`, next.certificate);
-    for (let count = 0; count < 200 && (await serial()) !== next.serial; count += 1) await pause(20);
-    assert.equal(await serial(), next.serial);
+    await until(async () => (await serial()) === next.serial, 'the new ones are shown');
   });
 });
 
