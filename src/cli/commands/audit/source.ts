@@ -5,6 +5,7 @@ import type { Store } from '../../../core/store.ts';
 import type { KeptDecision } from '../../../audit/chain/seal.ts';
 import { contentOf } from '../../../audit/chain/verify-chain.ts';
 import { storedDecisions } from '../../../audit/chain/verify-decisions.ts';
+import { sha256Hex } from '../../../crypto/digest.ts';
 import { codeOf, refused } from '../../failure.ts';
 
 /** Where an audit is verified: a store, or a file that was exported from one. */
@@ -94,10 +95,18 @@ function readLine(line: string): EventRow | KeptDecision | null {
   }
 }
 
-function linkIn(text: string, hash: string): EventRow | null {
+function linkIn(line: string, hash: string): EventRow | null {
+  const text = hashedText(line, hash);
   const content = contentOf(text);
   if (!content) return null;
   const { sequence, time, type, actor } = content;
   const chain = type.startsWith('seal.') ? 'decisions' : 'events';
   return { chain, sequence, time: Date.parse(time) / 1000, type, actor, text, hash };
+}
+
+/** The Arabic letter mark is an escape in each line; in the text of an older link it stands, and was hashed, as it is. */
+function hashedText(line: string, hash: string): string {
+  if (!line.includes(String.raw`\u061c`) || sha256Hex(line) === hash) return line;
+  const older = line.replace(/\\(?:u061c|.)/gs, (escape) => (escape === String.raw`\u061c` ? '\u061c' : escape));
+  return sha256Hex(older) === hash ? older : line;
 }
