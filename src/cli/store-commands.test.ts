@@ -277,10 +277,12 @@ test('a name that is nearly one of the configuration gets no key, unless it is m
 });
 
 test('a caller that only a rule names gets its key', async (t) => {
-  const { cli } = place(t, yaml.replace('mode: enforce }', 'mode: enforce, callers: [embeding] }'));
+  const { cli } = place(t, yaml.replace('mode: enforce }', "mode: enforce, callers: [embeding, 'client:desk'] }"));
   const made = await cli(['keys', 'create', 'embeding']);
   assert.equal(made.code, 0);
   assert.doesNotMatch(made.stderr, /neither/);
+  const near = await cli(['keys', 'create', 'client-desk']);
+  assert.equal(near.code, 0, 'no key is for an OAuth client, whatever it is called');
 });
 
 test('a name that the configuration does not know is questioned', async (t) => {

@@ -104,8 +104,8 @@ function namesIn({ services, outsideCallers }: StackConfig): ReadonlySet<string>
   return new Set([
     ...services.map(({ name }) => name),
     ...outsideCallers,
-    // Bare, or as a principal; an id of another kind has a colon, which no name of a service has.
-    ...ruled.map((id) => (id.startsWith('service:') ? id.slice('service:'.length) : id)),
+    // Bare, or as a principal. An id of another kind, which no key of ours proves, has a colon.
+    ...ruled.map((id) => id.replace(/^service:/, '')).filter((id) => !id.includes(':')),
   ]);
 }
 
