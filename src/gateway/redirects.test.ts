@@ -17,6 +17,7 @@ describe('a redirect of an upstream', () => {
         { name: 'files', upstream: upstream.url },
         { name: 'based', upstream: `${upstream.url}/mcp` },
         { name: 'web', upstream: upstream.url, hosts: ['web.test'] },
+        { name: 'site', upstream: `${upstream.url}/mcp`, hosts: ['site.test'] },
       ],
     });
   });
@@ -45,6 +46,7 @@ describe('a redirect of an upstream', () => {
       ['/filesystem', '/files/filesystem'],
       ['OWN/x/', '/files/x/'],
       ['OWN', '/files'],
+      ['OWN?a=1', '/files?a=1'],
       ['HOST/x/', '/files/x/'],
       ['GATE/x/', '/files/x/'],
       ['OWN/web/', '/files/web/'],
@@ -89,5 +91,26 @@ describe('a redirect of an upstream', () => {
       ['GATE/files/x', '/files/x'],
     ] as const)
       assert.equal(await sent('/x', to, 'web.test'), expected, to);
+  });
+
+  it('that loses its base path leads to no other host, and stays one from the root', async () => {
+    for (const [to, expected] of [
+      ['/mcp//other.test/x', '/mcp//other.test/x'],
+      ['/mcp/\\other.test/x', '/mcp/\\other.test/x'],
+      ['/mcp/\t/other.test/x', '/mcp/\t/other.test/x'],
+      ['/mcp?a', '/?a'],
+      ['/mcp', '/'],
+    ] as const)
+      assert.equal(await sent('/x', to, 'site.test'), expected, to);
+  });
+
+  it('from HTTP to HTTPS leads there', async () => {
+    for (const [path, host, to, expected] of [
+      ['/x', 'web.test', 'https://web.test/x', 'https://web.test/x'],
+      ['/files/x', 'gate.test', 'https://gate.test/x', 'https://gate.test/files/x'],
+      ['/files/x', 'gate.test', 'HTTPS://Gate.test/files/x', 'https://gate.test/files/x'],
+      ['/files/x', 'gate.test', 'http://gate.test/x', '/files/x'],
+    ] as const)
+      assert.equal(await sent(path, to, host), expected, to);
   });
 });

@@ -12,18 +12,25 @@ export type Redirected = Pick<ExchangeOptions, 'context' | 'req' | 'request' | '
  */
 export function callersLocation(location: string, { context, req, request, service, upstream }: Redirected): string {
   const { config } = context.stack;
-  const [, authority, path = ''] = /^(?:https?:\/\/([^/?#]*))?(\/(?![/\\])[^]*)?$/i.exec(location) ?? [];
+  const [, scheme = '', authority, path = ''] =
+    /^(?:(https?):\/\/([^/?#]*))?(\/(?![/\\])[^]*|[?#][^]*)?$/i.exec(location) ?? [];
   const isOwn = authority !== undefined && hostOf(location) === new URL(service.upstream).host;
   const isCallers = authority === undefined || authority.toLowerCase() === authorityOf(req, config.trustedProxies);
-  if ((!isOwn && !isCallers) || (path === '' && !isOwn)) return location;
+  if ((!isOwn && !isCallers) || (!path.startsWith('/') && !isOwn)) return location;
   const prefix = prefixOf(request, service);
+  // To HTTPS, at the name by which we were called: the path alone would lead here again, for ever.
+  const isSecured = !isOwn && scheme.toLowerCase() === 'https' && request.protocol === 'http';
+  const origin = isSecured ? `https://${authority?.toLowerCase()}` : '';
   const [, first = ''] = /^\/([^/?#]*)/.exec(path) ?? [];
-  if (prefix !== '' && first === service.name) return path;
+  if (prefix !== '' && first === service.name) return origin + path;
   if (prefix !== '' && !isOwn && config.services.some(({ name }) => name === first)) return location;
   const { basePath } = upstream;
+  const rest = path.slice(basePath.length);
   // Outside of its base path nothing of the upstream can be reached here.
-  if (!path.startsWith(basePath) || !/^(?:[/?#]|$)/.test(path.slice(basePath.length))) return location;
-  return prefix + path.slice(basePath.length) || '/';
+  if (!path.startsWith(basePath) || !/^(?:[/?#]|$)/.test(rest)) return location;
+  const whole = prefix === '' && !rest.startsWith('/') ? `/${rest}` : prefix + rest;
+  // What stood behind the base path would be a host; browsers take a backslash for a slash, and leave tabs out.
+  return /^\/\t*[/\\]/.test(whole) ? location : origin + whole;
 }
 
 function hostOf(url: string): string | undefined {
