@@ -8,8 +8,7 @@ type Measures = readonly RollupMeasure[];
 interface Batch {
   /** Of a writer's batches each has a higher one than the last. */
   readonly mark: number;
-  readonly first: DecisionRow | undefined;
-  readonly count: number;
+  readonly rows: readonly DecisionRow[];
   readonly measures: Measures;
   readonly values: readonly Value[];
 }
@@ -34,7 +33,7 @@ export function decisionBatches({ values, send }: BatchParts) {
   /** Whoever was told that it failed adds the same again, with more behind it, or has given it up. */
   function isAgain(rows: readonly DecisionRow[], measures: Measures): boolean {
     const [batch] = unsure;
-    return batch !== undefined && (batch.count > 0 ? batch.first === rows[0] : batch.measures === measures);
+    return batch !== undefined && (batch.rows.length > 0 ? batch.rows[0] === rows[0] : batch.measures === measures);
   }
 
   /** What cannot be held was not taken, that much is sure: its rows may come again in other batches. */
@@ -50,15 +49,24 @@ export function decisionBatches({ values, send }: BatchParts) {
   async function add(rows: readonly DecisionRow[], measures: Measures): Promise<void> {
     if (!isAgain(rows, measures)) unsure = [];
     for (const batch of unsure) await sent(batch);
-    const left = rows.slice(unsure.reduce((sum, { count }) => sum + count, 0));
+    const left = rows.slice(unsure.reduce((sum, batch) => sum + batch.rows.length, 0));
     const leftMeasures = unsure.some((batch) => batch.measures === measures) ? [] : measures;
     if (left.length + leftMeasures.length > 0) {
       counter += 1;
-      const batch = { mark: counter, first: left[0], count: left.length, measures, values: values(left, leftMeasures) };
+      const batch = { mark: counter, rows: left, measures, values: values(left, leftMeasures) };
       unsure.push(batch);
       await sent(batch);
     }
-    unsure = [];
+    unsure = beyond(rows.length);
+  }
+
+  /** What was sent behind so many rows. It is kept, and whoever has asked for less since will bring it again. */
+  function beyond(count: number): Batch[] {
+    return unsure.flatMap((batch) => {
+      const rows = batch.rows.slice(count);
+      count = Math.max(0, count - batch.rows.length);
+      return rows.length === 0 ? [] : [{ ...batch, rows }];
+    });
   }
 
   return {
