@@ -44,3 +44,19 @@ test('an endpoint is moved however its event is written and cut, and no other ev
   ])
     assert.throws(() => moved([`event: endpoint\ndata: ${elsewhere}\n\n`]), elsewhere);
 });
+
+test('behind no prefix an endpoint is a path too, and no other host', () => {
+  const sessions = { bound: (id: string) => id, opened: (id: string) => id };
+  for (const basePath of ['', '/base']) {
+    const endpoint = { streamUrl: new URL(`http://127.0.0.1:1${basePath}/sse`), basePath, callerPath: '' };
+    const told = (data: string) => callersEndpoint(data, endpoint, sessions);
+    assert.equal(told(`${basePath}/m?a=1`), '/m?a=1');
+    for (const path of ['//evil.test/m', '/\\evil.test/m', '/.//evil.test/m'])
+      assert.throws(
+        () => told(`http://127.0.0.1:1${basePath}${path}`),
+        { message: /an endpoint at another place/ },
+        path,
+      );
+    assert.throws(() => told(`${basePath}/.//evil.test/m`), { message: /an endpoint at another place/ });
+  }
+});

@@ -46,8 +46,11 @@ export function callersEndpoint(
   if (url === null || url.protocol !== streamUrl.protocol || url.host !== streamUrl.host)
     throw badResponse('an endpoint at another place');
   if (!url.pathname.startsWith(`${basePath}/`)) throw badResponse('an endpoint outside its base path');
+  const path = callerPath + url.pathname.slice(basePath.length);
+  // Read again by the caller this would be a host.
+  if (path.startsWith('//')) throw badResponse('an endpoint at another place');
   const query = replaced(url.search, sessions.bound);
-  return callerPath + url.pathname.slice(basePath.length) + (query ?? url.search);
+  return path + (query ?? url.search);
 }
 
 /** The target as the upstream knows it; null where the session in its query is not the caller's. */
