@@ -4,7 +4,7 @@ import { optionsOf, GLOBAL_OPTIONS, type Command, type Invocation, type Option }
 import { usage } from './failure.ts';
 import { nearest } from '../core/text/nearest.ts';
 import type { Output } from './output.ts';
-import { outputNaming } from './printed-commands.ts';
+import { namingConfig, outputNaming } from './printed-commands.ts';
 import type { Stdin } from './command.ts';
 
 export interface Surroundings {
@@ -115,6 +115,7 @@ export function readArguments(command: Command, args: readonly string[], around:
   if (form !== 'text' && form !== 'json') throw usage(`--output is text or json, not "${form}"`);
   if (!flags.has('help')) countPositionals(command, positionals);
   const named = texts.get('config')?.[0];
+  const configFile = resolve(around.cwd, (named ?? around.env['COUNTERSIGN_CONFIG']) || 'countersign.yaml');
   return {
     positionals,
     text: (name) => texts.get(name)?.[0] ?? null,
@@ -122,10 +123,11 @@ export function readArguments(command: Command, args: readonly string[], around:
     flag: (name) => flags.has(name),
     json: form === 'json',
     dryRun: flags.has('dry-run'),
-    configFile: resolve(around.cwd, (named ?? around.env['COUNTERSIGN_CONFIG']) || 'countersign.yaml'),
+    configFile,
     env: around.env,
-    out: named === undefined ? around.out : outputNaming(around.out, resolve(around.cwd, named)),
+    out: named === undefined ? around.out : outputNaming(around.out, configFile),
     stdin: around.stdin,
+    naming: (text) => (named === undefined ? text : namingConfig(text, configFile)),
   };
 }
 

@@ -52,6 +52,8 @@ export interface Invocation {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly out: Output;
   readonly stdin: Stdin;
+  /** The text, in which each command of ours names the configuration that was given. What `out` tells and advises does so by itself. */
+  naming(text: string): string;
 }
 
 export interface Stdin {

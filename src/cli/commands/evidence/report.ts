@@ -13,7 +13,6 @@ import { listenOrigin } from '../../listen-origin.ts';
 import type { Output, Style } from '../../output.ts';
 import { replaceFile } from '../../replace-file.ts';
 import { allEnforced } from '../mode/mode.ts';
-import { namingConfig } from '../../printed-commands.ts';
 import { atWork } from '../../workplace.ts';
 
 /** What goes into a file is as wide as it comes. */
@@ -68,16 +67,14 @@ export async function report(invocation: Invocation): Promise<number> {
 }
 
 /** What is to be copied names the configuration that was given, in each form; what callers chose to be called stays as it is. */
-function namingCommands(found: Report, invocation: Invocation): Report {
-  if (invocation.text('config') === null) return found;
-  const named = (text: string): string => namingConfig(text, invocation.configFile);
+function namingCommands(found: Report, { naming }: Invocation): Report {
   const { mend, concerns } = found.verdict;
   return {
     ...found,
     verdict: {
       ...found.verdict,
-      mend: mend.map((step) => ({ ...step, commands: step.commands.map(named) })),
-      concerns: concerns.map(named),
+      mend: mend.map((step) => ({ ...step, commands: step.commands.map(naming) })),
+      concerns: concerns.map(naming),
     },
   };
 }
