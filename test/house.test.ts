@@ -115,6 +115,26 @@ test('residents of schemes, stores, adapters and policies never import a sibling
   assert.deepEqual(found, []);
 });
 
+test('no import goes in a circle, not even one that is loaded when it is asked for', () => {
+  const importedBy = new Map(
+    sources.map((source) => [
+      source.path,
+      source.imports.filter((specifier) => specifier.startsWith('.')).map((specifier) => resolved(source, specifier)),
+    ]),
+  );
+  const fine = new Set<string>();
+  const found: string[] = [];
+  const walk = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) found.push([...way.slice(way.indexOf(path)), path].join(' > '));
+    else if (!fine.has(path)) {
+      for (const next of importedBy.get(path) ?? []) walk(next, [...way, path]);
+      fine.add(path);
+    }
+  };
+  for (const { path } of sources) walk(path, []);
+  assert.deepEqual(found, []);
+});
+
 test('only the crypto room calls node:crypto', () => {
   const found = offences((source, specifier) =>
     specifier === 'node:crypto' && roomOf(source.path) !== 'crypto' ? source.path : null,
