@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
 import type { JsonValue } from '../../core/record.ts';
 import type { Store } from '../../core/store.ts';
 import { memoryStore } from '../../stores/memory/store.ts';
@@ -22,6 +21,19 @@ function open(store: Store, warnings: string[] = []) {
     onRolledBack: assert.fail,
     onWarning: (text) => warnings.push(text),
   });
+}
+
+/** A running server, on a store that has the ramp. */
+async function holding(t: TestContext, warnings: string[]) {
+  const store = memoryStore();
+  await changeRamp(
+    store.records,
+    () => now,
+    () => whole,
+  );
+  const held = await open(store, warnings);
+  t.after(() => held.close());
+  return { store, held };
 }
 
 async function put(store: Store, value: unknown): Promise<void> {
@@ -46,18 +58,11 @@ const odd: Readonly<Record<string, unknown>> = {
 
 for (const [name, value] of Object.entries(odd)) {
   test(`a ramp ${name} is another program's: no server begins with it, and a running one keeps its own`, async (t) => {
-    const store = memoryStore();
-    await changeRamp(
-      store.records,
-      () => now,
-      () => whole,
-    );
     const warnings: string[] = [];
-    const held = await open(store, warnings);
-    t.after(() => held.close());
+    const { store, held } = await holding(t, warnings);
     const before = held.state();
     await put(store, value);
-    for (let wait = 0; wait < 100 && warnings.length === 0; wait += 1) await pause(5);
+    await until(() => warnings.length > 0);
     assert.match(warnings[0] ?? '', /cannot be read: the ramp in the store .* stays as it was$/);
     assert.deepEqual(held.state(), before);
     await assert.rejects(open(store), { code: 'ramp_unreadable' });
@@ -75,15 +80,8 @@ test('a ramp from before there was a gate, or with what a later version adds, is
 });
 
 test('a ramp that the store has lost is told of, once', async (t) => {
-  const store = memoryStore();
-  await changeRamp(
-    store.records,
-    () => now,
-    () => whole,
-  );
   const warnings: string[] = [];
-  const held = await open(store, warnings);
-  t.after(() => held.close());
+  const { store, held } = await holding(t, warnings);
   const lost = await store.records.get('ramp', 'current', now);
   await store.records.remove('ramp', 'current', lost?.revision ?? '', now);
   await until(() => held.state() === null);

@@ -2,23 +2,29 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../../core/clock.ts';
 import { sqliteStore } from '../../../stores/sqlite/store.ts';
 import { keyRecord, useOf } from '../../../stores/store.fixtures.ts';
 import { cliHere } from '../../../../test/fixtures/cli-here.ts';
 
-test('status misses the key that ended while it was in use, until its caller has another', async (t) => {
+/** A folder with a stack that enforces, and its empty store. */
+async function place(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-status-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(
     join(folder, 'countersign.yaml'),
     'store: sqlite:state.db\nmode: enforce\nservices: { aidb: { upstream: http://127.0.0.1:9 } }\n',
   );
-  const now = systemClock();
-  const ended = { createdAt: now - 90 * 86_400, expiresAt: now - 3600 };
   const store = sqliteStore({ file: join(folder, 'state.db') });
   await store.migrate();
+  return { folder, store };
+}
+
+test('status misses the key that ended while it was in use, until its caller has another', async (t) => {
+  const { folder, store } = await place(t);
+  const now = systemClock();
+  const ended = { createdAt: now - 90 * 86_400, expiresAt: now - 3600 };
   await store.keys.insert(keyRecord('lives', { service: 'web', createdAt: now }));
   await store.keys.insert(keyRecord('unused', { ...ended, service: 'trial' }));
   await store.keys.insert(keyRecord('used', ended));
@@ -37,15 +43,8 @@ test('status misses the key that ended while it was in use, until its caller has
 });
 
 test('an older key of the same caller is no successor: each of two instances may have its own', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-status-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(
-    join(folder, 'countersign.yaml'),
-    'store: sqlite:state.db\nmode: enforce\nservices: { aidb: { upstream: http://127.0.0.1:9 } }\n',
-  );
+  const { folder, store } = await place(t);
   const now = systemClock();
-  const store = sqliteStore({ file: join(folder, 'state.db') });
-  await store.migrate();
   await store.keys.insert(keyRecord('older', { createdAt: now - 200 * 86_400 }));
   await store.keys.insert(keyRecord('ended', { createdAt: now - 70 * 86_400, expiresAt: now - 3600 }));
   await store.keys.insert(keyRecord('ending', { createdAt: now - 80 * 86_400, expiresAt: now + 86_400 }));
