@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { protection, type Protection, type ProtectOptions } from '../../compose/protection/protection.ts';
-import { andThen } from '../../core/maybe-promise.ts';
+import { andThen, isPromise } from '../../core/maybe-promise.ts';
 import type { Principal } from '../../core/verdict.ts';
 import { admission, sendRefusal } from '../admission.ts';
 import { endWithDecision } from '../end-with-credential.ts';
@@ -29,7 +29,7 @@ export interface ExpressRequest extends IncomingMessage {
 
 /** Middleware of Express. */
 export interface ExpressGuard {
-  (req: ExpressRequest, res: ServerResponse, next: () => void): void;
+  (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void): void;
   /** What it judges by: its guard, and the stack behind it. */
   readonly protection: Protection;
   /** Ends what it follows and closes the store. */
@@ -56,10 +56,9 @@ export async function protect(options: ProtectOptions & ExpressOptions): Promise
 /** The same on a protection that others in this process share. */
 export function expressGuard(shared: Protection, { caseSensitive = false }: ExpressOptions = {}): ExpressGuard {
   const ambiguous = caseSensitive ? null : otherCase(shared);
-  const guard = (req: ExpressRequest, res: ServerResponse, next: () => void): void => {
+  const guard = (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void): void => {
     const admitted = admission(shared, req, mountedPath(req), req.originalUrl, ambiguous);
-    // No promise is returned: a router that awaits one, that of restify, would go on to the handler after a refusal.
-    void andThen(admitted, ({ refusal, principal, decided }) => {
+    const done = andThen(admitted, ({ refusal, principal, decided }) => {
       if (refusal === null) {
         req.principal = principal;
         endWithDecision(decided, shared, req, res);
@@ -68,6 +67,9 @@ export function expressGuard(shared: Protection, { caseSensitive = false }: Expr
         sendRefusal(req, res, refusal);
       }
     });
+    // No promise is returned: a router that awaits one, that of restify, would go on to the handler after a refusal. So what is thrown
+    // behind it, by a handler say, is told here; nobody else would catch it, and the process would end.
+    if (isPromise(done)) done.catch((error: unknown) => setImmediate(next, error));
   };
   return Object.assign(guard, { protection: shared, close: () => shared.close() });
 }
